@@ -1,0 +1,305 @@
+"""The database: one MetaData, transactions that the edges open, rows that carry their own seal.
+
+SQLite (WAL, ``synchronous=FULL``) and PostgreSQL (psycopg 3) serve the same code.
+
+Rules kept in this file:
+  1. Only an edge opens a transaction; functions below it take the ``Transaction`` as an argument.
+  2. A row of a table made by ``sealed_table`` carries a MAC over its table's name and all its
+     columns under the installation's integrity key, so that a row changed past this program is
+     named when it is read. Tables whose bytes are proved otherwise (sealed parts by AES-GCM, the
+     ledger by its Merkle tree, tags by recomputation) are plain tables.
+  3. Instants are stored as whole microseconds since 1970 UTC, so that both databases give back
+     what they were given.
+"""
+
+import hashlib
+import hmac
+import os
+from base64 import b32encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from epilock.errors import ConflictError, NotFoundError, TamperedError
+
+metadata = sa.MetaData()
+key_metadata = sa.MetaData()
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAC_BYTES = 16
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970-01-01 UTC."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect | None) -> int | None:
+        """Return microseconds; a naive datetime is a programming error."""
+        del dialect
+        return None if value is None else microseconds(value)
+
+    def process_result_value(
+        self, value: int | None, dialect: sa.Dialect | None
+    ) -> datetime | None:
+        """Return the instant in UTC."""
+        del dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Json(sa.TypeDecorator[Any]):
+    """A JSON value, kept as text with sorted keys, so that equal values are equal bytes."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect | None) -> str | None:
+        """Return the text."""
+        del dialect
+        return None if value is None else msgspec.json.encode(value, order="sorted").decode()
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect | None) -> Any:
+        """Return the value."""
+        del dialect
+        return None if value is None else msgspec.json.decode(value)
+
+
+def microseconds(instant: datetime) -> int:
+    """Return whole microseconds since 1970 of an aware ``instant``.
+
+    Raises:
+        ValueError: ``instant`` has no offset.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant without an offset cannot be stored")
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh opaque id, such as ``s-k3f7q2xw5mza``: 60 random bits, base32 in lower case."""
+    return f"{prefix}-{b32encode(os.urandom(8)).decode().lower()[:12]}"
+
+
+def sealed_table(name: str, meta: sa.MetaData, *items: sa.schema.SchemaItem, **kw: Any) -> sa.Table:
+    """Declare a table whose rows carry a MAC (rule 2); written only through ``Transaction``."""
+    mac = sa.Column("mac", sa.LargeBinary(MAC_BYTES), nullable=False)
+    return sa.Table(name, meta, *items, mac, sqlite_with_rowid=False, **kw)
+
+
+def _stored(column: sa.Column[Any], value: Any) -> Any:
+    """Return ``value`` in the form that is stored and hashed."""
+    if value is None:
+        return None
+    if isinstance(column.type, Json):
+        return column.type.process_bind_param(value, None)
+    if isinstance(value, datetime):
+        return microseconds(value)
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+class Transaction:
+    """One open transaction of one database.
+
+    Attributes:
+        conn: The SQLAlchemy connection, for selects.
+        mac_key: 32 bytes, the installation's integrity key.
+    """
+
+    __slots__ = ("conn", "mac_key")
+
+    def __init__(self, conn: sa.Connection, mac_key: bytes) -> None:
+        self.conn = conn
+        self.mac_key = mac_key
+
+    def mac(self, table: sa.Table, values: Sequence[Any]) -> bytes:
+        """Return the MAC of a row: keyed BLAKE2s of the table's name and its stored ``values``."""
+        text = msgspec.json.encode([f"{table.name}", *values])
+        return hashlib.blake2s(
+            text, key=self.mac_key, digest_size=MAC_BYTES, person=b"epi-row"
+        ).digest()
+
+    def _mac_of(self, table: sa.Table, row: Mapping[str, Any]) -> bytes:
+        return self.mac(table, [_stored(table.columns[name], row[name]) for name in row])
+
+    def insert(self, table: sa.Table, /, **values: Any) -> None:
+        """Insert one row; columns not named are NULL.
+
+        Raises:
+            ConflictError: A row with this key is there.
+        """
+        row = {c.name: values.pop(c.name, None) for c in table.columns if c.name != "mac"}
+        if values:
+            raise TypeError(f"{table.name} has no column {', '.join(values)}")
+        if "mac" in table.columns:
+            row["mac"] = self._mac_of(table, row)
+        try:
+            with self.conn.begin_nested():
+                self.conn.execute(sa.insert(table), row)
+        except sa.exc.IntegrityError as error:
+            raise ConflictError(f"{table.name}: a row with this key is there already") from error
+
+    def bulk(self, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert many rows given as tuples in the table's column order, without ``mac``.
+
+        Values are already in their stored form (instants as microseconds): nothing is converted.
+        """
+        if not rows:
+            return
+        if "mac" in table.columns:
+            rows = [(*row, self.mac(table, row)) for row in rows]
+        columns = ", ".join(f'"{c.name}"' for c in table.columns)
+        if self.conn.dialect.name == "postgresql":
+            cursor = self.conn.connection.cursor()
+            with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.close()
+            return
+        marks = ", ".join("?" * len(table.columns))
+        self.conn.exec_driver_sql(
+            f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(rows)
+        )
+
+    def update(self, table: sa.Table, key: Mapping[str, Any], /, **values: Any) -> dict[str, Any]:
+        """Change one row found by its full primary ``key``; return it as it is now.
+
+        Raises:
+            NotFoundError: There is no such row.
+            TamperedError: The row was changed past this program.
+        """
+        row = self.get(table, lock=True, **key)
+        row.update(values)
+        stored = dict(row)
+        if "mac" in table.columns:
+            stored["mac"] = self._mac_of(table, row)
+        self.conn.execute(sa.update(table).where(*_match(table, key)).values(stored))
+        return row
+
+    def delete(self, table: sa.Table, /, **key: Any) -> int:
+        """Delete the rows with ``key``; return how many."""
+        return self.conn.execute(sa.delete(table).where(*_match(table, key))).rowcount
+
+    def get(self, table: sa.Table, /, *, lock: bool = False, **key: Any) -> dict[str, Any]:
+        """Return one row by ``key``, its MAC checked.
+
+        Raises:
+            NotFoundError: There is no such row.
+            TamperedError: The row was changed past this program.
+        """
+        row = self.find(table, lock=lock, **key)
+        if row is None:
+            raise NotFoundError(f"{table.name}: nothing has this key")
+        return row
+
+    def find(self, table: sa.Table, /, *, lock: bool = False, **key: Any) -> dict[str, Any] | None:
+        """Return one row by ``key`` or None, its MAC checked."""
+        rows = self.all(table, *_match(table, key), limit=1, lock=lock)
+        return rows[0] if rows else None
+
+    def all(
+        self,
+        table: sa.Table,
+        /,
+        *where: sa.ColumnElement[bool],
+        order_by: Sequence[sa.ColumnElement[Any]] = (),
+        limit: int | None = None,
+        lock: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Return the rows that match, as dicts without ``mac``, each MAC checked.
+
+        Raises:
+            TamperedError: A row was changed past this program; table and key are named.
+        """
+        query = sa.select(table).where(*where).order_by(*order_by)
+        if limit is not None:
+            query = query.limit(limit)
+        if lock:
+            query = query.with_for_update()
+        found = [dict(row) for row in self.conn.execute(query).mappings()]
+        if "mac" in table.columns:
+            for row in found:
+                mac = row.pop("mac")
+                if not hmac.compare_digest(self._mac_of(table, row), bytes(mac)):
+                    key = ", ".join(f"{c.name}={row[c.name]}" for c in table.primary_key.columns)
+                    raise TamperedError(f"{table.name} ({key}) was changed past this program")
+        return found
+
+
+def _match(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    return [table.columns[name] == value for name, value in key.items()]
+
+
+class Database:
+    """An engine and the key its rows are sealed with.
+
+    Attributes:
+        engine: The SQLAlchemy engine.
+        mac_key: 32 bytes; see ``Transaction.mac_key``.
+    """
+
+    def __init__(self, engine: sa.Engine, mac_key: bytes) -> None:
+        self.engine = engine
+        self.mac_key = mac_key
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that holds the write lock (SQLite) from its start; commit at the end."""
+        with self.engine.connect().execution_options(epilock_write=True) as conn, conn.begin():
+            yield Transaction(conn, self.mac_key)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction for reading one consistent state."""
+        conn = self.engine.connect()
+        if self.engine.dialect.name == "postgresql":
+            conn = conn.execution_options(isolation_level="REPEATABLE READ")
+        with conn, conn.begin():
+            yield Transaction(conn, self.mac_key)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
+    """Return an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``.
+
+    A SQLite file is made with mode 0600. WAL with ``synchronous=FULL``: a commit that returned is on
+    the disk (https://sqlite.org/pragma.html#pragma_synchronous). With ``overwrite`` deleted content
+    is overwritten with zeros at once (the key store; ``secure_delete=ON``).
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed, pool_size=8, max_overflow=8)
+    if parsed.database and parsed.database != ":memory:":
+        path = Path(parsed.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    engine = sa.create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # SQLAlchemy emits BEGIN itself, below
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"secure_delete={'ON' if overwrite else 'FAST'}",
+            "cache_size=-16384",
+            "wal_autocheckpoint=4000",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: sa.Connection) -> None:
+        writing = conn.get_execution_options().get("epilock_write", False)
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

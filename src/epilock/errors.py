@@ -1,0 +1,228 @@
+"""Every error that Epilock raises, one tree; the edges translate it (``web`` to HTTP, ``cli`` to exit codes).
+
+Rules kept in this file:
+  1. A message says what was wrong, where, and what would be right.
+  2. A message never holds a value that a person gave: fields are named, values are not.
+  3. A refusal by the standard names the rule, its source and what would be allowed.
+
+::
+
+    EpilockError
+      InputError            what came in is wrong
+        FileFormatError       a file that cannot be read as what it should be
+        TooLargeError         larger than the stated limit
+        FieldsError           fields of a form, each with its own problem
+        StaleNoticeError      given under an older version of the notice
+        ConsentError          an authorisation that the notice asks for is missing
+        StandardFileError     the standard's data contradicts itself
+      RefusedError          the standard gives no leave
+        NotDueError           must still be kept
+        HeldError             an inspector holds it
+      StateError            not possible in this state
+        NotFoundError         no such thing
+        ConflictError         another thing has that name, or it was changed meanwhile
+        ClosedError           the point, emergency or lease has ended
+      AccessError           who asks may not
+        SignInError           not signed in, or wrong credentials
+        ForbiddenError        signed in, but has no right to it
+        ApprovalError         a second person must approve first
+        RateError             too many attempts; wait
+      KeysError             the key store
+        ErasedError           the key is gone, by destruction or erasure
+        RootKeyError          the root key is missing, wrong or readable by others
+      IntegrityError        stored bytes are not what was stored
+        TamperedError         a sealed row or a signed row was altered, swapped or replayed
+      LedgerError           the transparency log
+        EntryError            not a canonical entry of a known type
+        NoteError             not a signed note, or no known key signed it
+        ForgedError           a known key's signature fails
+        PolicyError           too few cosignatures
+        ProofError            a proof that does not lead to the root
+        InconsistentError     two checkpoints that cannot both be
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class EpilockError(Exception):
+    """Root of the tree."""
+
+
+class InputError(EpilockError):
+    """What came in is wrong; nothing was stored."""
+
+
+class FileFormatError(InputError):
+    """A file cannot be read as what it should be: corrupt, empty, encrypted, of another kind."""
+
+
+class TooLargeError(InputError):
+    """Larger than the stated limit (bytes, rows, fields or unpacked size)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProblem:
+    """One field's problem, without the value.
+
+    Attributes:
+        field: Field id of the form, such as ``mobile``.
+        code: Stable name of the problem, such as ``check-digit``.
+        zh: What to do, in Chinese.
+        en: What to do, in English.
+    """
+
+    field: str
+    code: str
+    zh: str
+    en: str
+
+
+class FieldsError(InputError):
+    """One or more fields of a form were not accepted.
+
+    Attributes:
+        problems: One for each field at fault, in the form's order.
+    """
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.en}" for p in problems))
+        self.problems = tuple(problems)
+
+
+class StaleNoticeError(InputError):
+    """Given under an older version of the notice; read the new one and authorise again."""
+
+
+class ConsentError(InputError):
+    """An authorisation that the notice asks for is missing.
+
+    Attributes:
+        missing: The acts that are missing, such as ``sensitive:health.temperature``.
+    """
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"not authorised: {', '.join(missing)}")
+        self.missing = tuple(missing)
+
+
+class StandardFileError(InputError):
+    """The standard's data is inconsistent; the message names file, line and reason."""
+
+
+class RefusedError(EpilockError):
+    """The standard gives no leave.
+
+    Attributes:
+        rule: Identifier of the rule, such as ``never/residential-entry/biometric.face``.
+        source: Ids of the law or standard it rests on.
+        allowed: What would be allowed instead, one sentence.
+    """
+
+    def __init__(
+        self, message: str, *, rule: str = "", source: Sequence[str] = (), allowed: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.source = tuple(source)
+        self.allowed = allowed
+
+
+class NotDueError(RefusedError):
+    """It must still be kept; the message says under which rule and until when."""
+
+
+class HeldError(RefusedError):
+    """It is under a hold; the message names the assessment and its end."""
+
+
+class StateError(EpilockError):
+    """Not possible in this state."""
+
+
+class NotFoundError(StateError):
+    """There is no such thing in this organisation."""
+
+
+class ConflictError(StateError):
+    """Another thing has that name, or it was changed meanwhile."""
+
+
+class ClosedError(StateError):
+    """The point, emergency or lease has ended."""
+
+
+class AccessError(EpilockError):
+    """Who asks may not."""
+
+
+class SignInError(AccessError):
+    """Not signed in, or the credentials are wrong (which of them is not said)."""
+
+
+class ForbiddenError(AccessError):
+    """Signed in, but without the role, grant or organisation it needs."""
+
+
+class ApprovalError(AccessError):
+    """A second person must approve first; the message says which rule asks for it."""
+
+
+class RateError(AccessError):
+    """Too many attempts.
+
+    Attributes:
+        wait: Seconds until another attempt is answered.
+    """
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class KeysError(EpilockError):
+    """The key store cannot do that."""
+
+
+class ErasedError(KeysError):
+    """The key is gone, by destruction or erasure: no one can open it."""
+
+
+class RootKeyError(KeysError):
+    """The root key is missing, wrong, or readable by others."""
+
+
+class IntegrityError(EpilockError):
+    """Stored bytes are not what was stored."""
+
+
+class TamperedError(IntegrityError):
+    """A sealed or signed row was altered, swapped, truncated or replayed; the message names it."""
+
+
+class LedgerError(EpilockError):
+    """The transparency log."""
+
+
+class EntryError(LedgerError):
+    """Not a canonical entry of a known type."""
+
+
+class NoteError(LedgerError):
+    """Not a signed note, or signed by no known key."""
+
+
+class ForgedError(LedgerError):
+    """A known key's signature fails."""
+
+
+class PolicyError(LedgerError):
+    """Too few known witnesses cosigned."""
+
+
+class ProofError(LedgerError):
+    """A proof that does not lead to the root."""
+
+
+class InconsistentError(LedgerError):
+    """Two checkpoints of one log that cannot both be."""

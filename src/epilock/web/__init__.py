@@ -1,0 +1,1 @@
+"""The HTTP edge: resident pages, console, JSON API, the public log. It translates only."""
