@@ -1,0 +1,346 @@
+"""The log: entries get their index, the tree grows, a checkpoint is signed; proofs are given.
+
+Rules kept in this file:
+  1. Entries, tiles, head and the unsigned checkpoint are written in the caller's transaction,
+     together with the state they witness: all of it commits, or nothing.
+  2. The head row is locked first (``SELECT ... FOR UPDATE``; on SQLite the transaction holds the write
+     lock from its start), so that several processes append in turn.
+  3. A checkpoint is signed from a committed row only. Ed25519 is deterministic: signing the same row
+     again gives the same bytes, and there is never another root for that size to sign.
+  4. What is kept in memory is believed only if it fits the head row by size *and* root; full tiles are
+     remembered by their root. So a rollback or another process can never be mixed up.
+  5. No proof leaves that does not verify.
+
+What a crash or an error leaves, for each effect of one append:
+
+==================  ==========================================  ================================
+moment              not done                                    done but reported failed
+==================  ==========================================  ================================
+``append``          the caller's transaction rolls back:        the same; the edge kept in memory
+                    no entry, no index, no checkpoint           no longer fits the head and is
+                                                                read again from the rows
+commit              as above; the submitter is told it          entries stand and will be found
+                    failed and sends again                      by the caller's own key; sending
+                                                                again is answered with the same
+                                                                receipt (``collect``), so an index
+                                                                is never given twice
+``sign``            no one saw a checkpoint; the row is there   the same bytes are made again
+                    and is signed when it is asked for
+``publish.write``   see ``publish``
+==================  ==========================================  ================================
+"""
+
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from epilock.db import Transaction
+from epilock.errors import (
+    EntryError,
+    InconsistentError,
+    IntegrityError,
+    NotFoundError,
+    ProofError,
+    StateError,
+)
+from epilock.ledger import note, rows, tree
+from epilock.ledger.checkpoint import Checkpoint, parse
+from epilock.ledger.edge import Edge
+from epilock.ledger.entry import MOST_BYTES
+from epilock.ledger.note import Signer
+from epilock.ledger.proof import Proof
+from epilock.ledger.rows import Head
+from epilock.ledger.tile import HEIGHT, WIDTH, Tile
+from epilock.ledger.tree import EMPTY_ROOT, Reader, leaf_hash, parents
+
+MOST_EDGES = 4  # the newest states, for readers that are a commit or two behind
+MOST_TILES = 256  # full tiles with their inner nodes, about 40 KB each
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one append did.
+
+    Attributes:
+        first: Index of its first entry.
+        size: Size of the log with it.
+        root: Root of the tree of that size.
+        entries: Its entries.
+        edge: The tree's right edge, from which its proofs are made without the database.
+    """
+
+    first: int
+    size: int
+    root: bytes
+    entries: tuple[bytes, ...] = field(repr=False)
+    edge: Edge = field(repr=False, compare=False)
+
+
+class Log:
+    """One log in the main database.
+
+    Threads may share it; several processes may append to the same log, each with its own object.
+
+    Attributes:
+        origin: Name of the log, the first line of each checkpoint.
+        signer: Its Ed25519 key; the key's name is the origin.
+    """
+
+    def __init__(self, origin: str, signer: Signer) -> None:
+        if signer.name != origin:
+            raise StateError("a log's key is named by its origin")
+        self.origin = origin
+        self.signer = signer
+        self._lock = threading.Lock()
+        self._edges: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
+        self._tiles: OrderedDict[bytes, tuple[list[bytes], ...]] = OrderedDict()
+
+    # -- growing ---------------------------------------------------------------------------------
+
+    def append(self, tx: Transaction, entries: Sequence[bytes], *, now: datetime) -> Batch:
+        """Append ``entries`` in the caller's transaction; they stand when it has committed.
+
+        Raises:
+            EntryError: An entry is larger than 16 KiB.
+            IntegrityError: The rows are not what was stored; nothing is appended to such a log.
+        """
+        for each in entries:
+            if len(each) > MOST_BYTES:
+                raise EntryError(f"an entry has at most {MOST_BYTES} bytes, not {len(each)}")
+        head = rows.lock_head(tx, self.origin)
+        edge = self._edge(tx, head)
+        if not entries:
+            return Batch(head.size, head.size, head.root, (), edge)
+        grown = edge.extended([leaf_hash(each) for each in entries])
+        after = Head(head.log, grown.size, grown.root())
+        rows.put_entries(tx, head.log, head.size, entries)
+        rows.put_tiles(tx, head.log, head.size, grown.tiles_since(head.size))
+        rows.put_head(tx, self.origin, after)
+        rows.put_checkpoint(tx, after, now)
+        self._remember(after, grown.trimmed())
+        return Batch(head.size, after.size, after.root, tuple(entries), grown)
+
+    def sign(self, batch: Batch) -> str:
+        """Return the signed checkpoint of a ``batch`` whose transaction has committed.
+
+        Only after the commit returned: if it raised, what is committed is unknown, and ``checkpoint``
+        reads it. No database, no clock.
+        """
+        return self._signed(batch.size, batch.root)
+
+    def proofs(self, batch: Batch) -> list[tuple[bytes, ...]]:
+        """Return the inclusion path of each entry of ``batch`` in the tree of ``batch.size``."""
+        return batch.edge.paths(batch.first)
+
+    def proof_texts(self, batch: Batch, checkpoint: str) -> list[str]:
+        """Return the ``.tlog-proof`` of each entry of ``batch``, with the entry as ``extra``.
+
+        ``checkpoint`` is what ``sign`` returned, perhaps with cosignatures.
+        """
+        paths = batch.edge.path_texts(batch.first)
+        return [
+            f"c2sp.org/tlog-proof@v1\nextra {b64encode(entry).decode()}\nindex {index}\n{path}\n{checkpoint}"
+            for index, (entry, path) in enumerate(
+                zip(batch.entries, paths, strict=True), batch.first
+            )
+        ]
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def size(self, tx: Transaction) -> int:
+        """Return the number of entries."""
+        return self._head(tx).size
+
+    def head(self, tx: Transaction) -> Checkpoint:
+        """Return size and root as the transaction sees them, unsigned."""
+        head = self._head(tx)
+        return Checkpoint(self.origin, head.size, head.root)
+
+    def checkpoint(self, tx: Transaction, size: int | None = None) -> str:
+        """Return the signed checkpoint of ``size`` (the head's if left out): a note.
+
+        ``tx`` must be a reading transaction, which sees only what is committed.
+
+        Raises:
+            StateError: ``tx`` is a writing transaction.
+            NotFoundError: No batch ended with that size.
+        """
+        if tx.conn.get_execution_options().get("epilock_write"):
+            raise StateError("a checkpoint is signed from what is committed: ask while reading")
+        head = self._head(tx)
+        if size in {None, head.size}:
+            return self._signed(head.size, head.root)
+        row = tx.find(rows.checkpoints, log=head.log, size=size)
+        if row is None:
+            raise NotFoundError(f"this log has no checkpoint of size {size}")
+        return self._signed(row["size"], bytes(row["root"]))
+
+    def entry(self, tx: Transaction, index: int) -> bytes:
+        """Return the entry at ``index``.
+
+        Raises:
+            NotFoundError: The log is not that long.
+        """
+        found = self.entries(tx, index, 1)
+        if not found:
+            raise NotFoundError(f"this log has no entry {index}")
+        return found[0]
+
+    def entries(self, tx: Transaction, first: int, count: int) -> list[bytes]:
+        """Return up to ``count`` entries from ``first`` on."""
+        return rows.read_entries(tx, self._head(tx).log, first, first + count)
+
+    def root(self, tx: Transaction, size: int) -> bytes:
+        """Return the root of the first ``size`` entries.
+
+        Raises:
+            ProofError: The log is not that long.
+        """
+        head = self._head(tx)
+        _check_size(size, head)
+        return tree.span_root(0, size, self._reader(tx, head))
+
+    def inclusion(self, tx: Transaction, index: int, size: int | None = None) -> list[bytes]:
+        """Return the inclusion path of entry ``index`` in the tree of ``size`` (the head's).
+
+        Raises:
+            ProofError: There is no such entry in that tree, or the log is not that long.
+            IntegrityError: The rows are not what was stored.
+        """
+        head = self._head(tx)
+        size = head.size if size is None else size
+        _check_size(size, head)
+        return tree.inclusion_path(index, size, self._reader(tx, head))
+
+    def consistency(self, tx: Transaction, old: int, new: int | None = None) -> list[bytes]:
+        """Return the proof that the tree of ``old`` entries is a prefix of that of ``new`` (the head's).
+
+        Raises:
+            ProofError: ``old`` is larger than ``new``, or the log is not that long.
+            IntegrityError: The rows are not what was stored.
+        """
+        head = self._head(tx)
+        new = head.size if new is None else new
+        _check_size(new, head)
+        return tree.consistency_path(old, new, self._reader(tx, head))
+
+    def proof(self, tx: Transaction, index: int, size: int | None = None) -> str:
+        """Return the ``.tlog-proof`` of entry ``index``, the entry itself as ``extra``.
+
+        Raises:
+            StateError: ``tx`` is a writing transaction.
+            NotFoundError: No batch ended with ``size``.
+            ProofError: There is no such entry in that tree.
+            IntegrityError: The rows are not what was stored.
+        """
+        checkpoint = self.checkpoint(tx, size)
+        said = parse(note.parse(checkpoint)[0])
+        entry, path = self.entry(tx, index), self.inclusion(tx, index, said.size)
+        try:
+            tree.verify_inclusion(index, said.size, leaf_hash(entry), path, said.root)
+        except ProofError:
+            raise IntegrityError(f"ledger_entries (idx={index}) is not what was stored") from None
+        return Proof(index, tuple(path), checkpoint, entry).text()
+
+    def check_at_start(self, tx: Transaction, known: Checkpoint | None = None) -> None:
+        """Return if this database may go on appending.
+
+        ``known`` is the latest checkpoint that anyone else remembers (a mirror, a witness, the folder
+        that was published): a database restored from an older backup must not grow another branch.
+
+        Raises:
+            InconsistentError: The log is shorter than ``known``, or had another root at its size.
+            IntegrityError: Head, tiles and last entries do not fit each other.
+        """
+        head = self._head(tx)
+        edge = Edge.load(head.size, self._stored(tx, head))
+        if edge.root() != head.root:
+            raise IntegrityError("ledger_tiles: the right edge does not have the head's root")
+        first = head.size // WIDTH * WIDTH
+        last = rows.read_entries(tx, head.log, first, head.size)
+        if [leaf_hash(each) for each in last] != (edge.nodes[0] if edge.nodes else []):
+            raise IntegrityError(f"ledger_entries (idx from {first}) do not fit their tile")
+        if known is None:
+            return
+        if known.origin != self.origin:
+            raise InconsistentError("the known checkpoint is of another log")
+        if known.size > head.size:
+            raise InconsistentError(
+                f"this database has {head.size} entries, but {known.size} were published: it was restored"
+                " from an older backup; replay what is missing before anything is signed"
+            )
+        if self.root(tx, known.size) != known.root:
+            raise InconsistentError(f"another root was published for {known.size} entries")
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _head(self, tx: Transaction) -> Head:
+        return rows.find_head(tx, self.origin) or Head(0, 0, EMPTY_ROOT)
+
+    def _signed(self, size: int, root: bytes) -> str:
+        return note.sign(Checkpoint(self.origin, size, root).text(), [self.signer])
+
+    def _edge(self, tx: Transaction, head: Head) -> Edge:
+        """Return the edge of ``head``, from memory if it fits, else from the rows (rule 4)."""
+        with self._lock:
+            edge = self._edges.get((head.size, head.root))
+        if edge is None:
+            edge = Edge.load(head.size, self._stored(tx, head))
+            if edge.root() != head.root:
+                raise IntegrityError("ledger_tiles: the right edge does not have the head's root")
+            self._remember(head, edge)
+        return edge
+
+    def _stored(self, tx: Transaction, head: Head) -> Callable[[Tile], list[bytes]]:
+        def read(tile: Tile) -> list[bytes]:
+            return rows.tile_hashes(tx, head.log, tile.level, tile.n, tile.width)
+
+        return read
+
+    def _remember(self, head: Head, edge: Edge) -> None:
+        with self._lock:
+            self._edges[head.size, head.root] = edge
+            while len(self._edges) > MOST_EDGES:
+                self._edges.popitem(last=False)
+
+    def _reader(self, tx: Transaction, head: Head) -> Reader:
+        """Return a reader of complete nodes: from the edge, or from full tiles proved from above."""
+        edge = self._edge(tx, head)
+
+        def read(height: int, n: int) -> bytes:
+            if edge.has(height, n):
+                return edge.node(height, n)
+            level, inner = divmod(height, HEIGHT)
+            number = (n << inner) // WIDTH
+            nodes = self._tile(tx, head, level, number, read(HEIGHT * (level + 1), number))
+            return nodes[inner][n - (number * WIDTH >> inner)]
+
+        return read
+
+    def _tile(
+        self, tx: Transaction, head: Head, level: int, n: int, root: bytes
+    ) -> tuple[list[bytes], ...]:
+        """Return the nodes of a full tile with this ``root``, a list for each height."""
+        with self._lock:
+            found = self._tiles.get(root)
+            if found is not None:
+                self._tiles.move_to_end(root)
+                return found
+        nodes = [rows.tile_hashes(tx, head.log, level, n, WIDTH)]
+        while len(nodes[-1]) > 1:
+            nodes.append(parents(nodes[-1]))
+        if nodes[-1] != [root]:
+            raise IntegrityError(f"ledger_tiles (level={level}, n={n}) is not what was stored")
+        with self._lock:
+            self._tiles[root] = tuple(nodes)
+            while len(self._tiles) > MOST_TILES:
+                self._tiles.popitem(last=False)
+        return tuple(nodes)
+
+
+def _check_size(size: int, head: Head) -> None:
+    if not 0 <= size <= head.size:
+        raise ProofError(f"this log has {head.size} entries, not {size}")

@@ -1,0 +1,171 @@
+"""The tables of the ledger and plain access to their rows.
+
+Heads and checkpoints are sealed rows; entries and tiles are plain, for the tree proves them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Transaction, metadata, microseconds, sealed_table
+from epilock.errors import ConflictError, IntegrityError
+from epilock.ledger.tile import HEIGHT, WIDTH, Tile, split
+from epilock.ledger.tree import EMPTY_ROOT, HASH_BYTES
+
+heads = sealed_table(
+    "ledger_head",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("origin", sa.String(255), nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", sa.LargeBinary(HASH_BYTES), nullable=False),
+)
+
+entries = sa.Table(
+    "ledger_entries",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("idx", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tiles = sa.Table(
+    "ledger_tiles",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+checkpoints = sealed_table(
+    "ledger_checkpoints",
+    metadata,
+    sa.Column("log", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.LargeBinary(HASH_BYTES), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+MOST_TRIES = 5
+_UPDATE_HEAD = (
+    sa.update(heads)
+    .where(heads.c.log == sa.bindparam("key_log"))
+    .values(
+        size=sa.bindparam("new_size"), root=sa.bindparam("new_root"), mac=sa.bindparam("new_mac")
+    )
+)
+_UPDATE_TILE = (
+    sa.update(tiles)
+    .where(
+        tiles.c.log == sa.bindparam("key_log"),
+        tiles.c.level == sa.bindparam("key_level"),
+        tiles.c.n == sa.bindparam("key_n"),
+    )
+    .values(hashes=sa.bindparam("new_hashes"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The state of one log.
+
+    Attributes:
+        log: Number of the log in this database.
+        size: Number of entries.
+        root: Root of the tree over them.
+    """
+
+    log: int
+    size: int
+    root: bytes
+
+
+def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | None:
+    """Return the head of the log ``origin``, or None if nothing was ever appended to it.
+
+    Raises:
+        TamperedError: The row was changed past this program.
+    """
+    row = tx.find(heads, origin=origin, lock=lock)
+    return None if row is None else Head(row["log"], row["size"], bytes(row["root"]))
+
+
+def lock_head(tx: Transaction, origin: str) -> Head:
+    """Return the head of the log ``origin``, locked until the transaction ends; made if missing."""
+    for _ in range(MOST_TRIES):
+        head = find_head(tx, origin, lock=True)
+        if head is not None:
+            return head
+        last = tx.conn.execute(sa.select(sa.func.max(heads.c.log))).scalar()
+        try:
+            tx.insert(heads, log=(last or 0) + 1, origin=origin, size=0, root=EMPTY_ROOT)
+        except ConflictError:
+            continue  # another process made it, or took the number, in this very moment
+    raise ConflictError("the ledger's head row could not be made; try again")
+
+
+def put_head(tx: Transaction, origin: str, head: Head) -> None:
+    """Write the head of the log ``origin``."""
+    mac = tx.mac(heads, [head.log, origin, head.size, head.root])
+    tx.conn.execute(
+        _UPDATE_HEAD,
+        {"key_log": head.log, "new_size": head.size, "new_root": head.root, "new_mac": mac},
+    )
+
+
+def put_checkpoint(tx: Transaction, head: Head, now: datetime) -> None:
+    """Write the unsigned checkpoint of ``head``."""
+    tx.bulk(checkpoints, [(head.log, head.size, head.root, microseconds(now))])
+
+
+def put_entries(tx: Transaction, log: int, first: int, data: Sequence[bytes]) -> None:
+    """Write entries, the first of them with the index ``first``."""
+    tx.bulk(entries, [(log, index, each) for index, each in enumerate(data, first)])
+
+
+def put_tiles(tx: Transaction, log: int, since: int, changed: Sequence[tuple[Tile, bytes]]) -> None:
+    """Write the tiles that changed when a tree of ``since`` leaves grew.
+
+    Raises:
+        IntegrityError: A partial tile that was there is gone.
+    """
+    new = []
+    for tile, hashes in changed:
+        before = (since >> (HEIGHT * tile.level)) - WIDTH * tile.n
+        if before <= 0:
+            new.append((log, tile.level, tile.n, hashes))
+            continue
+        key = {"key_log": log, "key_level": tile.level, "key_n": tile.n, "new_hashes": hashes}
+        if tx.conn.execute(_UPDATE_TILE, key).rowcount != 1:
+            raise IntegrityError(f"ledger_tiles (level={tile.level}, n={tile.n}) is missing")
+    tx.bulk(tiles, new)
+
+
+def tile_hashes(tx: Transaction, log: int, level: int, n: int, width: int) -> list[bytes]:
+    """Return the first ``width`` hashes of a tile.
+
+    Raises:
+        IntegrityError: The row is missing, or holds fewer, or a piece of one.
+    """
+    query = sa.select(tiles.c.hashes).where(
+        tiles.c.log == log, tiles.c.level == level, tiles.c.n == n
+    )
+    data = tx.conn.execute(query).scalar()
+    if data is None or len(data) % HASH_BYTES or len(data) < width * HASH_BYTES:
+        raise IntegrityError(f"ledger_tiles (level={level}, n={n}) is missing or cut off")
+    return split(bytes(data[: width * HASH_BYTES]))
+
+
+def read_entries(tx: Transaction, log: int, first: int, end: int) -> list[bytes]:
+    """Return the entries ``first`` to ``end - 1`` that are there, in order."""
+    query = (
+        sa.select(entries.c.entry)
+        .where(entries.c.log == log, entries.c.idx >= first, entries.c.idx < end)
+        .order_by(entries.c.idx)
+    )
+    return [bytes(each) for each in tx.conn.execute(query).scalars()]

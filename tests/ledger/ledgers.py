@@ -1,0 +1,33 @@
+"""Made-up logs, keys and entries for the tests of the ledger."""
+
+from datetime import UTC, datetime
+
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+from epilock.ledger.note import Signer
+
+ORIGIN = "log.example/epilock"
+STANDARD = "2026.1+0123456789abcdef"
+NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
+
+
+def signer(origin=ORIGIN, seed=1):
+    return Signer.from_seed(origin, bytes([seed]) * 32)
+
+
+def new_log(origin=ORIGIN, seed=1):
+    return Log(origin, signer(origin, seed))
+
+
+def some(count, first=0):
+    """Entries of different lengths; the log does not look inside."""
+    return [f"entry {i}".encode() * (1 + i % 3) for i in range(first, first + count)]
+
+
+def collect(n=0, **change):
+    values = {
+        "org": "jn-cdc", "standard": STANDARD, "point": "jn-cdc.k3f7q2",
+        "bucket": "jn-cdc/outbreak-7/residential-entry/2026-03-14", "n": n, "notice": "0" * 64,
+        "parts": ["3-IV"], "commitment": "1" * 64,
+    }  # fmt: skip
+    return entry.Collect(**values | change)
