@@ -1,0 +1,113 @@
+"""The root key: wraps each organisation's epoch key and the installation's secrets, nothing else.
+
+One interface; the default back end is a key file. Whoever holds the root key and the slots and the
+key database holds everything: keep them on different media (see ``docs/explanation/keys.md``).
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from epilock.errors import RootKeyError, TamperedError
+from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
+
+FINGERPRINT_BYTES = 8
+_OTHERS = 0o077
+
+
+class RootKey(Protocol):
+    """Wraps and unwraps 32-byte secrets; the key itself never comes out."""
+
+    def wrap(self, secret: bytes, context: bytes) -> bytes:
+        """Return ``secret`` wrapped for this ``context``, at most 3,000 bytes."""
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the secret.
+
+        Raises:
+            RootKeyError: Another root key wrapped it.
+            TamperedError: It was altered, or wrapped for another context.
+        """
+
+
+class KeyFileRoot:
+    """A root key in a file: 32 bytes, mode 0600.
+
+    A wrapped secret is ``fingerprint (8) | nonce (12) | AES-256-GCM``, with ``context`` as associated
+    data. Wrapping key and fingerprint are BLAKE2s of the root key, persons "epi-wrap" and "epi-rtid".
+
+    Args:
+        path: The file.
+        make: Make it, with 32 random bytes, if it is not there.
+
+    Raises:
+        RootKeyError: It is missing, not 32 bytes, or others than its owner may read or write it.
+    """
+
+    def __init__(self, path: Path, *, make: bool = False) -> None:
+        if make:
+            _make(path)
+        root = _read(path)
+        self._cipher = INTERNATIONAL.cipher(INTERNATIONAL.subkey(root, b"epi-wrap"))
+        self.fingerprint = INTERNATIONAL.subkey(root, b"epi-rtid")[:FINGERPRINT_BYTES]
+
+    def wrap(self, secret: bytes, context: bytes) -> bytes:
+        """Return ``secret`` wrapped for this ``context``; 36 bytes longer."""
+        nonce = os.urandom(NONCE_BYTES)
+        return self.fingerprint + nonce + self._cipher.encrypt(nonce, secret, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the secret; see ``RootKey``."""
+        start = FINGERPRINT_BYTES + NONCE_BYTES
+        if wrapped[:FINGERPRINT_BYTES] != self.fingerprint:
+            raise RootKeyError(f"{context.decode()} was wrapped by another root key, or altered")
+        try:
+            return INTERNATIONAL.open(
+                self._cipher, wrapped[FINGERPRINT_BYTES:start], wrapped[start:], context
+            )
+        except TamperedError:
+            raise TamperedError(f"{context.decode()} was altered or moved") from None
+
+
+def _make(path: Path) -> None:
+    """Make the key file whole or not at all; an existing one is left alone."""
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, os.urandom(KEY_BYTES))
+        os.fsync(fd)
+        with suppress(FileExistsError):  # another process was first: its key counts
+            os.link(draft, path)
+    finally:
+        os.close(fd)
+        draft.unlink()
+    sync_folder(path.parent)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            root = file.read(KEY_BYTES + 1)
+    except OSError as error:
+        raise RootKeyError(f"the root key {path.name} can't be read: {error.strerror}") from None
+    if mode & _OTHERS:
+        raise RootKeyError(
+            f"the root key {path.name} is open to others; run: chmod 600 {path.name}"
+        )
+    if len(root) != KEY_BYTES:
+        raise RootKeyError(f"the root key {path.name} must be exactly {KEY_BYTES} bytes")
+    return root
+
+
+def sync_folder(path: Path) -> None:
+    """Make the folder's list of names durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
