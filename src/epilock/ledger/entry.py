@@ -12,7 +12,7 @@ Rules kept in this file:
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, Union, get_type_hints
+from typing import Annotated, Any, Union, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -54,7 +54,7 @@ class Standard(Timed, frozen=True, kw_only=True):
     """A version of the standard came into force here."""
 
     org: f.MaybeSlug
-    version: f.Words
+    version: f.StandardVersion
     sha256: f.Sha256
 
 
@@ -151,7 +151,7 @@ class Notice(Timed, frozen=True, kw_only=True):
     """A point's notice was issued, under a response level."""
 
     point: f.Point
-    version: Annotated[int, Meta(ge=1, le=2**31, description="Version of the notice", examples=[3])]
+    version: f.Version
     level: f.Level
     languages: f.Languages
     sha256: f.Sha256
@@ -187,7 +187,7 @@ class Lease(Timed, frozen=True, kw_only=True):
 
     lease: f.Id
     bucket: f.Bucket
-    block: Annotated[int, Meta(ge=0, lt=4096, description="Block of 4,096 numbers", examples=[0])]
+    block: f.Block
     until: f.When
 
 
@@ -267,7 +267,7 @@ class Decision(Timed, frozen=True, kw_only=True):
     grant: f.Id | None
     purpose: f.Code
     form: f.Code
-    verdict: Literal["opened", "refused"]
+    verdict: f.Opened
     rule: f.Rule
     records: Annotated[Sequence[Record], Meta(max_length=f.MOST_RECORDS)]
     count: f.Count
@@ -344,7 +344,7 @@ class Certificate(Timed, frozen=True, kw_only=True):
     erased: f.Count
     destroyed: f.Count
     leases: f.Ids
-    complete: bool
+    complete: f.Yes
 
 
 class Hold(Timed, frozen=True, kw_only=True):
@@ -353,7 +353,7 @@ class Hold(Timed, frozen=True, kw_only=True):
     hold: f.Id
     bucket: f.Bucket
     assessment: f.Id
-    reason: Literal["evidence", "investigation"]
+    reason: f.HoldReason
     until: f.When
     by: f.Actor
 

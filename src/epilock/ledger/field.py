@@ -8,7 +8,7 @@ Rules kept in this file:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -37,6 +37,9 @@ StandardRef = Annotated[
         "Version of the standard and the first 16 hex digits of its hash",
         "2026.1+0123456789abcdef",
     ),
+]
+StandardVersion = Annotated[
+    str, _pattern("[0-9A-Za-z.-]{1,20}", "Version of the standard", "2026.1")
 ]
 Code = Annotated[str, _pattern(_CODE, "A code, mostly of the standard", "residential-entry")]
 Circumstance = Annotated[
@@ -95,8 +98,10 @@ Commitment = Annotated[
 Area = Annotated[str, _pattern("[0-9]{6}", "Area, GB/T 2260", "370100")]
 Range = Annotated[str, _pattern("R[1-7]", "Circulation range", "R1")]
 Language = Annotated[str, _pattern("[a-z]{2,3}(-[A-Za-z]{2,4})?", "Language", "zh")]
-Level = Annotated[
-    Literal["N", "IV", "III", "II", "I", "E"], Meta(description="Response level", examples=["II"])
+Level = Annotated[str, _pattern("(N|IV|III|II|I|E)", "Response level", "II")]
+Opened = Annotated[str, _pattern("(opened|refused)", "What was decided", "opened")]
+HoldReason = Annotated[
+    str, _pattern("(evidence|investigation)", "Why it must be kept (ERL 85)", "evidence")
 ]
 Words = Annotated[
     str,
@@ -127,6 +132,9 @@ Bilingual = Annotated[
         },
     ),
 ]
+Yes = Annotated[bool, Meta(description="Yes or no", examples=[True])]
+Version = Annotated[int, Meta(ge=1, le=2**31, description="Version, from 1", examples=[3])]
+Block = Annotated[int, Meta(ge=0, lt=4096, description="Block of 4,096 numbers", examples=[0])]
 Codes = Annotated[Sequence[Code], Meta(max_length=200)]
 Circumstances = Annotated[Sequence[Circumstance], Meta(max_length=100)]
 Parts = Annotated[Sequence[Part], Meta(min_length=1, max_length=40)]
