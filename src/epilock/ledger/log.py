@@ -33,7 +33,7 @@ commit              as above; the submitter is told it          entries stand an
 import threading
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,6 +47,7 @@ from epilock.errors import (
     StateError,
 )
 from epilock.ledger import note, rows, tree
+from epilock.ledger.check import Damage, check
 from epilock.ledger.checkpoint import Checkpoint, parse
 from epilock.ledger.edge import Edge
 from epilock.ledger.entry import MOST_BYTES
@@ -274,6 +275,10 @@ class Log:
             )
         if self.root(tx, known.size) != known.root:
             raise InconsistentError(f"another root was published for {known.size} entries")
+
+    def check(self, tx: Transaction) -> Iterator[Damage]:
+        """Yield each row of this log that is not what was stored; see the module ``check``."""
+        return check(tx, self.origin)
 
     # -- inside ----------------------------------------------------------------------------------
 
