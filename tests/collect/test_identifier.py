@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epilock.collect import identifier, resident_id
+from epilock.collect import document, resident_id, telephone
 from epilock.collect.answer import Problem
 from epilock.collect.identifier import CHECKS, CHOICES
 
@@ -150,13 +150,13 @@ class TestTelephones:
         ],
     )
     def test_land_lines(self, written, kept):
-        assert identifier.check_phone(written, today=TODAY) == kept
+        assert telephone.check_phone(written, today=TODAY) == kept
 
     def test_found_in_a_sentence(self):
         """A mentioned person is found by the number that stands in the text."""
         text = "李四（母亲）138 0000 1234，13900005678 或 0531-80001234"
 
-        assert identifier.phones_in(text) == ("13800001234", "13900005678", "0531-80001234")
+        assert telephone.phones_in(text) == ("13800001234", "13900005678", "0531-80001234")
 
     @pytest.mark.parametrize(
         "written", ["李四 13800001234", "李四", "138 0000 1234", "+85261234567"]
@@ -193,7 +193,7 @@ class TestTravelDocuments:
         number = first + resident_id.check_character(first)
 
         assert check("identity.passport", number) == number
-        assert identifier.check_residence_permit(number, today=TODAY) == number
+        assert document.check_residence_permit(number, today=TODAY) == number
 
     def test_five_star_card(self):
         """The foreigner's card of 2023: 9, place, nationality, birth date, sequence, check."""
@@ -213,10 +213,10 @@ class TestTravelDocuments:
     @pytest.mark.parametrize(
         ("check_one", "good", "bad"),
         [
-            (identifier.check_hk_macao_permit, "h 12345678", "H1234567"),
-            (identifier.check_taiwan_permit, "1234 5678", "1234567"),
-            (identifier.check_passport, "AB12345", "ABCDEFG"),
-            (identifier.check_permanent_resident, "can110022033010", "CA110022033010"),
+            (document.check_hk_macao_permit, "h 12345678", "H1234567"),
+            (document.check_taiwan_permit, "1234 5678", "1234567"),
+            (document.check_passport, "AB12345", "ABCDEFG"),
+            (document.check_permanent_resident, "can110022033010", "CA110022033010"),
         ],
     )
     def test_each_has_its_own_check(self, check_one, good, bad):

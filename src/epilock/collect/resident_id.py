@@ -136,8 +136,3 @@ def tell(number: str) -> Told:
         area=number[:6],
         province=PROVINCES[number[:2]],
     )
-
-
-def age_on(birth: date, today: date) -> int:
-    """Return the age in whole years on ``today``: a birthday counts from its day on (Civil Code 201)."""
-    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
