@@ -3,14 +3,16 @@
 Heads and checkpoints are sealed rows; entries and tiles are plain, for the tree proves them.
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from epilock.db import Instant, Transaction, metadata, microseconds, sealed_table
-from epilock.errors import ConflictError, IntegrityError
+from epilock.errors import ConflictError, IntegrityError, TamperedError
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile, split
 from epilock.ledger.tree import EMPTY_ROOT, HASH_BYTES
 
@@ -52,22 +54,9 @@ checkpoints = sealed_table(
 )
 
 MOST_TRIES = 5
-_UPDATE_HEAD = (
-    sa.update(heads)
-    .where(heads.c.log == sa.bindparam("key_log"))
-    .values(
-        size=sa.bindparam("new_size"), root=sa.bindparam("new_root"), mac=sa.bindparam("new_mac")
-    )
-)
-_UPDATE_TILE = (
-    sa.update(tiles)
-    .where(
-        tiles.c.log == sa.bindparam("key_log"),
-        tiles.c.level == sa.bindparam("key_level"),
-        tiles.c.n == sa.bindparam("key_n"),
-    )
-    .values(hashes=sa.bindparam("new_hashes"))
-)
+FIND_HEAD = "SELECT log, size, root, mac FROM ledger_head WHERE origin = ?"
+UPDATE_HEAD = "UPDATE ledger_head SET size = ?, root = ?, mac = ? WHERE log = ?"
+UPDATE_TILE = "UPDATE ledger_tiles SET hashes = ? WHERE log = ? AND level = ? AND n = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +80,14 @@ def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | Non
     Raises:
         TamperedError: The row was changed past this program.
     """
-    row = tx.find(heads, origin=origin, lock=lock)
-    return None if row is None else Head(row["log"], row["size"], bytes(row["root"]))
+    postgres = tx.conn.dialect.name == "postgresql"  # SQLite has locked the whole database already
+    row = _run(tx, FIND_HEAD + (" FOR UPDATE" if lock and postgres else ""), origin).fetchone()
+    if row is None:
+        return None
+    log, size, root, mac = row
+    if not hmac.compare_digest(tx.mac(heads, [log, origin, size, root]), mac):
+        raise TamperedError(f"ledger_head (log={log}) was changed past this program")
+    return Head(log, size, root)
 
 
 def lock_head(tx: Transaction, origin: str) -> Head:
@@ -112,10 +107,7 @@ def lock_head(tx: Transaction, origin: str) -> Head:
 def put_head(tx: Transaction, origin: str, head: Head) -> None:
     """Write the head of the log ``origin``."""
     mac = tx.mac(heads, [head.log, origin, head.size, head.root])
-    tx.conn.execute(
-        _UPDATE_HEAD,
-        {"key_log": head.log, "new_size": head.size, "new_root": head.root, "new_mac": mac},
-    )
+    _run(tx, UPDATE_HEAD, head.size, head.root, mac, head.log)
 
 
 def put_checkpoint(tx: Transaction, head: Head, now: datetime) -> None:
@@ -140,8 +132,7 @@ def put_tiles(tx: Transaction, log: int, since: int, changed: Sequence[tuple[Til
         if before <= 0:
             new.append((log, tile.level, tile.n, hashes))
             continue
-        key = {"key_log": log, "key_level": tile.level, "key_n": tile.n, "new_hashes": hashes}
-        if tx.conn.execute(_UPDATE_TILE, key).rowcount != 1:
+        if _run(tx, UPDATE_TILE, hashes, log, tile.level, tile.n).rowcount != 1:
             raise IntegrityError(f"ledger_tiles (level={tile.level}, n={tile.n}) is missing")
     tx.bulk(tiles, new)
 
@@ -169,3 +160,10 @@ def read_entries(tx: Transaction, log: int, first: int, end: int) -> list[bytes]
         .order_by(entries.c.idx)
     )
     return [bytes(each) for each in tx.conn.execute(query).scalars()]
+
+
+def _run(tx: Transaction, statement: str, *values: object) -> Any:
+    """Run a statement of the hot path by the driver alone: a fifth of what building it would cost."""
+    if tx.conn.dialect.name == "postgresql":
+        statement = statement.replace("?", "%s")
+    return tx.conn.exec_driver_sql(statement, values)
