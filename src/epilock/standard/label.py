@@ -1,0 +1,202 @@
+"""Labels: from what a form calls a field to the category of the standard it asks for.
+
+Guessing a category is harmless, guessing that a field holds no personal information is not: ``meta``
+needs a label that says nothing else, and what no word explains stays unknown.
+
+How a label is read, in this order:
+  1. What stands in brackets counts only when the rest says nothing, other persons excepted
+     ("电话（家长）").
+  2. Words joined by 及, 、, / or "and" are several things ("姓名及电话"); words in a row are one
+     thing, the last in Chinese ("身份证姓名" is a name), the one before a preposition in English.
+  3. Another person takes in name and telephone ("家长姓名及电话" is the guardian), keeps the rest
+     as it is and is named beside it ("家长工作单位" is an employer, of a guardian).
+  4. "If other, please specify" is what the question before it is; a label without a word of its own
+     is what its group is about.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from epilock.standard.synonyms import META, NONE, SELF, SPECIAL, Hit, Synonyms
+from epilock.standard.wording import bare
+
+MAX_LABEL = 2_000  # characters; a longer label is prose and stays unknown
+
+_CONNECTIVE = re.compile(r"[|;()]|及|和|与|或|跟|\b(?:and|or)\b")
+_PREPOSITION = re.compile(
+    r"\b(?:of|for|from|in|at|to|with|during|since|on|before|after|who|that|where|which|when|if)\b"
+)
+_DAY = re.compile(
+    r"(?:\d{2,4}年)?(?:\d{1,2}月)?\d{1,2}[日号]?|\d{1,4} \d{1,2}(?: \d{1,4})?|"
+    r"第?[一二三四五六七八九十\d]{1,3}[天日次周]|星期.|周.|day ?\d{1,3}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a label asks for.
+
+    Attributes:
+        category: Code of the category, or None.
+        meta: The label asks no personal information, or the system fills it in.
+        also: Further categories that the same field asks for.
+        unnamed: Part of what it asks has no category.
+        inherits: It leans on the question before it ("If other, please specify").
+    """
+
+    category: str | None = None
+    meta: bool = False
+    also: tuple[str, ...] = ()
+    unnamed: bool = False
+    inherits: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether a category, or that none is needed, was found."""
+        return self.category is not None or self.meta
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Every category it asks for."""
+        return (self.category, *self.also) if self.category else ()
+
+
+UNKNOWN = Match()
+
+
+def guess(label: str, context: str = "", *, circumstance: str = "") -> Match:
+    """Return what ``label`` asks for, by the packaged table.
+
+    Args:
+        label: As the form has it: a header, a question, the name of a column.
+        context: Texts of the groups it stands in, outermost first, joined by `` > ``.
+        circumstance: Where it is asked; a few words ("arrival time") depend on it.
+    """
+    return Reader(Synonyms.load(), circumstance).read(label, context)
+
+
+def is_day(label: str) -> bool:
+    """Return whether ``label`` only names a day ("2月3日", "第二天"): a title says what of."""
+    return _DAY.fullmatch(Synonyms.load().wording.reduce(label)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads labels by one table, as they are meant at one circumstance ("" for any)."""
+
+    synonyms: Synonyms
+    circumstance: str = ""
+
+    def read(self, label: str, context: str = "") -> Match:
+        """Return what ``label``, in the groups of ``context``, asks for."""
+        if len(label) > MAX_LABEL:
+            return UNKNOWN
+        text = self.synonyms.wording.reduce(label)
+        own = self.synonyms.find(label, text, self.circumstance)
+        around = self._around(context)
+        if any(h.names for h in own):
+            return self._held(self._compose(text, own), own, around)
+        if bare(text) in self.synonyms.inherits:
+            return Match(category=around.category, also=around.also, inherits=True)
+        return self._faint(text, own, around)
+
+    def _faint(self, text: str, own: Sequence[Hit], around: Match) -> Match:
+        """Return what a label asks that no word of its own names."""
+        whole = bool(own) and self.synonyms.covers(text, own)
+        if any(h.code == META and not h.weak for h in own):
+            return Match(meta=True) if whole else UNKNOWN
+        if around.category:
+            return around
+        if not whole:
+            return UNKNOWN
+        codes = [h.code for h in own if h.code not in SPECIAL]
+        codes = [c for c in codes if c != "identity.name"] or codes  # "Country name" names nobody
+        codes = codes or [h.alone for h in own if h.alone]
+        if codes:
+            return Match(category=codes[-1])
+        return Match(meta=any(h.code == META for h in own))
+
+    def _around(self, context: str) -> Match:
+        """Return what the nearest group with a word of its own is about."""
+        for group in reversed([t[:MAX_LABEL] for t in context.split(" > ") if t.strip()]):
+            text = self.synonyms.wording.reduce(group)
+            hits = self.synonyms.find(group, text, self.circumstance)
+            if any(h.names and h.code != NONE for h in hits):
+                return self._compose(text, hits)
+        return UNKNOWN
+
+    def _held(self, match: Match, own: Sequence[Hit], around: Match) -> Match:
+        """Return ``match`` with name and telephone given to the person its group is about."""
+        holder = self.synonyms.holders.get(around.category or "")
+        if holder is None or any(h.code == SELF for h in own):
+            return match
+        taken = [around.category if p in holder.absorbs else p for p in match.parts]
+        return _match([c for c in taken if c], unnamed=match.unnamed)
+
+    def _compose(self, text: str, hits: Sequence[Hit]) -> Match:
+        """Return what the words of a label ask for together (rules 1-3)."""
+        said = [h for h in hits if not h.weak and h.code != META]
+        main = [h for h in said if not h.bracketed or h.code in self.synonyms.holders]
+        if all(h.code == SELF or h.bracketed for h in main):
+            main = said
+        codes: list[str] = []
+        about = ""
+        for segment in _segments(text, main):
+            about, found = self._segment(text, segment, about)
+            codes += found
+        return _match([c for c in codes if c != NONE], unnamed=NONE in codes)
+
+    def _segment(self, text: str, segment: Sequence[Hit], about: str) -> tuple[str, list[str]]:
+        """Return whom the next thing is about, and the codes of the one that ``segment`` names.
+
+        Args:
+            text: The reduced label.
+            segment: The words of one thing; never empty.
+            about: Category of the other person that the things before were about, or "".
+        """
+        holders = self.synonyms.holders
+        held = [h.code for h in segment if h.code in holders]
+        attributes = [h for h in segment if h.code not in holders and h.code != SELF]
+        if any(h.code == SELF for h in segment):
+            about = ""
+        own = held[-1] if held else ""
+        if not attributes:
+            if not own:
+                return about, [h.alone for h in segment if h.alone][:1]
+            return (about if holders[own].place else own), [own]
+        head = _head(text, attributes).code
+        who = own or about
+        if not who:
+            return "", [head]
+        carried = "" if holders[who].place else who
+        if head in holders[who].absorbs:
+            return carried, [who]
+        return carried, [head, own] if own and carried else [head]
+
+
+def _match(codes: Sequence[str], *, unnamed: bool) -> Match:
+    """Return a match of ``codes`` in their order, each once."""
+    named = tuple(dict.fromkeys(codes))
+    return Match(category=named[0] if named else None, also=named[1:], unnamed=unnamed)
+
+
+def _segments(text: str, hits: Sequence[Hit]) -> Iterator[list[Hit]]:
+    """Yield runs of ``hits`` that no connective parts."""
+    run: list[Hit] = []
+    for hit in hits:
+        if run and _CONNECTIVE.search(text, run[-1].end, hit.start):
+            yield run
+            run = []
+        run.append(hit)
+    if run:
+        yield run
+
+
+def _head(text: str, hits: Sequence[Hit]) -> Hit:
+    """Return the word that the others only describe."""
+    head = hits[0]
+    for hit in hits[1:]:
+        if not _PREPOSITION.search(text, head.end, hit.start):
+            head = hit
+    return head
