@@ -1,0 +1,81 @@
+"""A design: what a form asks, as its own words have it, before anyone judges it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from epilock.errors import FileFormatError, TooLargeError
+from epilock.standard.wording import is_mostly_chinese
+
+MAX_FIELDS = 2_000
+MAX_TEXT = 4_000  # characters of one label; Excel's own limit for a cell is 32,767
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignField:
+    """One thing that a form asks.
+
+    Attributes:
+        field: Its name in the file: column header, question name, linkId or field id; unaltered.
+        label: What the person reads, unaltered; the name where there is no label.
+        context: Texts of the groups it stands in, outermost first, joined by `` > ``.
+        translations: The same label in other languages, asked for just as much.
+        wordings: What else it is called, for a label that says nothing: its name, a hint, a code.
+        category: Category that its designer or its type settles ("geopoint"), ``meta``, or "".
+        otherwise: Category, or ``meta``, that its type suggests where words say nothing, or "".
+        image: It takes a picture, so a label "identity card" asks for a picture of one.
+        follows: Field id of the question it continues ("If other, please specify"), or "".
+        required: Whether it must be answered, as far as the file says.
+        place: Where it stands, such as ``survey!A3``.
+    """
+
+    field: str
+    label: str
+    context: str = ""
+    translations: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+    category: str = ""
+    otherwise: str = ""
+    image: bool = False
+    follows: str = ""
+    required: bool = False
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """A form someone designed.
+
+    Attributes:
+        kind: ``toml``, ``xlsform``, ``fhir``, ``csv`` or ``xlsx``.
+        title: Its title, or "".
+        language: ``zh`` or ``en``: the one most of its labels are written in.
+        fields: What it asks, in its own order; at least one, at most 2,000.
+    """
+
+    kind: str
+    title: str
+    language: str
+    fields: tuple[DesignField, ...]
+
+
+def make(kind: str, title: str, fields: Sequence[DesignField], name: str) -> Design:
+    """Return the design of ``fields``, its language told from their labels.
+
+    Raises:
+        FileFormatError: There is no field.
+        TooLargeError: There are more than ``MAX_FIELDS`` fields, or a label is too long.
+    """
+    if not fields:
+        raise FileFormatError(
+            f"{name}: it asks nothing; a form has at least one question or column"
+        )
+    if len(fields) > MAX_FIELDS:
+        raise TooLargeError(f"{name}: {len(fields)} fields; at most {MAX_FIELDS} are read")
+    for f in fields:
+        if max(len(f.label), len(f.field)) > MAX_TEXT:
+            raise TooLargeError(
+                f"{name}: the label at {f.place or 'a field'} exceeds {MAX_TEXT} characters"
+            )
+    chinese = sum(is_mostly_chinese(f.label) for f in fields)
+    language = "zh" if chinese * 2 >= len(fields) else "en"
+    return Design(kind=kind, title=title.strip()[:200], language=language, fields=tuple(fields))

@@ -1,0 +1,108 @@
+"""Tables of text: CSV as spreadsheets write it, in the encodings they write it in.
+
+UTF-8 with or without byte order mark, UTF-16, GB18030 (what Excel writes in China) and Big5;
+separated by comma, semicolon, tab, vertical bar or the Chinese comma (RFC 4180 for the quoting).
+"""
+
+import codecs
+import csv
+import io
+from collections import Counter
+
+from epilock.collect.design.field import MAX_TEXT
+from epilock.collect.design.workbook import COLUMNS, ROWS, Rows
+from epilock.errors import FileFormatError, TooLargeError
+from epilock.standard.label import guess
+
+SAMPLE = 2**20  # bytes that are looked at; the header is far before their end
+SEPARATORS = (",", ";", "\t", "|", "，", "；")
+LOOK = 30  # rows that decide on the separator
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def read_table(content: bytes, name: str) -> Rows:
+    """Return the first rows of a CSV file; its separator is found by trying.
+
+    Raises:
+        FileFormatError: It is no text, or in no encoding we know.
+        TooLargeError: It has more than ``COLUMNS`` columns.
+    """
+    text = decode(content, name)
+    best: Rows = []
+    merit = (0, 0)
+    for separator in SEPARATORS:
+        rows = _rows(text, separator, name)
+        widths = Counter(len(r) for r in rows[:LOOK] if len(r) > 1)
+        width, count = max(widths.items(), key=lambda w: (w[1], w[0]), default=(1, 0))
+        if (count, width) > merit or not best:
+            best, merit = rows, (count, width)
+    if max(map(len, best), default=0) > COLUMNS:
+        raise TooLargeError(f"{name}: more than {COLUMNS} columns")
+    return best
+
+
+def decode(content: bytes, name: str) -> str:
+    """Return the text of the first ``SAMPLE`` bytes.
+
+    Raises:
+        FileFormatError: No encoding fits, or it holds control characters as no text does.
+    """
+    sample = content[:SAMPLE]
+    for mark, encoding in MARKS:
+        if sample.startswith(mark):
+            text = _decode(sample[len(mark) :], encoding)
+            break
+    else:
+        text = _unmarked(sample)
+    if text is None:
+        raise FileFormatError(
+            f"{name}: neither UTF-8, UTF-16 nor GB18030 text; save it as CSV UTF-8"
+        )
+    if any(c < " " and c not in "\t\r\n\f" for c in text) or "\ufffe" in text:
+        raise FileFormatError(f"{name}: not a text file; save it as CSV UTF-8")
+    return text
+
+
+def _unmarked(sample: bytes) -> str | None:
+    """Return the text of bytes without a byte order mark."""
+    if b"\0" in sample:  # Latin letters and separators of UTF-16 have one zero byte of two
+        little = sample[1::2].count(0) >= sample[::2].count(0)
+        return _decode(sample, "utf-16-le" if little else "utf-16-be")
+    if (text := _decode(sample, "utf-8")) is not None:
+        return text
+    readings = [t for e in ("gb18030", "big5hkscs") if (t := _decode(sample, e)) is not None]
+    return max(readings, key=_sense, default=None)
+
+
+def _decode(sample: bytes, encoding: str) -> str | None:
+    """Return ``sample`` as text; a character cut off at its end is left out."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(sample, len(sample) < SAMPLE)
+    except UnicodeDecodeError:
+        return None
+
+
+def _sense(text: str) -> int:
+    """Return how many cells of the first lines make sense as headers: the wrong reading makes none."""
+    lines = [line[:2_000] for line in text.splitlines()[:5]]
+    cells = [c for line in lines for c in line.replace("\t", ",").replace(";", ",").split(",")]
+    return sum(guess(c).known for c in cells[:200])
+
+
+def _rows(text: str, separator: str, name: str) -> Rows:
+    rows: Rows = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in reader:
+            rows.append([c.strip()[: MAX_TEXT + 1] for c in row])
+            if len(rows) == ROWS:
+                break
+    except csv.Error as e:
+        raise FileFormatError(f"{name}: line {reader.line_num} is no CSV: {e}") from None
+    return rows
