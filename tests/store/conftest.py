@@ -1,12 +1,17 @@
-"""A key store on either database, its root key and slots in files."""
+"""A key store on either database, its root key and slots in files; a log beside it."""
 
 from pathlib import Path
 
 import pytest
+from holdings import World
 
 from epilock.db import Database
+from epilock.ledger.log import Log
+from epilock.ledger.note import Signer
 from epilock.store.keys import KeyStore
 from epilock.store.root import KeyFileRoot
+
+ORIGIN = "log.example/epilock"
 
 
 @pytest.fixture
@@ -17,3 +22,13 @@ def root(tmp_path: Path) -> KeyFileRoot:
 @pytest.fixture
 def keys(key_database: Database, root: KeyFileRoot, tmp_path: Path) -> KeyStore:
     return KeyStore(key_database, root, tmp_path / "slots")
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log(ORIGIN, Signer.from_seed(ORIGIN, bytes(range(32))))
+
+
+@pytest.fixture
+def world(keys: KeyStore, log: Log) -> World:
+    return World(keys, log)

@@ -23,10 +23,10 @@ from epilock.store.suite import INTERNATIONAL
 BITS = 4
 ARITY = 1 << BITS
 DEPTH = 6
-LEAVES = ARITY**DEPTH
+LEAVES: int = ARITY**DEPTH
 LEASE_DEPTH = 3
-LEASE_LEAVES = ARITY ** (DEPTH - LEASE_DEPTH)
-BLOCKS = ARITY**LEASE_DEPTH
+LEASE_LEAVES: int = ARITY ** (DEPTH - LEASE_DEPTH)
+BLOCKS: int = ARITY**LEASE_DEPTH
 
 Node = tuple[int, int]  # depth, prefix
 Child = Callable[[bytes, int], bytes]
