@@ -136,43 +136,59 @@ class Reader:
 
     def _compose(self, text: str, hits: Sequence[Hit]) -> Match:
         """Return what the words of a label ask for together (rules 1-3)."""
-        said = [h for h in hits if not h.weak and h.code != META]
+        said = [h for h in hits if h.code != META]
         main = [h for h in said if not h.bracketed or h.code in self.synonyms.holders]
-        if all(h.code == SELF or h.bracketed for h in main):
+        if not any(h.names and not h.bracketed for h in main):
             main = said
         codes: list[str] = []
         about = ""
-        for segment in _segments(text, main):
-            about, found = self._segment(text, segment, about)
+        for start, end, segment in _segments(text, main):
+            strong = [h for h in segment if not h.weak]
+            if any(h.names for h in strong):
+                about, found = self._segment(text, strong, about)
+            elif self.synonyms.covers(text[start:end], [h.moved(-start) for h in segment]):
+                about, found = self._aside(segment, about)
+            else:
+                found = []
             codes += found
         return _match([c for c in codes if c != NONE], unnamed=NONE in codes)
+
+    def _aside(self, segment: Sequence[Hit], about: str) -> tuple[str, list[str]]:
+        """Return the same for a thing that only weak words name, such as "name" in "name / phone"."""
+        code = next((h.code for h in segment if h.weak), None)
+        code = code or next((h.alone for h in segment if h.alone), None)
+        if code is None:
+            return ("" if any(h.code == SELF for h in segment) else about), []
+        if about and code in self.synonyms.holders[about].absorbs:
+            return about, [about]
+        return about, [code]
 
     def _segment(self, text: str, segment: Sequence[Hit], about: str) -> tuple[str, list[str]]:
         """Return whom the next thing is about, and the codes of the one that ``segment`` names.
 
         Args:
             text: The reduced label.
-            segment: The words of one thing; never empty.
+            segment: The words of one thing, at least one of which names it.
             about: Category of the other person that the things before were about, or "".
         """
         holders = self.synonyms.holders
-        held = [h.code for h in segment if h.code in holders]
-        attributes = [h for h in segment if h.code not in holders and h.code != SELF]
+        persons = [h.code for h in segment if h.code in holders and not holders[h.code].place]
+        places = [h for h in segment if h.code in holders and holders[h.code].place]
+        named = [h for h in segment if h.code not in persons and h.code != SELF]
+        attributes = [h for h in named if h not in places]
         if any(h.code == SELF for h in segment):
             about = ""
-        own = held[-1] if held else ""
-        if not attributes:
-            if not own:
-                return about, [h.alone for h in segment if h.alone][:1]
-            return (about if holders[own].place else own), [own]
-        head = _head(text, attributes).code
-        who = own or about
+        who = persons[-1] if persons else about
+        if not named:
+            return who, [who]
+        head = _head(text, attributes or named).code
+        if places and head in holders[places[-1].code].absorbs:
+            head = places[-1].code
         if not who:
             return "", [head]
-        carried = "" if holders[who].place else who
         if head in holders[who].absorbs:
-            return carried, [who]
-        return carried, [head, own] if own and carried else [head]
+            return who, [who]
+        return who, [head, who] if persons else [head]
 
 
 def _match(codes: Sequence[str], *, unnamed: bool) -> Match:
@@ -181,16 +197,26 @@ def _match(codes: Sequence[str], *, unnamed: bool) -> Match:
     return Match(category=named[0] if named else None, also=named[1:], unnamed=unnamed)
 
 
-def _segments(text: str, hits: Sequence[Hit]) -> Iterator[list[Hit]]:
-    """Yield runs of ``hits`` that no connective parts."""
+def _segments(text: str, hits: Sequence[Hit]) -> Iterator[tuple[int, int, list[Hit]]]:
+    """Yield runs of ``hits`` that no connective parts, each with the part of ``text`` it stands in."""
     run: list[Hit] = []
+    start = 0
     for hit in hits:
-        if run and _CONNECTIVE.search(text, run[-1].end, hit.start):
-            yield run
+        joined = _CONNECTIVE.search(text, run[-1].end if run else 0, hit.start)
+        if run and joined:
+            yield start, joined.start(), run
             run = []
+        if joined:
+            start = _last_connective(text, joined.start(), hit.start)
         run.append(hit)
     if run:
-        yield run
+        rest = _CONNECTIVE.search(text, run[-1].end)
+        yield start, rest.start() if rest else len(text), run
+
+
+def _last_connective(text: str, start: int, end: int) -> int:
+    """Return where the last connective of ``text[start:end]`` ends."""
+    return max(m.end() for m in _CONNECTIVE.finditer(text, start, end))
 
 
 def _head(text: str, hits: Sequence[Hit]) -> Hit:

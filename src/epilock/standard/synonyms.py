@@ -13,7 +13,7 @@ Rules kept in this file:
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -64,6 +64,10 @@ class Hit:
     def names(self) -> bool:
         """Whether it names a category, or that there is none, by itself."""
         return not self.weak and self.code not in {META, SELF}
+
+    def moved(self, by: int) -> "Hit":
+        """Return the same word ``by`` characters further on."""
+        return replace(self, start=self.start + by, end=self.end + by)
 
 
 @dataclass(frozen=True, slots=True)
