@@ -1,0 +1,117 @@
+"""Pages: templates (Jinja2, everything escaped), strings in the person's language, addresses.
+
+A page is told its language by ``?lang=`` (or a form's ``lang``), else by the browser; there is no cookie
+for it. Once asked for, the language stays in each address that a page links to.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from epilock.web import language
+from epilock.web.language import LANGUAGES, NAMES, TAGS, Speaker
+from epilock.web.security import POLICY_WITH_SCRIPT
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+class Pages:
+    """Renders pages; made once for a site.
+
+    Attributes:
+        phrases: Every string.
+    """
+
+    def __init__(self) -> None:
+        self.phrases = language.load()
+        self._jinja = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True,
+            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            extensions=["jinja2.ext.do"],
+        )  # fmt: skip
+        self._jinja.globals["static"] = _static_addresses()
+
+    def speaker(self, request: Request, asked: str | None = None) -> Speaker:
+        """Return the strings in the language of ``request``; ``asked`` (of a form) goes first."""
+        wanted = asked or request.query_params.get("lang")
+        chosen = language.choose(wanted, request.headers.get("accept-language"))
+        return Speaker(self.phrases, chosen)
+
+    def show(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        speaker: Speaker | None = None,
+        script: bool = False,
+        headers: Mapping[str, str] | None = None,
+        **context: Any,
+    ) -> HTMLResponse:
+        """Return the page ``template``; ``script`` lets the site's own script file run in it."""
+        t = speaker or self.speaker(request)
+        links = Links(request, t.language)
+        body = self._jinja.get_template(template).render(
+            t=t, link=links, switches=links.switches(), path=request.url.path, **context
+        )
+        answer = HTMLResponse(body, status, dict(headers or {}))
+        answer.headers["Content-Language"] = t.tag
+        if script:
+            answer.headers["Content-Security-Policy"] = POLICY_WITH_SCRIPT
+        return answer
+
+    def go(self, request: Request, path: str, /, **query: str) -> RedirectResponse:
+        """Return a redirect (303) to ``path`` of this site, in the same language."""
+        return RedirectResponse(Links(request, "")(path, **query), 303)
+
+
+class Links:
+    """Makes addresses of this site; the language that was asked for stays in them."""
+
+    def __init__(self, request: Request, shown: str) -> None:
+        self._lang = request.query_params.get("lang")
+        self._request = request
+        self._shown = shown
+
+    def __call__(self, path: str, /, **query: Any) -> str:
+        """Return ``path`` with ``query``, its empty values left out."""
+        if self._lang in LANGUAGES:
+            query.setdefault("lang", self._lang)
+        pairs = [(k, str(v)) for k, v in query.items() if v is not None and v != ""]
+        return f"{quote(path, safe='/.~:-_+')}{'?' if pairs else ''}{urlencode(pairs)}"
+
+    def switches(self) -> list[tuple[str, str, str]]:
+        """Return (tag, name, address) of this page in each other language; none after a form."""
+        if self._request.method != "GET":
+            return []
+        query = {k: v for k, v in self._request.query_params.items() if k != "lang"}
+        return [
+            (
+                TAGS[code],
+                NAMES[code],
+                f"{self._request.url.path}?{urlencode({**query, 'lang': code})}",
+            )
+            for code in LANGUAGES
+            if code != self._shown
+        ]
+
+
+def _static_addresses() -> Mapping[str, str]:
+    """Return the address of each static file, its content's hash in it, so that it may be cached."""
+    return {
+        path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}"
+        for path in sorted(STATIC.iterdir())
+    }
+
+
+def trusted(html: str) -> Markup:
+    """Return ``html`` that a room below has escaped itself (a notice, a QR code)."""
+    return Markup(html)  # noqa: S704 - the caller's maker escapes: ``notice_page.html``, ``qr.svg``

@@ -1,0 +1,170 @@
+"""Errors as HTTP: one table, problem details (RFC 9457) for programs, a plain page for people.
+
+Rules kept in this file:
+  1. A status is chosen here and nowhere else; the nearest class of the error decides.
+  2. A person reads, in their language, what was wrong and what to do; a program the same in
+     ``application/problem+json`` with a stable ``type``.
+  3. Neither holds a value that someone gave: errors name fields, never values (``errors.py``, rule 2);
+     of an error inside (5xx) only its kind is said.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from epilock import errors
+from epilock.web.security import LengthRequiredError
+
+TYPE = "urn:epilock:problem:"
+CONTENT_TYPE = "application/problem+json"
+
+STATUS: Mapping[type[Exception], int] = {
+    errors.EpilockError: 500,
+    errors.InputError: 400,
+    errors.FieldsError: 422,
+    errors.ConsentError: 422,
+    errors.FileFormatError: 422,
+    errors.TooLargeError: 413,
+    LengthRequiredError: 411,
+    errors.StaleNoticeError: 409,
+    errors.StandardFileError: 500,
+    errors.RefusedError: 403,
+    errors.NotDueError: 409,
+    errors.HeldError: 409,
+    errors.StateError: 409,
+    errors.NotFoundError: 404,
+    errors.ClosedError: 410,
+    errors.SignInError: 401,
+    errors.AccessError: 403,
+    errors.RateError: 429,
+    errors.KeysError: 503,
+    errors.ErasedError: 410,
+    errors.IntegrityError: 500,
+    errors.LedgerError: 500,
+}
+INSIDE = 500  # from here on the fault is ours: the message stays inside
+_OF_STATUS = {404: "not-found", 405: "method", 400: "input", 413: "too-large", 415: "file-format"}
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+_KEY = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error as it is answered.
+
+    Attributes:
+        status: HTTP status.
+        slug: Stable name of the kind, such as ``stale-notice``; the last part of ``type``.
+        detail: The error's own sentence (English, without values); "" where the fault is ours.
+        extra: Members beside the standard ones: ``fields``, ``missing``, ``rule``, ``source``, ``allowed``,
+            ``wait``.
+        headers: Such as ``Retry-After``.
+    """
+
+    status: int
+    slug: str
+    detail: str
+    extra: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    def as_json(self, title: str) -> bytes:
+        """Return the problem details document."""
+        members = {"type": TYPE + self.slug, "title": title, "status": self.status, **self.extra}
+        if self.detail:
+            members["detail"] = self.detail
+        return msgspec.json.encode(members)
+
+
+def of(error: Exception) -> Problem:
+    """Return the problem that ``error`` is answered with."""
+    if isinstance(error, HTTPException):
+        slug = _OF_STATUS.get(
+            error.status_code, "input" if error.status_code < INSIDE else "inside"
+        )
+        return _problem(error.status_code, slug, "", headers=dict(error.headers or {}))
+    if isinstance(error, RequestValidationError):
+        return _problem(422, "input", _places(error.errors()))
+    if not isinstance(error, errors.EpilockError):
+        return _problem(INSIDE, "inside", "")
+    kind = next(k for k in type(error).__mro__ if k in STATUS)
+    status = STATUS[kind]
+    headers = {"Retry-After": str(error.wait)} if isinstance(error, errors.RateError) else {}
+    if status >= INSIDE:
+        return _problem(status, "keys" if status > INSIDE else "inside", "")
+    detail = "" if isinstance(error, errors.FieldsError) else str(error)
+    return _problem(status, slug_of(type(error)), detail, _extra(error), headers)
+
+
+def slug_of(kind: type[Exception]) -> str:
+    """Return the stable name of a kind of error: ``StaleNoticeError`` is ``stale-notice``."""
+    return _WORD.sub("-", kind.__name__.removesuffix("Error")).lower()
+
+
+def _problem(
+    status: int,
+    slug: str,
+    detail: str,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Problem:
+    return Problem(
+        status=status, slug=slug, detail=detail, extra=extra or {}, headers=headers or {}
+    )
+
+
+def _extra(error: errors.EpilockError) -> dict[str, Any]:
+    if isinstance(error, errors.FieldsError):
+        return {"fields": [
+            {"field": p.field, "code": p.code, "zh": p.zh, "en": p.en} for p in error.problems
+        ]}  # fmt: skip
+    if isinstance(error, errors.ConsentError):
+        return {"missing": list(error.missing)}
+    if isinstance(error, errors.RefusedError):
+        said = {"rule": error.rule, "source": list(error.source), "allowed": error.allowed}
+        return {name: value for name, value in said.items() if value}
+    return {"wait": error.wait} if isinstance(error, errors.RateError) else {}
+
+
+def _places(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return where a document is wrong and how; keys that the sender made up are not repeated."""
+    said = []
+    for one in found:
+        unknown = one.get("type") == "extra_forbidden"
+        names = [str(n) for n in one.get("loc", ()) if _KEY.fullmatch(str(n))]
+        where = ".".join(names[: -1 if unknown else None]) or "body"
+        said.append(
+            f"{where}: {'has a field that is not asked' if unknown else one.get('msg', '')}"
+        )
+    return "; ".join(dict.fromkeys(said))
+
+
+Page = Callable[[Request, Problem], Response]
+
+
+def responder(
+    page: Page, title: Callable[[Request, str], str]
+) -> Callable[[Request, Exception], Response]:
+    """Return what answers errors: programs by problem details, people by ``page``.
+
+    Args:
+        page: Renders a problem for a person.
+        title: Gives a problem's title, by its slug, in the language of the request.
+    """
+
+    def respond(request: Request, error: Exception) -> Response:
+        problem = of(error)
+        if request.url.path.startswith(("/api", "/log/")):
+            body = problem.as_json(title(request, problem.slug))
+            return Response(body, problem.status, dict(problem.headers), CONTENT_TYPE)
+        answer = page(request, problem)
+        answer.headers.update(problem.headers)
+        return answer
+
+    return respond

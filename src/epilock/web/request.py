@@ -1,0 +1,61 @@
+"""What every page is handed: the parts of the installation and the means to render."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.datastructures import FormData
+from starlette.requests import Request
+
+from epilock.assemble import Parts
+from epilock.standard.level import CHINA
+from epilock.web.page import Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site: one for each app.
+
+    Attributes:
+        parts: The running installation.
+        pages: Renders.
+    """
+
+    parts: Parts
+    pages: Pages
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return self.parts.now()
+
+    def today(self) -> date:
+        """Return the calendar day in China."""
+        return self.now().astimezone(CHINA).date()
+
+
+def site_of(request: Request) -> Site:
+    """Return the site that serves ``request``."""
+    site = request.app.state.site
+    assert isinstance(site, Site)  # noqa: S101 - ``create_app`` put it there
+    return site
+
+
+async def form_of(request: Request) -> FormData:
+    """Return the form that ``request`` carries; its size was limited before (``security``)."""
+    return await request.form()
+
+
+SiteOf = Annotated[Site, Depends(site_of)]
+FormOf = Annotated[FormData, Depends(form_of)]
+
+
+def word(form: FormData, name: str, *, most: int = 4000) -> str:
+    """Return what stands in the field ``name`` of a form, trimmed; "" if nothing, or a file."""
+    value = form.get(name)
+    return value.strip()[:most] if isinstance(value, str) else ""
+
+
+def words(form: FormData, name: str) -> list[str]:
+    """Return all values of the field ``name``: ticked boxes."""
+    return [value for value in form.getlist(name) if isinstance(value, str)]

@@ -1,0 +1,128 @@
+"""What holds for every request and every answer, before and after any page is asked.
+
+Rules kept in this file:
+  1. No answer leaves without the headers below; none may be kept by a cache unless it says so itself.
+     There is no inline script or style and no other host: the policy forbids them (CSP level 3).
+  2. A body has a stated length and a limit: 64 KiB, or 2 MB where files are uploaded. A body of
+     unstated length is refused (411), so that nothing has to be counted while it arrives.
+  3. A form that another site sends is refused: browsers say where a request comes from
+     (``Sec-Fetch-Site``, W3C Fetch Metadata). The console checks its session's token besides. A
+     resident's page has no cookie, so another site's form could do nothing that its sender could not
+     do without a victim; its ticket (``ticket.py``) says which notice was shown.
+  4. An unexpected error is answered with a page that says so, and logged by kind and place, never by
+     its message or values.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from epilock.errors import ForbiddenError, InputError, TooLargeError
+
+MAX_BODY = 65_536  # bytes of a form or JSON document
+MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
+UPLOADS = ("/console/points/upload",)
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+POLICY_WITH_SCRIPT = f"{POLICY}; script-src 'self'"  # for the one page that fills in a scanned code
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), interest-cohort=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_log = logging.getLogger(__name__)
+
+Respond = Callable[[Request, Exception], Response]
+
+
+class LengthRequiredError(InputError):
+    """A body came without its length; send ``Content-Length``."""
+
+
+class Guard:
+    """ASGI middleware around the whole site; see the rules of the module.
+
+    Args:
+        app: The site.
+        respond: Makes the answer to an error.
+        secure: Whether the site is served over TLS (then browsers are told to insist on it).
+    """
+
+    def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool) -> None:
+        self._app = app
+        self._respond = respond
+        self._headers = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            check(scope)
+            await self._app(scope, receive, guarded)
+        except Exception as error:
+            if started:
+                raise
+            if not isinstance(error, InputError | ForbiddenError):
+                _log.error("unexpected %s", place_of(error))
+            answer = self._respond(Request(scope, receive), error)
+            await answer(scope, receive, guarded)
+
+
+def check(scope: Scope) -> None:
+    """Return if the request may come in.
+
+    Raises:
+        LengthRequiredError: Its body has no stated length.
+        TooLargeError: Its body is larger than the limit.
+        ForbiddenError: Another site sent it.
+    """
+    if scope["method"] in _BODILESS:
+        return
+    headers = Headers(scope=scope)
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise ForbiddenError(
+            "this form was sent from another site; open the page itself and try again"
+        )
+    stated = headers.get("content-length", "")
+    if not stated.isascii() or not stated.isdigit():
+        if "transfer-encoding" in headers:
+            raise LengthRequiredError("a body needs its length (Content-Length)")
+        return
+    limit = MAX_UPLOAD if scope["path"] in UPLOADS else MAX_BODY
+    if int(stated) > limit:
+        raise TooLargeError(f"at most {limit} bytes are taken here")
+
+
+def place_of(error: BaseException) -> str:
+    """Return the kind of an error and where it was raised, without its message or any value."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return f"{type(error).__name__} at " + " < ".join(
+        f"{frame.name}:{frame.lineno}" for frame in reversed(frames)
+    )
