@@ -34,20 +34,17 @@ FORGOTTEN: dict[str, Any] = {
     "at": None,
     "digest": None,
 }
-GONE: dict[str, Any] = {"state": DESTROYED, **FORGOTTEN}
 _COLUMNS = [c.name for c in records.columns if c.name != "mac"]
+_STATE = _COLUMNS.index("state")
+_NOTHING = (None,) * (len(_COLUMNS) - _STATE - 1)  # where it was moved, and all of FORGOTTEN
 _READ = sa.text(
     f"SELECT {', '.join(_COLUMNS)}, mac FROM records WHERE org = :org AND bucket = :bucket"
     " AND n >= :start AND state = 'live' ORDER BY n LIMIT :most"
 )
 _WRITE = (
-    sa.update(records)
-    .where(
-        records.c.org == sa.bindparam("key_org"),
-        records.c.bucket == sa.bindparam("key_bucket"),
-        records.c.n == sa.bindparam("key_n"),
-    )
-    .values(**GONE, mac=sa.bindparam("new_mac"))
+    f"UPDATE records SET state = '{DESTROYED}', "
+    + ", ".join(f"{name} = NULL" for name in _COLUMNS[_STATE + 1 :])
+    + ", mac = ? WHERE org = ? AND bucket = ? AND n = ?"
 )
 
 
@@ -88,7 +85,7 @@ def move(tx: Transaction, org: str, bucket: int, n: int, *, to: tuple[int, int])
     return _lose(tx, record, sorted(record.parts), gone)
 
 
-def purge(tx: Transaction, bucket: Bucket, part: str, *, now: datetime, limit: int = 20_000) -> int:
+def purge(tx: Transaction, bucket: Bucket, part: str, *, now: datetime, limit: int = 5_000) -> int:
     """Delete up to ``limit`` rows of a part whose key is destroyed; return how many.
 
     Call it, each time in a transaction of its own, until it returns 0: then the part is ``purged``.
@@ -158,16 +155,15 @@ def _forget(tx: Transaction, bucket: Bucket, limit: int) -> int:
     key = {"org": bucket.org, "bucket": bucket.id}
     start = tx.get(buckets_.buckets, **key, lock=True)["forgotten"]
     found = tx.conn.execute(_READ, {**key, "start": start, "most": limit}).all()
-    changed = []
-    for org, number, n, *values, mac in found:
-        stored = (org, number, n, *values)
-        if not hmac.compare_digest(tx.mac(records, stored), mac):
-            raise TamperedError(f"records (org={org}, bucket={number}, n={n}) was changed")
-        after = [GONE.get(name, value) for name, value in zip(_COLUMNS, stored, strict=True)]
-        changed.append(
-            {"key_org": org, "key_bucket": number, "key_n": n, "new_mac": tx.mac(records, after)}
-        )
-    if changed:
-        tx.conn.execute(_WRITE, changed)
-        tx.update(buckets_.buckets, key, forgotten=changed[-1]["key_n"] + 1)
-    return len(changed)
+    if not found:
+        return 0
+    for row in found:
+        if not hmac.compare_digest(tx.mac(records, row[:-1]), row.mac):
+            place = f"org={row.org}, bucket={row.bucket}, n={row.n}"
+            raise TamperedError(f"records ({place}) was changed past this program")
+    gone = (DESTROYED, *_NOTHING)
+    changed = [(tx.mac(records, (*row[:_STATE], *gone)), *row[:3]) for row in found]
+    mark = "?" if tx.conn.dialect.name == "sqlite" else "%s"
+    tx.conn.exec_driver_sql(_WRITE.replace("?", mark), changed)
+    tx.update(buckets_.buckets, key, forgotten=found[-1].n + 1)
+    return len(found)

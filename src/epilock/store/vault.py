@@ -304,10 +304,10 @@ def missing(record: Record, part: str) -> TamperedError:
 
 def numbers(tx: Transaction, bucket: Bucket) -> tuple[int, int]:
     """Return the lowest and the highest record number of the bucket; (0, 0) if it has none."""
-    ends = sa.select(sa.func.min(records.c.n), sa.func.max(records.c.n)).where(
-        records.c.org == bucket.org, records.c.bucket == bucket.id
-    )
-    first, last = tx.conn.execute(ends).one()
+    c = records.c
+    where = (c.org == bucket.org, c.bucket == bucket.id)
+    first = tx.conn.execute(sa.select(c.n).where(*where).order_by(c.n).limit(1)).scalar()
+    last = tx.conn.execute(sa.select(c.n).where(*where).order_by(c.n.desc()).limit(1)).scalar()
     return first or 0, last or 0
 
 
