@@ -99,7 +99,9 @@ def _choose(filled: list[_Row], where: str) -> _Row:
             f"{where}: no header row; the first line looks like data. Put a line with the names of the "
             "columns first"
         )
-    return max(candidates, key=lambda r: (r.known - r.stated, -r.number))
+    best = max(candidates, key=lambda r: (r.known - r.stated, -r.number))
+    clear = best.known > best.filled * WIDE and best.known > candidates[0].known + candidates[0].stated
+    return best if clear or candidates[0].stated else candidates[0]
 
 
 def _columns(filled: list[_Row], header: _Row, title: str, sheet: str) -> list[DesignField]:
