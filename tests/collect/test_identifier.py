@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from epilock.collect import document, resident_id, telephone
 from epilock.collect.answer import Problem
 from epilock.collect.identifier import CHECKS, CHOICES
+from epilock.standard import load
 
 TODAY = date(2026, 3, 14)
 
@@ -283,6 +284,10 @@ class TestClosedLists:
 
 
 class TestEveryCategory:
+    def test_each_category_of_the_standard_has_a_check(self):
+        """And no check is for a category that the standard does not have."""
+        assert set(CHECKS) == set(load().categories)
+
     @pytest.mark.parametrize("category", sorted(CHECKS))
     @settings(max_examples=25)
     @given(value=st.text(max_size=60))

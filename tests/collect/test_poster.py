@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import zxingcpp
+from made_up_point import made as point
 from pypdf import PdfReader
 
-from epilock.collect.poster import LACKING, LINES, Sheet, poster
+from epilock.collect.poster import LACKING, LINES, Sheet, of_notice, poster
 from epilock.errors import InputError
+from epilock.standard import load
 
 URL = "https://epilock.example.cn/p/sunny-garden.k3f7q2?k=abcdefghijklmnop"
 ZH = Sheet(
@@ -93,6 +95,16 @@ class TestPoster:
         reader = PdfReader(BytesIO(made(long, EN)))
 
         assert len(reader.pages) == 1
+
+    def test_of_a_notice(self):
+        """In the languages of the point, with the notice's own version and hash."""
+        notice = point(load(), languages=("en",))
+        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", made=MADE)
+        text = text_of(pdf)
+
+        assert notice.point_name.en in text
+        assert notice.sha256[:16] in text
+        assert "告知" not in text
 
     def test_too_many_lines(self):
         with pytest.raises(InputError, match="12 lines"):

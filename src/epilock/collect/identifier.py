@@ -154,16 +154,25 @@ COLOURS = (
     Choice("red", "红码", "Red", ("红", "红色")),
     Choice("none", "无健康码", "None", ("无", "no code")),
 )
+CASUALTY = (
+    Choice("safe", "平安", "Safe", ("安全",)),
+    Choice("injured", "受伤", "Injured", ("伤", "hurt")),
+    Choice("missing", "失联", "Missing", ("失踪",)),
+    Choice("dead", "遇难", "Dead", ("死亡", "deceased")),
+    Choice("unknown", "不清楚", "Not known", ("不知道", "未知")),
+)
 
 # Categories answered from a closed list: the page shows these, the check takes only these.
 CHOICES: Mapping[str, tuple[Choice, ...]] = MappingProxyType(
     {
         "identity.sex": SEXES,
         "identity.minor-under-14": YES_NO,
+        "identity.minor-14-17": YES_NO,
         "health.test-result": RESULTS,
         "health.isolation": ISOLATION,
         "health.code-status": COLOURS,
         "health.pregnancy": YES_NO,
+        "casualty.status": CASUALTY,
     }
 )
 
@@ -220,6 +229,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "image.scene": check_never,
         "need.household-size": check_count,
         "need.supplies": check_long_text,
+        "need.special-care": check_long_text,
+        "relief.loss": check_long_text,
         **{category: choice_check(choices) for category, choices in CHOICES.items()},
     }
 )

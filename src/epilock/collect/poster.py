@@ -20,6 +20,8 @@ from fpdf import FPDF
 from fpdf.enums import TextMode
 
 from epilock.collect import qr
+from epilock.collect.notice import Notice
+from epilock.collect.notice_page import say
 from epilock.errors import InputError
 
 FONT = "NotoSansSC-subset.ttf"
@@ -131,6 +133,27 @@ def poster(
     _notice(page, sheets)
     _foot(page, sheets, url, fingerprint, f"{version} · {sha256[:16]}")
     return bytes(page.pdf.output())
+
+
+def of_notice(notice: Notice, *, url: str, fingerprint: str, made: datetime) -> bytes:
+    """Return the poster of ``notice`` in its point's languages; raises what ``poster`` raises."""
+    sheets = [
+        Sheet(
+            language=language,
+            point=say(notice.point_name, language),
+            organisation=say(notice.organisation, language),
+            lines=tuple(say(line, language) for line in notice.short),
+        )
+        for language in notice.languages
+    ]
+    return poster(
+        sheets,
+        url=url,
+        fingerprint=fingerprint,
+        version=notice.version,
+        sha256=notice.sha256,
+        made=made,
+    )
 
 
 class _Page:
