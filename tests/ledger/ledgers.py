@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
-from epilock.ledger import entry
+from epilock.ledger import entry, note, tile
+from epilock.ledger.checkpoint import Checkpoint
+from epilock.ledger.edge import Edge
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
+from epilock.ledger.tree import leaf_hash
 
 ORIGIN = "log.example/epilock"
 STANDARD = "2026.1+0123456789abcdef"
@@ -31,3 +34,16 @@ def collect(n=0, **change):
         "parts": ["3-IV"], "commitment": "1" * 64,
     }  # fmt: skip
     return entry.Collect(**values | change)
+
+
+def published(entries, *, keys=None):
+    """A published log in memory: path to bytes, as C2SP tlog-tiles lays it out."""
+    edge = Edge().extended([leaf_hash(each) for each in entries])
+    files = {
+        bundle.path(): tile.pack(entries[bundle.n * 256 :][: bundle.width])
+        for bundle in tile.bundles_of(len(entries))
+    }
+    files |= {each.path(): hashes for each, hashes in edge.tiles_since(0)}
+    said = Checkpoint(ORIGIN, len(entries), edge.root())
+    files["checkpoint"] = note.sign(said.text(), keys or [signer()]).encode()
+    return files

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from epilock.ledger.tile import HEIGHT, WIDTH, Tile, of_tree
+from epilock.ledger.tile import HEIGHT, WIDTH, Tile, of_tree, widths
 from epilock.ledger.tree import fold, node_hash, parents
 
 T = TypeVar("T")
@@ -99,6 +99,17 @@ class Edge:
             first = tile.n * WIDTH - self.starts[height]
             hashes = self.nodes[height][first : first + tile.width]
             found.append((tile, b"".join(hashes)))
+        return found
+
+    def partial_tiles(self) -> list[tuple[Tile, bytes]]:
+        """Return the tiles of the tree that are not full."""
+        found = []
+        for level, count in widths(self.size):
+            if count % WIDTH:
+                row = self.nodes[HEIGHT * level]
+                found.append(
+                    (Tile(level, count // WIDTH, count % WIDTH), b"".join(row[-(count % WIDTH) :]))
+                )
         return found
 
     def paths(self, first: int) -> list[tuple[bytes, ...]]:

@@ -204,6 +204,28 @@ class Log:
         _check_size(size, head)
         return tree.span_root(0, size, self._reader(tx, head))
 
+    def tile(self, tx: Transaction, tile: Tile) -> bytes:
+        """Return the hashes of ``tile``, or nothing if the log does not fill it yet.
+
+        Raises:
+            IntegrityError: The row is missing or cut off.
+        """
+        head = self._head(tx)
+        if head.size >> (HEIGHT * tile.level) < tile.n * WIDTH + tile.width:
+            return b""
+        return b"".join(rows.tile_hashes(tx, head.log, tile.level, tile.n, tile.width))
+
+    def edge(self, tx: Transaction, size: int) -> Edge:
+        """Return the right edge of the tree of the first ``size`` entries.
+
+        Raises:
+            ProofError: The log is not that long.
+            IntegrityError: A row is missing or cut off.
+        """
+        head = self._head(tx)
+        _check_size(size, head)
+        return Edge.load(size, self._stored(tx, head))
+
     def inclusion(self, tx: Transaction, index: int, size: int | None = None) -> list[bytes]:
         """Return the inclusion path of entry ``index`` in the tree of ``size`` (the head's).
 

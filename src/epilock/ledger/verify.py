@@ -119,5 +119,5 @@ def open_checkpoint(
 
 
 def failed_step(error: EpilockError) -> str:
-    """Return the name of the step that raised ``error``, or ``input`` if it was none of them."""
-    return next((name for name, kinds in STEPS.items() if isinstance(error, kinds)), "input")
+    """Return the name of the step of ``verify`` that raised ``error``."""
+    return next(name for name, kinds in STEPS.items() if isinstance(error, kinds))

@@ -1,0 +1,79 @@
+"""The audit: from the entries alone, in their order, what the log says against itself and its standard.
+
+In come entries, each once; out go findings. What is concluded at an entry uses the entries before it and
+nothing else, so that two who audit the same log find the same. Only what is overdue or unfinished
+depends on ``now``.
+
+Rules kept in this folder:
+  1. What an entry refers to must have been declared by an earlier one.
+  2. A record is counted when it is collected, or when an event moves it into a bucket; its parts are
+     gone when they are erased, when another record corrects it, or when an event moves it away.
+  3. A part may be destroyed from the instant that the standard and the levels recorded so far give, or
+     by an order that another person approved; never under a hold.
+  4. A certificate must say what the log says: see ``holdings``.
+"""
+
+from datetime import datetime, timedelta
+
+from epilock.errors import EntryError
+from epilock.ledger import entry as e
+from epilock.ledger.audit import declared, destruction, opening, records
+from epilock.ledger.audit.holdings import Holding
+from epilock.ledger.audit.rules import Rules, StandardRules
+from epilock.ledger.audit.told import Readers, Told, instant
+from epilock.ledger.finding import Finding, Findings
+
+GRACE = timedelta(days=1)  # a day to carry out what is due, and to finish what was announced
+READERS: Readers = {**declared.READERS, **records.READERS, **destruction.READERS, **opening.READERS}
+
+
+class Auditor:
+    """Audits one log."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._told = Told(rules)
+
+    def read(self, index: int, said: e.Entry) -> None:
+        """Take in the entry ``said``, which stands at ``index``."""
+        reader = READERS.get(type(said))
+        if reader is not None:
+            reader(self._told, index, said)
+
+    def malformed(self, index: int, error: EntryError) -> None:
+        """Take in that what stands at ``index`` is no entry."""
+        self._told.bad("malformed", f"entry {index}", index, why=error)
+
+    def conclude(self, now: datetime) -> Findings:
+        """Return what was found so far, and what is overdue or unfinished at ``now``."""
+        told = self._told
+        result = told.findings.copy()
+        for holding in told.holdings.values():
+            self._list_overdue(result, holding, now)
+        for (bucket, n), index in told.corrections.items():
+            result.add("correction-missing", bucket, index, n=n)
+        for index, erasure in told.erasures.values():
+            if now - instant(erasure.at) >= GRACE:
+                result.add("erasure-unfinished", erasure.erasure, index)
+        for index, intent in told.intents.values():
+            if now - instant(intent.at) >= GRACE:
+                result.add("destroy-unfinished", intent.bucket, index)
+        return result
+
+    def _list_overdue(self, to: Findings, holding: Holding, now: datetime) -> None:
+        bucket, index = holding.said, holding.index
+        for part in holding.living():
+            about = f"{bucket.bucket} {part}"
+            if part in holding.incomplete:
+                to.add("certificate-incomplete", about, holding.incomplete[part])
+                continue
+            due = self._told.due_of(to, holding, part, index)
+            if due is None or due.at is None or now < due.at:
+                continue
+            if self._told.hold_on(bucket.bucket, now) is None:
+                kind = "overdue" if now >= due.at + GRACE else "due"
+                count = holding.counts([part]).destroyed
+                day = e.stamp(due.at)
+                to.add(kind, about, index, part=part, due=day, rule=due.rule, count=count)
+
+
+__all__ = ["Auditor", "Finding", "Findings", "Rules", "StandardRules"]

@@ -1,0 +1,61 @@
+"""What the audit asks of the standard: when a part is due, and whether a point may ask for a category."""
+
+from collections.abc import Iterable
+from datetime import date
+from functools import lru_cache
+from typing import Protocol
+
+from epilock.ledger import entry as e
+from epilock.standard import Standard
+from epilock.standard.clock import Due, due
+from epilock.standard.level import History
+
+MOST_DATES = 1 << 16  # due dates remembered: buckets of one day and circumstance share theirs
+
+
+class Rules(Protocol):
+    """The rules that an auditor holds the log to."""
+
+    def due(self, bucket: e.Bucket, part: str, history: History) -> Due | None:
+        """Return when a part is due, by the standard of the bucket; None if that is not at hand.
+
+        Raises:
+            InputError: The standard knows no such circumstance or part.
+        """
+        ...
+
+    def refuses(self, point: e.Point, category: str, level: str) -> bool:
+        """Tell whether the point's standard, if it is at hand, refuses the category at the level."""
+        ...
+
+
+class StandardRules:
+    """The rules of the versions of the standard that are at hand."""
+
+    def __init__(self, standards: Iterable[Standard]) -> None:
+        self._standards = {standard.ref: standard for standard in standards}
+        self._due = lru_cache(MOST_DATES)(self._compute)
+
+    def due(self, bucket: e.Bucket, part: str, history: History) -> Due | None:
+        """Return when a part is due; see ``Rules``."""
+        if bucket.standard not in self._standards:
+            return None
+        return self._due(
+            bucket.standard, bucket.circumstance, part, bucket.day, bucket.clock, history
+        )
+
+    def refuses(self, point: e.Point, category: str, level: str) -> bool:
+        """Tell whether the standard refuses a category; see ``Rules``."""
+        standard = self._standards.get(point.standard)
+        if standard is None:
+            return False
+        verdict = standard.ask(point.circumstance, category, level, method=point.method)
+        return not verdict.allowed
+
+    def _compute(
+        self, ref: str, circumstance: str, part: str, day: str, clock: str, history: History
+    ) -> Due:
+        return due(
+            self._standards[ref], circumstance=circumstance, part=part,
+            day=date.fromisoformat(day), clock=clock, history=history,
+        )  # fmt: skip

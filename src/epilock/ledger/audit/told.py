@@ -1,0 +1,159 @@
+"""What the log has told so far: the state that the readers of entries share, and what they ask of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from epilock.errors import InputError
+from epilock.ledger import entry as e
+from epilock.ledger.audit.holdings import Holding
+from epilock.ledger.audit.rules import Rules
+from epilock.ledger.finding import Findings
+from epilock.standard.clock import Due
+from epilock.standard.level import CHINA, History
+
+DAY_LENGTH = len("2026-03-14")
+
+
+Readers = Mapping[type[e.Entry], Callable[["Told", int, Any], None]]
+"""By type, the function that takes in an entry: ``(told, index, entry)``."""
+
+
+@dataclass(slots=True)
+class ToldPoint:
+    """A point, the hashes of its notices, and whether it is closed."""
+
+    said: e.Point
+    notices: set[str] = field(default_factory=set)
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class ToldOrder:
+    """An order, and whether another than who proposed it approved it."""
+
+    said: e.Order
+    approved: bool = False
+
+
+@dataclass(slots=True)
+class ToldGrant:
+    """A grant, whether it was revoked, and the records opened under it."""
+
+    said: e.Grant
+    revoked: bool = False
+    opened: set[tuple[str, int]] = field(default_factory=set)
+
+
+class Told:
+    """The state; it grows with what lives, not with what was ever said.
+
+    Attributes:
+        findings: What was found so far.
+        rules: What the log is held to.
+        levels: Level history by authority and emergency.
+        declared: Kind and id of what needs no more than its name.
+        points: Points by id.
+        holdings: Buckets by name.
+        erasures: Erasures that were announced and are not shown to be done, with their index.
+        intents: Destructions that were announced and are not certified, with their index.
+        corrections: Index of a correction by the record that corrects, where that is not there yet.
+        holds: Holds that were not released.
+        orders: Orders that were not cancelled.
+        grants: Grants by id.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.findings = Findings()
+        self.rules = rules
+        self.levels: dict[tuple[str, str], History] = {}
+        self.declared: set[tuple[str, str]] = set()
+        self.points: dict[str, ToldPoint] = {}
+        self.holdings: dict[str, Holding] = {}
+        self.erasures: dict[str, tuple[int, e.Erasure]] = {}
+        self.intents: dict[str, tuple[int, e.Destroy]] = {}
+        self.corrections: dict[tuple[str, int], int] = {}
+        self.holds: dict[str, e.Hold] = {}
+        self.orders: dict[str, ToldOrder] = {}
+        self.grants: dict[str, ToldGrant] = {}
+
+    def bad(self, kind: str, about: str, index: int, **details: object) -> None:
+        """Add a finding that the entry at ``index`` shows."""
+        self.findings.add(kind, about, index, **details)
+
+    def needs(self, index: int, kind: str, name: str) -> None:
+        """Check that something of that kind was declared."""
+        if (kind, name) not in self.declared:
+            self.bad("undeclared", f"{kind} {name}", index)
+
+    def point(self, index: int, name: str) -> ToldPoint | None:
+        """Return a point, or None if it was not declared, which is a finding."""
+        point = self.points.get(name)
+        if point is None:
+            self.bad("undeclared", f"point {name}", index)
+        return point
+
+    def holding(self, index: int, name: str) -> Holding | None:
+        """Return a bucket, or None if it was not declared, which is a finding."""
+        holding = self.holdings.get(name)
+        if holding is None:
+            self.bad("undeclared", f"bucket {name}", index)
+        return holding
+
+    def check_parts(self, index: int, holding: Holding, parts: Sequence[str]) -> None:
+        """Check that the bucket has these parts."""
+        for part in parts:
+            if part not in holding.said.parts:
+                self.bad("part-unknown", holding.said.bucket, index, part=part)
+
+    def check_number(self, index: int, holding: Holding, n: int) -> bool:
+        """Tell whether the bucket has record ``n``; one that is wholly dead has forgotten its own."""
+        if not holding.has(n) and any(holding.living()):
+            self.bad("number-unknown", holding.said.bucket, index, n=n)
+        return holding.has(n)
+
+    def history(self, authority: str, emergency: str) -> History:
+        """Return the levels recorded so far."""
+        return self.levels.get((authority, emergency), History(()))
+
+    def due_of(self, to: Findings, holding: Holding, part: str, index: int) -> Due | None:
+        """Return when a part is due by the levels recorded so far; None if it cannot be told here."""
+        bucket = holding.said
+        try:
+            due = self.rules.due(bucket, part, self.history(bucket.authority, bucket.emergency))
+        except InputError:
+            to.add("part-unknown", bucket.bucket, index, part=part)
+            return None
+        if due is None:
+            to.add("standard-unknown", bucket.standard, index)
+        return due
+
+    def hold_on(self, bucket: str, at: datetime) -> str | None:
+        """Return a hold in force on the bucket at an instant, or None."""
+        holds = (h for h in self.holds.values() if h.bucket == bucket)
+        return next((h.hold for h in holds if at < end(h.until)), None)
+
+    def is_ordered(self, bucket: str, part: str, at: datetime) -> bool:
+        """Tell whether an approved order lets the part be destroyed at an instant."""
+        mine = (o for o in self.orders.values() if o.approved and o.said.bucket == bucket)
+        return any(part in o.said.parts and begin(o.said.not_before) <= at for o in mine)
+
+
+def instant(stamp: str) -> datetime:
+    """Return the instant that an entry's ``at`` means."""
+    return datetime.fromisoformat(stamp)
+
+
+def begin(when: str) -> datetime:
+    """Return the first instant of ``when``: itself, or the begin of that day in China."""
+    return _midnight(when, 0) if len(when) == DAY_LENGTH else instant(when)
+
+
+def end(when: str) -> datetime:
+    """Return the first instant after ``when``: itself, or the end of that day in China."""
+    return _midnight(when, 1) if len(when) == DAY_LENGTH else instant(when)
+
+
+def _midnight(day: str, days: int) -> datetime:
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=days), time(), CHINA)

@@ -1,0 +1,139 @@
+"""What a monitor can find: a closed table of kinds, each with its weight and a sentence in two languages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from epilock.standard.text import Text
+
+CRITICAL, WARNING = "critical", "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of finding.
+
+    Attributes:
+        severity: ``critical``: a promise was broken; ``warning``: it may be, or will be.
+        zh: Sentence in Chinese, with places for details.
+        en: Sentence in English, with the same places.
+    """
+
+    severity: str
+    zh: str
+    en: str
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType({
+    # The log itself.
+    "unsigned": Kind(CRITICAL, "检查点无法验证：{why}", "the checkpoint does not verify: {why}"),
+    "unreadable": Kind(CRITICAL, "检查点所需的文件无法读取：{why}", "a file that the checkpoint needs cannot be read: {why}"),
+    "inconsistent": Kind(CRITICAL, "两个已签名的检查点互相矛盾（条数 {old} 与 {new}）", "two signed checkpoints cannot both be (sizes {old} and {new})"),
+    "shrunk": Kind(WARNING, "日志现在出示 {new} 条，而此前出示过 {old} 条", "the log shows {new} entries, and showed {old} before"),
+    "root": Kind(CRITICAL, "公布的 {size} 条记录算不出检查点的根", "the {size} published entries do not have the checkpoint's root"),
+    "tile": Kind(CRITICAL, "公布的散列块与记录不符", "a published tile does not fit the entries"),
+    "malformed": Kind(CRITICAL, "不是已知类型的规范记录：{why}", "not a canonical entry of a known type: {why}"),
+    "standard-unknown": Kind(WARNING, "监督者没有该版本的标准，无法计算到期日", "the monitor does not have this version of the standard and cannot compute due dates by it"),
+    # Declarations.
+    "undeclared": Kind(CRITICAL, "被引用，但此前没有申报", "is referred to, but was not declared before"),
+    "declared-twice": Kind(WARNING, "再次申报，内容不同", "was declared again, as something else"),
+    "elsewhere": Kind(CRITICAL, "记录与其所属不符：{why}", "does not fit what it belongs to: {why}"),
+    "refused": Kind(CRITICAL, "采集点开设时，标准在级别 {level} 不允许采集该类信息", "the standard does not allow this category at level {level}, at which the point was opened"),
+    "level-order": Kind(CRITICAL, "响应级别未按生效时间先后记录", "levels are not recorded in the order in which they take effect"),
+    "level-backdated": Kind(CRITICAL, "响应级别在生效 {minutes} 分钟之后才记录", "a level was recorded {minutes} minutes after it took effect"),
+    # Collection.
+    "point-closed": Kind(CRITICAL, "采集点关闭后仍有采集", "something was collected after the point was closed"),
+    "part-unknown": Kind(CRITICAL, "部分 {part} 不属于该批", "part {part} is not one of this bucket"),
+    "number-repeated": Kind(CRITICAL, "批内编号 {n} 重复", "number {n} stands twice in this bucket"),
+    "number-unknown": Kind(CRITICAL, "批内没有编号 {n}", "this bucket has no number {n}"),
+    "collect-while-dying": Kind(WARNING, "已宣布销毁，仍有采集", "something was collected after its destruction was announced"),
+    "collect-after-destruction": Kind(CRITICAL, "销毁证明之后仍有采集", "something was collected after its destruction was certified"),
+    "correction-missing": Kind(CRITICAL, "更正后的记录（编号 {n}）不存在", "the record that corrects it (number {n}) does not exist"),
+    # Erasure and destruction.
+    "erased-without-intent": Kind(CRITICAL, "没有事先宣布的擦除", "was erased without an intent"),
+    "erasure-unfinished": Kind(WARNING, "已宣布擦除，尚未证明完成", "an erasure was announced and is not shown to be done"),
+    "destroy-early": Kind(CRITICAL, "部分 {part} 在到期前销毁（应为 {due}）", "part {part} was destroyed before its date ({due})"),
+    "destroy-held": Kind(CRITICAL, "在保全期间销毁（{hold}）", "was destroyed under a hold ({hold})"),
+    "destroy-unfinished": Kind(WARNING, "已宣布销毁，尚无证明", "a destruction was announced and is not certified"),
+    "due-differs": Kind(WARNING, "销毁宣布的到期日 {stated} 与计算的 {due} 不符", "the announced due date {stated} is not the computed one {due}"),
+    "order-self-approved": Kind(CRITICAL, "销毁命令由提出者本人批准", "an order was approved by who proposed it"),
+    "certificate-without-intent": Kind(CRITICAL, "销毁证明之前没有宣布", "a certificate without an intent"),
+    "certificate-differs": Kind(CRITICAL, "销毁证明与宣布的不是同一批或同一部分", "a certificate of another bucket or other parts than announced"),
+    "certificate-counts": Kind(CRITICAL, "证明称{what} {stated} 条，日志中为 {found} 条", "the certificate says {stated} {what}, the log has {found}"),
+    "certificate-sum": Kind(CRITICAL, "证明的数目自相矛盾：{collected} − {erased} ≠ {destroyed}", "the certificate's numbers do not add up: {collected} - {erased} is not {destroyed}"),
+    "certificate-range": Kind(CRITICAL, "证明覆盖 {stated}，日志中的编号为 {found}", "the certificate covers {stated}, the log has the numbers {found}"),
+    "certificate-incomplete": Kind(WARNING, "证明不完整：仍有未收回的租约", "the certificate is incomplete: leases are still out"),
+    "certificate-leases": Kind(CRITICAL, "证明称完整，却列有未收回的租约", "the certificate says it is complete, and lists leases that are out"),
+    "certified-twice": Kind(WARNING, "部分 {part} 已有完整的销毁证明", "part {part} had a complete certificate already"),
+    "overdue": Kind(CRITICAL, "部分 {part} 于 {due} 到期（{rule}），没有销毁证明；日志中有 {count} 条", "part {part} was due on {due} ({rule}) and has no certificate; the log has {count} records"),
+    "due": Kind(WARNING, "部分 {part} 于 {due} 到期（{rule}），尚无销毁证明；日志中有 {count} 条", "part {part} was due on {due} ({rule}) and has no certificate yet; the log has {count} records"),
+    # Use.
+    "grant-misused": Kind(CRITICAL, "授权{why}后仍开启信息", "records were opened under a grant that {why}"),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding.
+
+    Attributes:
+        kind: A key of ``KINDS``.
+        about: What it is about, such as a bucket's name.
+        index: Index of the entry that showed it first, or None.
+        detail: One sentence.
+        count: How often it was found.
+    """
+
+    kind: str
+    about: str
+    index: int | None
+    detail: Text
+    count: int = 1
+
+    @property
+    def severity(self) -> str:
+        """Weight of its kind."""
+        return KINDS[self.kind].severity
+
+
+class Findings:
+    """Collects findings; the same again is counted, so that a million faults are one line.
+
+    Attributes:
+        by_key: Findings by kind and what they are about.
+    """
+
+    def __init__(self) -> None:
+        self.by_key: dict[tuple[str, str], Finding] = {}
+
+    def add(self, kind: str, about: str, index: int | None = None, **details: Any) -> None:
+        """Add a finding of ``kind`` about ``about``."""
+        before = self.by_key.get((kind, about))
+        if before is not None:
+            again = Finding(kind, about, before.index, before.detail, before.count + 1)
+            self.by_key[kind, about] = again
+            return
+        said = KINDS[kind]
+        zh = {
+            name: value.zh if isinstance(value, Text) else value for name, value in details.items()
+        }
+        en = {
+            name: value.en if isinstance(value, Text) else value for name, value in details.items()
+        }
+        detail = Text(said.zh.format(**zh), said.en.format(**en))
+        self.by_key[kind, about] = Finding(kind, about, index, detail)
+
+    def copy(self) -> "Findings":
+        """Return a collection of its own with the same findings."""
+        result = Findings()
+        result.by_key = dict(self.by_key)
+        return result
+
+    def take(self, other: "Findings") -> None:
+        """Add all findings of ``other``."""
+        self.by_key |= other.by_key
+
+    def all(self) -> list[Finding]:
+        """Return the findings, the gravest first, then in the order in which they were found."""
+        return sorted(self.by_key.values(), key=lambda each: each.severity != CRITICAL)

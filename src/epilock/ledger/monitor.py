@@ -1,0 +1,223 @@
+"""The monitor: reads a published log as any stranger can, and says what is wrong with it.
+
+Steps of one round; each names what it finds (``finding``) and goes on where that makes sense:
+
+1. The checkpoint is read and its signature checked.
+2. It is compared with every checkpoint that was seen before: one of the same size has the same root.
+3. The entries that are new are read, decoded, audited and hashed; the tiles are compared. Where the
+   growing tree passes the size of an earlier checkpoint, it has that checkpoint's root.
+4. The tree has the checkpoint's root. Only now is the checkpoint remembered as seen.
+
+Two checkpoints that cannot both be are kept with the hashes that show it: see ``conflict``.
+
+A monitor that is kept goes on from where it was; one that is started anew reads the log from its begin.
+What it holds in memory grows with the records that are still kept, a bit each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from epilock.errors import (
+    EntryError,
+    InconsistentError,
+    InputError,
+    LedgerError,
+    NotFoundError,
+    ProofError,
+)
+from epilock.ledger import checkpoint, entry, note, tile, tree
+from epilock.ledger.audit import Auditor, Finding, Findings, Rules
+from epilock.ledger.checkpoint import Checkpoint
+from epilock.ledger.conflict import Conflict
+from epilock.ledger.edge import Edge
+from epilock.ledger.note import Verifier
+from epilock.ledger.seen import Seen
+from epilock.ledger.source import LogSource
+from epilock.ledger.tile import HEIGHT, WIDTH, Tile
+from epilock.ledger.tree import leaf_hash
+from epilock.ledger.verify import open_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one round found.
+
+    Attributes:
+        checkpoint: The checkpoint that the log shows; None if it does not verify.
+        size: Entries that were read and hashed to a signed root.
+        findings: The gravest first.
+        conflicts: Proofs of misbehaviour, of this round and of earlier ones.
+    """
+
+    checkpoint: Checkpoint | None
+    size: int
+    findings: list[Finding]
+    conflicts: list[Conflict]
+
+
+class Monitor:
+    """Watches one log.
+
+    Attributes:
+        seen: What it remembers between runs; save it after each round.
+    """
+
+    def __init__(
+        self,
+        source: LogSource,
+        verifiers: Sequence[Verifier],
+        rules: Rules,
+        seen: Seen | None = None,
+    ) -> None:
+        self.seen = seen or Seen()
+        self._source = source
+        self._verifiers = tuple(verifiers)
+        self._rules = rules
+        self._start()
+
+    def round(self, now: datetime) -> Report:
+        """Read what is new, and return what is wrong at ``now``."""
+        found = Findings()
+        said = self._checkpoint(found)
+        if said is not None:
+            try:
+                self._follow(said, found)
+            except (InputError, NotFoundError, ProofError, InconsistentError) as error:
+                found.add("unreadable", "log", why=error)
+                self._start()
+        for conflict in self.seen.conflicts:
+            old, new = _stated(conflict.older).size, _stated(conflict.newer).size
+            found.add("inconsistent", f"checkpoints of {old} and {new}", old=old, new=new)
+        found.take(self._auditor.conclude(now))
+        return Report(said, self._edge.size, found.all(), list(self.seen.conflicts))
+
+    def _start(self) -> None:
+        """Forget what was read, not what was seen."""
+        self._edge = Edge()
+        self._auditor = Auditor(self._rules)
+        self._verified = (Checkpoint("", 0, tree.EMPTY_ROOT), "")
+
+    def _checkpoint(self, found: Findings) -> Checkpoint | None:
+        """Step 1: return the checkpoint that the log shows, if it verifies."""
+        try:
+            self._note = self._source.read("checkpoint").decode()
+            return open_checkpoint(self._note, self._verifiers)[0]
+        except UnicodeDecodeError:
+            found.add("unsigned", "checkpoint", why="UTF-8")
+        except (LedgerError, InputError, NotFoundError) as error:
+            found.add("unsigned", "checkpoint", why=error)
+        return None
+
+    def _follow(self, said: Checkpoint, found: Findings) -> None:
+        """Steps 2 to 4."""
+        older = [(_stated(text), text) for text in self.seen.notes]
+        older = [(was, text) for was, text in older if was.origin == said.origin]
+        for was, text in older:
+            if was.size == said.size and was.root != said.root:
+                self.seen.accuse(Conflict(text, self._note))
+        largest = max((was.size for was, _ in older), default=0)
+        if said.size < largest:
+            found.add("shrunk", "checkpoint", old=largest, new=said.size)
+        if said.size < self._edge.size:
+            self._look_back(said)
+            return
+        began, suspects, differ = self._edge.size, [], Findings()
+        for bundle in tile.bundles_of(said.size, since=self._edge.size):
+            suspects += self._read_bundle(bundle, older, differ)
+        for partial, hashes in self._edge.partial_tiles():
+            self._compare(partial, hashes, differ)
+        if self._edge.root() != said.root:
+            self._start()
+            if began:  # what was read before may be what does not fit: read all of it again
+                self._follow(said, found)
+            else:
+                found.add("root", "log", size=said.size)
+                found.take(differ)
+            return
+        found.take(differ)
+        for text, size, root in suspects:
+            self._accuse(text, size, root, said)
+        self.seen.add(self._note)
+        self._verified = (said, self._note)
+
+    def _read_bundle(
+        self, bundle: Tile, older: Sequence[tuple[Checkpoint, str]], found: Findings
+    ) -> list[tuple[str, int, bytes]]:
+        """Step 3 for one bundle; return the earlier checkpoints that the tree contradicts.
+
+        Each with its size and the root that the tree has at that size.
+        """
+        edge, first = self._edge, bundle.n * WIDTH
+        entries = self._entries(bundle)[edge.size - first :]
+        for index, data in enumerate(entries, edge.size):
+            try:
+                self._auditor.read(index, entry.decode(data))
+            except EntryError as error:
+                self._auditor.malformed(index, error)
+        leaves = [leaf_hash(each) for each in entries]
+        suspects = []
+        for was, text in older:
+            if edge.size < was.size <= edge.size + len(leaves):
+                root = edge.extended(leaves[: was.size - edge.size]).root()
+                if root != was.root:
+                    suspects.append((text, was.size, root))
+        self._edge = edge.extended(leaves)
+        for changed, hashes in self._edge.tiles_since(edge.size):
+            if changed.width == WIDTH:
+                self._compare(changed, hashes, found)
+        return suspects
+
+    def _look_back(self, said: Checkpoint) -> None:
+        """Compare a checkpoint that is smaller than what was read with what was read."""
+        root = tree.span_root(0, said.size, self._node)
+        newest, text = self._verified
+        path = tree.consistency_path(said.size, newest.size, self._node)
+        tree.verify_consistency(said.size, newest.size, root, newest.root, path)
+        if root != said.root:
+            self.seen.accuse(Conflict(self._note, text, root, tuple(path)))
+
+    def _accuse(self, text: str, size: int, root: bytes, said: Checkpoint) -> None:
+        """Remember that the signed note ``text`` cannot be, for the tree had ``root`` at its size."""
+        if size == said.size:
+            return  # two roots for one size: step 2
+        path = tree.consistency_path(size, said.size, self._node)
+        tree.verify_consistency(size, said.size, root, said.root, path)
+        self.seen.accuse(Conflict(text, self._note, root, tuple(path)))
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def _entries(self, bundle: Tile) -> list[bytes]:
+        """Return the entries of a bundle; a full one serves where the partial one is gone."""
+        try:
+            return tile.unpack(self._source.read(bundle.path()), bundle.width)
+        except NotFoundError:
+            full = Tile(bundle.level, bundle.n)
+            return tile.unpack(self._source.read(full.path()), WIDTH)[: bundle.width]
+
+    def _hashes(self, wanted: Tile) -> bytes:
+        """Return the hashes of a tile; a full one serves where the partial one is gone."""
+        try:
+            return self._source.read(wanted.path())
+        except NotFoundError:
+            full = self._source.read(Tile(wanted.level, wanted.n).path())
+            return full[: wanted.width * tree.HASH_BYTES]
+
+    def _compare(self, wanted: Tile, hashes: bytes, found: Findings) -> None:
+        if self._hashes(wanted) != hashes:
+            found.add("tile", wanted.path())
+
+    def _node(self, height: int, n: int) -> bytes:
+        """Return the complete node ``(height, n)`` from the published tiles."""
+        level, inner = divmod(height, HEIGHT)
+        first = n << inner
+        count = self._edge.size >> (HEIGHT * level)
+        number = first // WIDTH
+        width = min(WIDTH, count - number * WIDTH)
+        hashes = tile.split(self._hashes(Tile(level, number, width)))
+        at = first - number * WIDTH
+        return tree.root(hashes[at : at + (1 << inner)])
+
+
+def _stated(note_text: str) -> Checkpoint:
+    return checkpoint.parse(note.parse(note_text)[0])

@@ -1,0 +1,405 @@
+"""What the audit promises: an honest log has no findings, and each way to cheat is a finding of its own."""
+
+from datetime import timedelta
+
+import pytest
+from story import (
+    BUCKET,
+    DUE,
+    HEAD,
+    HIGH,
+    LOW,
+    MOVED,
+    OPENING,
+    POINT,
+    RoundRules,
+    assessment,
+    at,
+    audit,
+    bucket,
+    certificate,
+    collect,
+    correct,
+    decision,
+    destroy,
+    emergency,
+    erased,
+    erasure,
+    event,
+    grant,
+    hold,
+    kinds,
+    level,
+    mandate,
+    moved_bucket,
+    notice,
+    order,
+    order_approved,
+    organisation,
+    point,
+)  # fmt: skip
+
+from epilock.ledger import entry as e
+from epilock.ledger.audit import READERS, Auditor
+from epilock.ledger.finding import KINDS, Findings
+
+LATE = DUE + timedelta(days=2)
+THREE = [collect(0), collect(1), collect(2, parts=[LOW])]
+
+
+class TestHonest:
+    def test_an_opening(self):
+        assert kinds() == []
+
+    def test_a_whole_life(self):
+        """Collected, one erased, one corrected, one moved; destroyed on its day."""
+        life = [
+            *THREE, erasure(0), erased(0), correct(1, 3), collect(3), collect(4), moved_bucket(),
+            event(4, 0), destroy(), certificate(5, 3),
+            destroy(DUE + timedelta(days=6), destruction="d-2", bucket=MOVED, due=None),
+            certificate(1, destruction="d-2", bucket=MOVED),
+        ]  # fmt: skip
+        assert audit(*life, now=LATE + timedelta(days=90)) == {}
+
+    def test_a_step_down(self):
+        """The higher part goes a week after the level fell, the lower one on its day."""
+        fell = level("IV", 16)
+        early = DUE - timedelta(days=5, hours=14)  # 23 March, 02:00 UTC
+        life = [
+            *THREE, fell, destroy(early, [HIGH], due=at(23, 2)), certificate(2, parts=[HIGH]),
+            destroy(parts=[LOW], destruction="d-2"), certificate(3, parts=[LOW], destruction="d-2"),
+        ]  # fmt: skip
+        assert audit(*life, now=LATE) == {}
+
+    def test_an_order(self):
+        early = DUE - timedelta(days=7)
+        life = [*THREE, order(), order_approved(), destroy(early, due=None), certificate(3)]
+        assert audit(*life, now=LATE) == {}
+
+    def test_a_hold(self):
+        """What is held is not overdue; when the hold has ended it is."""
+        assert kinds(*THREE, hold(), now=LATE) == []
+        assert kinds(*THREE, hold(), now=DUE + timedelta(days=40)) == ["overdue"]
+        released = e.HoldReleased(**HEAD, at=at(27), hold="h-1", by="s-2")
+        assert kinds(*THREE, hold(), released, now=LATE) == ["overdue"]
+
+    def test_openings_within_a_grant(self):
+        assert kinds(*THREE, grant(), decision(0), decision(0, 1), decision(1)) == []
+        assert kinds(*THREE, decision(0, grant=None, by="subject")) == []
+        assert kinds(*THREE, decision(5, grant="g-9", verdict="refused")) == []
+
+
+class TestOverdue:
+    def test_not_yet(self):
+        assert kinds(*THREE, now=DUE - timedelta(seconds=1)) == []
+
+    def test_due_and_overdue(self):
+        """A day is left to carry out what is due; it is listed meanwhile."""
+        assert kinds(*THREE, now=DUE) == ["due"]
+        assert kinds(*THREE, now=DUE + timedelta(days=1)) == ["overdue"]
+
+    def test_it_names_part_rule_and_count(self):
+        found = audit(*THREE, erasure(0), erased(0), now=LATE)
+        assert found["overdue", f"{BUCKET} {LOW}"].detail.en == (
+            "part 3-IV was due on 2026-03-28T16:00:00Z (retain/14) and has no certificate; "
+            "the log has 2 records"
+        )
+        assert found["overdue", f"{BUCKET} {HIGH}"].detail.zh == (
+            "部分 3-II 于 2026-03-28T16:00:00Z 到期（retain/14），没有销毁证明；日志中有 1 条"
+        )
+
+    def test_one_part_certified(self):
+        found = audit(*THREE, destroy(parts=[HIGH]), certificate(2, parts=[HIGH]), now=LATE)
+        assert list(found) == [("overdue", f"{BUCKET} {LOW}")]
+
+    def test_an_incomplete_certificate_is_no_end(self):
+        part = certificate(3, complete=False, leases=["l-1"])
+        assert kinds(*THREE, destroy(), part, now=DUE + timedelta(hours=1)) == [
+            "certificate-incomplete"
+        ]
+        told = [*THREE, destroy(), part, certificate(3)]
+        assert kinds(*told, now=LATE) == []
+
+    def test_an_intent_alone_is_no_end(self):
+        assert kinds(*THREE, destroy(), now=LATE) == ["destroy-unfinished", "overdue"]
+
+    def test_a_standard_that_is_not_at_hand(self):
+        other = "2027.1+0123456789abcdef"
+        told = [*OPENING[:-1], bucket(standard=other)]
+        assert kinds(opening=told, now=LATE) == ["standard-unknown"]
+
+
+class TestCertificate:
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"collected": 4, "destroyed": 3}, ["certificate-counts"]),
+            ({"collected": 2, "destroyed": 1}, ["certificate-counts"]),
+            ({"erased": 0, "destroyed": 3}, ["certificate-counts"]),
+            ({"destroyed": 3}, ["certificate-counts", "certificate-sum"]),
+            ({"first": 1}, ["certificate-range"]),
+            ({"last": 1}, ["certificate-range"]),
+            ({"first": 2, "last": 0}, ["certificate-range"]),
+            ({"destruction": "d-9"}, ["certificate-without-intent", "destroy-unfinished"]),
+            ({"parts": [LOW]}, ["certificate-differs", "overdue"]),
+            ({"parts": [LOW, HIGH, "4-I"]}, ["certificate-differs", "part-unknown"]),
+            ({"leases": ["l-1"]}, ["certificate-leases"]),
+        ],
+    )
+    def test_what_does_not_add_up(self, change, expected):
+        life = [*THREE, erasure(0), erased(0), destroy()]
+        honest = {"collected": 3, "erased": 1}
+        assert kinds(*life, certificate(**honest), now=LATE) == []
+        said = certificate(**honest | {k: v for k, v in change.items() if k in honest})
+        values = {name: getattr(said, name) for name in said.__struct_fields__}
+        honest_left = {"destroyed": values["collected"] - values["erased"]}
+        assert kinds(*life, e.Certificate(**values | honest_left | change), now=LATE) == expected
+
+    def test_erased_in_one_part_is_not_erased(self):
+        """A record counts as erased when none of the certificate's parts of it was left."""
+        life = [*THREE, erasure(0, [HIGH]), erased(0, [HIGH]), destroy()]
+        assert kinds(*life, certificate(3, 0), now=LATE) == []
+        assert kinds(*life, certificate(3, 1), now=LATE) == ["certificate-counts"]
+
+    def test_without_any_record(self):
+        assert kinds(destroy(), certificate(0, first=0, last=0), now=LATE) == []
+
+    def test_twice(self):
+        life = [*THREE, destroy(), certificate(3)]
+        assert kinds(*life, destroy(), certificate(0), now=LATE) == ["certified-twice"]
+
+    def test_its_numbers_are_named_in_both_languages(self):
+        found = audit(*THREE, destroy(), certificate(2), now=LATE)
+        detail = found["certificate-counts", "d-1 collected"].detail
+        assert detail.en == "the certificate says 2 collected, the log has 3"
+        assert detail.zh == "证明称收集 2 条，日志中为 3 条"
+
+
+class TestDestroy:
+    def test_early(self):
+        early = destroy(DUE - timedelta(seconds=1))
+        found = audit(*THREE, early, certificate(3))
+        assert sorted(found) == [("destroy-early", f"{BUCKET} {p}") for p in (HIGH, LOW)]
+
+    @pytest.mark.parametrize(
+        "orders",
+        [
+            [order()],
+            [order(), order_approved(), e.OrderCancelled(**HEAD, at=at(17), order="o-1", by="s-2")],
+            [order(parts=[LOW]), order_approved()],
+            [order(bucket=MOVED), order_approved()],
+            [order(not_before=e.stamp(DUE)), order_approved()],
+        ],
+    )
+    def test_an_order_that_does_not_reach(self, orders):
+        told = [*THREE, moved_bucket(), *orders, destroy(DUE - timedelta(days=7), due=None)]
+        assert "destroy-early" in kinds(*told)
+
+    def test_nobody_approves_their_own(self):
+        told = [*THREE, order(), order_approved("s-1"), destroy(DUE - timedelta(days=7), due=None)]
+        assert kinds(*told) == ["destroy-early", "destroy-unfinished", "order-self-approved"]
+
+    def test_under_a_hold(self):
+        assert kinds(*THREE, hold(), destroy(), certificate(3), now=LATE) == ["destroy-held"]
+        ended = hold("2026-03-28")  # the end of that day in China is the instant it is due
+        assert kinds(*THREE, ended, destroy(), certificate(3), now=LATE) == []
+
+    def test_a_due_date_that_is_not_the_standards(self):
+        wrong = destroy(DUE + timedelta(days=1), due="2026-03-30")
+        assert kinds(*THREE, wrong, certificate(3), now=LATE) == ["due-differs"]
+        assert kinds(*THREE, destroy(due="2026-03-28"), certificate(3), now=LATE) == []
+
+    def test_collected_after_it(self):
+        life = [*THREE, destroy(), collect(7), certificate(4)]
+        assert kinds(*life, now=LATE) == ["collect-while-dying"]
+        assert kinds(*THREE, destroy(), certificate(3), collect(7), now=LATE) == [
+            "collect-after-destruction"
+        ]
+
+    def test_a_level_recorded_later_changes_nothing_that_was_done(self):
+        life = [*THREE, destroy(), certificate(3), level("I", 29)]
+        assert kinds(*life, now=LATE) == []
+
+
+class TestErasure:
+    def test_without_intent(self):
+        assert kinds(*THREE, erased(0)) == ["erased-without-intent"]
+
+    def test_never_finished(self):
+        assert kinds(*THREE, erasure(0)) == ["erasure-unfinished"]
+
+    @pytest.mark.parametrize("done", [erased(1), erased(0, [LOW, HIGH, "4-I"])])
+    def test_something_else_than_announced(self, done):
+        assert "elsewhere" in kinds(*THREE, erasure(0), done)
+
+    def test_of_what_was_never_there(self):
+        assert kinds(*THREE, erasure(9), erased(9)) == ["number-unknown"]
+        assert kinds(*THREE, erasure(0, ["4-I"]), erased(0, ["4-I"])) == ["part-unknown"]
+
+
+class TestRecords:
+    def test_a_number_twice(self):
+        found = audit(*THREE, collect(1), collect(1))
+        (finding,) = found.values()
+        assert (finding.kind, finding.index, finding.count) == ("number-repeated", 11, 2)
+
+    def test_parts_that_the_bucket_does_not_have(self):
+        assert kinds(collect(0, parts=["4-I"])) == ["part-unknown"]
+
+    def test_in_another_organisations_bucket(self):
+        assert kinds(collect(0, org="jinan")) == ["elsewhere"]
+        other = bucket(circumstance="school", bucket=BUCKET.replace("residential-entry", "school"))
+        assert kinds(other, collect(0, bucket=other.bucket)) == ["elsewhere"]
+
+    def test_after_the_point_was_closed(self):
+        closed = e.PointClosed(**HEAD, at=at(15), point=POINT, reason="ended")
+        assert kinds(collect(0), closed, collect(1)) == ["point-closed"]
+
+    def test_a_correction_by_nothing(self):
+        assert kinds(*THREE, correct(0, 9)) == ["correction-missing"]
+        assert kinds(*THREE, correct(9, 0)) == ["number-unknown"]
+
+    def test_a_correction_before_or_after_what_corrects(self):
+        assert kinds(*THREE, correct(0, 9), collect(9)) == []
+        assert kinds(*THREE, collect(9), correct(0, 9)) == []
+
+    def test_a_move_to_another_day(self):
+        assert kinds(*THREE, moved_bucket(), event(0, 0, day="2026-03-21")) == ["elsewhere"]
+        assert kinds(*THREE, event(0, 8, to_bucket=BUCKET)) == ["elsewhere"]
+
+    def test_a_move_onto_another(self):
+        assert kinds(*THREE, moved_bucket(), event(0, 0), event(1, 0)) == ["number-repeated"]
+
+    def test_what_moved_counts_where_it_is(self):
+        found = audit(*THREE, moved_bucket(), event(0, 0), now=LATE)
+        assert "1 records" in found["overdue", f"{BUCKET} {HIGH}"].detail.en
+
+
+class TestUndeclared:
+    @pytest.mark.parametrize(
+        ("missing", "about"),
+        [
+            (organisation, "organisation jn-cdc"),
+            (emergency, "emergency jinan/outbreak-7"),
+            (assessment, "assessment as-1"),
+            (mandate, "mandate m-1"),
+            (point, f"point {POINT}"),
+            (notice, f"notice {'0' * 64}"),
+            (bucket, f"bucket {BUCKET}"),
+        ],
+    )
+    def test_what_is_referred_to_and_was_left_out(self, missing, about):
+        opening = [each for each in OPENING if each != missing()]
+        assert ("undeclared", about) in audit(collect(0), opening=opening)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            order(bucket=MOVED), hold(), order_approved(), erasure(0), destroy(), certificate(0),
+            e.HoldReleased(**HEAD, at=at(15), hold="h-9", by="s-1"),
+            e.GrantRevoked(**HEAD, at=at(15), grant="g-9", by="s-1"),
+            e.OrderCancelled(**HEAD, at=at(15), order="o-9", by="s-1"),
+            e.PointClosed(**HEAD, at=at(15), point="jn-cdc.zzzzzz", reason="ended"),
+            e.Lease(**HEAD, at=at(15), lease="l-1", bucket=MOVED, block=0, until=at(16)),
+            e.Request(**HEAD, at=at(15), request="r-1", kind="see", bucket=MOVED, n=0),
+            e.Import(**HEAD, at=at(15), import_id="i-1", point="jn-cdc.zzzzzz", rows=1, refused=[],
+                     sha256="a" * 64),
+            e.NoticeCounts(**HEAD, at=at(15), point=POINT, notice="f" * 64, since=at(14),
+                           until=at(15), shown=1, given=0, refused=0, left=1),
+            decision(0), correct(0, 1), event(0, 1),
+        ],
+        ids=e.kind,
+    )  # fmt: skip
+    def test_each_type_that_refers(self, said):
+        opening = [each for each in OPENING if not isinstance(each, e.Bucket | e.Assessment)]
+        assert "undeclared" in kinds(said, opening=opening)
+
+    def test_declared_twice(self):
+        assert kinds(point()) == ["declared-twice"]
+        assert kinds(bucket()) == []
+        assert kinds(bucket(parts=[LOW])) == ["declared-twice"]
+
+    def test_parts_that_the_standard_does_not_know(self):
+        assert kinds(opening=[*OPENING[:-1], bucket(parts=["4-I"])]) == ["part-unknown"]
+
+
+class TestLevels:
+    def test_out_of_order(self):
+        assert kinds(level("I", 5), level("IV", 4)) == ["level-order"]
+        assert kinds(level("I", 1)) == ["level-order"]
+
+    def test_recorded_long_after_it_took_effect(self):
+        """Else a level could be made up to excuse what is overdue."""
+        found = audit(level("I", 13, at=at(20)))
+        assert found["level-backdated", "jinan/outbreak-7"].detail.en == (
+            "a level was recorded 10020 minutes after it took effect"
+        )
+
+    def test_recorded_before_it_takes_effect(self):
+        assert kinds(level("I", 25, at=at(20))) == []
+
+    def test_of_two_emergencies(self):
+        other = e.Emergency(
+            org="jinan", standard=e.decode(e.encode(emergency())).standard, at=at(1),
+            emergency="flood-1", kind="natural-disaster", area="370100", name={"zh": "汛", "en": "flood"},
+        )  # fmt: skip
+        assert kinds(level("I", 5), other, level("IV", 4, emergency="flood-1")) == []
+
+
+class TestPoints:
+    def test_a_category_that_the_standard_refuses(self):
+        opening = [
+            each if not isinstance(each, e.Point) else point(optional=["biometric.face"])
+            for each in OPENING
+        ]
+        assert list(audit(opening=opening)) == [("refused", f"{POINT} biometric.face")]
+
+    def test_a_point_without_any_level(self):
+        opening = [each for each in OPENING if not isinstance(each, e.Level)]
+        assert kinds(opening=opening) == ["refused"]
+
+
+class TestGrants:
+    @pytest.mark.parametrize(
+        ("told", "why"),
+        [
+            ([grant(), decision(0, 1, 2)], "was used up"),
+            ([grant(), decision(0, 1), decision(2)], "was used up"),
+            ([grant(), decision(0, day=17)], "had ended"),
+            ([grant(), decision(0, by="s-9")], "is another's"),
+            ([grant(), e.GrantRevoked(**HEAD, at=at(15), grant="g-1", by="s-2"), decision(0)], "was revoked"),
+        ],
+    )  # fmt: skip
+    def test_an_opening_that_a_grant_does_not_cover(self, told, why):
+        (finding,) = audit(*THREE, *told).values()
+        assert (finding.kind, finding.about) == ("grant-misused", f"g-1: {why}")
+
+
+class TestTables:
+    def test_every_kind_is_in_both_languages_with_the_same_places(self):
+        places = [{part.split("}")[0] for part in text.split("{")[1:]} for kind in KINDS.values()
+                  for text in (kind.zh, kind.en)]  # fmt: skip
+        assert places[::2] == places[1::2]
+
+    def test_types_that_the_audit_passes_over_are_known(self):
+        """A new type of entry must be thought about here."""
+        passed = {name for name, kind in e.TYPES.items() if kind not in READERS}
+        assert passed == {
+            "standard", "agreement", "role", "approval", "request-closed", "tags-remade",
+        }  # fmt: skip
+
+    def test_the_gravest_first(self):
+        findings = Findings()
+        findings.add("shrunk", "x", old=2, new=1)
+        findings.add("root", "y", size=2)
+        assert [each.kind for each in findings.all()] == ["root", "shrunk"]
+
+    def test_two_who_read_the_same_find_the_same(self):
+        assert audit(*THREE, erased(0), now=LATE) == audit(*THREE, erased(0), now=LATE)
+
+    def test_a_conclusion_changes_nothing(self):
+        auditor = Auditor(RoundRules())
+        for index, each in enumerate([*OPENING, *THREE]):
+            auditor.read(index, each)
+        assert auditor.conclude(LATE).by_key == auditor.conclude(LATE).by_key
+        assert auditor.conclude(DUE - timedelta(days=1)).by_key == {}
