@@ -292,7 +292,7 @@ class _Reader:
             )  # fmt: skip
         return MappingProxyType(rows)
 
-    def _mapping(
+    def _mapping(  # noqa: PLR0917 - file and place, then what is read
         self,
         file: DataFile,
         code: str,
@@ -363,7 +363,7 @@ class _Reader:
                     allows[category.code] = replace(allows[other], category=category.code)
         return allows, tuple(groups)
 
-    def _check_ask(
+    def _check_ask(  # noqa: PLR0917 - file and place, then what is read
         self,
         file: DataFile,
         code: str,
@@ -382,7 +382,7 @@ class _Reader:
         if pattern:
             raise file.fail(code, key, f"{name} is listed and forbidden ({pattern}) at once")
 
-    def _retentions(
+    def _retentions(  # noqa: PLR0917 - file and place, then what is read
         self,
         file: DataFile,
         code: str,
@@ -406,7 +406,7 @@ class _Reader:
             )
         return MappingProxyType(found)
 
-    def _by_level(
+    def _by_level(  # noqa: PLR0917 - file and place, then what is read
         self,
         file: DataFile,
         code: str,

@@ -207,6 +207,16 @@ def find_handle(tx: Transaction, org: str, bucket: int, handle: bytes) -> Record
     return _record(rows[0]) if rows else None
 
 
+def known_handles(
+    tx: Transaction, org: str, bucket: int, handles: Collection[bytes]
+) -> frozenset[bytes]:
+    """Return those of ``handles`` that a record of ``bucket`` has: one query for a whole batch."""
+    query = sa.select(records.c.handle).where(
+        records.c.org == org, records.c.bucket == bucket, records.c.handle.in_(list(handles))
+    )
+    return frozenset(bytes(row.handle) for row in tx.conn.execute(query))
+
+
 def find_receipt(tx: Transaction, org: str, handle: bytes) -> tuple[Bucket, int]:
     """Return bucket and number of the record that the receipt stands for now, wherever it was moved.
 

@@ -1,0 +1,134 @@
+"""Everything that is made once, passed by name: databases, keys, log, writer, standard.
+
+``build`` opens an installation; ``found`` makes a new one. Nothing here decides anything.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from epilock import migrate
+from epilock.collect.issue import Press
+from epilock.collect.record import Keeper
+from epilock.collect.tally import Tally
+from epilock.collect.writer import Writer
+from epilock.db import Database, open_engine
+from epilock.errors import ConflictError, NotFoundError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+from epilock.ledger.note import Signer
+from epilock.settings import Settings
+from epilock.standard import Standard, load
+from epilock.store.keys import KeyStore
+from epilock.store.root import KeyFileRoot
+
+INSTALLATION = ""  # the organisation of secrets that belong to the installation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a running installation.
+
+    Attributes:
+        settings: What it was told.
+        standard: The rules, compiled.
+        database: The main database.
+        keys: The key store.
+        log: The transparency log.
+        press: What issuing a notice needs.
+        keeper: Seals and stores batches of submissions.
+        writer: The queue before the keeper.
+        tally: Counts of notices shown and refused.
+        now: The clock.
+        session_secret: 32 bytes, for signed form tokens.
+    """
+
+    settings: Settings
+    standard: Standard
+    database: Database
+    keys: KeyStore
+    log: Log
+    press: Press
+    keeper: Keeper
+    writer: Writer
+    tally: Tally
+    now: Callable[[], datetime]
+    session_secret: bytes
+
+    def notice_signer(self, org: str) -> Signer:
+        """Return the notice key of ``org``, made on first use."""
+        return self.press.signer(org)
+
+    def close(self) -> None:
+        """Store what waits and close the databases; repeating is harmless."""
+        self.writer.stop()
+        self.database.close()
+        self.keys.database.close()
+
+
+def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
+    """Make a new installation in an empty or missing folder; its log begins with the standard.
+
+    Raises:
+        ConflictError: There is an installation already.
+    """
+    if settings.root_key.exists():
+        raise ConflictError(f"{settings.home} holds an installation already")
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
+    KeyFileRoot(settings.root_key, make=True)
+    parts = build(settings, now=now)
+    said = entry.Standard(
+        org=INSTALLATION, standard=parts.standard.ref, at=entry.stamp(now()),
+        version=parts.standard.version, sha256=parts.standard.hash,
+    )  # fmt: skip
+    with parts.database.write() as tx:
+        parts.log.append(tx, [entry.encode(said)], now=now())
+    return parts
+
+
+def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
+    """Open an installation, its schema brought up to date.
+
+    Raises:
+        NotFoundError: There is none.
+        RootKeyError: Its root key is missing, wrong, or readable by others.
+        IntegrityError: The log's head does not fit its rows.
+    """
+    if not settings.root_key.exists():
+        raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
+    key_engine = open_engine(settings.key_database, overwrite=True)
+    migrate.upgrade(key_engine, "keys")
+    keys = KeyStore(Database(key_engine, b""), KeyFileRoot(settings.root_key), settings.slots)
+    keys.settle()
+    engine = open_engine(settings.database)
+    migrate.upgrade(engine, "main")
+    database = Database(engine, keys.secret(INSTALLATION, "integrity"))
+    signer = Signer.from_seed(settings.origin, keys.secret(INSTALLATION, "log"))
+    log = Log(settings.origin, signer)
+    with database.read() as tx:
+        log.check_at_start(tx)
+    standard = load()
+    press = Press(
+        log=log, standard=standard, signer=_notice_signers(keys, settings), url=settings.url
+    )
+    keeper = Keeper(
+        database=database, keys=keys, log=log, standard=standard,
+        secret=keys.secret(INSTALLATION, "receipts"), holder=f"{socket.gethostname()}-{os.getpid()}",
+    )  # fmt: skip
+    return Parts(
+        settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
+        keeper=keeper, writer=Writer(keeper, now=now), tally=Tally(), now=now,
+        session_secret=keys.secret(INSTALLATION, "session"),
+    )  # fmt: skip
+
+
+def _notice_signers(keys: KeyStore, settings: Settings) -> Callable[[str], Signer]:
+    @lru_cache(maxsize=1024)
+    def signer(org: str) -> Signer:
+        return Signer.from_seed(f"{settings.origin}/notice/{org}", keys.secret(org, "notice"))
+
+    return signer

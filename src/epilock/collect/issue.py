@@ -1,0 +1,275 @@
+"""Issuing notices: a point's notice is made, signed, stored and witnessed; a change of level issues anew.
+
+Rules kept in this file:
+  1. A notice version is stored with its canonical bytes and its signature and never changed.
+  2. A submission is accepted under the version in force only; the level it was issued at is the level
+     in force at that instant, or the point says that it must be issued anew.
+  3. The change of a level and the notices that follow from it commit together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from epilock.collect import notice as notices_
+from epilock.collect import point as points_
+from epilock.collect import poster, qr
+from epilock.collect.form import Form
+from epilock.collect.notice import Contact, MandateFacts, Notice, PointFacts, Recipient, ThirdParty
+from epilock.collect.notice_page import say
+from epilock.collect.point import Plan, Point
+from epilock.db import Instant, Transaction, metadata, sealed_table
+from epilock.errors import ClosedError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+from epilock.ledger.note import Signer
+from epilock.registry import emergency as emergencies
+from epilock.registry import mandate as mandates
+from epilock.registry import organisation as organisations
+from epilock.standard import Standard
+from epilock.standard.level import CHINA
+from epilock.standard.text import Text
+
+notices = sealed_table(
+    "notices",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("point", sa.String(40), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("level", sa.String(3), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("signed", sa.Text, nullable=False),
+    sa.Column("issued", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """What issuing needs besides the transaction; made once.
+
+    Attributes:
+        log: Where each version is witnessed.
+        standard: What the notice is made from.
+        signer: Gives the notice key of an organisation.
+        url: Public address of the pages.
+    """
+
+    log: Log
+    standard: Standard
+    signer: Callable[[str], Signer]
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A notice as it was issued; ``signed`` is the note of the organisation's notice key."""
+
+    notice: Notice
+    sha256: str
+    signed: str
+    issued: datetime
+
+
+def open_with_notice(
+    tx: Transaction, press: Press, *, org: str, plan: Plan, now: datetime
+) -> Point:
+    """Open a point and issue its first notice; raises what ``point.open_point`` raises."""
+    point = points_.open_point(tx, press.log, press.standard, org=org, plan=plan, now=now)
+    issue(tx, press, org=org, point=point.point, now=now)
+    return points_.load(tx, org, point.point)
+
+
+def issue(tx: Transaction, press: Press, *, org: str, point: str, now: datetime) -> Issued:
+    """Issue the next version of a point's notice at the level in force.
+
+    Raises:
+        ClosedError: The point is closed, or its emergency has no level.
+    """
+    found = points_.load(tx, org, point)
+    history = emergencies.history(tx, found.authority, found.emergency)
+    level = history.at(now)
+    if found.closed is not None or level is None:
+        raise ClosedError(f"{point} is closed, or its emergency has no level: it has no new notice")
+    version = found.version + 1
+    facts = _facts(tx, press, found, level, now.astimezone(CHINA).date())
+    made = notices_.build(press.standard, facts, version=version)
+    body, digest = made.encode(), made.sha256
+    signed = notices_.sign(made, press.signer(org))
+    tx.insert(
+        notices, org=org, point=point, version=version, sha256=digest, level=level, body=body,
+        signed=signed, issued=now,
+    )  # fmt: skip
+    tx.update(points_.points, {"org": org, "point": point}, version=version)
+    said = entry.Notice(
+        org=org, standard=press.standard.ref, at=entry.stamp(now), point=point, version=version,
+        level=level, languages=list(found.languages), sha256=digest,
+    )  # fmt: skip
+    press.log.append(tx, [entry.encode(said)], now=now)
+    return Issued(notice=made, sha256=digest, signed=signed, issued=now)
+
+
+def in_force(tx: Transaction, org: str, point: str) -> tuple[Point, Issued]:
+    """Return a point and its notice in force.
+
+    Raises:
+        NotFoundError: There is no such point.
+    """
+    found = points_.load(tx, org, point)
+    return found, version_of(tx, org, point, found.version)
+
+
+def version_of(tx: Transaction, org: str, point: str, version: int) -> Issued:
+    """Return one version of a point's notice.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    return _issued(tx.get(notices, org=org, point=point, version=version))
+
+
+def by_hash(tx: Transaction, org: str, point: str, sha256: str) -> Issued:
+    """Return the version of a point's notice whose hash a record names.
+
+    Raises:
+        NotFoundError: The point never issued it.
+    """
+    rows = tx.all(
+        notices, notices.c.org == org, notices.c.point == point, notices.c.sha256 == sha256
+    )
+    return _issued(rows[0]) if rows else version_of(tx, org, point, 0)
+
+
+def poster_of(press: Press, point: Point, issued: Issued, *, now: datetime) -> bytes:
+    """Return the A4 poster (PDF) of a point's notice."""
+    said = issued.notice
+    mark = notices_.fingerprint(press.signer(point.org).verifier.public)
+    sheets = [
+        poster.Sheet(
+            language=language, point=say(said.point_name, language),
+            organisation=say(said.organisation, language),
+            lines=tuple(say(line, language) for line in said.short),
+        )
+        for language in point.languages
+    ]  # fmt: skip
+    return poster.poster(
+        sheets, url=qr.point_url(press.url, point.point, mark), fingerprint=mark,
+        version=said.version, sha256=issued.sha256, made=now,
+    )  # fmt: skip
+
+
+def form_of(standard: Standard, point: Point, issued: Issued) -> Form:
+    """Return the compiled form of an issued notice."""
+    return Form(
+        standard, point, level=issued.notice.level, version=issued.notice.version,
+        notice=issued.sha256, acts=issued.notice.authorisation(),
+    )  # fmt: skip
+
+
+def change_level(
+    tx: Transaction,
+    press: Press,
+    *,
+    authority: str,
+    emergency: str,
+    level: str,
+    issuer: str,
+    instrument: str,
+    date_: date,
+    expected_end: date | None,
+    now: datetime,
+) -> int:
+    """Change the level from now on and issue the notices of all open points anew; return how many.
+
+    Raises what ``registry.emergency.change_level`` raises.
+    """
+    emergencies.change_level(
+        tx, press.log, standard_ref=press.standard.ref, authority=authority, emergency=emergency,
+        level=level, issuer=issuer, instrument=instrument, date_=date_, expected_end=expected_end,
+        now=now,
+    )  # fmt: skip
+    return refresh(tx, press, now=now)
+
+
+def refresh(tx: Transaction, press: Press, *, now: datetime) -> int:
+    """Issue anew each open point's notice that was issued at another level than now; return how many.
+
+    Runs after a change of level, and from the background for changes that took effect by the clock.
+    """
+    reissued = 0
+    for org in organisations.everyone(tx):
+        for point in points_.listing(tx, org.org, only_open=True):
+            level = emergencies.history(tx, point.authority, point.emergency).at(now)
+            if version_of(tx, org.org, point.point, point.version).notice.level != level:
+                issue(tx, press, org=org.org, point=point.point, now=now)
+                reissued += 1
+    return reissued
+
+
+def _issued(row: dict[str, object]) -> Issued:
+    return Issued(
+        notice=notices_.decode(bytes(row["body"])),  # type: ignore[call-overload]  # a LargeBinary column
+        sha256=str(row["sha256"]),
+        signed=str(row["signed"]),
+        issued=row["issued"],  # type: ignore[arg-type]  # an Instant column
+    )
+
+
+def _facts(tx: Transaction, press: Press, point: Point, level: str, today: date) -> PointFacts:
+    organisation = organisations.load(tx, point.org)
+    emergency = emergencies.load(tx, point.authority, point.emergency)
+    return PointFacts(
+        org=point.org, organisation=organisation.name, contact=Contact(**organisation.contact),
+        point=point.point, point_name=point.name, emergency=f"{point.authority}/{point.emergency}",
+        emergency_name=emergency.name, level=level, circumstance=point.circumstance,
+        method=point.method, media=point.media, fields=point.active(press.standard, level),
+        basis=point.basis, mandate=_mandate(tx, point), recipients=_recipients(tx, press, point),
+        third_parties=_third_parties(tx, point, today), withdrawal_url=f"{press.url}/r",
+        languages=point.languages,
+    )  # fmt: skip
+
+
+def _mandate(tx: Transaction, point: Point) -> MandateFacts | None:
+    if point.mandate is None:
+        return None
+    found = mandates.load_mandate(tx, point.org, point.mandate)
+    until = None if found.until is None else found.until.isoformat()
+    return MandateFacts(
+        issuer=found.issuer, number=found.number, date=found.dated.isoformat(), until=until
+    )
+
+
+def _recipients(tx: Transaction, press: Press, point: Point) -> tuple[Recipient, ...]:
+    """Return the organisations of this installation that stand in the circumstance's ranges."""
+    ranges = press.standard.circumstances[point.circumstance].ranges
+    return tuple(
+        Recipient(range=o.range, name=o.name)
+        for o in organisations.everyone(tx)
+        if o.org != point.org and o.range in ranges and o.range not in {"R1", "R6"}
+    )
+
+
+def _third_parties(tx: Transaction, point: Point, today: date) -> tuple[ThirdParty, ...]:
+    """Return the processors under an agreement that covers something this point asks for."""
+    asked = {f.category for f in point.fields}
+    found = []
+    for agreement in mandates.agreements_in_force(tx, point.org, today):
+        shared = tuple(c for c in agreement.categories if c in asked)
+        if not shared or "third-party" not in point.media:
+            continue
+        party = organisations.load(tx, agreement.processor)
+        found.append(
+            ThirdParty(
+                id=party.org,
+                name=party.name,
+                contact=party.contact["telephone"],
+                purpose=agreement.purpose,
+                method=Text("按书面协议处理", "handles it under a written agreement"),
+                categories=shared,
+                until=agreement.until.isoformat(),
+                agreement=agreement.agreement,
+            )
+        )
+    return tuple(found)

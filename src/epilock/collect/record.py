@@ -1,0 +1,407 @@
+"""Records: a batch of accepted submissions becomes sealed rows, entries and receipts in one transaction.
+
+Rules kept in this file:
+  1. A repeated submission (organisation, point, client id) is answered with the receipt of the first;
+     one that uses the id for other content is a conflict.
+  2. A number that was taken for a transaction that failed is never used again: its lease goes on after
+     it, or is thrown away.
+  3. A submission under a notice that is no longer in force, or for a point that has closed meanwhile, is
+     refused here too, in the transaction that would store it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from epilock.collect import code
+from epilock.collect import point as points_
+from epilock.collect.form import Accepted, Form
+from epilock.db import Database, Transaction
+from epilock.errors import (
+    ClosedError,
+    ConflictError,
+    EpilockError,
+    NotFoundError,
+    StaleNoticeError,
+)
+from epilock.ledger import entry
+from epilock.ledger.log import Batch, Log
+from epilock.registry import organisation as organisations
+from epilock.standard import Standard
+from epilock.standard.level import CHINA
+from epilock.store import bucket as buckets
+from epilock.store import tags, vault
+from epilock.store.bucket import Bucket
+from epilock.store.keys import KeyStore
+from epilock.store.seal import Sealer
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored submission: what its person keeps.
+
+    Attributes:
+        code: Short code of the receipt.
+        receipt_id: 16 bytes, the UUID behind it.
+        bucket: Name of the bucket.
+        n: Record number.
+        index: Index of its ledger entry.
+        proof: ``.tlog-proof`` text, the entry in ``extra``; "" for a repeated submission, whose proof
+            is made when it is asked for.
+        commitment_key: 32 bytes that prove what was given; b"" for a repeated submission.
+        repeated: Whether it had been stored before.
+    """
+
+    code: str
+    receipt_id: bytes
+    bucket: str
+    n: int
+    index: int
+    proof: str
+    commitment_key: bytes
+    repeated: bool
+
+
+class _Sealed(NamedTuple):
+    """A submission that was sealed in the open transaction and waits for its index."""
+
+    place: int  # in the batch
+    accepted: Accepted
+    receipt: bytes
+    bucket: Bucket
+    n: int
+    entry: bytes
+    parts: list[vault.PartRow]
+    tags: list[tags.TagRow]
+    digest: bytes
+    commitment_key: bytes
+
+
+class _Known(NamedTuple):
+    """What one transaction has looked up already."""
+
+    points: dict[tuple[str, str], int | None]  # version of the notice in force; None: closed
+    buckets: dict[tuple[str, str], tuple[Bucket, bytes] | None]  # with the tag key
+    handles: dict[tuple[str, int], frozenset[bytes]]  # of the batch, stored before, by bucket
+    sealed: set[bytes]  # receipts that this transaction stores
+
+
+class Keeper:
+    """Seals and stores batches; owned by one thread.
+
+    Args:
+        database: The main database.
+        keys: The key store.
+        log: The log.
+        standard: The rules.
+        secret: 32 bytes, from which receipt ids are derived.
+        holder: Who takes the leases, for the register.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keys: KeyStore,
+        log: Log,
+        standard: Standard,
+        secret: bytes,
+        holder: str,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._log = log
+        self._standard = standard
+        self._secret = secret
+        self._holder = holder
+        self._sealers: dict[str, Sealer] = {}
+        self._serials: dict[str, int] = {}
+
+    def store(self, batch: Sequence[Accepted], *, now: datetime) -> list[Stored | Exception]:
+        """Store a batch in one transaction of its own; the answers are in its order.
+
+        Raises:
+            Exception: The transaction failed: nothing of the batch is stored.
+        """
+        answers: dict[int, Stored | Exception] = {}
+        try:
+            with self._database.write() as tx:
+                sealed, committed = self._write(tx, batch, answers, now)
+        except BaseException:
+            self._forget_leases()
+            raise
+        if committed is not None:
+            proofs = self._log.proof_texts(committed, self._log.sign(committed))
+            for item, index, proof in zip(
+                sealed, range(committed.first, committed.size), proofs, strict=True
+            ):
+                answers[item.place] = self._stored(item, index, proof)
+        return [answers[place] for place in range(len(batch))]
+
+    def put(
+        self, tx: Transaction, accepted: Accepted, *, receipt: bytes, now: datetime
+    ) -> vault.Record:
+        """Store one record in the caller's transaction under the id of a ``receipt`` that exists.
+
+        For corrections: the receipt stays and the record is a new one, whose commitment key is in
+        nobody's hands.
+        """
+        try:
+            item = self._seal(tx, _Known({}, {}, {}, set()), 0, accepted, receipt, b"", now)
+            batch = self._log.append(tx, [item.entry], now=now)
+            self._keep(tx, [item], batch.first, now)
+        except BaseException:
+            self._forget_leases()
+            raise
+        return vault.find_record(tx, item.bucket.org, item.bucket.id, item.n)
+
+    def receipt_of(self, accepted: Accepted) -> bytes:
+        """Return the receipt id (16 bytes) that a submission gets, now and when it is repeated."""
+        point = accepted.form.point
+        client = str(UUID(bytes=accepted.client))
+        return code.receipt_id(self._secret, point.org, point.point, client)
+
+    def _write(
+        self,
+        tx: Transaction,
+        batch: Sequence[Accepted],
+        answers: dict[int, Stored | Exception],
+        now: datetime,
+    ) -> tuple[list[_Sealed], Batch | None]:
+        known = _Known({}, {}, {}, set())
+        receipts = [self.receipt_of(accepted) for accepted in batch]
+        sealed: list[_Sealed] = []
+        twins: list[tuple[int, Accepted, bytes, bytes]] = []
+        for place, (accepted, receipt) in enumerate(zip(batch, receipts, strict=True)):
+            digest = self._digest(accepted)
+            if receipt in known.sealed:  # repeated within the batch: answered after the append
+                twins.append((place, accepted, receipt, digest))
+                continue
+            try:
+                self._check_current(tx, known, accepted.form)
+                found = self._find(tx, known, accepted.form, receipt, receipts, now)
+                if found is not None:
+                    answers[place] = self._again(tx, found, receipt, digest)
+                    continue
+                item = self._seal(tx, known, place, accepted, receipt, digest, now)
+            except EpilockError as error:
+                answers[place] = error
+                continue
+            known.sealed.add(receipt)
+            sealed.append(item)
+        if not sealed:
+            return [], None
+        committed = self._log.append(tx, [item.entry for item in sealed], now=now)
+        self._keep(tx, sealed, committed.first, now)
+        known.handles.clear()
+        for place, accepted, receipt, digest in twins:
+            found = self._find(tx, known, accepted.form, receipt, receipts, now)
+            try:
+                answers[place] = self._again(tx, _there(found), receipt, digest)
+            except EpilockError as error:
+                answers[place] = error
+        return sealed, committed
+
+    def _check_current(self, tx: Transaction, known: _Known, form: Form) -> None:
+        point = form.point
+        key = (point.org, point.point)
+        if key not in known.points:
+            now_open = points_.load(tx, *key)
+            known.points[key] = None if now_open.closed is not None else now_open.version
+        version = known.points[key]
+        if version is None:
+            raise ClosedError("this collection point has closed; nothing was stored")
+        if version != form.version:
+            raise StaleNoticeError(
+                f"the notice has changed (version {version} is in force): "
+                "please read it and authorise again"
+            )
+
+    def _find(  # noqa: PLR0917 - on the hot path, by position
+        self,
+        tx: Transaction,
+        known: _Known,
+        form: Form,
+        receipt: bytes,
+        receipts: Sequence[bytes],
+        now: datetime,
+    ) -> tuple[Bucket, vault.Record] | None:
+        """Return the record that was stored for ``receipt`` today or yesterday, or None.
+
+        A form page lives shorter than a day, so that a repetition reaches back one midnight at most.
+        """
+        today = now.astimezone(CHINA).date()
+        handle = vault.handle_of(receipt)
+        for day in (today, today - _DAY):
+            bucket = self._bucket(tx, known, form, day, make=day == today, now=now)
+            if bucket is None:
+                continue
+            place = (bucket.org, bucket.id)
+            if place not in known.handles:
+                wanted = [vault.handle_of(r) for r in receipts]
+                known.handles[place] = vault.known_handles(tx, *place, wanted)
+            if handle in known.handles[place]:
+                record = vault.find_handle(tx, *place, handle)
+                if record is not None:
+                    return bucket, record
+        return None
+
+    def _again(
+        self, tx: Transaction, found: tuple[Bucket, vault.Record], receipt: bytes, digest: bytes
+    ) -> Stored:
+        bucket, record = found
+        if record.digest is not None and not hmac.compare_digest(record.digest, digest):
+            raise ConflictError(
+                "this form was sent before with other answers; "
+                "correct the record with its receipt, or fill in a new form"
+            )
+        return Stored(
+            code.encode(self._serial(tx, bucket.org), receipt), receipt, bucket.name, record.n, record.entry_index,
+            "", b"", True,  # noqa: FBT003 - by position for speed
+        )  # fmt: skip
+
+    def _bucket(
+        self, tx: Transaction, known: _Known, form: Form, day: date, *, make: bool, now: datetime
+    ) -> Bucket | None:
+        point = form.point
+        name = buckets.name_of(point.org, point.emergency, point.circumstance, day)
+        key = (point.org, name)
+        if key in known.buckets:
+            place = known.buckets[key]
+            return None if place is None else place[0]
+        if make:
+            bucket = buckets.ensure(
+                tx, self._log, self._keys, self._standard, org=point.org, authority=point.authority,
+                emergency=point.emergency, circumstance=point.circumstance, day=day, now=now,
+            )  # fmt: skip
+        else:
+            try:
+                bucket = buckets.load_by_name(tx, point.org, name)
+            except NotFoundError:
+                known.buckets[key] = None
+                return None
+        known.buckets[key] = (bucket, self._keys.tag_key(point.org, point.emergency))
+        return bucket
+
+    def _seal(  # noqa: PLR0917 - on the hot path, by position
+        self,
+        tx: Transaction,
+        known: _Known,
+        place: int,
+        accepted: Accepted,
+        receipt: bytes,
+        digest: bytes,
+        now: datetime,
+    ) -> _Sealed:
+        form, org = accepted.form, accepted.form.point.org
+        bucket = self._bucket(tx, known, form, now.astimezone(CHINA).date(), make=True, now=now)
+        if bucket is None:
+            raise NotFoundError("the bucket of today could not be made")
+        self._serial(tx, org)
+        sealer = self._sealer(tx, bucket, now)
+        n = sealer.take()
+        sealed = sealer.seal(n, accepted.parts)
+        tag_key = self._tag_key(known, org, bucket)
+        return _Sealed(
+            place, accepted, receipt, bucket, n,
+            self._collecting(form, bucket, tuple(sorted(accepted.parts)))(
+                n, sealed.commitment.hex()
+            ),
+            sealed.rows,
+            tags.tag_rows(
+                self._keys.suite, tag_key, (org, bucket.id, n), tags.terms(accepted.plain)
+            ),
+            digest, sealed.commitment_key,
+        )  # fmt: skip
+
+    def _tag_key(self, known: _Known, org: str, bucket: Bucket) -> bytes:
+        place = known.buckets[org, bucket.name]
+        return self._keys.tag_key(org, bucket.emergency) if place is None else place[1]
+
+    def _collecting(
+        self, form: Form, bucket: Bucket, parts: tuple[str, ...]
+    ) -> Callable[[int, str], bytes]:
+        return _collecting(
+            bucket.org, self._standard.ref, form.point.point, bucket.name, form.notice, parts
+        )
+
+    def _sealer(self, tx: Transaction, bucket: Bucket, now: datetime) -> Sealer:
+        sealer = self._sealers.get(bucket.name)
+        if sealer is None or not sealer.left:
+            for name in [n for n, s in self._sealers.items() if s.bucket.day < bucket.day]:
+                self._sealers.pop(name).close()  # the day is over: forget its keys
+            block = buckets.take_lease(
+                tx, self._log, bucket, standard_ref=self._standard.ref, holder=self._holder,
+                until=buckets.lease_end(bucket, now), now=now,
+            )  # fmt: skip
+            sealer = vault.lease_sealer(tx, self._keys, bucket, block)
+            self._sealers[bucket.name] = sealer
+        return sealer
+
+    def _forget_leases(self) -> None:
+        for sealer in self._sealers.values():
+            sealer.close()
+        self._sealers.clear()
+
+    def _keep(self, tx: Transaction, sealed: Sequence[_Sealed], first: int, now: datetime) -> None:
+        rows = [
+            vault.record_row(
+                org=item.bucket.org, bucket=item.bucket.id, n=item.n,
+                point=item.accepted.form.point.point, entry_index=index,
+                handle=vault.handle_of(item.receipt), notice=item.accepted.form.notice,
+                parts=tuple(item.accepted.parts), language=item.accepted.language,
+                given=item.accepted.given, minor=item.accepted.minor, at=now, digest=item.digest,
+            )
+            for index, item in enumerate(sealed, first)
+        ]  # fmt: skip
+        vault.keep(tx, rows, [row for item in sealed for row in item.parts])
+        tags.keep(tx, [row for item in sealed for row in item.tags])
+
+    def _digest(self, accepted: Accepted) -> bytes:
+        """Return the keyed fingerprint by which a repetition is told from other content."""
+        text = b"\0".join(
+            [accepted.form.notice.encode(), b"%d" % accepted.given, *accepted.parts.values()]
+        )
+        return hashlib.blake2s(
+            text, key=self._secret, digest_size=vault.DIGEST_BYTES, person=b"epi-same"
+        ).digest()
+
+    def _serial(self, tx: Transaction, org: str) -> int:
+        if org not in self._serials:
+            self._serials[org] = organisations.load(tx, org).serial
+        return self._serials[org]
+
+    def _stored(self, item: _Sealed, index: int, proof: str) -> Stored:
+        short = code.encode(self._serials[item.bucket.org], item.receipt)
+        return Stored(
+            short,
+            item.receipt,
+            item.bucket.name,
+            item.n,
+            index,
+            proof,
+            item.commitment_key,
+            False,  # noqa: FBT003 - by position for speed
+        )
+
+
+def _there(found: tuple[Bucket, vault.Record] | None) -> tuple[Bucket, vault.Record]:
+    if found is None:
+        raise ConflictError("this form was sent twice at once; please send it again")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _collecting(  # noqa: PLR0917 - on the hot path, by position
+    org: str, standard: str, point: str, bucket: str, notice: str, parts: tuple[str, ...]
+) -> Callable[[int, str], bytes]:
+    return entry.collecting(
+        org=org, standard=standard, point=point, bucket=bucket, notice=notice, parts=parts
+    )

@@ -1,0 +1,95 @@
+"""What did people see: how often each notice version was shown, given, refused or left.
+
+Counts only; who saw what is not known here. Shown and refused are counted in memory and flushed to
+the database; given is counted where the record is stored, in its transaction. Once a day what has
+been counted since the last time is committed to the ledger as a ``notice-counts`` entry (design:
+"what did people see" has an answer). Left = shown and neither given nor refused.
+
+A crash loses at most what was counted in memory since the last flush: a number of pages shown,
+never a record.
+"""
+
+import threading
+from collections import Counter
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Transaction, metadata, sealed_table
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+
+KINDS = ("shown", "given", "refused")
+
+tallies = sealed_table(
+    "tallies",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("point", sa.String(40), primary_key=True),
+    sa.Column("notice", sa.String(64), primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("shown", sa.Integer, nullable=False),
+    sa.Column("given", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+)
+
+Key = tuple[str, str, str]  # organisation, point, notice (hex)
+
+
+class Tally:
+    """Counts in memory, safe to use from any thread; ``flush`` moves them into the database."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[Key, str]] = Counter()
+
+    def count(self, key: Key, kind: str, times: int = 1) -> None:
+        """Count one event; ``kind`` is one of ``KINDS``."""
+        with self._lock:
+            self._counts[key, kind] += times
+
+    def take(self) -> dict[Key, dict[str, int]]:
+        """Return what was counted since the last time and begin anew."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        taken: dict[Key, dict[str, int]] = {}
+        for (key, kind), times in counts.items():
+            taken.setdefault(key, {})[kind] = times
+        return taken
+
+    def give_back(self, taken: dict[Key, dict[str, int]]) -> None:
+        """Count ``taken`` again, after the transaction that was to keep it failed."""
+        for key, kinds in taken.items():
+            for kind, times in kinds.items():
+                self.count(key, kind, times)
+
+
+def keep(tx: Transaction, taken: dict[Key, dict[str, int]], *, now: datetime) -> None:
+    """Add ``taken`` to the database."""
+    for (org, point, notice), kinds in taken.items():
+        key = {"org": org, "point": point, "notice": notice}
+        row = tx.find(tallies, lock=True, **key)
+        if row is None:
+            tx.insert(tallies, **key, since=now, **{k: kinds.get(k, 0) for k in KINDS})
+        else:
+            tx.update(tallies, key, **{k: row[k] + kinds.get(k, 0) for k in KINDS})
+
+
+def commit_counts(tx: Transaction, log: Log, *, standard_ref: str, now: datetime) -> int:
+    """Write one ``notice-counts`` entry for each notice that was counted, and begin anew; return how many."""
+    entries = []
+    for row in tx.all(tallies, order_by=[tallies.c.org, tallies.c.point, tallies.c.notice]):
+        counts = {k: row[k] for k in KINDS}
+        if any(counts.values()):
+            left = max(0, row["shown"] - row["given"] - row["refused"])
+            said = entry.NoticeCounts(
+                org=row["org"], standard=standard_ref, at=entry.stamp(now), point=row["point"],
+                notice=row["notice"], since=entry.stamp(row["since"]), until=entry.stamp(now),
+                left=left, **counts,
+            )  # fmt: skip
+            entries.append(entry.encode(said))
+        key = {k: row[k] for k in ("org", "point", "notice")}
+        tx.update(tallies, key, since=now, shown=0, given=0, refused=0)
+    if entries:
+        log.append(tx, entries, now=now)
+    return len(entries)

@@ -1,0 +1,134 @@
+"""The single writer: submissions wait in one queue and are committed together.
+
+Order of effects for each batch, and what a crash leaves:
+  1. One write transaction is opened; buckets and leases are looked up or made.  Crash: nothing.
+  2. Each submission is sealed under the next number of the lease.               Crash: dead numbers.
+  3. Records, parts, tags, entries, tiles and head are written and committed.    Crash during the
+     commit: either all of it is there or none; the client, unanswered, repeats with the same client
+     id and is given the same receipt.
+  4. Proofs are made from the committed tree and everyone is answered.           Crash: as in 3.
+
+Rules kept in this file:
+  1. No answer before its record is durable.
+  2. One submission that is refused does not harm the others of its batch.
+  3. A failed transaction fails its whole batch with the error, and its numbers are never used again.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import NamedTuple
+
+from epilock.collect.form import Accepted
+from epilock.collect.record import Keeper, Stored
+from epilock.errors import StateError
+
+MAX_BATCH = 512
+MAX_WAITING = 20_000
+
+Answer = Stored | Exception
+
+
+class _Item(NamedTuple):
+    accepted: Accepted
+    future: "Future[Stored] | asyncio.Future[Stored]"
+    loop: asyncio.AbstractEventLoop | None
+
+
+class Writer:
+    """Takes accepted submissions from any thread and answers when they are durable.
+
+    Attributes:
+        keeper: What seals and stores a batch; only the writer's thread calls it.
+    """
+
+    def __init__(self, keeper: Keeper, *, now: Callable[[], datetime]) -> None:
+        self.keeper = keeper
+        self._now = now
+        self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, accepted: Accepted) -> "Future[Stored]":
+        """Queue one submission; the future ends when it is stored, or with the reason it is not.
+
+        Raises:
+            StateError: The writer is stopped, or too many wait.
+        """
+        self._admit()
+        future: Future[Stored] = Future()
+        self._waiting.put(_Item(accepted, future, None))
+        return future
+
+    def submit_from(
+        self, accepted: Accepted, loop: asyncio.AbstractEventLoop
+    ) -> "asyncio.Future[Stored]":
+        """Queue one submission from an event ``loop``, which is woken once for a whole batch.
+
+        Raises:
+            StateError: The writer is stopped, or too many wait.
+        """
+        self._admit()
+        future: asyncio.Future[Stored] = loop.create_future()
+        self._waiting.put(_Item(accepted, future, loop))
+        return future
+
+    def stop(self) -> None:
+        """Store what waits, then end the thread; repeating is harmless."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._waiting.put(None)
+        self._thread.join()
+
+    def _admit(self) -> None:
+        if self._stopped.is_set():
+            raise StateError("the writer is stopped")
+        if self._waiting.qsize() > MAX_WAITING:
+            raise StateError("too many submissions wait; try again in a moment")
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch = [self._waiting.get()]
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get())
+            items = [item for item in batch if item is not None]
+            going = len(items) == len(batch)
+            if items:
+                _tell(items, self._store(items))
+
+    def _store(self, items: Sequence[_Item]) -> Sequence[Answer]:
+        try:
+            return self.keeper.store([item.accepted for item in items], now=self._now())
+        except Exception as error:  # noqa: BLE001 - whatever it was, every waiting client is told
+            return [error] * len(items)
+
+
+def _tell(items: Sequence[_Item], answers: Sequence[Answer]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Item, Answer]]] = {}
+    for item, answer in zip(items, answers, strict=True):
+        if item.loop is None:
+            _end(item, answer)
+        else:
+            by_loop.setdefault(item.loop, []).append((item, answer))
+    for loop, told in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_end_all, told)
+
+
+def _end_all(told: Sequence[tuple[_Item, Answer]]) -> None:
+    for item, answer in told:
+        _end(item, answer)
+
+
+def _end(item: _Item, answer: Answer) -> None:
+    if item.future.done():  # the client went away; its record is stored all the same
+        return
+    if isinstance(answer, Exception):
+        item.future.set_exception(answer)
+    else:
+        item.future.set_result(answer)
