@@ -154,14 +154,13 @@ class _Files:
             IntegrityError: It is there with other bytes.
         """
         target = self.folder / path
-        if target.exists():
-            if target.read_bytes() != body:
-                raise IntegrityError(f"{path} was published with other bytes")
-            return
-        self._replace(target, body)
         partial = target.with_name(f"{target.name}.p")
         if partial.is_dir():
             self.outdated.add(partial)
+        if not target.exists():
+            self._replace(target, body)
+        elif target.read_bytes() != body:
+            raise IntegrityError(f"{path} was published with other bytes")
 
     def finish(self, checkpoint: bytes) -> None:
         """Make all files durable, then write the checkpoint, then remove partial files of full tiles."""

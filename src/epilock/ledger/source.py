@@ -67,7 +67,10 @@ class Url:
         request = Request(f"{self.address}/{path}", headers={"User-Agent": "epilock-monitor"})  # noqa: S310 - checked above
         try:
             with self._opener.open(request, timeout=self.seconds) as answer:
-                return _limited(path, answer.read(_most(path) + 1))
+                body = answer.read(_most(path) + 1)
+                if answer.length and len(body) <= _most(path):  # octets that were promised
+                    raise InputError(f"the log cannot be reached for {path}: it was cut off")
+                return _limited(path, body)
         except HTTPError as error:
             error.close()
             if error.code in {404, 410}:

@@ -40,9 +40,8 @@ class StandardRules:
         """Return when a part is due; see ``Rules``."""
         if bucket.standard not in self._standards:
             return None
-        return self._due(
-            bucket.standard, bucket.circumstance, part, bucket.day, bucket.clock, history
-        )
+        where = (bucket.standard, bucket.circumstance, part)
+        return self._due(where, (bucket.day, bucket.clock), history)
 
     def refuses(self, point: e.Point, category: str, level: str) -> bool:
         """Tell whether the standard refuses a category; see ``Rules``."""
@@ -53,8 +52,10 @@ class StandardRules:
         return not verdict.allowed
 
     def _compute(
-        self, ref: str, circumstance: str, part: str, day: str, clock: str, history: History
+        self, where: tuple[str, str, str], began: tuple[str, str], history: History
     ) -> Due:
+        ref, circumstance, part = where
+        day, clock = began
         return due(
             self._standards[ref], circumstance=circumstance, part=part,
             day=date.fromisoformat(day), clock=clock, history=history,
