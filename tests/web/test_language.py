@@ -15,8 +15,8 @@ from epilock.web import language
 
 WEB = Path(epilock.web.__file__).parent
 # Keys that a page puts together, such as ``problem.<slug>.title``: everything below these is used.
-BUILT = re.compile(r"""t\(\s*"([a-z_.]+\.)"\s*~""")
-CALLED = re.compile(r"""\bt\(\s*"([a-z_.-]+)"\s*[,)]""")
+BUILT = re.compile(r""""([a-z_]+\.[a-z_.-]*)"\s*~""")
+CALLED = re.compile(r""""([a-z_]+(?:\.[a-z_-]+)+)"(?!\s*~)""")
 
 
 def _used() -> tuple[set[str], set[str]]:
@@ -50,6 +50,7 @@ class TestLoad:
             key
             for path in WEB.rglob("*.html")
             for key in CALLED.findall(path.read_text(encoding="utf-8"))
+            if not key.endswith((".html", ".css", ".svg", ".js"))
         }
         assert wanted - phrases.keys() == set()
 

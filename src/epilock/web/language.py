@@ -112,6 +112,13 @@ class Speaker:
         """Return ``text`` in this language."""
         return text.zh if self.language == "zh" else text.en
 
+    def sentence(self, text: Text) -> str:
+        """Return ``text`` as a sentence: a capital first and a full stop, if it has none."""
+        said = self.say(text).strip()
+        if not said or said[-1] in "。.！!？?":
+            return said[:1].upper() + said[1:]
+        return said[:1].upper() + said[1:] + ("。" if self.language == "zh" else ".")
+
     def listed(self, names: list[str]) -> str:
         """Return ``names`` in a row."""
         return ("、" if self.language == "zh" else ", ").join(names)
