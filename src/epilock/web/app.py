@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from epilock.assemble import Parts
 from epilock.errors import EpilockError
-from epilock.web import resident, static
+from epilock.web import log, resident, static
 from epilock.web.page import Pages
 from epilock.web.problem import Problem, responder
 from epilock.web.request import Site
@@ -41,6 +41,6 @@ def create_app(parts: Parts) -> FastAPI:
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     app.add_middleware(Guard, respond=respond, secure=parts.settings.secure_cookies)
-    for module in (static, resident):
+    for module in (static, resident, log):
         app.include_router(module.router)
     return app

@@ -191,9 +191,11 @@ def _authorise(visit: _Visit, walk: Walk, missing: Any = ()) -> Response:
 
 def _fields(visit: _Visit, walk: Walk, problems: tuple[FieldProblem, ...] = ()) -> Response:
     standard = visit.site.parts.standard
+    asked = walks.asked(standard, visit.issued.notice, visit.form, walk.given)
+    shown = {one.field.id for one in asked}
     return visit.show(
-        "resident/fields.html", walk, status=422 if problems else 200,
-        asked=walks.asked(standard, visit.issued.notice, visit.form, walk.given),
+        "resident/fields.html", walk, status=422 if problems else 200, asked=asked,
+        aside={name: value for name, value in walk.typed.items() if name not in shown},
         problems={p.field: visit.t.say(Text(p.zh, p.en)) for p in problems},
     )  # fmt: skip
 

@@ -100,7 +100,9 @@ def _choose(filled: list[_Row], where: str) -> _Row:
             "columns first"
         )
     best = max(candidates, key=lambda r: (r.known - r.stated, -r.number))
-    clear = best.known > best.filled * WIDE and best.known > candidates[0].known + candidates[0].stated
+    clear = (
+        best.known > best.filled * WIDE and best.known > candidates[0].known + candidates[0].stated
+    )
     return best if clear or candidates[0].stated else candidates[0]
 
 

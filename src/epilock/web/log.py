@@ -1,0 +1,243 @@
+"""The public log: for programs as C2SP tiles, for people as a page that says what is due and what is overdue.
+
+Nothing here is personal information, so it may be cached and read from anywhere; the page is made at most
+once a minute for a state of the log, whoever asks.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from epilock.collect.notice import fingerprint
+from epilock.db import Transaction
+from epilock.destroy import due as dues
+from epilock.destroy import intent as intents
+from epilock.destroy.due import DuePart
+from epilock.errors import EntryError, NotFoundError
+from epilock.ledger import entry, publish
+from epilock.ledger.note import Verifier
+from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
+from epilock.web.request import Site, SiteOf
+
+router = APIRouter(include_in_schema=False)
+ANYWHERE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+FRESH = timedelta(minutes=1)
+PER_PAGE = 50
+MOST_INDEX = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """One living bucket as strangers see it.
+
+    Attributes:
+        name: Name of the bucket.
+        org: Code of its organisation.
+        circumstance: Code.
+        day: Calendar day of collection, or of the event.
+        parts: Its living parts, the next to go first.
+        overdue: Whether one of them should be gone.
+    """
+
+    name: str
+    org: str
+    circumstance: str
+    day: str
+    parts: tuple[DuePart, ...]
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What the page shows of one state of the log.
+
+    Attributes:
+        size: Entries.
+        made: When this was put together.
+        checkpoint: The signed checkpoint.
+        organisations: All, by code.
+        holdings: Living buckets, overdue first, then the next to go.
+        certificates: The latest destructions, the newest first: index and entry.
+    """
+
+    size: int
+    made: datetime
+    checkpoint: str
+    organisations: dict[str, Organisation]
+    holdings: tuple[Holding, ...]
+    certificates: tuple[tuple[int, entry.Certificate], ...]
+
+
+@dataclass(slots=True)
+class Gallery:
+    """The latest picture, shared by all who ask."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _picture: Picture | None = None
+
+    def look(self, site: Site) -> Picture:
+        """Return a picture of the log that is at most a minute old."""
+        now = site.now()
+        with self._lock:
+            known = self._picture
+            if known is None or not known.made <= now < known.made + FRESH:
+                known = self._picture = _picture(site, now)
+            return known
+
+
+def gallery_of(request: Request) -> Gallery:
+    """Return the gallery of the site that serves ``request``."""
+    state = request.app.state
+    if not hasattr(state, "gallery"):
+        state.gallery = Gallery()
+    return state.gallery  # type: ignore[no-any-return]  # set one line above
+
+
+@router.get("/log")
+def get_page(
+    *,
+    site: SiteOf,
+    request: Request,
+    gallery: Annotated[Gallery, Depends(gallery_of)],
+    org: str = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    entry: str = "",
+) -> Response:
+    """Show what is collected where, what is due and overdue, and the certificates."""
+    if entry.isascii() and entry.isdigit():
+        return site.pages.go(request, f"/log/entry/{int(entry[:18])}")
+    picture = gallery.look(site)
+    holdings = [h for h in picture.holdings if org in {"", h.org}]
+    first = (page - 1) * PER_PAGE
+    return site.pages.show(
+        request, "log/page.html", picture=picture, org=org, page=page,
+        pages=max(1, -(-len(holdings) // PER_PAGE)), found=len(holdings),
+        holdings=holdings[first : first + PER_PAGE], standard=site.parts.standard,
+        overdue=[h for h in picture.holdings if h.overdue], now=picture.made,
+        vkey=site.parts.log.signer.vkey, origin=site.parts.log.origin,
+        address=f"{site.parts.settings.url}/log",
+    )  # fmt: skip
+
+
+@router.get("/log/entry/{index}")
+def get_entry(index: int, site: SiteOf, request: Request) -> Response:
+    """Show one entry, with its proof to download."""
+    with site.parts.database.read() as tx:
+        said = _entry(site, tx, index)
+        size = site.parts.log.size(tx)
+    text = msgspec.json.format(said, indent=2).decode()
+    return site.pages.show(
+        request, "log/entry.html", index=index, size=size, text=text, kind=_kind(said)
+    )
+
+
+@router.get("/log/proof/{index}.tlog-proof")
+def get_proof(index: int, site: SiteOf) -> Response:
+    """Return the proof that an entry stands in the log."""
+    with site.parts.database.read() as tx:
+        _entry(site, tx, index)
+        proof = site.parts.log.proof(tx, index)
+    return download(proof, f"entry-{index}.tlog-proof", publish.TEXT)
+
+
+@router.get("/log/vkey")
+def get_vkey(site: SiteOf) -> Response:
+    """Return the key that the log's checkpoints are signed with."""
+    return Response(site.parts.log.signer.vkey + "\n", media_type=publish.TEXT, headers=ANYWHERE)
+
+
+@router.get("/log/keys")
+def get_keys(site: SiteOf, request: Request) -> Response:
+    """Show the keys of the log and of each organisation's notices, with the marks on their posters."""
+    with site.parts.database.read() as tx:
+        everyone = organisations.everyone(tx)
+    keys = [(o, site.parts.notice_signer(o.org)) for o in everyone]
+    rows = [(o, s.vkey, fingerprint(s.verifier.public)) for o, s in keys]
+    vkey = site.parts.log.signer.vkey
+    return site.pages.show(
+        request,
+        "log/keys.html",
+        rows=rows,
+        vkey=vkey,
+        mark=fingerprint(Verifier.from_vkey(vkey).public),
+    )
+
+
+@router.get("/log/{path:path}")
+def get_file(path: str, site: SiteOf) -> Response:
+    """Return a file of the log for programs: ``checkpoint`` or ``tile/...`` (C2SP tlog-tiles)."""
+    with site.parts.database.read() as tx:
+        file = publish.read(tx, site.parts.log, path)
+    headers = {"Cache-Control": file.cache_control, **ANYWHERE}
+    return Response(file.body, media_type=file.content_type, headers=headers)
+
+
+def download(text: str | bytes, name: str, content_type: str) -> Response:
+    """Return a file to keep; ``name`` never holds anything about a person."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=content_type, headers=headers)
+
+
+def _entry(site: Site, tx: Transaction, index: int) -> bytes:
+    if not 0 <= index < MOST_INDEX:
+        raise NotFoundError("the log has no such entry")
+    return site.parts.log.entry(tx, index)
+
+
+def _kind(said: bytes) -> str:
+    """Return the type of an entry, ``collect`` or ``certificate``."""
+    return str(msgspec.json.decode(said)["type"])
+
+
+def _picture(site: Site, now: datetime) -> Picture:
+    parts = site.parts
+    with parts.database.read() as tx:
+        found: dict[str, list[DuePart]] = {}
+        for one in dues.calendar(tx, parts.standard, now=now):
+            found.setdefault(one.bucket.name, []).append(one)
+        holdings = [_holding(tuple(of_bucket), now) for of_bucket in found.values()]
+        everyone = {o.org: o for o in organisations.everyone(tx)}
+        return Picture(
+            size=parts.log.size(tx), made=now, checkpoint=parts.log.checkpoint(tx),
+            organisations=everyone,
+            holdings=tuple(sorted(holdings, key=lambda h: not h.overdue)),
+            certificates=tuple(_certificates(site, tx, everyone)),
+        )  # fmt: skip
+
+
+def _holding(parts: tuple[DuePart, ...], now: datetime) -> Holding:
+    bucket = parts[0].bucket
+    return Holding(
+        name=bucket.name, org=bucket.org, circumstance=bucket.circumstance,
+        day=bucket.day.isoformat(), parts=parts, overdue=any(p.is_due(now) for p in parts),
+    )  # fmt: skip
+
+
+def _certificates(
+    site: Site, tx: Transaction, orgs: Iterable[str]
+) -> list[tuple[int, entry.Certificate]]:
+    """Return the latest certificates of all organisations, as they stand in the log."""
+    c = intents.intents.c
+    indexes = [
+        row["entry_index"]
+        for org in orgs
+        for row in tx.all(
+            intents.intents, c.org == org, c.kind == intents.DESTROY, c.entry_index.is_not(None),
+            order_by=[c.entry_index.desc()], limit=PER_PAGE,
+        )
+    ]  # fmt: skip
+    made = []
+    for index in sorted(indexes, reverse=True)[:PER_PAGE]:
+        said = entry.decode(site.parts.log.entry(tx, index))
+        if not isinstance(said, entry.Certificate):
+            raise EntryError(f"entry {index} should be a certificate")
+        made.append((index, said))
+    return made

@@ -1,0 +1,91 @@
+"""The public log: a stranger can follow it, see what is overdue, and take a proof home."""
+
+import re
+
+import pytest
+import town
+from sheet import read
+from test_resident import TYPED, _fields
+
+from epilock.destroy import run
+from epilock.ledger.note import Verifier
+from epilock.ledger.verify import verify
+
+
+@pytest.fixture
+def given(parts, visitor):
+    """A point that took one record."""
+    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
+    page = _fields(visitor, f"/c/sunny/{point.point}")
+    assert page.send(page.form(), step="send", **TYPED).status == 200
+    return point
+
+
+@pytest.mark.usefixtures("given")
+class TestFiles:
+    def test_a_proof_from_the_site_verifies_with_the_key_from_the_site(self, visitor):
+        key = Verifier.from_vkey(visitor.get("/log/vkey").text.strip())
+        proof = visitor.get("/log/proof/5.tlog-proof")
+        assert "attachment" in proof.headers["content-disposition"]
+        assert verify(proof.content, [key]).index == 5
+
+    def test_tiles_may_be_kept_for_ever_and_read_from_anywhere(self, visitor, parts):
+        with parts.database.read() as tx:
+            size = parts.log.size(tx)
+        tile = visitor.get(f"/log/tile/0/000.p/{size}")
+        assert tile.status_code == 200
+        assert "immutable" in tile.headers["cache-control"]
+        assert tile.headers["access-control-allow-origin"] == "*"
+        assert visitor.get(f"/log/tile/entries/000.p/{size}").status_code == 200
+
+    @pytest.mark.parametrize(
+        "path", ["tile/0/999", "nothing", "tile/x", "entry/999999", "entry/-1"]
+    )
+    def test_what_is_not_there_is_not_found(self, visitor, path):
+        assert visitor.get(f"/log/{path}").status_code in {404, 422}
+
+
+@pytest.mark.usefixtures("given")
+class TestPage:
+    def test_a_bucket_shows_its_day_and_rule(self, visitor):
+        page = read(visitor, "/log")
+        assert page.status == 200
+        assert "Nothing is overdue" in page.text
+        assert "the end of 11 April 2026" in page.text
+        assert "retain/residential-entry" in page.text
+
+    def test_what_is_overdue_is_said_first(self, visitor, clock):
+        clock.forward(days=40)
+        page = read(visitor, "/log")
+        assert "1 buckets are overdue" in page.text
+
+    def test_a_certificate_appears_with_its_counts(self, visitor, clock, parts):
+        clock.forward(days=40)
+        tools = run.Tools(
+            database=parts.database, keys=parts.keys, log=parts.log, standard=parts.standard
+        )
+        run.run(tools, now=clock())
+        page = read(visitor, "/log")
+        assert "Nothing is kept at present" in page.text
+        indexes = re.findall(r'href="/log/entry/(\d+)"', page.html)
+        shown = [read(visitor, f"/log/entry/{index}").text for index in indexes]
+        assert sum('"destroyed": 1' in text for text in shown) == 1
+
+    def test_an_entry_is_looked_up_by_its_number(self, visitor):
+        assert read(visitor, "/log?entry=3").path == "/log/entry/3"
+
+    def test_one_organisation_alone(self, visitor):
+        assert "Nothing is kept" in read(visitor, "/log?org=lishan-cdc").text
+
+    def test_keys_and_marks_of_all_are_there(self, visitor, parts):
+        page = read(visitor, "/log/keys")
+        assert parts.notice_signer("sunny").vkey in page.text
+
+
+@pytest.mark.usefixtures("given")
+class TestStranger:
+    def test_nothing_in_the_whole_log_is_what_the_person_gave(self, parts):
+        with parts.database.read() as tx:
+            entries = b"".join(parts.log.entries(tx, 0, parts.log.size(tx)))
+        for value in TYPED.values():
+            assert value.encode() not in entries
