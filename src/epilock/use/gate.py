@@ -1,0 +1,390 @@
+"""The gate: every opening is decided, witnessed and then done, in this order.
+
+``decide`` checks the grant, the standard, the person's authorisation, holds and counts, and appends the
+decision, also a refusal, to the ledger in the caller's transaction. ``reveal`` opens afterwards, only what
+a committed decision allows. A crash between the two leaves an entry without an opening, never the
+other way round.
+
+Rules kept in this file:
+  1. Nothing is opened without a grant, but for the person themselves (by receipt) and for treatment in an
+     emergency, one subject at a time, which is reviewed afterwards.
+  2. A minor's record (MINOR 36), more than 10 subjects of grade 4, and counts from the alarms on
+     (JI-2017-5, halved) need a grant that a second person approved.
+  3. On consent, a record opens only for a purpose that its person gave.
+  4. A held bucket opens for inspection only (PIPL 47).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.errors import ForbiddenError, NotFoundError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+from epilock.standard import Standard
+from epilock.standard.model import Verdict
+from epilock.store import bucket as buckets
+from epilock.store import tags, vault
+from epilock.store.bucket import Bucket
+from epilock.store.keys import KeyStore
+from epilock.store.vault import Record
+from epilock.use import grant as grants
+from epilock.use.grant import ACTIVE, Grant
+from epilock.use.mask import mask
+from epilock.use.staff import Staff
+
+OPENED, REFUSED = "opened", "refused"
+SUBJECT = "subject"
+SUBJECT_ACCESS = "subject-access"
+FORMS = ("raw", "masked")
+MOST_RECORDS = 500  # of one decision, so that its entry stays small
+TWO_PERSONS_ABOVE = 10  # subjects of grade 4 (standard, section 3)
+_GRADE_4 = 4
+
+decisions = sealed_table(
+    "decisions",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("decision", sa.String(20), primary_key=True),
+    sa.Column("by", sa.String(20), nullable=False),
+    sa.Column("by_org", sa.String(31), nullable=False),
+    sa.Column("grant", sa.String(20)),
+    sa.Column("purpose", sa.String(40), nullable=False),
+    sa.Column("form", sa.String(20), nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("rule", sa.String(200), nullable=False),
+    sa.Column("places", Json, nullable=False),
+    sa.Column("categories", Json, nullable=False),
+    sa.Column("review", sa.Boolean, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("entry_index", sa.BigInteger, nullable=False),
+)
+
+openings = sa.Table(
+    "openings",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("decision", sa.String(20), primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Which decisions a record was in; each is found again in ``decisions``, whose rows are sealed."""
+
+Place = tuple[int, int]  # bucket id, record number
+Key = tuple[str, str, str, str, str]  # circumstance, category, purpose, range, form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One decision, as it was committed.
+
+    Attributes:
+        org: Organisation that collected the records.
+        decision: Its code.
+        by: Staff id, or ``subject``.
+        by_org: Organisation of who asked.
+        grant: The grant, or None.
+        purpose, form: As asked.
+        verdict: ``opened`` or ``refused``.
+        rule: The rule that decided.
+        places: The records.
+        categories: What may be revealed.
+        review: Whether it must be reviewed afterwards (emergency opening).
+        at: When.
+        entry_index: Index of its ledger entry.
+    """
+
+    org: str
+    decision: str
+    by: str
+    by_org: str
+    grant: str | None
+    purpose: str
+    form: str
+    verdict: str
+    rule: str
+    places: tuple[Place, ...]
+    categories: tuple[str, ...]
+    review: bool
+    at: datetime
+    entry_index: int
+
+
+def compile_table(standard: Standard) -> Mapping[Key, Verdict]:
+    """Return the answers of ``Standard.see`` to every question that can be asked, for one look-up."""
+    forms = sorted({form for p in standard.purposes.values() for form in p.forms})
+    return {
+        (where.code, category, purpose, range_, form): standard.see(
+            where.code, category, purpose=purpose, range=range_, form=form
+        )
+        for where in standard.circumstances.values()
+        for category in where.allows
+        for purpose in standard.purposes
+        for range_ in standard.ranges
+        for form in forms
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What decisions need; made once.
+
+    Attributes:
+        log: Where each decision is witnessed.
+        keys: The key store.
+        standard: The rules.
+        table: ``compile_table(standard)``.
+        acts_of: The acts a record's person gave, or None if its basis needs no consent.
+        is_held: Whether a bucket is under a hold.
+    """
+
+    log: Log
+    keys: KeyStore
+    standard: Standard
+    table: Mapping[Key, Verdict]
+    acts_of: Callable[[Transaction, Record], Collection[str] | None]
+    is_held: Callable[[Transaction, str, int, datetime], bool]
+
+    def decide(
+        self,
+        tx: Transaction,
+        who: Staff,
+        *,
+        source: str,
+        places: Sequence[Place],
+        purpose: str,
+        form: str,
+        grant: str | None,
+        reason: str = "",
+        now: datetime,
+    ) -> Decision:
+        """Decide whether ``who`` may open records of ``source``; the decision is written either way.
+
+        Without a grant only treatment in an emergency is possible: one subject, with a reason.
+
+        Raises:
+            NotFoundError: A record is not there.
+        """
+        records = self._records(tx, source, places)
+        found = None if grant is None else grants.load(tx, who.org, grant)
+        range_ = grants.reach(tx, who.org, source)
+        rule, categories = self._judge(
+            tx, who, records, found, source=source, purpose=purpose, form=form, range_=range_,
+            reason=reason, now=now,
+        )  # fmt: skip
+        if found is not None and categories:
+            grants.use(tx, found, len(records))
+        return self._write(
+            tx, source=source, by=who.staff, by_org=who.org, grant=grant, purpose=purpose, form=form,
+            rule=rule, records=records, categories=categories,
+            review=found is None and bool(categories), now=now,
+        )  # fmt: skip
+
+    def decide_subject(
+        self, tx: Transaction, *, source: str, place: Place, now: datetime
+    ) -> Decision:
+        """Decide for the holder of a receipt: their own record, raw (PIPL 45)."""
+        records = self._records(tx, source, [place])
+        bucket = records[0][0]
+        categories = tuple(self.standard.circumstances[bucket.circumstance].allows)
+        return self._write(
+            tx, source=source, by=SUBJECT, by_org=source, grant=None, purpose=SUBJECT_ACCESS,
+            form="raw", rule=f"see/{bucket.circumstance}/{SUBJECT_ACCESS}", records=records,
+            categories=categories, review=False, now=now,
+        )  # fmt: skip
+
+    def reveal(self, tx: Transaction, decision: Decision) -> list[dict[str, dict[str, str]]]:
+        """Return what a committed decision opens: for each record category to field id to value.
+
+        ``tx`` is a reading transaction begun after the decision's has committed.
+
+        Raises:
+            ForbiddenError: The decision is not in the database, or refused.
+            ErasedError: A record is gone.
+        """
+        row = tx.find(decisions, org=decision.org, decision=decision.decision)
+        if row is None or row["verdict"] != OPENED or _decision(row) != decision:
+            raise ForbiddenError("nothing opens without a decision that allows it")
+        opened = []
+        for bucket, n in decision.places:
+            plain = tags.parse(vault.open_record(tx, self.keys, decision.org, bucket, n))
+            shown: dict[str, dict[str, str]] = {}
+            for answers in plain.values():
+                for category, fields in answers.items():
+                    if category in decision.categories:
+                        shown[category] = {
+                            field: value
+                            if decision.form == "raw"
+                            else mask(self.standard, category, value)
+                            for field, value in fields.items()
+                        }
+            opened.append(shown)
+        return opened
+
+    def _records(
+        self, tx: Transaction, source: str, places: Sequence[Place]
+    ) -> list[tuple[Bucket, Record]]:
+        if not 1 <= len(places) <= MOST_RECORDS or len(set(places)) != len(places):
+            raise NotFoundError(f"a decision is about 1 to {MOST_RECORDS} different records")
+        known: dict[int, Bucket] = {}
+        for bucket, _ in places:
+            if bucket not in known:
+                known[bucket] = buckets.load(tx, source, bucket)
+        return [(known[b], vault.find_record(tx, source, b, n)) for b, n in places]
+
+    def _judge(  # noqa: PLR0911 - one line a refusal
+        self,
+        tx: Transaction,
+        who: Staff,
+        records: Sequence[tuple[Bucket, Record]],
+        found: Grant | None,
+        *,
+        source: str,
+        purpose: str,
+        form: str,
+        range_: str,
+        reason: str,
+        now: datetime,
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the rule that decides and the categories that open (none: refused)."""
+        refusal = self._refusal(found, who, records, source, purpose, form, reason, now)
+        if refusal:
+            return refusal, ()
+        if self.standard.purposes[purpose].one_subject and form == "raw" and len(records) > 1:
+            return f"one-subject/{purpose}", ()
+        allowed: set[str] = set()
+        rule = ""
+        for circumstance in {bucket.circumstance for bucket, _ in records}:
+            for category in self.standard.circumstances[circumstance].allows:
+                verdict = self.table.get((circumstance, category, purpose, range_, form))
+                if verdict is None or not verdict.allowed:
+                    return "not-listed" if verdict is None else verdict.rule, ()
+                allowed.add(category)
+                rule = verdict.rule
+        for bucket, record in records:
+            if purpose != "inspection" and self.is_held(tx, source, bucket.id, now):
+                return "duty/hold", ()
+            acts = self.acts_of(tx, record)
+            if acts is not None and purpose != "inspection" and f"purpose:{purpose}" not in acts:
+                return f"not-given/{purpose}", ()
+        if found is None:
+            return f"emergency/{purpose}", tuple(sorted(allowed))
+        missing = self._two_persons(found, records, allowed)
+        return (missing, ()) if missing else (rule, tuple(sorted(allowed)))
+
+    def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one question
+        self,
+        found: Grant | None,
+        who: Staff,
+        records: Sequence[tuple[Bucket, Record]],
+        source: str,
+        purpose: str,
+        form: str,
+        reason: str,
+        now: datetime,
+    ) -> str:
+        """Return why the grant, or the lack of one, refuses; "" if it does not."""
+        if purpose not in self.standard.purposes or form not in FORMS:
+            return f"form/{purpose}/{form}"
+        if found is None:
+            glass = purpose == "treatment" and len(records) == 1 and bool(reason.strip())
+            return "" if glass and "analyst" in who.roles else "grant/none"
+        if found.staff != who.staff or found.stage != ACTIVE:
+            return "grant/not-yours-or-not-active"
+        if now >= found.until:
+            return "grant/ended"
+        if (found.source, found.purpose, found.form) != (source, purpose, form):
+            return "grant/other-purpose"
+        if not {bucket.circumstance for bucket, _ in records} <= set(found.circumstances):
+            return "grant/other-circumstance"
+        if found.used + len(records) > found.subjects:
+            return "grant/used-up"
+        return ""
+
+    def _two_persons(
+        self, found: Grant, records: Sequence[tuple[Bucket, Record]], allowed: Collection[str]
+    ) -> str:
+        """Return the rule that asks for a second person who is missing, or ""."""
+        if found.approved_by is not None and found.approved_by != found.staff:
+            return ""
+        if any(record.minor for _, record in records):
+            return "two-persons/minor"
+        grade_4 = any(self.standard.categories[c].grade == _GRADE_4 for c in allowed)
+        if grade_4 and len(records) > TWO_PERSONS_ABOVE:
+            return "two-persons/grade-4"
+        for category in allowed:
+            kind = self.standard.categories[category].alarm
+            limit = self.standard.alarms[kind].facts["records"]
+            if isinstance(limit, int) and len(records) >= limit:
+                return f"two-persons/alarm/{kind}"
+        return ""
+
+    def _write(
+        self,
+        tx: Transaction,
+        *,
+        source: str,
+        by: str,
+        by_org: str,
+        grant: str | None,
+        purpose: str,
+        form: str,
+        rule: str,
+        records: Sequence[tuple[Bucket, Record]],
+        categories: tuple[str, ...],
+        review: bool,
+        now: datetime,
+    ) -> Decision:
+        code = new_id("c")
+        verdict = OPENED if categories else REFUSED
+        said = entry.Decision(
+            org=source, standard=self.standard.ref, at=entry.stamp(now), decision=code, by=by,
+            grant=grant, purpose=purpose, form=form, verdict=verdict, rule=rule,
+            records=[entry.Record(bucket.name, record.n) for bucket, record in records],
+            count=len(records),
+        )  # fmt: skip
+        index = self.log.append(tx, [entry.encode(said)], now=now).first
+        tx.insert(
+            decisions, org=source, decision=code, by=by, by_org=by_org, grant=grant, purpose=purpose,
+            form=form, verdict=verdict, rule=rule, review=review, at=now, entry_index=index,
+            places=[[record.bucket, record.n] for _, record in records],
+            categories=list(categories),
+        )  # fmt: skip
+        tx.bulk(openings, [(source, r.bucket, r.n, code) for _, r in records])
+        return load(tx, source, code)
+
+
+def load(tx: Transaction, org: str, decision: str) -> Decision:
+    """Return the decision.
+
+    Raises:
+        NotFoundError: There is none of that code.
+    """
+    return _decision(tx.get(decisions, org=org, decision=decision))
+
+
+def history(tx: Transaction, org: str, bucket: int, n: int) -> list[Decision]:
+    """Return all decisions about one record, the oldest first: who opened it, when, what for."""
+    query = sa.select(openings.c.decision).where(
+        openings.c.org == org, openings.c.bucket == bucket, openings.c.n == n
+    )
+    found = [load(tx, org, row.decision) for row in tx.conn.execute(query)]
+    return sorted(found, key=lambda d: d.entry_index)
+
+
+def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Decision]:
+    """Return the latest decisions about records of ``org``."""
+    rows = tx.all(
+        decisions, decisions.c.org == org, order_by=[decisions.c.entry_index.desc()], limit=limit
+    )
+    return [_decision(r) for r in rows]
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    places = tuple((bucket, n) for bucket, n in row["places"])
+    return Decision(**{**row, "places": places, "categories": tuple(row["categories"])})

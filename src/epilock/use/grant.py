@@ -1,0 +1,249 @@
+"""Grants: leave for one person to open a bounded number of records for one purpose, until a day.
+
+A grant names purpose, form, circumstances, whose records, who, until when and at most how many subjects:
+the most that a stolen account can take is a number one can read off. It is asked for by who needs it and
+approved by a second person, who may sit in the superior organisation, and never by who asked.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.errors import ApprovalError, ForbiddenError, InputError, RefusedError, StateError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+from epilock.registry import organisation as organisations
+from epilock.standard import Standard
+from epilock.use.staff import Staff
+
+LONGEST = timedelta(days=30)
+MOST_SUBJECTS = 10_000
+REQUESTED, ACTIVE, REFUSED, REVOKED = "requested", "active", "refused", "revoked"
+NEXT = {
+    REQUESTED: {ACTIVE, REFUSED, REVOKED},
+    ACTIVE: {REVOKED},
+    REFUSED: set[str](),
+    REVOKED: set[str](),
+}
+HOLDERS = frozenset({"collector", "custodian", "analyst", "supervisor"})
+
+grants = sealed_table(
+    "grants",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("grant", sa.String(20), primary_key=True),
+    sa.Column("staff", sa.String(20), nullable=False),
+    sa.Column("source", sa.String(31), nullable=False),
+    sa.Column("purpose", sa.String(40), nullable=False),
+    sa.Column("form", sa.String(20), nullable=False),
+    sa.Column("circumstances", Json, nullable=False),
+    sa.Column("subjects", sa.Integer, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("case", sa.String(40)),
+    sa.Column("reason", sa.String(300), nullable=False),
+    sa.Column("stage", sa.String(10), nullable=False),
+    sa.Column("approved_by", sa.String(20)),
+    sa.Column("requested", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One grant.
+
+    Attributes:
+        org: Organisation of its holder.
+        grant: Its code.
+        staff: Its holder.
+        source: Organisation that collected the records.
+        purpose, form: As in the standard.
+        circumstances: Whose records it reaches.
+        subjects: Most subjects it may open.
+        used: How many it has opened.
+        case: Case, order or relation it rests on, by number, or None.
+        reason: Why, in the holder's words; no personal information.
+        stage: As in ``NEXT``.
+        approved_by: The second person, or None.
+        requested: When it was asked for.
+        until: Its end.
+    """
+
+    org: str
+    grant: str
+    staff: str
+    source: str
+    purpose: str
+    form: str
+    circumstances: tuple[str, ...]
+    subjects: int
+    used: int
+    case: str | None
+    reason: str
+    stage: str
+    approved_by: str | None
+    requested: datetime
+    until: datetime
+
+
+def reach(tx: Transaction, org: str, source: str) -> str:
+    """Return the circulation range in which staff of ``org`` see what ``source`` collected."""
+    return "R1" if org == source else organisations.load(tx, org).range
+
+
+def request(
+    tx: Transaction,
+    standard: Standard,
+    who: Staff,
+    *,
+    source: str,
+    purpose: str,
+    form: str,
+    circumstances: tuple[str, ...],
+    subjects: int,
+    case: str | None,
+    reason: str,
+    until: datetime,
+    now: datetime,
+) -> Grant:
+    """Ask for a grant; it opens nothing until a second person approves it.
+
+    Raises:
+        ForbiddenError: The account's roles can hold no grant.
+        InputError: A bound is missing or too wide.
+        RefusedError: The standard gives no leave for this purpose, form or range.
+    """
+    if not who.roles & HOLDERS:
+        raise ForbiddenError(f"a grant is held by {', '.join(sorted(HOLDERS))}")
+    if not reason.strip() or not 1 <= subjects <= MOST_SUBJECTS:
+        raise InputError(f"a grant needs a reason and 1 to {MOST_SUBJECTS} subjects")
+    if not now < until <= now + LONGEST:
+        raise InputError(f"a grant ends within {LONGEST.days} days")
+    if purpose not in standard.purposes or not circumstances:
+        raise InputError("a grant needs a purpose and circumstances of the standard")
+    if "case" in standard.purposes[purpose].needs and not case:
+        raise InputError(f"{purpose} needs a case number")
+    organisations.load(tx, source)
+    _check_leave(standard, circumstances, purpose, form, reach(tx, who.org, source))
+    code = new_id("g")
+    tx.insert(
+        grants, org=who.org, grant=code, staff=who.staff, source=source, purpose=purpose, form=form,
+        circumstances=list(circumstances), subjects=subjects, used=0, case=case, reason=reason[:300],
+        stage=REQUESTED, requested=now, until=until,
+    )  # fmt: skip
+    return load(tx, who.org, code)
+
+
+def decide(
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    grant: str,
+    by: Staff,
+    approve: bool,
+    now: datetime,
+) -> Grant:
+    """Approve or refuse a request as the second person.
+
+    Raises:
+        ApprovalError: Who asked cannot approve.
+        ForbiddenError: ``by`` is no approver of the organisation or one above it.
+        StateError: It is decided already.
+    """
+    found = load(tx, org, grant)
+    if by.staff == found.staff:
+        raise ApprovalError("who asks for a grant cannot approve it (decision 11)")
+    if "approver" not in by.roles or by.org not in {org, *organisations.superiors(tx, org)}:
+        raise ForbiddenError("an approver of this organisation or one above it decides")
+    _enter(tx, found, ACTIVE if approve else REFUSED, approved_by=by.staff)
+    common: dict[str, Any] = {"org": org, "standard": standard_ref, "at": entry.stamp(now)}
+    said: list[entry.Entry] = [
+        entry.Approval(
+            **common, request=grant, kind="grant", by=by.staff,
+            verdict="approved" if approve else "refused",
+        )
+    ]  # fmt: skip
+    if approve:
+        said.append(
+            entry.Grant(
+                **common, grant=grant, staff=found.staff, purpose=found.purpose, form=found.form,
+                circumstances=list(found.circumstances), until=entry.stamp(found.until),
+                subjects=found.subjects, case=found.case, approved_by=by.staff,
+            )
+        )  # fmt: skip
+    log.append(tx, [entry.encode(e) for e in said], now=now)
+    return load(tx, org, grant)
+
+
+def revoke(
+    tx: Transaction, log: Log, *, standard_ref: str, org: str, grant: str, by: str, now: datetime
+) -> Grant:
+    """End a grant at once.
+
+    Raises:
+        StateError: It has ended already.
+    """
+    found = load(tx, org, grant)
+    _enter(tx, found, REVOKED)
+    if found.stage == ACTIVE:
+        said = entry.GrantRevoked(
+            org=org, standard=standard_ref, at=entry.stamp(now), grant=grant, by=by
+        )
+        log.append(tx, [entry.encode(said)], now=now)
+    return load(tx, org, grant)
+
+
+def use(tx: Transaction, found: Grant, subjects: int) -> None:
+    """Count ``subjects`` against the grant, in the transaction of the decision."""
+    tx.update(grants, {"org": found.org, "grant": found.grant}, used=found.used + subjects)
+
+
+def load(tx: Transaction, org: str, grant: str) -> Grant:
+    """Return the grant.
+
+    Raises:
+        NotFoundError: There is none of that code.
+    """
+    return _grant(tx.get(grants, org=org, grant=grant, lock=True))
+
+
+def listing(
+    tx: Transaction, org: str, *, stages: Collection[str] = (REQUESTED, ACTIVE)
+) -> list[Grant]:
+    """Return the grants of ``org`` in ``stages``, the latest first."""
+    rows = tx.all(
+        grants, grants.c.org == org, grants.c.stage.in_(list(stages)),
+        order_by=[grants.c.requested.desc()],
+    )  # fmt: skip
+    return [_grant(r) for r in rows]
+
+
+def _check_leave(
+    standard: Standard, circumstances: tuple[str, ...], purpose: str, form: str, range_: str
+) -> None:
+    for code in circumstances:
+        if code not in standard.circumstances:
+            raise InputError(f"{code!r} is no circumstance of the standard")
+        category = next(iter(standard.circumstances[code].allows))
+        verdict = standard.see(code, category, purpose=purpose, range=range_, form=form)
+        if not verdict.allowed:
+            raise RefusedError(
+                f"the standard gives {range_} no leave for {purpose} ({form}) in {code}",
+                rule=verdict.rule, source=verdict.source, allowed=verdict.advice.en,
+            )  # fmt: skip
+
+
+def _enter(tx: Transaction, found: Grant, stage: str, **values: Any) -> None:
+    if stage not in NEXT[found.stage]:
+        raise StateError(f"grant {found.grant} is {found.stage}: it cannot be {stage}")
+    tx.update(grants, {"org": found.org, "grant": found.grant}, stage=stage, **values)
+
+
+def _grant(row: dict[str, Any]) -> Grant:
+    return Grant(**{**row, "circumstances": tuple(row["circumstances"])})

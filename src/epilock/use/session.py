@@ -1,0 +1,96 @@
+"""Sessions and API tokens: random, shown once, kept as their SHA-256, with an end.
+
+A token names its organisation so that it is looked up under it: ``<org>.<43 characters>``.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Transaction, metadata, sealed_table
+from epilock.errors import SignInError
+from epilock.use import staff as staff_
+from epilock.use.staff import Staff
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+API_LONGEST = timedelta(days=365)
+
+sessions = sealed_table(
+    "sessions",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("staff", sa.String(20), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("opened", Instant, nullable=False),
+    sa.Column("seen", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Who asks; ``csrf`` stands in every form of the console."""
+
+    staff: Staff
+    kind: str
+    csrf: str
+
+
+def begin(
+    tx: Transaction, who: Staff, *, now: datetime, kind: str = "console", span: timedelta = LONGEST
+) -> str:
+    """Begin a session (``console``) or make an API token (``api``); return the token, shown once."""
+    token = f"{who.org}.{token_urlsafe(32)}"
+    tx.insert(
+        sessions, org=who.org, hash=_hash(token), staff=who.staff, kind=kind, opened=now, seen=now,
+        until=now + min(span, API_LONGEST),
+    )  # fmt: skip
+    return token
+
+
+def find(tx: Transaction, token: str, *, now: datetime) -> Session:
+    """Return the session of ``token`` and note that it was seen; ``tx`` is a writing transaction.
+
+    Raises:
+        SignInError: There is none, it has ended, or its account was disabled.
+    """
+    org, dot, _ = token.partition(".")
+    row = tx.find(sessions, org=org, hash=_hash(token)) if dot and len(token) < 200 else None  # noqa: PLR2004 - no token is longer
+    idle = row is not None and row["kind"] == "console" and now > row["seen"] + IDLE
+    if row is None or now > row["until"] or idle:
+        raise SignInError("please sign in")
+    who = staff_.load(tx, org, row["staff"])
+    if not who.roles:
+        raise SignInError("this account is disabled")
+    if now - row["seen"] > timedelta(minutes=1):
+        tx.update(sessions, {"org": org, "hash": _hash(token)}, seen=now)
+    return Session(staff=who, kind=row["kind"], csrf=_csrf(token))
+
+
+def end(tx: Transaction, token: str) -> None:
+    """End a session; repeating is harmless."""
+    tx.delete(sessions, org=token.partition(".")[0], hash=_hash(token))
+
+
+def check_csrf(session: Session, given: str) -> None:
+    """Return if ``given`` is the session's form token.
+
+    Raises:
+        SignInError: It is not: the form was made by another page.
+    """
+    if not hmac.compare_digest(session.csrf.encode(), given.encode()):
+        raise SignInError("this form is too old; please go back and try again")
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def _csrf(token: str) -> str:
+    return sha256(b"csrf\0" + token.encode()).hexdigest()

@@ -1,0 +1,304 @@
+"""Staff: who may sign in, with which roles, in which organisation.
+
+Passwords are Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes by the library's
+defaults); the second factor is TOTP (RFC 6238), a code is taken once. A new account has a one-time
+password that must be changed at the first sign-in. After failures the account waits, twice as long each
+time; the answer never says which of login, password or code was wrong.
+
+Separation of duties: who operates the machine or administers accounts cannot open, collect or approve.
+"""
+
+import re
+from base64 import b32encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from os import urandom
+from typing import Any
+
+import pyotp
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.errors import ConflictError, InputError, RateError, SignInError, TamperedError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
+
+ROLES = (
+    "collector", "custodian", "approver", "analyst", "supervisor", "operator", "administrator",
+)  # fmt: skip
+APART = frozenset({"operator", "administrator"})  # never with a role that handles records
+FREE_FAILURES = 5
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=1)
+MIN_PASSWORD = 12  # characters (NIST SP 800-63B asks for 8; ours is stricter)
+MAX_PASSWORD = 200
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
+STEP = 30  # seconds of a TOTP step (RFC 6238)
+_HASHER = PasswordHasher()
+_NOBODY = _HASHER.hash("nobody has this password")  # so that an unknown login costs as much time
+
+staff = sealed_table(
+    "staff",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("staff", sa.String(20), primary_key=True),
+    sa.Column("login", sa.String(40), nullable=False),
+    sa.Column("roles", Json, nullable=False),
+    sa.Column("password", sa.String(200), nullable=False),
+    sa.Column("must_change", sa.Boolean, nullable=False),
+    sa.Column("totp", sa.LargeBinary),
+    sa.Column("totp_step", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("wait_until", Instant),
+    sa.Column("added", Instant, nullable=False),
+    sa.Column("disabled", Instant),
+    sa.UniqueConstraint("org", "login", name="staff_login"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """One account.
+
+    Attributes:
+        org: Its organisation.
+        staff: Opaque id, as the ledger names it.
+        login: What is typed at sign-in.
+        roles: Of ``ROLES``.
+        must_change: Whether the password is the one-time one.
+        has_totp: Whether a second factor is enrolled.
+    """
+
+    org: str
+    staff: str
+    login: str
+    roles: frozenset[str]
+    must_change: bool
+    has_totp: bool
+
+
+def add_staff(
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    login: str,
+    roles: tuple[str, ...],
+    now: datetime,
+) -> tuple[Staff, str]:
+    """Add an account; return it and its one-time password, which is shown once.
+
+    Raises:
+        InputError: Login or roles are not as they should be, or roles that must be apart are together.
+        ConflictError: The login is taken.
+    """
+    if not _LOGIN.fullmatch(login):
+        raise InputError("a login is up to 40 letters, digits, '.' and '-'")
+    _check_roles(roles)
+    if tx.all(staff, staff.c.org == org, staff.c.login == login):
+        raise ConflictError(f"{org} has an account {login} already")
+    code, password = new_id("s"), b32encode(urandom(10)).decode().lower()
+    tx.insert(
+        staff, org=org, staff=code, login=login, roles=sorted(roles), must_change=True,
+        password=_HASHER.hash(password), totp_step=0, failures=0, added=now,
+    )  # fmt: skip
+    _say_roles(tx, log, standard_ref, org, code, roles, now)
+    return load(tx, org, code), password
+
+
+def set_roles(
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    code: str,
+    roles: tuple[str, ...],
+    now: datetime,
+) -> Staff:
+    """Give an account other roles; none disables it.
+
+    Raises:
+        InputError: A role is unknown, or roles that must be apart are together.
+        NotFoundError: There is no such account.
+    """
+    if roles:
+        _check_roles(roles)
+    tx.update(
+        staff, {"org": org, "staff": code}, roles=sorted(roles), disabled=None if roles else now
+    )
+    _say_roles(tx, log, standard_ref, org, code, roles, now)
+    return load(tx, org, code)
+
+
+def sign_in(
+    tx: Transaction,
+    *,
+    secret: bytes,
+    org: str,
+    login: str,
+    password: str,
+    code: str = "",
+    now: datetime,
+) -> Staff | Exception:
+    """Return the account, or why not; the caller commits in either case, for failures are counted.
+
+    Args:
+        tx: A writing transaction.
+        secret: 32 bytes that seal second factors.
+        org: Organisation.
+        login: Login.
+        password: Password.
+        code: Six digits, if the account has a second factor.
+        now: The instant.
+
+    Returns:
+        ``Staff``, ``SignInError`` or ``RateError``.
+    """
+    rows = tx.all(staff, staff.c.org == org, staff.c.login == login, lock=True)
+    row = rows[0] if rows and rows[0]["disabled"] is None else None
+    if row is not None and row["wait_until"] is not None and now < row["wait_until"]:
+        wait = int((row["wait_until"] - now).total_seconds()) + 1
+        return RateError("too many attempts; please wait", wait=wait)
+    fits = _fits(row["password"] if row else _NOBODY, password[:MAX_PASSWORD])
+    step = _totp_step(secret, row, code, now) if row is not None else None
+    if row is None:
+        return SignInError("login, password or code is wrong")
+    key = {"org": org, "staff": row["staff"]}
+    if not fits or step is None:
+        failures = row["failures"] + 1
+        tx.update(staff, key, failures=failures, wait_until=_wait(failures, now))
+        return SignInError("login, password or code is wrong")
+    tx.update(staff, key, failures=0, wait_until=None, totp_step=step)
+    return load(tx, org, row["staff"])
+
+
+def change_password(tx: Transaction, *, org: str, code: str, old: str, new: str) -> None:
+    """Change an account's password; the one-time one is used up by it.
+
+    Raises:
+        SignInError: The old password is wrong.
+        InputError: The new one is too short, too long or the old one.
+    """
+    row = tx.get(staff, org=org, staff=code, lock=True)
+    if not _fits(row["password"], old):
+        raise SignInError("the old password is wrong")
+    if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD or new == old:
+        raise InputError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters and is new")
+    tx.update(staff, {"org": org, "staff": code}, password=_HASHER.hash(new), must_change=False)
+
+
+def enrol_totp(
+    tx: Transaction, *, secret: bytes, org: str, code: str, key: str, proof: str, now: datetime
+) -> None:
+    """Enrol a second factor whose base32 ``key`` the person's device holds; ``proof`` is its code now.
+
+    Raises:
+        InputError: The proof does not fit the key.
+    """
+    step = _match(key, proof, now, after=0)
+    if step is None:
+        raise InputError(
+            "the code does not fit; compare the clock of your device and try the next one"
+        )
+    nonce = urandom(12)
+    sealed = nonce + AESGCM(secret).encrypt(nonce, key.encode(), f"totp|{org}|{code}".encode())
+    tx.update(staff, {"org": org, "staff": code}, totp=sealed, totp_step=step)
+
+
+def load(tx: Transaction, org: str, code: str) -> Staff:
+    """Return the account.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    return _staff(tx.get(staff, org=org, staff=code))
+
+
+def listing(tx: Transaction, org: str) -> list[Staff]:
+    """Return the accounts of ``org`` that are not disabled, by login."""
+    rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
+    return [_staff(r) for r in rows]
+
+
+def new_totp_key() -> str:
+    """Return a fresh key for a second factor: 160 random bits, base32."""
+    return pyotp.random_base32(32)
+
+
+def totp_address(key: str, *, login: str, org: str) -> str:
+    """Return the ``otpauth:`` address that a device reads off a QR code."""
+    return pyotp.TOTP(key).provisioning_uri(name=f"{login}@{org}", issuer_name="Epilock")
+
+
+def _check_roles(roles: tuple[str, ...]) -> None:
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        raise InputError(f"roles are {', '.join(ROLES)}")
+    if set(roles) & APART and len(set(roles)) > 1:
+        raise InputError("operator and administrator stand alone: they can open no record")
+
+
+def _say_roles(  # noqa: PLR0917 - what an entry needs
+    tx: Transaction,
+    log: Log,
+    standard_ref: str,
+    org: str,
+    code: str,
+    roles: tuple[str, ...],
+    now: datetime,
+) -> None:
+    said = entry.Role(
+        org=org, standard=standard_ref, at=entry.stamp(now), staff=code, roles=sorted(roles)
+    )
+    log.append(tx, [entry.encode(said)], now=now)
+
+
+def _fits(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except Argon2Error:
+        return False
+
+
+def _wait(failures: int, now: datetime) -> datetime | None:
+    if failures < FREE_FAILURES:
+        return None
+    doubled: int = 1 << min(failures - FREE_FAILURES, 20)
+    return now + min(LONGEST_WAIT, FIRST_WAIT * doubled)
+
+
+def _totp_step(secret: bytes, row: dict[str, Any], code: str, now: datetime) -> int | None:
+    """Return the step of a right code (0 if none is enrolled), or None."""
+    if row["totp"] is None:
+        return 0
+    sealed = bytes(row["totp"])
+    try:
+        key = AESGCM(secret).decrypt(
+            sealed[:12], sealed[12:], f"totp|{row['org']}|{row['staff']}".encode()
+        )
+    except InvalidTag:
+        raise TamperedError(f"staff ({row['staff']}): the second factor was changed") from None
+    return _match(key.decode(), code, now, after=row["totp_step"])
+
+
+def _match(key: str, code: str, now: datetime, *, after: int) -> int | None:
+    """Return the step, one around now and later than ``after``, whose code is ``code``, or None."""
+    totp = pyotp.TOTP(key)
+    here = int(now.timestamp()) // STEP
+    for step in (here - 1, here, here + 1):
+        if step > after and pyotp.utils.strings_equal(totp.at(step * STEP), code.strip()):
+            return step
+    return None
+
+
+def _staff(row: dict[str, Any]) -> Staff:
+    return Staff(
+        org=row["org"], staff=row["staff"], login=row["login"], roles=frozenset(row["roles"]),
+        must_change=row["must_change"], has_totp=row["totp"] is not None,
+    )  # fmt: skip
