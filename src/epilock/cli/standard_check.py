@@ -102,7 +102,8 @@ def _print(
     for j in judgements:
         word, style = WORDS[j.verdict]
         name = j.field if j.label in {j.field, ""} else f"{j.field}\n{j.label}"
-        category = f"{say(names[j.category])}\n{j.category}" if j.category in names else "—"
+        asked = [c for c in (j.category, *j.also) if c in names]
+        category = "\n".join(f"{say(names[c])} {c}" for c in asked) or "—"
         source = "\n".join(filter(None, (j.rule, " ".join(j.source))))
         table.add_row(
             Line(_plain(name)), Line(category), Line(say(word), style=style), Line(source),

@@ -24,7 +24,7 @@ from epilock.standard.text import Text
 
 ALLOWED, REFUSED, UNNAMED = "allowed", "refused", "unknown"
 STRICTEST_FIRST = (REFUSED, UNNAMED, ALLOWED, META)
-NAMING = ("PIPL-6", "PIPL-17")  # the smallest scope; the notice names each kind
+NAMING = ("PIPL-6",)  # the smallest scope: what has no category has no purpose
 NAMED_AT_MOST = 12  # categories that an advice lists
 
 _NOTHING = Text("", "")
@@ -193,6 +193,9 @@ class _Bench:
             return _TICK if verdict.optional and field.required else _NOTHING
         name = self.standard.categories[category].name
         advice = self._milder(category, verdict.advice)
+        leave = self.standard.circumstances[self.circumstance].allows.get(category)
+        if leave is not None and leave.optional:
+            advice = Text(f"只能选填。{advice.zh}", f"Only as an optional question. {advice.en}")
         if declared and category != declared:
             own = self.standard.categories[declared].name
             advice = Text(
@@ -228,7 +231,7 @@ class _Bench:
             f"No category of the standard: name what it asks, or drop it. Here may be asked: {here.en}.",
         )
         rule = "form/category-not-named"
-        return _plain(field, UNNAMED, rule, self._sources(), advice, also=also)
+        return _plain(field, UNNAMED, rule, NAMING, advice, also=also)
 
     def _no_such(self, field: Asked, declared: str) -> Judgement:
         near = get_close_matches(declared, list(self.standard.categories), n=2)
@@ -238,7 +241,7 @@ class _Bench:
             f"标准没有类别 {declared[:60]}{instead}。",
             f"The standard has no category {declared[:60]}{meant}.",
         )
-        return _plain(field, UNNAMED, "form/no-such-category", self._sources(), advice)
+        return _plain(field, UNNAMED, "form/no-such-category", NAMING, advice)
 
     def _askable(self) -> Text:
         """Return the names of what may be asked here at this level."""
@@ -251,9 +254,6 @@ class _Bench:
         zh = "、".join(n.zh for n in names) + ("等" if more else "")
         en = ", ".join(n.en for n in names) + (", and more" if more else "")
         return Text(zh or "无", en or "nothing")
-
-    def _sources(self) -> tuple[str, ...]:
-        return tuple(s for s in NAMING if s in self.standard.sources)
 
 
 _TICK = Text(

@@ -115,7 +115,8 @@ class Reader:
         codes = codes or [h.alone for h in own if h.alone]
         if codes:
             return Match(category=codes[-1])
-        return Match(meta=any(h.code == META for h in own))
+        nobodys = all(h.code != SELF for h in own)  # "职工编号" is a number of somebody
+        return Match(meta=nobodys and any(h.code == META for h in own))
 
     def _around(self, context: str) -> Match:
         """Return what the nearest group with a word of its own is about."""

@@ -25,6 +25,8 @@ META, NONE, SELF = "meta", "none", "self"
 SPECIAL = frozenset({META, NONE, SELF})
 _GAP_MIDDLE = r"[^();]{0,70}?"
 _GAP_END = r"[^();]{0,80}"
+_GAP_SHORT = r"[^();|]{1,3}"
+_GAP = re.compile("([…‥])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Synonyms:
 
     def _add(self, terms: Iterable[str], sense: Sense) -> None:
         for term in terms:
-            if "…" in term:
+            if _GAP.search(term):
                 self._gaps.append(self._gap(term, sense))
                 continue
             key = self.wording.reduce(term)
@@ -183,12 +185,14 @@ class Synonyms:
                 self._words[key] = sense
 
     def _gap(self, term: str, sense: Sense) -> tuple[str, re.Pattern[str], Sense]:
-        pieces = [self.wording.reduce(p) for p in term.split("…")]
-        pattern = ""
-        for n, piece in enumerate(pieces):
-            if n:
-                pattern += _GAP_END if n == len(pieces) - 1 and not piece else _GAP_MIDDLE
-            pattern += _bounded(piece)
+        first, *rest = _GAP.split(term)
+        pieces = [self.wording.reduce(first)]
+        pattern = _bounded(pieces[0])
+        for gap, text in zip(rest[::2], rest[1::2], strict=True):
+            pieces.append(self.wording.reduce(text))
+            last = len(pieces) * 2 - 2 == len(rest) and not pieces[-1]
+            long = _GAP_END if last else _GAP_MIDDLE
+            pattern += (_GAP_SHORT if gap == "‥" else long) + _bounded(pieces[-1])
         return max(pieces, key=len), re.compile(pattern), sense
 
     # -- finding ---------------------------------------------------------------------------------------
