@@ -8,9 +8,10 @@ from epilock.ledger.edge import Edge
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.ledger.tree import leaf_hash
+from epilock.standard import load
 
 ORIGIN = "log.example/epilock"
-STANDARD = "2026.1+0123456789abcdef"
+STANDARD = load().ref
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
 

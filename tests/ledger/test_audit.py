@@ -1,6 +1,6 @@
 """What the audit promises: an honest log has no findings, and each way to cheat is a finding of its own."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from story import (
@@ -39,9 +39,12 @@ from story import (
     point,
 )  # fmt: skip
 
+from epilock.errors import InputError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import READERS, Auditor
+from epilock.ledger.audit import READERS, Auditor, StandardRules
 from epilock.ledger.finding import KINDS, Findings
+from epilock.standard import clock, load
+from epilock.standard.level import History, LevelChange
 
 LATE = DUE + timedelta(days=2)
 THREE = [collect(0), collect(1), collect(2, parts=[LOW])]
@@ -373,6 +376,34 @@ class TestGrants:
     def test_an_opening_that_a_grant_does_not_cover(self, told, why):
         (finding,) = audit(*THREE, *told).values()
         assert (finding.kind, finding.about) == ("grant-misused", f"g-1: {why}")
+
+
+class TestStandardRules:
+    """The real standard and its real clock, asked as the monitor asks them."""
+
+    RULES = StandardRules([load()])
+    HISTORY = History((LevelChange(datetime(2026, 3, 1, tzinfo=UTC), "II"),))
+
+    def test_a_due_date_is_that_of_the_clock(self):
+        for part in (LOW, HIGH):
+            expected = clock.due(
+                load(), circumstance="residential-entry", part=part, day=date(2026, 3, 14),
+                clock="collection", history=self.HISTORY,
+            )  # fmt: skip
+            assert self.RULES.due(bucket(), part, self.HISTORY) == expected
+
+    def test_what_it_does_not_know(self):
+        with pytest.raises(InputError):
+            self.RULES.due(bucket(), "4-I", self.HISTORY)
+        other = bucket(standard="2027.1+0123456789abcdef")
+        assert self.RULES.due(other, LOW, self.HISTORY) is None
+
+    def test_what_a_point_may_ask(self):
+        assert self.RULES.refuses(point(), "biometric.face", "I")
+        assert not self.RULES.refuses(point(), "identity.name", "II")
+        assert not self.RULES.refuses(
+            point(standard="2027.1+0123456789abcdef"), "biometric.face", "I"
+        )
 
 
 class TestTables:
