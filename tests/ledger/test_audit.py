@@ -46,6 +46,12 @@ from epilock.ledger.finding import KINDS, Findings
 from epilock.standard import clock, load
 from epilock.standard.level import History, LevelChange
 
+
+def gone(n, name="er-2"):
+    """The erasure of what was moved or corrected."""
+    return erasure(n, name=name), erased(n, name=name)
+
+
 LATE = DUE + timedelta(days=2)
 THREE = [collect(0), collect(1), collect(2, parts=[LOW])]
 
@@ -57,8 +63,8 @@ class TestHonest:
     def test_a_whole_life(self):
         """Collected, one erased, one corrected, one moved; destroyed on its day."""
         life = [
-            *THREE, erasure(0), erased(0), correct(1, 3), collect(3), collect(4), moved_bucket(),
-            event(4, 0), destroy(), certificate(5, 3),
+            *THREE, erasure(0), erased(0), collect(3), correct(1, 3), *gone(1), collect(4),
+            moved_bucket(), event(4, 0), *gone(4), destroy(), certificate(5, 3),
             destroy(DUE + timedelta(days=6), destruction="d-2", bucket=MOVED, due=None),
             certificate(1, destruction="d-2", bucket=MOVED),
         ]  # fmt: skip
@@ -75,9 +81,9 @@ class TestHonest:
         assert audit(*life, now=LATE) == {}
 
     def test_an_order(self):
-        early = DUE - timedelta(days=7)
-        life = [*THREE, order(), order_approved(), destroy(early, due=None), certificate(3)]
-        assert audit(*life, now=LATE) == {}
+        """It does not wait for the run, but for the day."""
+        told = [*THREE, order(), order_approved(), destroy(), certificate(3)]
+        assert audit(*told, now=LATE) == {}
 
     def test_a_hold(self):
         """What is held is not overdue; when the hold has ended it is."""
@@ -184,23 +190,19 @@ class TestDestroy:
         found = audit(*THREE, early, certificate(3))
         assert sorted(found) == [("destroy-early", f"{BUCKET} {p}") for p in (HIGH, LOW)]
 
-    @pytest.mark.parametrize(
-        "orders",
-        [
-            [order()],
-            [order(), order_approved(), e.OrderCancelled(**HEAD, at=at(17), order="o-1", by="s-2")],
-            [order(parts=[LOW]), order_approved()],
-            [order(bucket=MOVED), order_approved()],
-            [order(not_before=e.stamp(DUE)), order_approved()],
-        ],
-    )
-    def test_an_order_that_does_not_reach(self, orders):
-        told = [*THREE, moved_bucket(), *orders, destroy(DUE - timedelta(days=7), due=None)]
-        assert "destroy-early" in kinds(*told)
+    def test_an_order_shortens_nothing(self):
+        told = [*THREE, order(), order_approved(), destroy(DUE - timedelta(days=7)), certificate(3)]
+        assert kinds(*told) == ["destroy-early"]
 
-    def test_nobody_approves_their_own(self):
-        told = [*THREE, order(), order_approved("s-1"), destroy(DUE - timedelta(days=7), due=None)]
-        assert kinds(*told) == ["destroy-early", "destroy-unfinished", "order-self-approved"]
+    def test_nobody_approves_their_own_order(self):
+        assert kinds(*THREE, order(), order_approved("s-1")) == ["order-self-approved"]
+
+    def test_of_two_parts_one_date_is_told(self):
+        """The parts of one order may have been due on different days."""
+        fell = level("IV", 16)
+        assert kinds(*THREE, fell, destroy(), certificate(3), now=LATE) == []
+        assert kinds(*THREE, fell, destroy(due=at(23, 2)), certificate(3), now=LATE) == []
+        assert kinds(*THREE, fell, destroy(due=at(24)), certificate(3), now=LATE) == ["due-differs"]
 
     def test_under_a_hold(self):
         assert kinds(*THREE, hold(), destroy(), certificate(3), now=LATE) == ["destroy-held"]
@@ -259,22 +261,34 @@ class TestRecords:
         assert kinds(collect(0), closed, collect(1)) == ["point-closed"]
 
     def test_a_correction_by_nothing(self):
-        assert kinds(*THREE, correct(0, 9)) == ["correction-missing"]
+        assert kinds(*THREE, correct(0, 9), *gone(0)) == ["correction-missing"]
         assert kinds(*THREE, correct(9, 0)) == ["number-unknown"]
 
     def test_a_correction_before_or_after_what_corrects(self):
-        assert kinds(*THREE, correct(0, 9), collect(9)) == []
-        assert kinds(*THREE, collect(9), correct(0, 9)) == []
+        assert kinds(*THREE, correct(0, 9), collect(9), *gone(0)) == []
+        assert kinds(*THREE, collect(9), correct(0, 9), *gone(0)) == []
+
+    def test_what_was_replaced_must_be_erased(self):
+        """Until it is, its key lives in two places."""
+        told = [*THREE, collect(9), correct(0, 9), moved_bucket(), event(1, 0)]
+        assert kinds(*told, now=DUE - timedelta(days=10)) == ["replaced-unfinished"]
+        assert kinds(*told, *gone(0, "er-3"), *gone(1)) == []
+        half = (erasure(0, [LOW], "er-3"), erased(0, [LOW], "er-3"))
+        assert kinds(*told, *half, *gone(1)) == ["replaced-unfinished"]
+        assert kinds(*told, destroy(), certificate(4), now=LATE) == []
 
     def test_a_move_to_another_day(self):
-        assert kinds(*THREE, moved_bucket(), event(0, 0, day="2026-03-21")) == ["elsewhere"]
-        assert kinds(*THREE, event(0, 8, to_bucket=BUCKET)) == ["elsewhere"]
+        assert kinds(*THREE, moved_bucket(), event(0, 0, day="2026-03-21"), *gone(0)) == [
+            "elsewhere"
+        ]
+        assert kinds(*THREE, event(0, 8, to_bucket=BUCKET), *gone(0)) == ["elsewhere"]
 
     def test_a_move_onto_another(self):
-        assert kinds(*THREE, moved_bucket(), event(0, 0), event(1, 0)) == ["number-repeated"]
+        told = [*THREE, moved_bucket(), event(0, 0), *gone(0), event(1, 0), *gone(1, "er-3")]
+        assert kinds(*told) == ["number-repeated"]
 
     def test_what_moved_counts_where_it_is(self):
-        found = audit(*THREE, moved_bucket(), event(0, 0), now=LATE)
+        found = audit(*THREE, moved_bucket(), event(0, 0), *gone(0), now=LATE)
         assert "1 records" in found["overdue", f"{BUCKET} {HIGH}"].detail.en
 
 

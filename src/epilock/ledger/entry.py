@@ -203,7 +203,7 @@ class Collect(Entry, frozen=True, kw_only=True):
 
 
 class Correct(Timed, frozen=True, kw_only=True):
-    """A record was replaced by another, which has a ``collect`` entry of its own."""
+    """A record was replaced by another, which has a ``collect`` entry; the old one is erased by its own."""
 
     bucket: f.Bucket
     n: f.Number
@@ -212,7 +212,10 @@ class Correct(Timed, frozen=True, kw_only=True):
 
 
 class Event(Timed, frozen=True, kw_only=True):
-    """The event that starts a record's clock: what is left of it moved to the bucket of that day."""
+    """The event that starts a record's clock: what is left of it moved to the bucket of that day.
+
+    The new number has no ``collect`` entry; the old one is erased by entries of its own.
+    """
 
     bucket: f.Bucket
     n: f.Number
@@ -293,7 +296,7 @@ class Erased(Timed, frozen=True, kw_only=True):
 
 
 class Order(Timed, frozen=True, kw_only=True):
-    """Someone proposed to destroy parts of a bucket before their day, not before ``not_before``."""
+    """Someone proposed to destroy parts of a bucket that are due, not before ``not_before``."""
 
     order: f.Id
     bucket: f.Bucket

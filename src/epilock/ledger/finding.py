@@ -53,6 +53,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     # Erasure and destruction.
     "erased-without-intent": Kind(CRITICAL, "没有事先宣布的擦除", "was erased without an intent"),
     "erasure-unfinished": Kind(WARNING, "已宣布擦除，尚未证明完成", "an erasure was announced and is not shown to be done"),
+    "replaced-unfinished": Kind(CRITICAL, "编号 {n} 已移走或更正，尚未证明原处已擦除", "number {n} was moved or corrected, and is not shown to be erased where it was"),
     "destroy-early": Kind(CRITICAL, "部分 {part} 在到期前销毁（应为 {due}）", "part {part} was destroyed before its date ({due})"),
     "destroy-held": Kind(CRITICAL, "在保全期间销毁（{hold}）", "was destroyed under a hold ({hold})"),
     "destroy-unfinished": Kind(WARNING, "已宣布销毁，尚无证明", "a destruction was announced and is not certified"),

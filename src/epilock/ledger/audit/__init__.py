@@ -7,9 +7,9 @@ depends on ``now``.
 Rules kept in this folder:
   1. What an entry refers to must have been declared by an earlier one.
   2. A record is counted when it is collected, or when an event moves it into a bucket; its parts are
-     gone when they are erased, when another record corrects it, or when an event moves it away.
-  3. A part may be destroyed from the instant that the standard and the levels recorded so far give, or
-     by an order that another person approved; never under a hold.
+     gone when they are erased. What was moved or corrected must be erased where it was.
+  3. A part may be destroyed from the instant that the standard and the levels recorded so far give,
+     not before, whoever ordered it, and never under a hold.
   4. A certificate must say what the log says: see ``holdings``.
 """
 
@@ -51,6 +51,9 @@ class Auditor:
             self._list_overdue(result, holding, now)
         for (bucket, n), index in told.corrections.items():
             result.add("correction-missing", bucket, index, n=n)
+        for (bucket, n), (index, at) in told.replaced.items():
+            if now - instant(at) >= GRACE and told.holdings[bucket].left_of(n):
+                result.add("replaced-unfinished", bucket, index, n=n)
         for index, erasure in told.erasures.values():
             if now - instant(erasure.at) >= GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)

@@ -34,6 +34,8 @@ def _erased(told: Told, index: int, said: e.Erased) -> None:
     holding = told.holding(index, said.bucket)
     if holding is not None and holding.has(said.n):
         holding.erase(said.n, said.parts)
+        if not holding.left_of(said.n):
+            told.replaced.pop((said.bucket, said.n), None)
 
 
 def _is_as_announced(intent: e.Erasure, said: e.Erased) -> bool:
@@ -81,24 +83,25 @@ def _destroy(told: Told, index: int, said: e.Destroy) -> None:
     hold = told.hold_on(said.bucket, at)
     if hold is not None:
         told.bad("destroy-held", said.bucket, index, hold=hold)
+    _check_dates(told, index, holding, said)
     for part in said.parts:
-        _check_date(told, index, holding, part, said)
         holding.dying.setdefault(part, index)
     told.intents[said.destruction] = (index, said)
 
 
-def _check_date(told: Told, index: int, holding: Holding, part: str, said: e.Destroy) -> None:
-    """Check that a part is due, or ordered, when its destruction is announced."""
+def _check_dates(told: Told, index: int, holding: Holding, said: e.Destroy) -> None:
+    """Check that each part is due when its destruction is announced, and that one of the dates is told."""
     at = instant(said.at)
-    due = told.due_of(told.findings, holding, part, index)
-    if due is None or told.is_ordered(said.bucket, part, at):
-        return
-    about = f"{said.bucket} {part}"
-    when = EMERGENCYS_END if due.at is None else e.stamp(due.at)
-    if due.at is None or at < due.at:
-        told.bad("destroy-early", about, index, part=part, due=when)
-    elif said.due is not None and not _same(said.due, due.at):
-        told.bad("due-differs", about, index, stated=said.due, due=when)
+    dues = [(part, told.due_of(told.findings, holding, part, index)) for part in said.parts]
+    known = [(part, due) for part, due in dues if due is not None]
+    for part, due in known:
+        if due.at is None or at < due.at:
+            when = EMERGENCYS_END if due.at is None else e.stamp(due.at)
+            told.bad("destroy-early", f"{said.bucket} {part}", index, part=part, due=when)
+    right = [due.at for _, due in known if due.at is not None]
+    if said.due is not None and right and not any(_same(said.due, each) for each in right):
+        when = ", ".join(sorted({e.stamp(each) for each in right}))
+        told.bad("due-differs", said.bucket, index, stated=said.due, due=when)
 
 
 def _same(stated: str, due: datetime) -> bool:

@@ -41,7 +41,7 @@ class Holding:
         said: Its declaration.
         index: Index of that entry.
         groups: Numbers of its records by the parts that they have.
-        gone: For each part, the numbers whose key of that part was erased or moved.
+        gone: For each part, the numbers whose key of that part was erased.
         dying: For each part, the index of the first intent to destroy it.
         dead: For each part, the index of the complete certificate of its destruction.
         incomplete: For each part, the index of a certificate that was not complete.
@@ -73,9 +73,9 @@ class Holding:
         return next((parts for parts, numbers in self.groups.items() if n in numbers), None)
 
     def left_of(self, n: int) -> tuple[str, ...]:
-        """Return the parts of record ``n`` that are not gone."""
+        """Return the parts of record ``n`` that are neither gone nor announced to go with the bucket."""
         had = self.parts_of(n) or ()
-        return tuple(p for p in had if p not in self.dead and n not in self.gone.get(p, ()))
+        return tuple(p for p in had if p not in self.dying and n not in self.gone.get(p, ()))
 
     def erase(self, n: int, parts: Collection[str]) -> None:
         """Note that these parts of record ``n`` are gone."""
@@ -106,6 +106,7 @@ class Holding:
         """Note that these parts are destroyed; when none lives, forget the numbers."""
         for part in parts:
             self.dead.setdefault(part, index)
+            self.dying.setdefault(part, index)
         if not any(True for _ in self.living()):
             self.groups.clear()
             self.gone.clear()

@@ -40,7 +40,7 @@ def _correct(told: Told, index: int, said: e.Correct) -> None:
     holding = told.holding(index, said.bucket)
     target = told.holding(index, said.by_bucket)
     if holding is not None and told.check_number(index, holding, said.n):
-        holding.erase(said.n, holding.left_of(said.n))
+        told.replaced[said.bucket, said.n] = (index, said.at)
     if target is not None and not target.has(said.by_n):
         told.corrections[said.by_bucket, said.by_n] = index
 
@@ -52,8 +52,8 @@ def _event(told: Told, index: int, said: e.Event) -> None:
         told.bad("elsewhere", said.to_bucket, index, why=ANOTHER_DAY)
     if holding is None or not told.check_number(index, holding, said.n):
         return
+    told.replaced[said.bucket, said.n] = (index, said.at)
     left = holding.left_of(said.n)
-    holding.erase(said.n, left)
     if target is not None and left:
         _add(told, index, target, said.to_n, left)
 

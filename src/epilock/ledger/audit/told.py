@@ -58,6 +58,8 @@ class Told:
         holdings: Buckets by name.
         erasures: Erasures that were announced and are not shown to be done, with their index.
         intents: Destructions that were announced and are not certified, with their index.
+        replaced: Records that were moved or corrected and are not shown to be erased, with index and
+            instant.
         corrections: Index of a correction by the record that corrects, where that is not there yet.
         holds: Holds that were not released.
         orders: Orders that were not cancelled.
@@ -73,6 +75,7 @@ class Told:
         self.holdings: dict[str, Holding] = {}
         self.erasures: dict[str, tuple[int, e.Erasure]] = {}
         self.intents: dict[str, tuple[int, e.Destroy]] = {}
+        self.replaced: dict[tuple[str, int], tuple[int, str]] = {}
         self.corrections: dict[tuple[str, int], int] = {}
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
@@ -133,11 +136,6 @@ class Told:
         """Return a hold in force on the bucket at an instant, or None."""
         holds = (h for h in self.holds.values() if h.bucket == bucket)
         return next((h.hold for h in holds if at < end(h.until)), None)
-
-    def is_ordered(self, bucket: str, part: str, at: datetime) -> bool:
-        """Tell whether an approved order lets the part be destroyed at an instant."""
-        mine = (o for o in self.orders.values() if o.approved and o.said.bucket == bucket)
-        return any(part in o.said.parts and begin(o.said.not_before) <= at for o in mine)
 
 
 def instant(stamp: str) -> datetime:
