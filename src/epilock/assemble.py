@@ -11,11 +11,13 @@ from datetime import datetime
 from functools import lru_cache
 
 from epilock import migrate
-from epilock.collect.issue import Press
+from epilock.collect.issue import Press, acts_of
 from epilock.collect.record import Keeper
 from epilock.collect.tally import Tally
 from epilock.collect.writer import Writer
 from epilock.db import Database, open_engine
+from epilock.destroy.hold import is_held
+from epilock.destroy.run import Tools
 from epilock.errors import ConflictError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -24,6 +26,7 @@ from epilock.settings import Settings
 from epilock.standard import Standard, load
 from epilock.store.keys import KeyStore
 from epilock.store.root import KeyFileRoot
+from epilock.use.gate import Gate, compile_table
 
 INSTALLATION = ""  # the organisation of secrets that belong to the installation
 
@@ -42,6 +45,8 @@ class Parts:
         keeper: Seals and stores batches of submissions.
         writer: The queue before the keeper.
         tally: Counts of notices shown and refused.
+        gate: Decides and opens.
+        tools: What destruction runs need.
         now: The clock.
         session_secret: 32 bytes, for signed form tokens.
     """
@@ -55,6 +60,8 @@ class Parts:
     keeper: Keeper
     writer: Writer
     tally: Tally
+    gate: Gate
+    tools: Tools
     now: Callable[[], datetime]
     session_secret: bytes
 
@@ -122,6 +129,11 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     return Parts(
         settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
         keeper=keeper, writer=Writer(keeper, now=now), tally=Tally(), now=now,
+        gate=Gate(
+            log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
+            is_held=is_held,
+        ),
+        tools=Tools(database=database, keys=keys, log=log, standard=standard),
         session_secret=keys.secret(INSTALLATION, "session"),
     )  # fmt: skip
 

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from epilock.collect import notice as notices_
 from epilock.collect import point as points_
 from epilock.collect import poster, qr
+from epilock.collect.consent import LAWFUL
 from epilock.collect.form import Form
 from epilock.collect.notice import Contact, MandateFacts, Notice, PointFacts, Recipient, ThirdParty
-from epilock.collect.notice_page import say
 from epilock.collect.point import Plan, Point
 from epilock.db import Instant, Transaction, metadata, sealed_table
 from epilock.errors import ClosedError
@@ -31,6 +31,7 @@ from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.standard.text import Text
+from epilock.store.vault import Record
 
 notices = sealed_table(
     "notices",
@@ -144,20 +145,9 @@ def by_hash(tx: Transaction, org: str, point: str, sha256: str) -> Issued:
 
 def poster_of(press: Press, point: Point, issued: Issued, *, now: datetime) -> bytes:
     """Return the A4 poster (PDF) of a point's notice."""
-    said = issued.notice
     mark = notices_.fingerprint(press.signer(point.org).verifier.public)
-    sheets = [
-        poster.Sheet(
-            language=language, point=say(said.point_name, language),
-            organisation=say(said.organisation, language),
-            lines=tuple(say(line, language) for line in said.short),
-        )
-        for language in point.languages
-    ]  # fmt: skip
-    return poster.poster(
-        sheets, url=qr.point_url(press.url, point.point, mark), fingerprint=mark,
-        version=said.version, sha256=issued.sha256, made=now,
-    )  # fmt: skip
+    url = qr.point_url(press.url, point.point, mark)
+    return poster.of_notice(issued.notice, url=url, fingerprint=mark, made=now)
 
 
 def form_of(standard: Standard, point: Point, issued: Issued) -> Form:
@@ -166,6 +156,18 @@ def form_of(standard: Standard, point: Point, issued: Issued) -> Form:
         standard, point, level=issued.notice.level, version=issued.notice.version,
         notice=issued.sha256, acts=issued.notice.authorisation(),
     )  # fmt: skip
+
+
+def acts_of(tx: Transaction, record: Record) -> tuple[str, ...] | None:
+    """Return the acts that a record's person gave, or None if its basis needs no consent (PIPL 13).
+
+    What was imported claims no act: on a basis of consent it opens for nobody but its person.
+    """
+    notice = by_hash(tx, record.org, record.point, record.notice).notice
+    if notice.basis in LAWFUL:
+        return None
+    given = record.given or 0
+    return tuple(act for i, act in enumerate(notice.authorisation().ids) if given >> i & 1)
 
 
 def change_level(

@@ -119,6 +119,11 @@ def on_bucket(tx: Transaction, org: str, bucket: int, *, now: datetime) -> Hold 
     return next((h for h in listing(tx, org, now=now) if h.bucket == bucket), None)
 
 
+def is_held(tx: Transaction, org: str, bucket: int, now: datetime) -> bool:
+    """Tell whether a hold lasts on the bucket: then it opens for inspection only (``use.gate``)."""
+    return on_bucket(tx, org, bucket, now=now) is not None
+
+
 def check_free(tx: Transaction, org: str, bucket: int, *, now: datetime) -> None:
     """Return if no hold lasts on the bucket.
 

@@ -1,0 +1,22 @@
+"""The commands, gathered: where each group stands is decided here and nowhere else."""
+
+import typer
+
+from epilock.cli import demo, ledger, operation, point, registers, standard
+
+app = typer.Typer(
+    name="epilock", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    help="Personal information in emergencies: each piece with a lock, a purpose, a clock, a witness.",
+)  # fmt: skip
+app.command()(operation.init)
+app.command()(operation.serve)
+app.command()(operation.check)
+app.command()(ledger.verify)
+app.command()(ledger.monitor)
+app.add_typer(standard.app, name="standard")
+app.add_typer(registers.organisation, name="organisation")
+app.add_typer(registers.emergency, name="emergency")
+app.add_typer(registers.mandate, name="mandate")
+app.add_typer(point.app, name="point")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(demo.app, name="demo")

@@ -1,0 +1,95 @@
+"""Making, serving and checking an installation."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from epilock import assemble, settings
+from epilock.caretaker import Caretaker
+from epilock.cli.installation import At, Home, clock, opened
+from epilock.registry import organisation as organisations
+from epilock.standard.text import Text
+from epilock.store.check import check as check_all
+from epilock.use import staff
+from epilock.web.app import create_app
+
+
+def init(
+    org: Annotated[str, typer.Argument(help="Code of the first organisation.")],
+    *,
+    kind: Annotated[str, typer.Option(help=", ".join(organisations.KINDS))] = "government",
+    circulation: Annotated[str, typer.Option("--range", help="R1 to R6.")] = "R4",
+    name_zh: Annotated[str, typer.Option()],
+    name_en: Annotated[str, typer.Option()],
+    area: Annotated[str, typer.Option(help="GB/T 2260 code, six digits.")],
+    address: Annotated[str, typer.Option()],
+    telephone: Annotated[str, typer.Option()],
+    officer: Annotated[str, typer.Option(help="Who answers for personal information.")],
+    complaints: Annotated[str, typer.Option(help="The organisation's own complaint channel.")],
+    supervisor: Annotated[str, typer.Option(help="The department that supervises it.")],
+    administrator: Annotated[str, typer.Option(help="Login of the first administrator.")] = "admin",
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Make a new installation with its first organisation and administrator."""
+    fixed = clock(now)
+    parts = assemble.found(settings.read(os.environ, home=home), now=lambda: fixed)
+    try:
+        with parts.database.write() as tx:
+            organisations.register(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, kind=kind,
+                range_=circulation, parent=None, area=area, name=Text(name_zh, name_en),
+                notice_key=parts.notice_signer(org).vkey, now=fixed,
+                contact={
+                    "address": address, "telephone": telephone, "officer": officer,
+                    "complaints": complaints, "supervisor": supervisor,
+                },
+            )  # fmt: skip
+            made, password = staff.add_staff(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, login=administrator,
+                roles=("administrator",), now=fixed,
+            )  # fmt: skip
+    finally:
+        parts.close()
+    print(f"installation made in {parts.settings.home}")
+    print(f"log key: {parts.log.signer.vkey}")
+    print(f"administrator {made.login} of {org}, one-time password: {password}")
+    print(
+        "keep root.key and the folder slots on media of their own, and never together in a backup"
+    )
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8600,
+    home: Home = None,
+) -> None:
+    """Serve pages, console, API and log; due records are destroyed in the background."""
+    parts = assemble.build(settings.read(os.environ, home=home), now=lambda: datetime.now(UTC))
+    caretaker = Caretaker(parts)
+    caretaker.start()
+    try:
+        uvicorn.run(
+            create_app(parts), host=host, port=port, log_level="warning", access_log=False,
+            loop="uvloop", http="httptools", server_header=False, proxy_headers=False,
+        )  # fmt: skip
+    finally:
+        caretaker.stop()
+        parts.close()
+
+
+def check(*, home: Home = None) -> None:
+    """Open and prove everything that is stored; name each row that is not what it was."""
+    found = 0
+    with opened(home) as parts:
+        for finding in check_all(parts.database, parts.keys, parts.log):
+            found += 1
+            print(finding, file=sys.stderr)
+    if found:
+        raise typer.Exit(1)
+    print("everything is as it was stored")
