@@ -6,8 +6,12 @@ from datetime import date
 
 import openpyxl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from epilock.collect.design import read_design
+from epilock.collect.design.archive import Archive
+from epilock.collect.design.workbook import read_workbook
 from epilock.errors import FileFormatError, TooLargeError
 
 HEADER = ["姓名", "联系电话", "住址（楼栋-单元-室）", "体温（℃）"]
@@ -230,3 +234,41 @@ class TestWorkbooks:
     def test_empty_workbook(self):
         with pytest.raises(FileFormatError, match="asks nothing"):
             read_design(xlsx({"空": []}), "f.xlsx")
+
+
+class TestAgainstOpenpyxl:
+    """Our reader of the first rows sees what the library for whole workbooks sees."""
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        st.lists(
+            st.lists(
+                st.none()
+                | st.integers(-9, 99)
+                | st.booleans()
+                | st.text(alphabet="姓名a 1\n&<'", max_size=6),
+                max_size=5,
+            ),
+            max_size=6,
+        )
+    )
+    def test_same_cells(self, rows):
+        content = xlsx({"甲": rows, "乙": rows[:1]})
+        ours = read_workbook(Archive(content, "f.xlsx"))
+        theirs = openpyxl.load_workbook(io.BytesIO(content))
+        for sheet in ours:
+            seen = {
+                (r + 1, c + 1): v
+                for r, row in enumerate(sheet.rows)
+                for c, v in enumerate(row)
+                if v
+            }
+            wanted = {(c.row, c.column): text(c.value) for row in theirs[sheet.name] for c in row}
+            assert seen == {place: v for place, v in wanted.items() if v}
+
+
+def text(value):
+    """Return a cell's value as Excel stores it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return "" if value is None else str(value).strip()

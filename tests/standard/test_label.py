@@ -92,6 +92,10 @@ class TestCompounds:
             ("体温（如发热请填身份证号）", ("health.temperature",)),
             ("基本信息（姓名、身份证号）", ("identity.name", "identity.resident-id")),
             ("Date of vaccination", ("health.vaccination",)),
+            ("体\n温", ("health.temperature",)),
+            ("紧急\n联系人", ("contact.emergency-contact",)),
+            ("姓名\n电话", ("identity.name", "contact.mobile")),
+            ("体温\n（℃）", ("health.temperature",)),
             ("Name of employer", ("work.employer",)),
         ],
     )

@@ -89,9 +89,19 @@ class Reader:
     circumstance: str = ""
 
     def read(self, label: str, context: str = "") -> Match:
-        """Return what ``label``, in the groups of ``context``, asks for."""
+        """Return what ``label``, in the groups of ``context``, asks for.
+
+        A line break parts two things, or only wraps a narrow header ("体" over "温").
+        """
         if len(label) > MAX_LABEL:
             return UNKNOWN
+        match = self._read(label, context)
+        if "\n" not in label.strip():
+            return match
+        wrapped = self._read(label.replace("\n", ""), context)
+        return match if len(match.parts) > len(wrapped.parts) else wrapped
+
+    def _read(self, label: str, context: str) -> Match:
         text = self.synonyms.wording.reduce(label)
         own = self.synonyms.find(label, text, self.circumstance)
         around = self._around(context)

@@ -29,7 +29,7 @@ _NUMBERING = re.compile(
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]*")
 _POSSESSIVE = re.compile(r"(?<=[a-z])['’`]s\b|['’`]")
-_TOKEN = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
+_TOKEN = re.compile(r"[a-z0-9]+|\n|[^\sa-z0-9]")
 _SQUASH = re.compile(r"[^a-z0-9]")
 _SIGNS = re.compile(r"[ |;()]+")
 _JOINS = frozenset("、/\\&+|·~～")
