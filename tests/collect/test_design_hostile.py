@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from epilock.collect.design import MAX_BYTES, Design, read_design
+from epilock.collect.design.archive import Archive
+from epilock.collect.design.workbook import read_workbook
 from epilock.errors import FileFormatError, InputError, TooLargeError
 
 BOOK = (
@@ -152,6 +154,13 @@ class TestTooLarge:
         many = "".join(f'<sheet name="{n}" sheetId="{n}" r:id="rId1"/>' for n in range(60))
         with pytest.raises(TooLargeError, match="sheets"):
             read_design(package(book=BOOK.replace("</sheets>", many + "</sheets>")), "f.xlsx")
+
+    def test_many_elements(self):
+        """Rows without end are not followed to it."""
+        sheet = SHEET.replace("</sheetData>", "<row/>" * 20_000 + "</sheetData>")
+        content = package(sheet=sheet, book=BOOK.replace('name="s"', 'name="survey"'))
+        with pytest.raises(TooLargeError, match="elements"):
+            read_workbook(Archive(content, "f.xlsx", elements=10_000))
 
     def test_memory(self):
         """Twenty megabytes of CSV take a few, not hundreds."""

@@ -7,7 +7,8 @@ Rules kept in this file:
   1. Unpacked size, number of entries and ratio are checked against the directory before anything
      is unpacked; ``zipfile`` never gives more than an entry declares.
   2. XML with a document type is refused unread: no entity is ever expanded, none fetched.
-  3. One XML token (a tag, a comment) is at most ``MAX_TOKEN`` bytes.
+  3. One XML token (a tag, a comment) is at most ``MAX_TOKEN`` bytes; of all parts together at most
+     ``MAX_ELEMENTS`` elements are looked at.
 """
 
 import io
@@ -26,6 +27,7 @@ MAX_ENTRIES = 5_000
 MAX_RATIO = 200  # a sheet of equal rows reaches 50; deflate's own bound is 1,032
 RATIO_FROM = 2**20  # bytes; below this a high ratio is harmless
 MAX_TOKEN = 2**20
+MAX_ELEMENTS = 1_500_000  # a few seconds of work; a header lies in the first thousands
 CHUNK = 2**16
 
 _BROKEN = (
@@ -58,14 +60,15 @@ class Archive:
         name: Of the file, for messages.
     """
 
-    def __init__(self, content: bytes, name: str) -> None:
-        """Open ``content``.
+    def __init__(self, content: bytes, name: str, *, elements: int = MAX_ELEMENTS) -> None:
+        """Open ``content``, of whose parts at most ``elements`` XML elements will be looked at.
 
         Raises:
             FileFormatError: It is no ZIP file, or a broken or encrypted one.
             TooLargeError: It unpacks to more than the limits allow.
         """
         self.name = name
+        self._elements_left = elements
         with self._mended("the ZIP directory"):
             self._zip = zipfile.ZipFile(io.BytesIO(content))
         entries = self._zip.infolist()
@@ -113,12 +116,17 @@ class Archive:
                 f"{self.name}: {part} declares a document type (DTD); forms have none"
             )
 
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            self._elements_left -= 1
+            if self._elements_left < 0:
+                raise TooLargeError(f"{self.name}: {part} has too many XML elements for a form")
+            bare = {k.rpartition(" ")[2]: v for k, v in attributes.items()}
+            handler.start(tag.rpartition(" ")[2], bare)
+
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = refuse
-        parser.StartElementHandler = lambda tag, attributes: handler.start(
-            tag.rpartition(" ")[2], {k.rpartition(" ")[2]: v for k, v in attributes.items()}
-        )
+        parser.StartElementHandler = start
         parser.EndElementHandler = lambda tag: handler.end(tag.rpartition(" ")[2])
         parser.CharacterDataHandler = handler.data
         return parser

@@ -182,13 +182,10 @@ class _Cells:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "row":
             number = attributes.get("r", "")
-            self._row = int(number[:9]) if number.isascii() and number.isdigit() else self._row + 1
+            told = int(number[:9]) if number.isascii() and number.isdigit() else 0
+            self._row = told or self._row + 1
             self._column = 0
-            if self._row > self.limit and self.limit == SURVEY_ROWS:
-                raise TooLargeError(
-                    f"{self.file}: sheet {self.sheet[:31]!r} exceeds {SURVEY_ROWS} rows"
-                )
-            if self._row > self.limit:
+            if self._row > self.limit == ROWS:
                 raise EnoughError
         elif tag == "c":
             self._begin(attributes)
@@ -200,10 +197,6 @@ class _Cells:
     def _begin(self, attributes: Mapping[str, str]) -> None:
         where = _CELL.fullmatch(attributes.get("r", ""))
         self._column = _column(where[1]) if where else self._column + 1
-        if self._column > COLUMNS:
-            raise TooLargeError(
-                f"{self.file}: sheet {self.sheet[:31]!r} has more than {COLUMNS} columns"
-            )
         style = attributes.get("s", "0")
         self._kind = attributes.get("t", "n")
         self._style = int(style[:9]) if style.isascii() and style.isdigit() else 0
@@ -231,10 +224,19 @@ class _Cells:
         elif self._kind == "n" and self._style < len(self.dates) and self.dates[self._style]:
             value = _day(text)
         if value != "":
+            self._check()
             self.count += 1
-            if self.count > CELLS:
-                raise TooLargeError(f"{self.file}: sheet {self.sheet[:31]!r} exceeds {CELLS} cells")
             self._rows.setdefault(self._row, {})[self._column] = value
+
+    def _check(self) -> None:
+        """Raise if a filled cell lies too far out; empty ones may be styled to the sheet's far edge."""
+        for count, most, what in (
+            (self._column, COLUMNS, "columns"), (self._row, self.limit, "rows"), (self.count, CELLS, "cells"),
+        ):  # fmt: skip
+            if count > most:
+                raise TooLargeError(
+                    f"{self.file}: sheet {self.sheet[:31]!r} has more than {most} {what}"
+                )
 
     def grid(self, strings: Mapping[int, str]) -> Rows:
         """Return the rows as lists of texts; numbers of shared strings are looked up."""

@@ -15,7 +15,10 @@ from epilock.errors import FileFormatError
 COLLECTS = {
     "start": "meta", "end": "meta", "today": "meta", "audit": "meta",
     "deviceid": "online.device-id", "simserial": "online.device-id", "subscriberid": "online.device-id",
-    "phonenumber": "contact.mobile", "email": "contact.email", "username": "online.account",
+    "device id": "online.device-id", "sim id": "online.device-id", "sim serial": "online.device-id",
+    "subscriber id": "online.device-id", "uri:deviceid": "online.device-id", "phone number": "contact.mobile",
+    "uri:phonenumber": "contact.mobile", "uri:email": "contact.email", "uri:username": "online.account",
+    "start time": "meta", "end time": "meta", "get today": "meta", "phonenumber": "contact.mobile", "email": "contact.email", "username": "online.account",
     "geopoint": "location.precise", "geotrace": "location.precise", "geoshape": "location.precise",
     "start geopoint": "location.precise", "background geopoint": "location.precise", "background audio": "biometric.voice",
 }  # fmt: skip
