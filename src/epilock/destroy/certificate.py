@@ -1,19 +1,45 @@
-"""Proofs of destruction for one receipt: which entry says that which part of this record is gone.
+"""Certificates of destruction, and the proof of it that each receipt gets.
 
-A certificate names a bucket, parts and a range of record numbers; a receipt holds its number, so each
-person has a proof of their own, and a certificate costs the same for ten records as for ten million.
+A certificate names a bucket, parts and a range of record numbers, and counts (our form of the certificate
+of sanitization in NIST SP 800-88 Rev. 1, appendix G). It names no person, and costs the same for ten
+records as for ten million: each receipt holds its number, so each has a proof of its own.
+
+What becomes of a receipt's record, part by part, as the log tells it:
+
+    collect ──► erased          (this record alone)
+       │  └───► certificate     (with its bucket: the number lies in the range)
+       └──────► event, correct  (moved: what was left goes on as another record; the old keys ``erased``)
+
+``prove`` finds the entries, ``check`` reads one of them, ``check_all`` follows the whole story offline:
+no database, no network, no clock.
+
+Rules kept in this file:
+  1. A certificate that is not complete proves nothing yet: somebody's lease may still hold a key.
+  2. A proof is of one part at least; what still lives has none.
+  3. A story counts only in the order of the log: a certificate says nothing of what was collected later.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from epilock.db import Transaction
 from epilock.destroy import intent as intents
-from epilock.destroy.intent import DESTROY
-from epilock.errors import ProofError
+from epilock.destroy.intent import Intent
+from epilock.errors import EntryError, ProofError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
+from epilock.ledger.note import Verifier
+from epilock.ledger.policy import Policy
+from epilock.ledger.verify import verify
+from epilock.standard import Standard
 from epilock.store import bucket as buckets
-from epilock.store import vault
+from epilock.store import count, vault
+from epilock.store.bucket import DESTROYED, DYING, Bucket
+
+MOST_LEASES = 200  # what an entry can list
+MOVE = "move"
+Place = tuple[str, int]  # bucket name, record number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,37 +47,88 @@ class Proof:
     """One proof.
 
     Attributes:
-        parts: Parts of the record that it says are gone.
-        kind: ``destroy`` (with the bucket) or ``erase`` (this record alone).
+        bucket: Name of the bucket that the record lay in.
+        n: Its number there.
+        parts: Parts of the record that it says are gone; of a move, none.
+        kind: ``destroy`` (with the bucket), ``erase`` (this record alone) or ``move``.
         index: Index of the entry.
         text: ``.tlog-proof``, the entry in ``extra``.
     """
 
+    bucket: str
+    n: int
     parts: tuple[str, ...]
     kind: str
     index: int
     text: str
 
 
-def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Proof, ...]:
-    """Return the proofs for a record, the oldest first; what still lives has none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """One part of a receipt's record that is gone.
 
-    ``tx`` must be a reading transaction, for checkpoints are signed from what is committed.
+    Attributes:
+        part: Its name.
+        place: Bucket name and number that the record had then.
+        index: Index of the entry that says so.
+        at: When, as that entry says (``2026-03-14T01:00:00Z``).
+        kind: ``certificate`` or ``erased``.
+    """
+
+    part: str
+    place: Place
+    index: int
+    at: str
+    kind: str
+
+
+def make(
+    tx: Transaction, standard: Standard, found: Intent, bucket: Bucket, *, now: datetime
+) -> entry.Certificate:
+    """Return the certificate of ``found``, whose keys are gone, and bring its parts into that state.
+
+    O(log n): the counts are kept with each record, the range is read off both ends of an index.
+
+    Raises:
+        TamperedError: A row was changed past this program.
+    """
+    counted = count.of(tx, bucket, found.parts)
+    first, last = vault.numbers(tx, bucket)
+    leases = buckets.open_leases(tx, bucket, now=now)
+    states = buckets.part_states(tx, bucket.org, bucket.id, lock=True)
+    dying = [p for p in found.parts if states[p] == DYING]  # none, if certified incomplete before
+    buckets.retire_parts(tx, bucket, dying, DESTROYED, now=now)
+    return entry.Certificate(
+        org=bucket.org, standard=standard.ref, at=entry.stamp(now), destruction=found.intent,
+        bucket=bucket.name, parts=found.parts, first=first, last=last, collected=counted.collected,
+        erased=counted.erased, destroyed=counted.left, leases=leases[:MOST_LEASES],
+        complete=not leases,
+    )  # fmt: skip
+
+
+def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Proof, ...]:
+    """Return the proofs for a record and for what it became, the oldest first.
+
+    Those of a correction include the ``collect`` entry of the record that took its place. ``tx`` must be
+    a reading transaction, for checkpoints are signed from what is committed.
 
     Raises:
         NotFoundError: There is no such record.
+        ProofError: An entry does not say what the rows say.
     """
-    record = vault.find_record(tx, org, bucket, n)
-    found = []
-    for intent in intents.of_bucket(tx, org, bucket):
-        parts = tuple(p for p in intent.parts if p in record.parts)
-        mine = intent.kind == DESTROY or intent.n == n
-        if intent.done is None or intent.entry_index is None or not parts or not mine:
-            continue
-        text = log.proof(tx, intent.entry_index)
-        check(log.entry(tx, intent.entry_index), buckets.load(tx, org, bucket).name, n)
-        found.append(Proof(parts=parts, kind=intent.kind, index=intent.entry_index, text=text))
-    return tuple(found)
+    found: dict[int, Proof] = {}
+    for place, record in _story(tx, org, bucket, n):
+        own = intents.of_record(tx, org, record.bucket, record.n)
+        for intent in (*own, *intents.of_bucket(tx, org, record.bucket)):
+            if intent.cause is not None:
+                _add(tx, log, found, intent.cause, MOVE, place, ())
+            parts = tuple(p for p in intent.parts if p in record.parts)
+            if intent.done is not None and intent.entry_index is not None and parts:
+                check(log.entry(tx, intent.entry_index), *place)
+                _add(tx, log, found, intent.entry_index, intent.kind, place, parts)
+        if place != _place(tx, org, bucket, n):
+            _add(tx, log, found, record.entry_index, MOVE, place, ())
+    return tuple(found[index] for index in sorted(found))
 
 
 def check(data: bytes, bucket: str, n: int) -> tuple[str, ...]:
@@ -61,7 +138,7 @@ def check(data: bytes, bucket: str, n: int) -> tuple[str, ...]:
 
     Raises:
         EntryError: It is no entry.
-        ProofError: It is no certificate, or one of another bucket, number or range.
+        ProofError: It is no certificate, not complete, or one of another bucket, number or range.
     """
     said = entry.decode(data)
     if isinstance(said, entry.Erased):
@@ -75,3 +152,126 @@ def check(data: bytes, bucket: str, n: int) -> tuple[str, ...]:
     if not said.complete:
         raise ProofError("this certificate is not complete: leases were still out")
     return tuple(said.parts)
+
+
+def check_all(
+    receipt: str | bytes,
+    proofs: Iterable[str | bytes],
+    verifiers: Sequence[Verifier] = (),
+    policy: Policy | None = None,
+) -> tuple[Gone, ...]:
+    """Return how each part of a receipt's record went, if the ``proofs`` show that all of it is gone.
+
+    Args:
+        receipt: The receipt's ``.tlog-proof``, of its ``collect`` entry.
+        proofs: Those that ``prove`` gives, in any order; others do no harm.
+        verifiers: Keys of the log, had from elsewhere than the log.
+        policy: Which witnesses must have cosigned.
+
+    Raises:
+        FileFormatError, TooLargeError, NoteError, ForgedError, PolicyError, ProofError: A proof is not
+            what it should be; see ``ledger.verify``.
+        EntryError: What a proof proves is no entry, or the receipt's no ``collect`` entry.
+        ProofError: Some part is not shown to be gone; the message names it.
+    """
+    entries: dict[int, entry.Entry] = {}
+    for text in (receipt, *proofs):
+        proved = verify(text, verifiers, policy=policy)
+        entries[proved.index] = entry.decode(proved.entry)
+    start = verify(receipt, verifiers, policy=policy).index
+    first = entries[start]
+    if not isinstance(first, entry.Collect):
+        raise EntryError("a receipt proves a `collect` entry")
+    story = _Story({(first.bucket, first.n): set(first.parts)}, [], {})
+    for index in sorted(entries):
+        if index >= start and entries[index].org == first.org:  # rule 3
+            story.read(index, entries[index])
+    for (bucket, n), parts in story.living.items():
+        if parts:
+            raise ProofError(f"nothing shows that part {min(parts)} of {bucket} number {n} is gone")
+    return tuple(story.gone)
+
+
+@dataclass(slots=True)
+class _Story:
+    """What became of one record, as the entries that were proved tell it, in the order of the log.
+
+    Attributes:
+        living: By place, the parts of which no entry has said that they are gone.
+        gone: What was said so far.
+        collected: Other records that were collected, of which one may correct this one.
+    """
+
+    living: dict[Place, set[str]]
+    gone: list[Gone]
+    collected: dict[Place, set[str]]
+
+    def read(self, index: int, said: entry.Entry) -> None:
+        match said:
+            case entry.Collect():
+                self.collected[said.bucket, said.n] = set(said.parts)
+            case entry.Event() if (said.bucket, said.n) in self.living:
+                left = self.living[said.bucket, said.n]
+                self.living[said.to_bucket, said.to_n] = set(left)
+            case entry.Correct() if (said.bucket, said.n) in self.living:
+                self._corrected((said.by_bucket, said.by_n))
+            case entry.Erased():
+                self._take(index, said, [(said.bucket, said.n)], "erased")
+            case entry.Certificate() if said.complete:  # rule 1
+                covered = [
+                    (bucket, n)
+                    for bucket, n in self.living
+                    if bucket == said.bucket and said.first <= n <= said.last
+                ]
+                self._take(index, said, covered, "certificate")
+            case _:
+                pass
+
+    def _corrected(self, by: Place) -> None:
+        if by not in self.collected:
+            raise ProofError(f"give the proof of the `collect` entry of {by[0]} number {by[1]} too")
+        self.living[by] = set(self.collected[by])
+
+    def _take(
+        self,
+        index: int,
+        said: entry.Erased | entry.Certificate,
+        places: Iterable[Place],
+        kind: str,
+    ) -> None:
+        for place in places:
+            left = self.living.get(place, set())
+            for part in sorted(left & set(said.parts)):
+                left.discard(part)
+                self.gone.append(Gone(part=part, place=place, index=index, at=said.at, kind=kind))
+
+
+def _story(tx: Transaction, org: str, bucket: int, n: int) -> Iterator[tuple[Place, vault.Record]]:
+    """Yield the record and each record it became, with their places."""
+    record = vault.find_record(tx, org, bucket, n)
+    last = vault.follow(tx, record)  # raises if the moves lead in a circle
+    while True:
+        yield _place(tx, org, record.bucket, record.n), record
+        if record == last or record.moved_bucket is None or record.moved_n is None:
+            return
+        record = vault.find_record(tx, org, record.moved_bucket, record.moved_n)
+
+
+def _place(tx: Transaction, org: str, bucket: int, n: int) -> Place:
+    return buckets.load(tx, org, bucket).name, n
+
+
+def _add(  # noqa: PLR0917 - what a proof is made of
+    tx: Transaction,
+    log: Log,
+    found: dict[int, Proof],
+    index: int,
+    kind: str,
+    place: Place,
+    parts: tuple[str, ...],
+) -> None:
+    if index not in found:
+        found[index] = Proof(
+            bucket=place[0], n=place[1], parts=parts, kind=kind, index=index,
+            text=log.proof(tx, index),
+        )  # fmt: skip

@@ -1,10 +1,16 @@
-"""Intents: what was announced in the ledger and is not certified yet. Work that a crash must not lose.
+"""Intents: what was announced in the ledger and must be done and certified. Work that a crash must not lose.
 
-An erasure or destruction is three steps in two databases:
-  1. the intent and its ledger entry commit here;            crash: ``run`` finds it and goes on
-  2. the key store destroys keys and rotates its epoch;      crash: repeated, which is harmless
-  3. the certificate's entry and the new state commit here.  crash: steps 2 and 3 are repeated
-Nothing is certified that was not done, nothing is done that was not announced.
+A *destruction* drops parts of a bucket, an *erasure* punctures parts of one record. Both are three steps
+in two databases (``run`` carries out the second and third, and says what a crash leaves):
+
+    announced ──► keys destroyed ──► certified
+    (entry ``destroy`` or ``erasure``)  (entry ``certificate`` or ``erased``)
+
+Rules kept in this file:
+  1. An intent, its ledger entry and the change of state it begins are written in one transaction.
+  2. Nothing here decides whether something may go: ``due``, ``hold``, ``order`` and ``erasure`` do.
+  3. The log's head is locked before any row (``Log.append`` of nothing), so that whoever else appends
+     stands in the same queue and no two transactions wait for each other.
 """
 
 from collections.abc import Sequence
@@ -15,15 +21,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.errors import StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.store import bucket as buckets
-from epilock.store import vault
 from epilock.store.bucket import DYING, Bucket
 
 DESTROY, ERASE = "destroy", "erase"
-REASONS = ("withdrawal", "objection", "correction", "event")
 
 intents = sealed_table(
     "intents",
@@ -34,13 +37,12 @@ intents = sealed_table(
     sa.Column("bucket", sa.Integer, nullable=False),
     sa.Column("parts", Json, nullable=False),
     sa.Column("n", sa.Integer),
-    sa.Column("to_bucket", sa.Integer),
-    sa.Column("to_n", sa.Integer),
+    sa.Column("cause", sa.BigInteger),
     sa.Column("announced", Instant, nullable=False),
     sa.Column("done", Instant),
     sa.Column("entry_index", sa.BigInteger),
-    sa.Column("first", sa.Integer),
-    sa.Column("last", sa.Integer),
+    sa.Index("intents_open", "org", "done"),
+    sa.Index("intents_record", "org", "bucket", "n"),
 )
 
 
@@ -53,13 +55,12 @@ class Intent:
         intent: Its code, the ``destruction`` or ``erasure`` of its entries.
         kind: ``destroy`` (parts of a bucket) or ``erase`` (parts of one record).
         bucket: Bucket id.
-        parts: Names of the parts.
+        parts: Names of the parts, sorted.
         n: Record number, for ``erase``.
-        to_bucket, to_n: The record that took its place (a correction, an event), or None.
+        cause: Index of the ``event`` or ``correct`` entry that moved the record, or None.
         announced: When.
-        done: When it was certified, or None.
-        entry_index: Index of the certifying entry, or None.
-        first, last: Range of numbers that a certificate covers, or None.
+        done: When it was certified, or None. A certificate that is not complete leaves it None.
+        entry_index: Index of the latest certifying entry, or None.
     """
 
     org: str
@@ -68,13 +69,10 @@ class Intent:
     bucket: int
     parts: tuple[str, ...]
     n: int | None
-    to_bucket: int | None
-    to_n: int | None
+    cause: int | None
     announced: datetime
     done: datetime | None
     entry_index: int | None
-    first: int | None
-    last: int | None
 
 
 def announce_destruction(
@@ -88,7 +86,12 @@ def announce_destruction(
     due: datetime | None,
     now: datetime,
 ) -> Intent:
-    """Announce that ``parts`` of a bucket go; the caller has checked that they may."""
+    """Announce that ``parts`` of a bucket go, by ``rule``; from here on they take no records.
+
+    Raises:
+        StateError: A part is not alive.
+    """
+    log.append(tx, [], now=now)  # rule 3
     buckets.retire_parts(tx, bucket, parts, DYING, now=now)
     code = new_id("x")
     tx.insert(
@@ -111,75 +114,69 @@ def announce_erasure(
     standard_ref: str,
     bucket: Bucket,
     n: int,
+    parts: Sequence[str],
     reason: str,
     now: datetime,
-    to: tuple[int, int] | None = None,
+    cause: int | None = None,
 ) -> Intent:
-    """Announce that what is left of one record goes; ``to`` (bucket id, number) takes its place.
-
-    Raises:
-        NotFoundError: There is no such record.
-        StateError: Nothing is left of it, or it is being erased already, or the reason is unknown.
-    """
-    if reason not in REASONS:
-        raise StateError(f"a record is erased for {', '.join(REASONS)}")
-    record = vault.find_record(tx, bucket.org, bucket.id, n)
-    parts = sorted(p for p in record.left if p in bucket.live)
-    pending = [i for i in open_intents(tx, bucket.org) if (i.bucket, i.n) == (bucket.id, n)]
-    if not parts or record.state != buckets.LIVE or pending:
-        raise StateError("nothing is left of this record, or it is being erased already")
+    """Announce that ``parts`` of record ``n`` go; ``cause`` is the entry that moved it elsewhere."""
+    log.append(tx, [], now=now)  # rule 3
     code = new_id("e")
     tx.insert(
-        intents, org=bucket.org, intent=code, kind=ERASE, bucket=bucket.id, parts=parts, n=n,
-        to_bucket=None if to is None else to[0], to_n=None if to is None else to[1], announced=now,
+        intents, org=bucket.org, intent=code, kind=ERASE, bucket=bucket.id, parts=sorted(parts),
+        n=n, cause=cause, announced=now,
     )  # fmt: skip
     said = entry.Erasure(
         org=bucket.org, standard=standard_ref, at=entry.stamp(now), erasure=code, bucket=bucket.name,
-        n=n, parts=parts, reason=reason,
+        n=n, parts=sorted(parts), reason=reason,
     )  # fmt: skip
     log.append(tx, [entry.encode(said)], now=now)
     return load(tx, bucket.org, code)
 
 
-def load(tx: Transaction, org: str, intent: str) -> Intent:
-    """Return the intent.
+def load(tx: Transaction, org: str, intent: str, *, lock: bool = False) -> Intent:
+    """Return the intent; with ``lock`` it stays as it is until the transaction ends.
 
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _intent(tx.get(intents, org=org, intent=intent))
+    return _intent(tx.get(intents, lock=lock, org=org, intent=intent))
 
 
 def open_intents(tx: Transaction, org: str) -> list[Intent]:
-    """Return the intents of ``org`` that are not certified, the oldest first."""
-    rows = tx.all(
-        intents, intents.c.org == org, intents.c.done.is_(None), order_by=[intents.c.announced]
-    )
-    return [_intent(r) for r in rows]
+    """Return the intents of ``org`` that are not certified in full, the oldest first."""
+    return _all(tx, intents.c.org == org, intents.c.done.is_(None))
+
+
+def organisations(tx: Transaction) -> list[str]:
+    """Return the organisations that have open intents."""
+    query = sa.select(intents.c.org).where(intents.c.done.is_(None)).distinct()
+    return sorted(tx.conn.execute(query).scalars())
 
 
 def of_bucket(tx: Transaction, org: str, bucket: int) -> list[Intent]:
-    """Return all intents of a bucket, the oldest first."""
-    rows = tx.all(
-        intents, intents.c.org == org, intents.c.bucket == bucket, order_by=[intents.c.announced]
-    )
-    return [_intent(r) for r in rows]
+    """Return the destructions of a bucket's parts, the oldest first."""
+    c = intents.c
+    return _all(tx, c.org == org, c.bucket == bucket, c.kind == DESTROY)
+
+
+def of_record(tx: Transaction, org: str, bucket: int, n: int) -> list[Intent]:
+    """Return the erasures of one record, the oldest first."""
+    c = intents.c
+    return _all(tx, c.org == org, c.bucket == bucket, c.n == n)
 
 
 def certify(
-    tx: Transaction,
-    found: Intent,
-    *,
-    entry_index: int,
-    first: int | None,
-    last: int | None,
-    now: datetime | None,
+    tx: Transaction, found: Intent, *, entry_index: int, complete: bool, now: datetime
 ) -> None:
-    """Note that the intent is done, in the transaction that appended its certificate."""
-    tx.update(
-        intents, {"org": found.org, "intent": found.intent}, done=now, entry_index=entry_index,
-        first=first, last=last,
-    )  # fmt: skip
+    """Note the certifying entry, in the transaction that appended it."""
+    key = {"org": found.org, "intent": found.intent}
+    tx.update(intents, key, entry_index=entry_index, done=now if complete else None)
+
+
+def _all(tx: Transaction, *where: sa.ColumnElement[bool]) -> list[Intent]:
+    rows = tx.all(intents, *where, order_by=[intents.c.announced, intents.c.intent])
+    return [_intent(row) for row in rows]
 
 
 def _intent(row: dict[str, Any]) -> Intent:

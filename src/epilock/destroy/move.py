@@ -4,97 +4,41 @@ Until the event that starts its clock (release from quarantine, delivery) a reco
 bucket, under the ceiling. The event reseals what is left of it into the bucket of the event's day, where
 it dies with all others of that day; the old leaf is punctured. A leaf seals once, so a correction is a
 new record too. The receipt follows.
+
+In one transaction: the new record, the entry ``event`` or ``correct``, the old record marked as moved and
+its rows deleted, and the intent to erase its keys. From that entry on the monitor counts the record as
+one of the new bucket and as erased from the old; so do the rows. ``run.complete`` then punctures.
+
+Rules kept in this file:
+  1. An event is entered once, for a record whose clock it starts, and not after its day under the
+     ceiling has come: so it can't be used to keep anything longer twice.
+  2. Nothing moves under a hold, or while part of it is being erased or destroyed.
+  3. What is opened to be resealed stays in this process's memory for that moment; nobody is shown it.
 """
 
-from datetime import date, datetime
+import threading
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from epilock.db import Transaction
-from epilock.destroy import hold as holds
+from epilock.destroy import due as dues
+from epilock.destroy import erasure
 from epilock.destroy import intent as intents
 from epilock.destroy.intent import Intent
-from epilock.errors import InputError, StateError
+from epilock.errors import ErasedError, InputError, NotDueError, StateError, TamperedError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.store import tags, vault
-from epilock.store.bucket import COLLECTION, Bucket
+from epilock.store import removal, tags, vault
+from epilock.store.bucket import COLLECTION, Bucket, leases
 from epilock.store.keys import KeyStore
+from epilock.store.seal import Sealer
+from epilock.store.vault import Record
 
-HOLDER = "event"  # who holds the leases of event buckets: this process, for the one transaction
-
-
-def start_clock(
-    tx: Transaction,
-    log: Log,
-    keys: KeyStore,
-    standard: Standard,
-    *,
-    bucket: Bucket,
-    n: int,
-    event: str,
-    day: date,
-    now: datetime,
-) -> Intent:
-    """Reseal record ``n`` into the bucket of the event's day and announce the old one's erasure.
-
-    ``run.complete`` then punctures the old leaf. The caller's transaction holds both or neither.
-
-    Raises:
-        InputError: The event is not the one that starts this circumstance's clock, or the day is wrong.
-        StateError: The clock runs already, or nothing is left of the record.
-        HeldError: The bucket is held.
-    """
-    starts = {
-        r.starts
-        for by_level in standard.circumstances[bucket.circumstance].retentions.values()
-        for r in by_level.values()
-    }
-    if event not in starts - {COLLECTION}:
-        known = ", ".join(sorted(starts - {COLLECTION})) or "none"
-        raise InputError(f"the event that starts the clock of {bucket.circumstance}: {known}")
-    if bucket.clock != COLLECTION:
-        raise StateError("the clock of this record runs already")
-    today = now.astimezone(CHINA).date()
-    future = bool(standard.events[event].facts.get("future"))
-    if day < bucket.day or (day > today and not future):
-        raise InputError("the event's day must lie between the day of collection and today")
-    holds.check_free(tx, bucket.org, bucket.id, now=now)
-    record = vault.find_record(tx, bucket.org, bucket.id, n)
-    plain = vault.open_record(tx, keys, bucket.org, bucket.id, n)
-    target = buckets.ensure(
-        tx, log, keys, standard, org=bucket.org, authority=bucket.authority,
-        emergency=bucket.emergency, circumstance=bucket.circumstance, day=day, clock=event, now=now,
-    )  # fmt: skip
-    block = buckets.take_lease(
-        tx, log, target, standard_ref=standard.ref, holder=HOLDER, now=now,
-        until=buckets.lease_end(target, now),
-    )  # fmt: skip
-    sealer = vault.lease_sealer(tx, keys, target, block)
-    to_n = sealer.take()
-    sealed = sealer.seal(to_n, plain)
-    sealer.close()
-    buckets.return_lease(tx, target, block, now=now)
-    said = entry.Event(
-        org=bucket.org, standard=standard.ref, at=entry.stamp(now), bucket=bucket.name, n=n,
-        event=event, day=day.isoformat(), to_bucket=target.name, to_n=to_n,
-    )  # fmt: skip
-    index = log.append(tx, [entry.encode(said)], now=now).first
-    row = vault.record_row(
-        org=target.org, bucket=target.id, n=to_n, point=record.point, entry_index=index,
-        handle=record.handle, notice=record.notice, parts=tuple(plain),
-        language=record.language or "zh", given=record.given or 0, minor=record.minor or 0,
-        at=record.at or now, digest=record.digest or bytes(vault.DIGEST_BYTES),
-    )  # fmt: skip
-    vault.keep(tx, [row], sealed.rows)
-    found = tags.terms(tags.parse(plain))
-    key = keys.tag_key(target.org, target.emergency)
-    tags.keep(tx, tags.tag_rows(keys.suite, key, (target.org, target.id, to_n), found))
-    return intents.announce_erasure(
-        tx, log, standard_ref=standard.ref, bucket=bucket, n=n, reason="event", now=now,
-        to=(target.id, to_n),
-    )  # fmt: skip
+HOLDER = "event"  # who holds the leases of event buckets: this process, see ``Mover``
+LEASE = timedelta(hours=12)
 
 
 def correct(
@@ -104,23 +48,214 @@ def correct(
     standard_ref: str,
     bucket: Bucket,
     n: int,
-    by: vault.Record,
+    by: Record,
     now: datetime,
 ) -> Intent:
     """Put the record ``by``, stored before in this transaction, in the place of record ``n``.
 
     Raises:
-        StateError: Nothing is left of the old record.
+        NotFoundError: There is no such record.
         HeldError: The bucket is held.
+        StateError: The old record is not live, or part of it is being erased or destroyed; or ``by`` is
+            another organisation's.
+        ErasedError: Nothing is left of the old record.
     """
-    holds.check_free(tx, bucket.org, bucket.id, now=now)
+    if by.org != bucket.org:
+        raise StateError("a record is corrected by one of the same organisation")
+    log.append(tx, [], now=now)  # the head first, as ``intent`` says
+    old = erasure.check_still(tx, bucket, n, now=now)
     target = buckets.load(tx, by.org, by.bucket)
     said = entry.Correct(
         org=bucket.org, standard=standard_ref, at=entry.stamp(now), bucket=bucket.name, n=n,
         by_bucket=target.name, by_n=by.n,
     )  # fmt: skip
-    log.append(tx, [entry.encode(said)], now=now)
+    cause = log.append(tx, [entry.encode(said)], now=now).first
+    return _leave(
+        tx, log, standard_ref, bucket, old, to=(by.bucket, by.n), reason="correction", cause=cause,
+        now=now,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Lease:
+    """A lease of this thread; ``code`` tells it from one of a transaction that was rolled back."""
+
+    code: str
+    until: datetime
+    sealer: Sealer
+
+
+class Mover:
+    """Enters events; each thread of the process has its own leases, so threads may share it.
+
+    Args:
+        log: The log.
+        keys: The key store.
+        standard: The rules.
+    """
+
+    def __init__(self, log: Log, keys: KeyStore, standard: Standard) -> None:
+        self._log = log
+        self._keys = keys
+        self._standard = standard
+        self._here = threading.local()
+
+    def start_clock(
+        self, tx: Transaction, *, bucket: Bucket, n: int, event: str, day: date, now: datetime
+    ) -> Intent:
+        """Reseal record ``n`` into the bucket of the event's day and announce the old one's erasure.
+
+        Raises:
+            InputError: The event is not the one that starts this circumstance's clock, or the day is not
+                from the day of collection to today (an expiry may lie in the future).
+            NotFoundError: There is no such record.
+            NotDueError: It is due already, and no event makes it stay.
+            HeldError: The bucket is held.
+            StateError: The clock runs already, the record is not live, or part of it is being erased or
+                destroyed.
+            ErasedError: Nothing is left of it.
+            TamperedError: A row is not what was stored.
+        """
+        self._check(bucket, event, day, now)
+        self._log.append(tx, [], now=now)  # the head first, as ``intent`` says
+        old = erasure.check_still(tx, bucket, n, now=now)
+        plain = vault.open_known(
+            tx, self._keys, buckets.load(tx, bucket.org, bucket.id), old
+        )  # what is alive of it
+        self._check_clocks(tx, bucket, tuple(plain), event, now)
+        target = buckets.ensure(
+            tx, self._log, self._keys, self._standard, org=bucket.org, authority=bucket.authority,
+            emergency=bucket.emergency, circumstance=bucket.circumstance, day=day, clock=event,
+            now=now,
+        )  # fmt: skip
+        sealer = self._sealer(tx, target, now)
+        to_n = sealer.take()
+        sealed = sealer.seal(to_n, plain)
+        said = entry.Event(
+            org=bucket.org, standard=self._standard.ref, at=entry.stamp(now), bucket=bucket.name,
+            n=n, event=event, day=day.isoformat(), to_bucket=target.name, to_n=to_n,
+        )  # fmt: skip
+        cause = self._log.append(tx, [entry.encode(said)], now=now).first
+        vault.keep(tx, [_row(old, target, to_n, tuple(plain), cause)], sealed.rows)
+        self._tag(tx, target, to_n, plain)
+        return _leave(
+            tx, self._log, self._standard.ref, bucket, old, to=(target.id, to_n), reason="event",
+            cause=cause, now=now,
+        )  # fmt: skip
+
+    def give_back(self, tx: Transaction, *, now: datetime) -> None:
+        """Return this thread's leases and forget their keys; at the end of a command."""
+        for lease in self._leases().values():
+            lease.sealer.close()
+            bucket = lease.sealer.bucket
+            if self._is_good(tx, lease, now):
+                buckets.return_lease(tx, bucket, lease.sealer.block, now=now)
+        self._leases().clear()
+
+    def _check(self, bucket: Bucket, event: str, day: date, now: datetime) -> None:
+        where = self._standard.circumstances.get(bucket.circumstance)
+        known = {
+            kept.starts
+            for by_level in (where.retentions.values() if where else ())
+            for kept in by_level.values()
+        } - {COLLECTION}
+        if event not in known:
+            one = ", ".join(sorted(known)) or "none"
+            raise InputError(f"the event that starts the clock of {bucket.circumstance}: {one}")
+        if bucket.clock != COLLECTION:
+            raise StateError(f"the clock of this record runs since its {bucket.clock}")
+        future = bool(self._standard.events[event].facts.get("future"))
+        if day < bucket.day or (day > now.astimezone(CHINA).date() and not future):
+            raise InputError("the event's day lies between the day of collection and today")
+
+    def _check_clocks(
+        self, tx: Transaction, bucket: Bucket, parts: tuple[str, ...], event: str, now: datetime
+    ) -> None:
+        for part in parts:
+            due = dues.part_due(tx, self._standard, bucket, part)
+            if due.at is not None and due.at <= now:
+                raise NotDueError(
+                    f"part {part} of {bucket.name} was due on {due.last_day}: no event makes it stay",
+                    rule=due.rule, source=dues.SOURCE, allowed="it goes with the next run",
+                )  # fmt: skip
+            if any(
+                self._standard.retention(bucket.circumstance, part, level).starts != event
+                for level in self._standard.levels
+            ):
+                raise StateError(f"the clock of part {part} is not started by {event}")
+
+    def _sealer(self, tx: Transaction, target: Bucket, now: datetime) -> Sealer:
+        """Return a sealer of this thread with numbers left, whose lease is a committed one or ours."""
+        mine = self._leases()
+        for place in [p for p, lease in mine.items() if now >= lease.until]:
+            mine.pop(place).sealer.close()
+        known = mine.get((target.org, target.name))
+        if known is not None and known.sealer.left and self._is_good(tx, known, now):
+            return known.sealer
+        if known is not None:
+            known.sealer.close()
+        until = now + LEASE
+        block = buckets.take_lease(
+            tx, self._log, target, standard_ref=self._standard.ref, holder=HOLDER, until=until,
+            now=now,
+        )  # fmt: skip
+        code = tx.get(leases, org=target.org, bucket=target.id, block=block)["lease"]
+        sealer = vault.lease_sealer(tx, self._keys, target, block)
+        mine[target.org, target.name] = _Lease(code, until, sealer)
+        return sealer
+
+    def _is_good(self, tx: Transaction, lease: _Lease, now: datetime) -> bool:
+        """Tell whether the lease is still in the database: its transaction may have been rolled back."""
+        bucket, block = lease.sealer.bucket, lease.sealer.block
+        row = tx.find(leases, org=bucket.org, bucket=bucket.id, block=block)
+        good = row is not None and row["lease"] == lease.code and row["returned"] is None
+        return good and now < lease.until
+
+    def _leases(self) -> dict[tuple[str, str], _Lease]:
+        if not hasattr(self._here, "leases"):
+            self._here.leases = {}
+        found: dict[tuple[str, str], _Lease] = self._here.leases
+        return found
+
+    def _tag(self, tx: Transaction, target: Bucket, n: int, plain: dict[str, bytes]) -> None:
+        key = self._keys.tag_key(target.org, target.emergency)
+        found = tags.terms(tags.parse(plain))
+        tags.keep(tx, tags.tag_rows(self._keys.suite, key, (target.org, target.id, n), found))
+
+
+def _row(
+    old: Record, target: Bucket, n: int, parts: tuple[str, ...], entry_index: int
+) -> vault.RecordRow:
+    """Return the row of the record that ``old`` becomes: the same receipt, notice and acts."""
+    kept = (old.language, old.given, old.minor, old.at, old.digest)
+    language, given, minor, at, digest = kept
+    if language is None or given is None or minor is None or at is None or digest is None:
+        raise TamperedError(f"records (org={old.org}, bucket={old.bucket}, n={old.n}) is not whole")
+    return vault.record_row(
+        org=target.org, bucket=target.id, n=n, point=old.point, entry_index=entry_index,
+        handle=old.handle, notice=old.notice, parts=parts, language=language, given=given,
+        minor=minor, at=at, digest=digest,
+    )  # fmt: skip
+
+
+def _leave(
+    tx: Transaction,
+    log: Log,
+    standard_ref: str,
+    bucket: Bucket,
+    old: Record,
+    *,
+    to: tuple[int, int],
+    reason: str,
+    cause: int,
+    now: datetime,
+) -> Intent:
+    """Mark ``old`` as moved, delete its rows and announce that the keys of what was left of it go."""
+    left = [p for p in old.left if p in buckets.load(tx, bucket.org, bucket.id).live]
+    if not left:
+        raise ErasedError("nothing of this is left: erased, or destroyed with its bucket")
+    removal.move(tx, bucket.org, bucket.id, old.n, to=to)
     return intents.announce_erasure(
-        tx, log, standard_ref=standard_ref, bucket=bucket, n=n, reason="correction", now=now,
-        to=(by.bucket, by.n),
+        tx, log, standard_ref=standard_ref, bucket=bucket, n=old.n, parts=left,
+        reason=reason, cause=cause, now=now,
     )  # fmt: skip
