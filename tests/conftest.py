@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -53,32 +54,30 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a PostgreSQL server of this test process, without a database name."""
     bin_ = _postgres_bin()
     if bin_ is None:
         pytest.skip("PostgreSQL is not installed")
-    home = tmp_path_factory.mktemp("postgres")
+    home = Path(tempfile.mkdtemp(prefix="epilock-postgres-"))
     data, port = home / "data", _free_port()
     prefix: list[str] = []
     if os.geteuid() == 0:  # initdb refuses root
-        for folder in (home, *home.parents):
-            if folder != Path("/") and folder.owner() == "root" and "pytest" in str(folder):
-                folder.chmod(0o755)
         shutil.chown(home, "postgres")
         prefix = ["runuser", "-u", "postgres", "--"]
     subprocess.run(
         [*prefix, str(bin_ / "initdb"), "-D", str(data), "-A", "trust", "-U", "epilock", "-E", "UTF8",
          "--no-sync", "--locale=C"], check=True, capture_output=True, cwd="/",
     )  # fmt: skip
+    log = (home / "log").open("wb")
     server = subprocess.Popen(
         [*prefix, str(bin_ / "postgres"), "-D", str(data), "-p", str(port), "-k", str(home),
          "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=100"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        stdout=log, stderr=log, cwd="/", start_new_session=True,
     )  # fmt: skip
-    url = f"postgresql+psycopg://epilock@127.0.0.1:{port}"
-    admin = sa.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
-    for _ in range(200):
+    url = f"postgresql+psycopg://epilock@127.0.0.1:{port}/postgres"
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    for _ in range(600):
         try:
             with admin.connect() as conn:
                 conn.execute(sa.text("SELECT 1"))
@@ -89,29 +88,31 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     admin.dispose()
     server.terminate()
     server.wait(timeout=20)
+    log.close()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
     """URLs of two empty databases: the main one and the key store's."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/main.sqlite", f"sqlite:///{tmp_path}/keys.sqlite"
         return
     server = request.getfixturevalue("postgres")
     name = f"t{os.urandom(6).hex()}"
-    admin = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as conn:  # a schema is made in milliseconds, a database is not
+        conn.execute(sa.text(f"CREATE SCHEMA {name}"))
+        conn.execute(sa.text(f"CREATE SCHEMA {name}_keys"))
+    yield tuple(f"{server}?options=-csearch_path%3D{n}" for n in (name, f"{name}_keys"))
     with admin.connect() as conn:
-        conn.execute(sa.text(f"CREATE DATABASE {name}"))
-        conn.execute(sa.text(f"CREATE DATABASE {name}_keys"))
-    yield f"{server}/{name}", f"{server}/{name}_keys"
-    with admin.connect() as conn:
-        conn.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-        conn.execute(sa.text(f"DROP DATABASE {name}_keys WITH (FORCE)"))
+        conn.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
+        conn.execute(sa.text(f"DROP SCHEMA {name}_keys CASCADE"))
     admin.dispose()
 
 
 @pytest.fixture
-def database(database_url: tuple[str, str]) -> Iterator[Database]:
+def database(database_url: tuple[str, ...]) -> Iterator[Database]:
     """The main database, its tables made."""
     engine = open_engine(database_url[0])
     metadata.create_all(engine)
@@ -121,7 +122,7 @@ def database(database_url: tuple[str, str]) -> Iterator[Database]:
 
 
 @pytest.fixture
-def key_database(database_url: tuple[str, str]) -> Iterator[Database]:
+def key_database(database_url: tuple[str, ...]) -> Iterator[Database]:
     """The key store's database, its tables made."""
     engine = open_engine(database_url[1])
     key_metadata.create_all(engine)
