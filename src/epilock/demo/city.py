@@ -14,6 +14,7 @@ from epilock import assemble
 from epilock.assemble import Parts
 from epilock.collect import issue
 from epilock.collect.adopt import adopt
+from epilock.collect.consent import GUARDIAN
 from epilock.collect.form import Form, Submission
 from epilock.collect.point import Field, Plan, Point
 from epilock.collect.record import Stored
@@ -280,7 +281,7 @@ def form_in_force(parts: Parts, org: str, point: str) -> Form:
 def fill(form: Form, person: Person, number: int) -> Submission:
     """Return what a made-up ``person`` sends: every act given, every field answered."""
     client = UUID(int=(7 << 120) | (number << 40) | form.version, version=4)
-    given = [a for a in form.acts.ids if a != "guardian" or _needs_guardian(form)]
+    given = [a for a in form.acts.ids if a != GUARDIAN or person.child or _needs_guardian(form)]
     return Submission(
         client=str(client), notice=form.notice, given=given,
         fields={f.id: person.answers.get(f.category, "无") for f in form.fields},

@@ -21,6 +21,7 @@ class Person:
     resident_id: str
     mobile: str
     birth: date
+    child: bool
     answers: dict[str, str]
 
 
@@ -44,6 +45,7 @@ def _person(rng: random.Random, today: date) -> Person:
         resident_id=digits + _CHECK[total % 11],
         mobile=mobile,
         birth=birth,
+        child=(today - birth).days < 14 * 366,
         answers={
             "identity.name": name,
             "identity.sex": "男" if int(digits[16]) % 2 else "女",

@@ -41,7 +41,7 @@ OPENED, REFUSED = "opened", "refused"
 SUBJECT = "subject"
 SUBJECT_ACCESS = "subject-access"
 FORMS = ("raw", "masked")
-MOST_RECORDS = 500  # of one decision, so that its entry stays small
+MOST_RECORDS = 150  # of one decision, as its ledger entry holds
 TWO_PERSONS_ABOVE = 10  # subjects of grade 4 (standard, section 3)
 _GRADE_4 = 4
 
