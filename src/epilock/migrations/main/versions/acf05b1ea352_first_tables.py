@@ -135,6 +135,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("org", "hold"),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.create_index("holds_bucket", ["org", "bucket"], unique=False)
+
     op.create_table(
         "intents",
         sa.Column("org", sa.String(length=31), nullable=False),
@@ -143,17 +146,18 @@ def upgrade() -> None:
         sa.Column("bucket", sa.Integer(), nullable=False),
         sa.Column("parts", epilock.db.Json(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=True),
-        sa.Column("to_bucket", sa.Integer(), nullable=True),
-        sa.Column("to_n", sa.Integer(), nullable=True),
+        sa.Column("cause", sa.BigInteger(), nullable=True),
         sa.Column("announced", epilock.db.Instant(), nullable=False),
         sa.Column("done", epilock.db.Instant(), nullable=True),
         sa.Column("entry_index", sa.BigInteger(), nullable=True),
-        sa.Column("first", sa.Integer(), nullable=True),
-        sa.Column("last", sa.Integer(), nullable=True),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("org", "intent"),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("intents", schema=None) as batch_op:
+        batch_op.create_index("intents_open", ["org", "done"], unique=False)
+        batch_op.create_index("intents_record", ["org", "bucket", "n"], unique=False)
+
     op.create_table(
         "leases",
         sa.Column("org", sa.String(length=31), nullable=False),
@@ -268,12 +272,18 @@ def upgrade() -> None:
         sa.Column("stage", sa.String(length=12), nullable=False),
         sa.Column("by", sa.String(length=20), nullable=False),
         sa.Column("proposed", epilock.db.Instant(), nullable=False),
+        sa.Column("cooling", sa.Integer(), nullable=False),
         sa.Column("not_before", epilock.db.Instant(), nullable=False),
         sa.Column("approved_by", sa.String(length=20), nullable=True),
+        sa.Column("approved_org", sa.String(length=31), nullable=True),
+        sa.Column("intent", sa.String(length=20), nullable=True),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("org", "order"),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("orders", schema=None) as batch_op:
+        batch_op.create_index("orders_stage", ["org", "stage"], unique=False)
+
     op.create_table(
         "organisations",
         sa.Column("org", sa.String(length=31), nullable=False),
