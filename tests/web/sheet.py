@@ -62,6 +62,18 @@ class Sheet(HTMLParser):
         """The form that has this button."""
         return next(f for f in self.forms if (name, value) in f.buttons)
 
+    def with_field(self, name: str) -> Form:
+        """The form that has this field to fill in."""
+        return next(f for f in self.forms if name in f.fields)
+
+    def to(self, ending: str) -> Form:
+        """The form that is sent to an address with this ending."""
+        return next(f for f in self.forms if f.action.partition("?")[0].endswith(ending))
+
+    def value(self, name: str) -> str:
+        """What a field or hidden field holds."""
+        return next(v for f in self.forms for n, v in f.values if n == name)
+
     def send(self, form: Form, *more: tuple[str, str], **typed: str) -> "Sheet":
         """Send ``form`` with boxes ticked (``more``) and fields typed into; follow where it leads."""
         given = [(n, v) for n, v in form.values if n not in typed]

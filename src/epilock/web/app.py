@@ -9,23 +9,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock.assemble import Parts
-from epilock.errors import EpilockError
+from epilock.destroy.move import Mover
+from epilock.errors import EpilockError, SignInError
 from epilock.web import log, resident, static
+from epilock.web.console.desk import UnfinishedError
+from epilock.web.console.door import HOME
+from epilock.web.console.rooms import ROUTERS
 from epilock.web.page import Pages
 from epilock.web.problem import Problem, responder
 from epilock.web.request import Site
 from epilock.web.security import Guard
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """Return the site of an installation; ``parts`` are opened and closed by the caller."""
+def create_app(parts: Parts, *, insist: bool = True) -> FastAPI:
+    """Return the site of an installation; ``parts`` are opened and closed by the caller.
+
+    Args:
+        parts: The running installation.
+        insist: Whether staff must set up a second factor before anything else; only a demonstration
+            says no.
+    """
     pages = Pages()
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",
     )  # fmt: skip
-    app.state.site = Site(parts, pages)
-    app.state.parts = parts
+    app.state.site = Site(parts, pages, Mover(parts.log, parts.keys, parts.standard))
+    app.state.insist = insist
 
     def page(request: Request, problem: Problem) -> Response:
         return pages.show(request, "problem.html", status=problem.status, problem=problem)
@@ -36,11 +46,21 @@ def create_app(parts: Parts) -> FastAPI:
     respond = responder(page, title)
 
     async def handle(request: Request, error: Exception) -> Response:
+        if isinstance(error, SignInError) and request.url.path.startswith("/console"):
+            return to_the_door(request, error)
         return respond(request, error)
+
+    def to_the_door(request: Request, error: SignInError) -> Response:
+        if isinstance(error, UnfinishedError):
+            return pages.go(request, error.path)
+        back = request.url.path if request.method == "GET" else HOME
+        return pages.go(request, "/console/sign-in", to=back)
 
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     app.add_middleware(Guard, respond=respond, secure=parts.settings.secure_cookies)
     for module in (static, resident, log):
         app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app

@@ -217,7 +217,7 @@ def _holding(parts: tuple[DuePart, ...], now: datetime) -> Holding:
     bucket = parts[0].bucket
     return Holding(
         name=bucket.name, org=bucket.org, circumstance=bucket.circumstance,
-        day=bucket.day.isoformat(), parts=parts, overdue=any(p.is_due(now) for p in parts),
+        day=bucket.day.isoformat(), parts=parts, overdue=any(p.is_overdue(now) for p in parts),
     )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from epilock.assemble import Parts
+from epilock.destroy.move import Mover
+from epilock.errors import InputError
 from epilock.standard.level import CHINA
 from epilock.web.page import Pages
 
@@ -20,10 +22,12 @@ class Site:
     Attributes:
         parts: The running installation.
         pages: Renders.
+        mover: Enters events that start a record's clock.
     """
 
     parts: Parts
     pages: Pages
+    mover: Mover
 
     def now(self) -> datetime:
         """Return the instant."""
@@ -56,6 +60,23 @@ def word(form: FormData, name: str, *, most: int = 4000) -> str:
     return value.strip()[:most] if isinstance(value, str) else ""
 
 
+def day_in(form: FormData, name: str) -> date:
+    """Return the calendar day in the field ``name`` of a form.
+
+    Raises:
+        InputError: There is none.
+    """
+    try:
+        return date.fromisoformat(word(form, name, most=10))
+    except ValueError:
+        raise InputError(f"{name}: a day is written 2026-03-14") from None
+
+
 def words(form: FormData, name: str) -> list[str]:
     """Return all values of the field ``name``: ticked boxes."""
     return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def address_of(request: Request) -> str:
+    """Return the network address that asks, for rate limits."""
+    return request.client.host if request.client else ""

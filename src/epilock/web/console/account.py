@@ -1,0 +1,65 @@
+"""Accounts of an organisation and their roles; for its administrator, who can open no record."""
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from epilock.errors import EpilockError
+from epilock.use import staff
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.problem import of as problem_of
+from epilock.web.request import word, words
+
+router = APIRouter(include_in_schema=False, prefix="/console/accounts")
+PART = "accounts"
+
+
+@router.get("")
+def get_accounts(desk: DeskOf) -> Response:
+    """Show the accounts and the form that adds one."""
+    desk.enter(PART)
+    return _page(desk)
+
+
+@router.post("")
+def post_account(desk: DeskOf, form: CheckedForm) -> Response:
+    """Add an account; its one-time password is shown on this one page."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    try:
+        with parts.database.write() as tx:
+            made, password = staff.add_staff(
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
+                login=word(form, "login", most=60), roles=tuple(words(form, "role")),
+                now=desk.site.now(),
+            )  # fmt: skip
+    except WRONG as error:
+        return _page(desk, form, error)
+    return desk.show("account_made.html", here=PART, made=made, password=password)
+
+
+@router.post("/{code}")
+def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Give an account other roles; without any it is disabled."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    try:
+        with parts.database.write() as tx:
+            staff.set_roles(
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
+                roles=tuple(words(form, "role")), now=desk.site.now(),
+            )  # fmt: skip
+    except WRONG as error:
+        return _page(desk, form, error)
+    return desk.go("/console/accounts", done="roles")
+
+
+def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
+    with desk.site.parts.database.read() as tx:
+        everyone = staff.listing(tx, desk.org)
+    wrong = None if error is None else problem_of(error)
+    roles = [(role, desk.t(f"console.role.{role}")) for role in staff.ROLES]
+    return desk.show(
+        "accounts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        everyone=everyone, roles=roles, login="" if form is None else word(form, "login", most=60),
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Approvals: what a second person decides, of the own organisation and of those below it.
+
+A village office has one person; then the approver sits in the organisation above.
+"""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from epilock.db import Transaction
+from epilock.destroy import order as orders
+from epilock.destroy.order import PROPOSED, Order
+from epilock.errors import ForbiddenError
+from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
+from epilock.store import bucket as buckets
+from epilock.use import grant as grants
+from epilock.use.grant import REQUESTED, Grant
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.request import word
+
+router = APIRouter(include_in_schema=False, prefix="/console/approvals")
+PART = "approvals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One request; either a grant or an order of destruction with its bucket's name.
+
+    Attributes:
+        organisation: Whose request it is.
+        grant, order: One of the two.
+        bucket: Of an order.
+        own: Whether who looks asked for it, and so cannot decide.
+    """
+
+    organisation: Organisation
+    grant: Grant | None = None
+    order: Order | None = None
+    bucket: str = ""
+    own: bool = False
+
+
+@router.get("")
+def get_approvals(desk: DeskOf) -> Response:
+    """Show what waits for a second person, with its reason."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        found = waiting_for(desk, tx)
+    return desk.show("approvals.html", here=PART, found=found)
+
+
+@router.post("/grants/{org}/{grant}")
+def post_grant(org: str, grant: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Approve or refuse a grant."""
+    desk.enter(PART)
+    parts, approve = desk.site.parts, word(form, "verdict") == "approve"
+    with parts.database.write() as tx:
+        grants.decide(
+            tx, parts.log, standard_ref=parts.standard.ref, org=org, grant=grant,
+            by=desk.session.staff, approve=approve, now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go("/console/approvals", done="approved" if approve else "refused")
+
+
+@router.post("/orders/{org}/{order}")
+def post_order(org: str, order: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Approve an order of destruction, or cancel it."""
+    desk.enter(PART)
+    parts, approve = desk.site.parts, word(form, "verdict") == "approve"
+    ref, now = parts.standard.ref, desk.site.now()
+    with parts.database.write() as tx:
+        if desk.org not in {org, *organisations.superiors(tx, org)}:
+            raise ForbiddenError("an approver of this organisation or one above it decides")
+        if approve:
+            orders.approve(
+                tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who,
+                by_org=desk.org, now=now,
+            )  # fmt: skip
+        else:
+            orders.cancel(
+                tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who, now=now
+            )
+    return desk.go("/console/approvals", done="approved" if approve else "cancelled")
+
+
+def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
+    """Return what waits for an approver of the desk's organisation, the oldest first."""
+    found: list[Waiting] = []
+    for one in organisations.everyone(tx):
+        if desk.org not in {one.org, *organisations.superiors(tx, one.org)}:
+            continue
+        found += [
+            Waiting(organisation=one, grant=g, own=g.staff == desk.who)
+            for g in reversed(grants.listing(tx, one.org, stages=(REQUESTED,)))
+        ]
+        found += [
+            Waiting(
+                organisation=one, order=o, own=o.by == desk.who,
+                bucket=buckets.load(tx, one.org, o.bucket).name,
+            )
+            for o in reversed(orders.listing(tx, one.org, stages=(PROPOSED,)))
+        ]  # fmt: skip
+    return found

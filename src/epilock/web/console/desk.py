@@ -1,0 +1,190 @@
+"""The desk: who asks, from which organisation, in which roles; and the means to answer them.
+
+Rules kept in this file:
+  1. Who asks is known by the session's cookie alone, never by a field of a form.
+  2. An account with a one-time password, or without a second factor, reaches no page but the one that
+     changes that.
+  3. A form counts only with its session's token.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from fastapi import Depends
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from epilock.errors import (
+    ApprovalError,
+    ForbiddenError,
+    InputError,
+    RefusedError,
+    SignInError,
+    StateError,
+)
+from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
+from epilock.standard.text import Text
+from epilock.use import session as sessions
+from epilock.use.session import Session
+from epilock.web.language import Speaker
+from epilock.web.request import FormOf, Site, SiteOf
+
+PLAIN_COOKIE, SECURE_COOKIE = "epilock", "__Host-epilock"
+# What a form is shown again for, with what was typed; anything else gets a page of its own.
+WRONG = (InputError, RefusedError, StateError, ApprovalError)
+AUTHORITY = "government"  # the kind of organisation that declares emergencies and sets levels
+
+# Part of the console to the roles that may enter it; pages ask for more where an action needs more.
+RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "points": frozenset({"collector", "custodian"}),
+        "records": frozenset({"custodian", "analyst"}),
+        "grants": frozenset({"custodian", "analyst", "approver"}),
+        "approvals": frozenset({"approver"}),
+        "requests": frozenset({"custodian"}),
+        "destruction": frozenset({"custodian", "approver", "supervisor"}),
+        "levels": frozenset({"custodian", "approver", "supervisor"}),
+        "oversight": frozenset({"supervisor"}),
+        "accounts": frozenset({"administrator"}),
+        "papers": frozenset({"administrator", "custodian"}),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One request of a member of staff.
+
+    Attributes:
+        site: The site.
+        request: The request.
+        session: Who asks.
+        organisation: Theirs.
+        t: Their language.
+    """
+
+    site: Site
+    request: Request
+    session: Session
+    organisation: Organisation
+    t: Speaker
+
+    @property
+    def org(self) -> str:
+        """Code of the organisation."""
+        return self.session.staff.org
+
+    @property
+    def who(self) -> str:
+        """Opaque id of the account, as the ledger names it."""
+        return self.session.staff.staff
+
+    def may(self, part: str) -> bool:
+        """Tell whether the roles reach a part of the console."""
+        return bool(RIGHTS[part] & self.session.staff.roles)
+
+    def has(self, *roles: str) -> bool:
+        """Tell whether the account has one of ``roles``."""
+        return bool(self.session.staff.roles.intersection(roles))
+
+    def need(self, *roles: str) -> None:
+        """Return if the account has one of ``roles``.
+
+        Raises:
+            ForbiddenError: It has none of them.
+        """
+        if not self.has(*roles):
+            raise ForbiddenError(f"this needs the role {' or '.join(roles)}")
+
+    def enter(self, part: str) -> None:
+        """Return if the roles reach ``part`` of the console.
+
+        Raises:
+            ForbiddenError: They do not.
+        """
+        self.need(*sorted(RIGHTS[part]))
+
+    def show(
+        self, template: str, /, *, here: str = "", status: int = 200, **context: Any
+    ) -> Response:
+        """Return a page of the console; ``here`` is the part it belongs to."""
+        done = self.request.query_params.get("done", "")
+        return self.site.pages.show(
+            self.request, f"console/{template}", status=status, speaker=self.t, desk=self,
+            parts_of_console=[p for p in RIGHTS if self.may(p)], here=here,
+            csrf=self.session.csrf, standard=self.site.parts.standard, now=self.site.now(),
+            done=done if self.t.knows(f"console.done.{done}") else "", **context,
+        )  # fmt: skip
+
+    def go(self, path: str, /, **query: str) -> RedirectResponse:
+        """Return a redirect (303) after a change; ``done`` names what was done."""
+        return self.site.pages.go(self.request, path, **query)
+
+    def name(self, text: Text) -> str:
+        """Return ``text`` in the language of the page."""
+        return self.t.say(text)
+
+
+def cookie_of(site: Site) -> str:
+    """Return the cookie's name: over TLS one that other hosts and paths cannot set."""
+    return SECURE_COOKIE if site.parts.settings.secure_cookies else PLAIN_COOKIE
+
+
+def visitor_of(request: Request, site: SiteOf) -> Desk:
+    """Return the desk of whoever is signed in, whatever is still to be done to the account.
+
+    Raises:
+        SignInError: Nobody is.
+    """
+    token = request.cookies.get(cookie_of(site), "")
+    with site.parts.database.write() as tx:
+        session = sessions.find(tx, token, now=site.now())
+        organisation = organisations.load(tx, session.staff.org)
+    if session.kind != "console":
+        raise SignInError("an API token opens no page")
+    t = site.pages.speaker(request)
+    return Desk(site=site, request=request, session=session, organisation=organisation, t=t)
+
+
+class UnfinishedError(SignInError):
+    """Signed in, but the account is not set up: the password or the second factor is to be set first.
+
+    Attributes:
+        path: The page that does it.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__("finish setting up your account first")
+        self.path = path
+
+
+def desk_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
+    """Return the desk of an account that is set up (rule 2).
+
+    Raises:
+        UnfinishedError: It is not.
+    """
+    if visitor.session.staff.must_change:
+        raise UnfinishedError("/console/password")
+    if not visitor.session.staff.has_totp and visitor.request.app.state.insist:
+        raise UnfinishedError("/console/second-factor")
+    return visitor
+
+
+def checked_form(form: FormOf, visitor: Annotated[Desk, Depends(visitor_of)]) -> FormData:
+    """Return the form if it carries the session's token (rule 3).
+
+    Raises:
+        SignInError: It does not.
+    """
+    sessions.check_csrf(visitor.session, str(form.get("csrf", "")))
+    return form
+
+
+VisitorOf = Annotated[Desk, Depends(visitor_of)]
+DeskOf = Annotated[Desk, Depends(desk_of)]
+CheckedForm = Annotated[FormData, Depends(checked_form)]

@@ -1,0 +1,152 @@
+"""Destruction: the calendar, the run, orders with their cooling time, holds, proofs of a bucket.
+
+What is due goes by itself; an order is for those who won't wait for the run, and a hold for evidence.
+"""
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from epilock.destroy import due as dues
+from epilock.destroy import hold as holds
+from epilock.destroy import intent as intents
+from epilock.destroy import order as orders
+from epilock.destroy import run as runs
+from epilock.errors import EpilockError
+from epilock.registry import mandate as mandates
+from epilock.standard.level import CHINA
+from epilock.store import bucket as buckets
+from epilock.store import count
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.problem import of as problem_of
+from epilock.web.request import day_in, word, words
+
+router = APIRouter(include_in_schema=False, prefix="/console/destruction")
+PART = "destruction"
+HERE = "/console/destruction"
+PER_PAGE = 100
+
+
+@router.get("")
+def get_calendar(desk: DeskOf, page: int = 1) -> Response:
+    """Show what goes next, what waits for whom, and what is held."""
+    desk.enter(PART)
+    parts, now = desk.site.parts, desk.site.now()
+    with parts.database.read() as tx:
+        found = dues.calendar(tx, parts.standard, now=now, org=desk.org)
+        waiting = orders.listing(tx, desk.org)
+        held = holds.listing(tx, desk.org, now=now)
+        used = {o.bucket for o in waiting} | {h.bucket for h in held}
+        names = {b: buckets.load(tx, desk.org, b).name for b in used}
+    pages = max(1, -(-len(found) // PER_PAGE))
+    page = min(max(1, page), pages)
+    return desk.show(
+        "destruction.html", here=PART, found=found[(page - 1) * PER_PAGE : page * PER_PAGE],
+        total=len(found), due=[d for d in found if d.is_due(now)], waiting=waiting, held=held,
+        names=names, page=page, pages=pages, may_run=desk.has("custodian"),
+    )  # fmt: skip
+
+
+@router.post("/run")
+def post_run(desk: DeskOf, form: CheckedForm) -> Response:
+    """Destroy what is due now and carry out orders whose cooling time is over, with certificates."""
+    del form
+    desk.need("custodian")
+    parts, now = desk.site.parts, desk.site.now()
+    runs.run(parts.tools, now=now, org=desk.org)
+    return desk.go(HERE, done="run")
+
+
+@router.get("/{bucket}")
+def get_bucket(bucket: int, desk: DeskOf) -> Response:
+    """Show one bucket: its parts, their days, and what was done to it."""
+    desk.enter(PART)
+    return _page(desk, bucket)
+
+
+@router.post("/{bucket}/orders")
+def post_order(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
+    """Propose to destroy parts that are due; another person approves, then a cooling time runs."""
+    desk.need("custodian")
+    parts = desk.site.parts
+    try:
+        with parts.database.write() as tx:
+            orders.propose(
+                tx, parts.log, parts.standard, org=desk.org, bucket=bucket,
+                parts=words(form, "part"), reason=word(form, "reason", most=40), by=desk.who,
+                cooling=parts.settings.cooling, now=desk.site.now(),
+            )  # fmt: skip
+    except WRONG as error:
+        return _page(desk, bucket, form, error)
+    return desk.go(HERE, done="order")
+
+
+@router.post("/{bucket}/holds")
+def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
+    """Place a hold: evidence or investigation, after an assessment, with an end."""
+    desk.need("custodian")
+    parts = desk.site.parts
+    try:
+        with parts.database.write() as tx:
+            holds.place(
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, bucket=bucket,
+                assessment=word(form, "assessment", most=20), reason=word(form, "reason", most=20),
+                last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(),
+            )  # fmt: skip
+    except WRONG as error:
+        return _page(desk, bucket, form, error)
+    return desk.go(f"{HERE}/{bucket}", done="hold")
+
+
+@router.post("/holds/{hold}/release")
+def post_release(hold: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """End a hold before its time; a second person does it, not who placed it alone."""
+    del form
+    desk.need("custodian", "approver")
+    parts = desk.site.parts
+    with parts.database.write() as tx:
+        holds.release(
+            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, hold=hold, by=desk.who,
+            now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go(HERE, done="released")
+
+
+@router.post("/orders/{order}/cancel")
+def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Cancel an order before it is carried out."""
+    del form
+    desk.need("custodian", "approver")
+    parts = desk.site.parts
+    with parts.database.write() as tx:
+        orders.cancel(
+            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, order=order, by=desk.who,
+            now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go(HERE, done="cancelled")
+
+
+def _page(
+    desk: Desk, bucket: int, form: FormData | None = None, error: EpilockError | None = None
+) -> Response:
+    parts, now = desk.site.parts, desk.site.now()
+    with parts.database.read() as tx:
+        found = buckets.load(tx, desk.org, bucket)
+        all_due = dues.calendar(tx, parts.standard, now=now, org=desk.org)
+        due = {d.part: d for d in all_due if d.bucket.id == bucket}
+        states = buckets.part_states(tx, desk.org, bucket)
+        done = intents.of_bucket(tx, desk.org, bucket)
+        counts = {part: count.of(tx, found, [part]) for part in found.parts}
+        assessments = tx.all(
+            mandates.assessments, mandates.assessments.c.org == desk.org,
+            order_by=[mandates.assessments.c.recorded.desc()],
+        )  # fmt: skip
+        hold = holds.on_bucket(tx, desk.org, bucket, now=now)
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "bucket.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        bucket=found, due=due, states=states, done_=done, counts=counts, assessments=assessments,
+        hold=hold, typed=form or FormData(), reasons=holds.REASONS, order_reasons=orders.REASONS,
+        part_names={p.name: p for p in parts.standard.parts(found.circumstance)},
+        may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),
+    )  # fmt: skip

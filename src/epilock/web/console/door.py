@@ -1,0 +1,159 @@
+"""The door: signing in with password and second factor, setting both, signing out."""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from epilock.assemble import INSTALLATION
+from epilock.collect import qr
+from epilock.errors import EpilockError, InputError, SignInError
+from epilock.use import rate, staff
+from epilock.use import session as sessions
+from epilock.use.staff import Staff
+from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
+from epilock.web.page import trusted
+from epilock.web.problem import of as problem_of
+from epilock.web.request import FormOf, Site, SiteOf, address_of, word
+
+router = APIRouter(include_in_schema=False, prefix="/console")
+ATTEMPTS, WINDOW = (
+    20,
+    timedelta(minutes=15),
+)  # of one network address; an account waits by itself too
+HOME = "/console"
+
+
+@router.get("/sign-in")
+def get_sign_in(site: SiteOf, request: Request, to: str = HOME) -> Response:
+    """Show the door."""
+    return site.pages.show(request, "console/sign_in.html", to=_inside(to), wrong=None, typed={})
+
+
+@router.post("/sign-in")
+def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Let someone in, or say that something of what was typed is wrong."""
+    typed = {name: word(form, name, most=100) for name in ("org", "login")}
+    to = _inside(word(form, "to"))
+    found = _try(site, request, typed["org"], typed["login"], form)
+    if isinstance(found, Exception):
+        problem = problem_of(found)
+        answer = site.pages.show(
+            request,
+            "console/sign_in.html",
+            status=problem.status,
+            to=to,
+            wrong=problem,
+            typed=typed,
+        )
+        answer.headers.update(problem.headers)
+        return answer
+    entered = site.pages.go(request, to)
+    entered.set_cookie(
+        cookie_of(site), found, httponly=True, samesite="lax", path="/",
+        secure=site.parts.settings.secure_cookies,
+    )  # fmt: skip
+    return entered
+
+
+@router.post("/sign-out")
+def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
+    """End the session; the browser is told to forget it."""
+    del form
+    token = visitor.request.cookies[cookie_of(visitor.site)]
+    with visitor.site.parts.database.write() as tx:
+        sessions.end(tx, token)
+    answer = visitor.go("/console/sign-in")
+    answer.delete_cookie(
+        cookie_of(visitor.site), path="/", httponly=True, samesite="lax",
+        secure=visitor.site.parts.settings.secure_cookies,
+    )  # fmt: skip
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
+
+
+@router.get("/password")
+def get_password(visitor: VisitorOf) -> Response:
+    """Show the form that changes the password."""
+    return visitor.show("password.html", wrong=None, least=staff.MIN_PASSWORD)
+
+
+@router.post("/password")
+def post_password(visitor: VisitorOf, form: CheckedForm) -> Response:
+    """Change the password."""
+    old, new = word(form, "old", most=300), word(form, "new", most=300)
+    try:
+        if new != word(form, "again", most=300):
+            raise InputError("the two new passwords differ")  # noqa: TRY301 - answered like the others
+        with visitor.site.parts.database.write() as tx:
+            staff.change_password(tx, org=visitor.org, code=visitor.who, old=old, new=new)
+    except (InputError, SignInError) as error:
+        return _again(visitor, "password.html", error, least=staff.MIN_PASSWORD)
+    return visitor.go(HOME, done="password")
+
+
+@router.get("/second-factor")
+def get_second_factor(visitor: VisitorOf) -> Response:
+    """Show a fresh key for the second factor, as a code to scan and as text."""
+    return _factor(visitor, staff.new_totp_key(), None)
+
+
+@router.post("/second-factor")
+def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
+    """Enrol the second factor, proved by its first code."""
+    key = word(form, "key", most=64)
+    try:
+        with visitor.site.parts.database.write() as tx:
+            staff.enrol_totp(
+                tx, secret=factor_secret(visitor.site), org=visitor.org, code=visitor.who, key=key,
+                proof=word(form, "code", most=10), now=visitor.site.now(),
+            )  # fmt: skip
+    except InputError as error:
+        return _factor(visitor, key, error)
+    return visitor.go(HOME, done="second-factor")
+
+
+def factor_secret(site: Site) -> bytes:
+    """Return the key that second factors are sealed with."""
+    return site.parts.keys.secret(INSTALLATION, "totp")
+
+
+def _try(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
+    """Return a new session's token, or why there is none; failures are counted in either case."""
+    with site.parts.database.write() as tx:
+        late = rate.count(
+            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
+            who=address_of(request), most=ATTEMPTS, window=WINDOW, now=site.now(),
+        )  # fmt: skip
+        if late is not None:
+            return late
+        found = staff.sign_in(
+            tx, secret=factor_secret(site), org=org, login=login,
+            password=word(form, "password", most=300), code=word(form, "code", most=10),
+            now=site.now(),
+        )  # fmt: skip
+        if isinstance(found, Staff):
+            return sessions.begin(tx, found, now=site.now())
+    return found
+
+
+def _again(visitor: Desk, template: str, error: EpilockError, **more: Any) -> Response:
+    problem = problem_of(error)
+    return visitor.show(template, status=problem.status, wrong=problem, **more)
+
+
+def _factor(visitor: Desk, key: str, error: EpilockError | None) -> Response:
+    address = staff.totp_address(key, login=visitor.session.staff.login, org=visitor.org)
+    wrong = None if error is None else problem_of(error)
+    return visitor.show(
+        "second_factor.html", status=200 if wrong is None else wrong.status, wrong=wrong, key=key,
+        image=trusted(qr.svg(address, title=visitor.t("console.factor.qr"))),
+    )  # fmt: skip
+
+
+def _inside(to: str) -> str:
+    """Return ``to`` if it is a page of the console, else its home: no redirect leads elsewhere."""
+    plain = to.isascii() and "\\" not in to and ".." not in to and "//" not in to
+    return to if plain and (to == HOME or to.startswith(f"{HOME}/")) else HOME

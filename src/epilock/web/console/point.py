@@ -1,0 +1,101 @@
+"""Points of the organisation: the list, one point with its code and poster, closing it."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from epilock.collect import issue, qr, tally
+from epilock.collect import point as points
+from epilock.collect.notice import fingerprint
+from epilock.collect.notice_page import html
+from epilock.db import Transaction
+from epilock.errors import InputError
+from epilock.registry import emergency as emergencies
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.log import download
+from epilock.web.page import trusted
+from epilock.web.request import word
+
+router = APIRouter(include_in_schema=False, prefix="/console/points")
+PART = "points"
+
+
+@router.get("")
+def get_points(desk: DeskOf) -> Response:
+    """Show the points, open ones first."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        found = points.listing(tx, desk.org)
+        counts = _counts(desk, tx)
+        names = {(e.authority, e.emergency): e.name for e in emergencies.everything(tx)}
+    found = sorted(found, key=lambda p: p.closed is not None)
+    return desk.show("points.html", here=PART, found=found, counts=counts, names=names)
+
+
+@router.get("/{point}")
+def get_point(point: str, desk: DeskOf) -> Response:
+    """Show one point: its address, what it asks now, its notice, what people did."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    with parts.database.read() as tx:
+        found, issued = issue.in_force(tx, desk.org, point)
+        counts = _counts(desk, tx)
+    address = _address(desk, point)
+    asked = found.active(parts.standard, issued.notice.level)
+    ids = {f.id for f in asked}
+    return desk.show(
+        "point.html", here=PART, point=found, issued=issued, address=address, asked=asked,
+        waiting=[f for f in found.fields if f.id not in ids],
+        counts=counts.get(point, dict.fromkeys(tally.KINDS, 0)),
+        image=trusted(qr.svg(address, title=desk.name(found.name))),
+        full=trusted(html(issued.notice, desk.t.language)),
+    )  # fmt: skip
+
+
+@router.get("/{point}/poster.pdf")
+def get_poster(point: str, desk: DeskOf) -> Response:
+    """Return the A4 poster."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    with parts.database.read() as tx:
+        found, issued = issue.in_force(tx, desk.org, point)
+    body = issue.poster_of(parts.press, found, issued, now=desk.site.now())
+    return download(body, f"{point}-v{issued.notice.version}.pdf", "application/pdf")
+
+
+@router.get("/{point}/code.png")
+def get_code(point: str, desk: DeskOf) -> Response:
+    """Return the QR code alone, as a picture."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        points.load(tx, desk.org, point)
+    return download(qr.png(_address(desk, point)), f"{point}.png", "image/png")
+
+
+@router.post("/{point}/close")
+def post_close(point: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Close a point; what it took stays under its clocks."""
+    desk.enter(PART)
+    parts, reason = desk.site.parts, word(form, "reason", most=200)
+    if not reason:
+        raise InputError("say why the point closes; it stands in the public log")
+    with parts.database.write() as tx:
+        points.close_point(
+            tx, parts.log, parts.standard, org=desk.org, point=point, reason=reason,
+            now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go("/console/points", done="closed")
+
+
+def _address(desk: Desk, point: str) -> str:
+    mark = fingerprint(desk.site.parts.notice_signer(desk.org).verifier.public)
+    return qr.point_url(desk.site.parts.settings.url, point, mark)
+
+
+def _counts(desk: Desk, tx: Transaction) -> dict[str, dict[str, int]]:
+    """Return, by point, what has been counted since the last entry in the ledger."""
+    found: dict[str, dict[str, int]] = {}
+    for row in tx.all(tally.tallies, tally.tallies.c.org == desk.org):
+        counts = found.setdefault(row["point"], dict.fromkeys(tally.KINDS, 0))
+        for kind in tally.KINDS:
+            counts[kind] += row[kind]
+    return found

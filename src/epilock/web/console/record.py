@@ -1,0 +1,259 @@
+"""Records: what is held, known without opening; and opening under a grant, which is decided and witnessed first.
+
+Rules kept in this file:
+  1. A list shows places, days and states, never what someone gave.
+  2. Records of another organisation are listed only to who holds an active grant that reaches them.
+  3. An opening is a form; its answer is a page with an address of its own, which shows what the committed
+     decision allows, to the one who asked, for a quarter of an hour. Going back or reloading opens
+     nothing anew.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from epilock.db import Transaction
+from epilock.destroy import due as dues
+from epilock.destroy import run as runs
+from epilock.errors import EpilockError, ForbiddenError, InputError
+from epilock.registry import organisation as organisations
+from epilock.store import bucket as buckets
+from epilock.store import count, tags, vault
+from epilock.store.bucket import COLLECTION, LIVE, Bucket
+from epilock.store.vault import Record
+from epilock.use import gate
+from epilock.use import grant as grants
+from epilock.use.grant import ACTIVE, Grant
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.problem import of as problem_of
+from epilock.web.request import day_in, word, words
+
+router = APIRouter(include_in_schema=False, prefix="/console/records")
+PART = "records"
+HERE = "/console/records"
+PER_PAGE = 50
+SHOWN_FOR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """A bucket in a list, with how many records it holds."""
+
+    bucket: Bucket
+    held: int
+
+
+@router.get("")
+def get_shelves(desk: DeskOf, source: str = "") -> Response:
+    """Show the buckets that hold something, of the own organisation or of one a grant reaches."""
+    desk.enter(PART)
+    return _shelves(desk, source or desk.org)
+
+
+@router.post("/search/{source}")
+def post_search(source: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Find records by an identifier; it is hashed, compared and forgotten, and stands in no address."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    try:
+        with parts.database.read() as tx:
+            mine = _reach(desk, tx, source)
+            if not mine:
+                raise ForbiddenError(
+                    "a search needs an active grant that reaches this organisation"
+                )
+            emergency = word(form, "emergency", most=40)
+            places = tags.find(
+                tx, parts.keys, source, emergency, word(form, "category", most=40),
+                word(form, "value", most=300),
+            )  # fmt: skip
+            found = [
+                (buckets.load(tx, source, b), vault.find_record(tx, source, b, n), role)
+                for b, n, role in places[: gate.MOST_RECORDS]
+            ]
+    except WRONG as error:
+        return _shelves(desk, source, error)
+    return desk.show(
+        "found.html",
+        here=PART,
+        source=source,
+        found=found,
+        grants=mine,
+        more=len(places) - len(found),
+    )
+
+
+@router.post("/open/{source}")
+def post_open(source: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Ask the gate to open the ticked records under a grant; the decision is written either way."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    places = [_place(text) for text in dict.fromkeys(words(form, "place"))]
+    code = word(form, "grant", most=20)
+    with parts.database.write() as tx:
+        grant = grants.load(tx, desk.org, code) if code else None
+        decision = parts.gate.decide(
+            tx, desk.session.staff, source=source, places=places,
+            purpose="treatment" if grant is None else grant.purpose,
+            form="raw" if grant is None else grant.form, grant=code or None,
+            reason=word(form, "reason", most=300), now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go(f"/console/records/opened/{source}/{decision.decision}")
+
+
+@router.get("/opened/{source}/{decision}")
+def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
+    """Show what a decision opens, or why it refused."""
+    desk.enter(PART)
+    parts, now = desk.site.parts, desk.site.now()
+    with parts.database.read() as tx:
+        found = gate.load(tx, source, decision)
+        if found.by != desk.who:
+            raise ForbiddenError("an opening is shown to the one who asked for it")
+        fresh = found.verdict == gate.OPENED and now < found.at + SHOWN_FOR
+        opened = parts.gate.reveal(tx, found) if fresh else []
+        places = [(buckets.load(tx, source, b), n) for b, n in found.places]
+        circumstances = {b.circumstance for b, _ in places}
+    advice = [
+        parts.standard.see(
+            c, next(iter(parts.standard.circumstances[c].allows)), purpose=found.purpose,
+            range=_range(desk, source), form=found.form,
+        ).advice
+        for c in sorted(circumstances)
+    ]  # fmt: skip
+    return desk.show(
+        "opened.html", here=PART, decision=found, fresh=fresh, places=places,
+        opened=list(zip(places, opened, strict=True)) if fresh else [],
+        advice=[a for a in advice if a.zh], minutes=SHOWN_FOR.seconds // 60,
+        refused=found.verdict == gate.REFUSED, rule=found.rule.partition("/")[0],
+    )  # fmt: skip
+
+
+@router.get("/{source}/{bucket}")
+def get_shelf(source: str, bucket: int, desk: DeskOf, page: int = 1) -> Response:
+    """Show the records of a bucket, without opening any."""
+    desk.enter(PART)
+    page = max(1, page)
+    with desk.site.parts.database.read() as tx:
+        mine = _reach(desk, tx, source)
+        _check_listed(desk, source, mine)
+        found = buckets.load(tx, source, bucket)
+        held = count.of(tx, found).left
+        c = vault.records.c
+        rows = tx.conn.execute(
+            sa.select(c.n).where(c.org == source, c.bucket == bucket, c.state == LIVE)
+            .order_by(c.n).limit(PER_PAGE + 1).offset((page - 1) * PER_PAGE)
+        ).scalars().all()  # fmt: skip
+        records = [vault.find_record(tx, source, bucket, n) for n in rows[:PER_PAGE]]
+    return desk.show(
+        "shelf.html", here=PART, source=source, bucket=found, held=held, records=records, page=page,
+        more=len(rows) > PER_PAGE, grants=[g for g in mine if found.circumstance in g.circumstances],
+    )  # fmt: skip
+
+
+@router.get("/{source}/{bucket}/{n}")
+def get_record(source: str, bucket: int, n: int, desk: DeskOf) -> Response:
+    """Show one record without opening it: its days, and who opened it and why."""
+    desk.enter(PART)
+    return _record(desk, source, bucket, n)
+
+
+@router.post("/{source}/{bucket}/{n}/event")
+def post_event(source: str, bucket: int, n: int, desk: DeskOf, form: CheckedForm) -> Response:
+    """Note the event that starts a record's clock: release, delivery, end of service."""
+    desk.need("custodian")
+    if source != desk.org:
+        raise ForbiddenError("an event is noted by the organisation that collected the record")
+    parts, now = desk.site.parts, desk.site.now()
+    try:
+        with parts.database.write() as tx:
+            desk.site.mover.start_clock(
+                tx, bucket=buckets.load(tx, source, bucket), n=n,
+                event=word(form, "event", most=40), day=day_in(form, "day"), now=now,
+            )  # fmt: skip
+    except WRONG as error:
+        return _record(desk, source, bucket, n, error)
+    runs.complete(parts.tools, now=now, org=source)
+    return desk.go(f"{HERE}/{source}/{bucket}", done="event")
+
+
+def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Response:
+    with desk.site.parts.database.read() as tx:
+        mine = _reach(desk, tx, source)
+        sources = {desk.org, *(g.source for g in _active(desk, tx))}
+        names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
+        _check_listed(desk, source, mine)
+        found = [
+            Shelf(bucket=b, held=count.of(tx, b).left)
+            for b in reversed(buckets.listing(tx, source))
+        ]
+    wrong = None if error is None else problem_of(error)
+    emergencies = sorted({s.bucket.emergency for s in found})
+    return desk.show(
+        "records.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        source=source, sources=names, found=found, grants=mine, emergencies=emergencies,
+        searched=[(c, desk.name(desk.site.parts.standard.categories[c].name)) for c in tags.SUBJECTS],
+    )  # fmt: skip
+
+
+def _record(
+    desk: Desk, source: str, bucket: int, n: int, error: EpilockError | None = None
+) -> Response:
+    parts, now = desk.site.parts, desk.site.now()
+    with parts.database.read() as tx:
+        mine = _reach(desk, tx, source)
+        _check_listed(desk, source, mine)
+        place = buckets.load(tx, source, bucket)
+        found = vault.find_record(tx, source, bucket, n)
+        due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, found)}
+        history = gate.history(tx, source, bucket, n)
+    wrong = None if error is None else problem_of(error)
+    starts = {
+        r.starts
+        for levels in parts.standard.circumstances[place.circumstance].retentions.values()
+        for r in levels.values()
+    } - {COLLECTION}
+    return desk.show(
+        "record.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        source=source, bucket=place, record=found, due=due, history=history, today=desk.site.today(),
+        grants=[g for g in mine if place.circumstance in g.circumstances],
+        events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
+        glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
+        now_=now,
+    )  # fmt: skip
+
+
+def _left(bucket: Bucket, record: Record) -> list[str]:
+    return [p for p in record.left if p in bucket.live]
+
+
+def _active(desk: Desk, tx: Transaction) -> list[Grant]:
+    now = desk.site.now()
+    listed = grants.listing(tx, desk.org, stages=(ACTIVE,))
+    return [g for g in listed if g.staff == desk.who and g.until > now]
+
+
+def _reach(desk: Desk, tx: Transaction, source: str) -> list[Grant]:
+    """Return the active grants of who asks that reach records of ``source``."""
+    return [g for g in _active(desk, tx) if g.source == source]
+
+
+def _check_listed(desk: Desk, source: str, mine: list[Grant]) -> None:
+    if source != desk.org and not mine:
+        raise ForbiddenError(
+            "records of another organisation are listed under an active grant only"
+        )
+
+
+def _range(desk: Desk, source: str) -> str:
+    return "R1" if source == desk.org else desk.organisation.range
+
+
+def _place(text: str) -> gate.Place:
+    bucket, _, n = text.partition(":")
+    if not (bucket.isascii() and bucket.isdigit() and n.isascii() and n.isdigit()):
+        raise InputError("choose records from the list")
+    return int(bucket[:9]), int(n[:9])

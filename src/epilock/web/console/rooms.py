@@ -1,0 +1,24 @@
+"""All pages of the console, in the order in which their addresses are matched."""
+
+from epilock.web.console import (
+    account,
+    approval,
+    destruction,
+    door,
+    grant,
+    home,
+    level,
+    opening,
+    oversight,
+    paper,
+    point,
+    record,
+)
+
+ROUTERS = tuple(
+    module.router
+    for module in (
+        door, home, opening, point, record, grant, approval, destruction, level, oversight, account,
+        paper,
+    )
+)  # fmt: skip

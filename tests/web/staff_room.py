@@ -1,0 +1,46 @@
+"""Staff of the made-up town: accounts, and signing in as a person would."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyotp
+from sheet import Sheet, read
+from visitor import Visitor
+
+from epilock.assemble import Parts
+from epilock.use import staff
+
+PASSWORD = "a sentence that is long enough"
+
+
+def hire(parts: Parts, org: str, login: str, *roles: str) -> str:
+    """Add an account; return its one-time password."""
+    with parts.database.write() as tx:
+        _, password = staff.add_staff(
+            tx, parts.log, standard_ref=parts.standard.ref, org=org, login=login, roles=roles,
+            now=parts.now(),
+        )  # fmt: skip
+    return password
+
+
+def sign_in(
+    visitor: Visitor, org: str, login: str, password: str, *, code: str = "", to: str = "/console"
+) -> Sheet:
+    page = read(visitor, f"/console/sign-in?to={to}")
+    return page.send(page.form(), org=org, login=login, password=password, code=code)
+
+
+def code_at(key: str, at: datetime) -> str:
+    return pyotp.TOTP(key).at(at.astimezone(UTC))
+
+
+def settle(parts: Parts, site: Any, org: str, login: str, *roles: str) -> Visitor:
+    """Hire someone who signs in, chooses a password and a second factor; return their browser."""
+    visitor = Visitor(site)
+    once = hire(parts, org, login, *roles)
+    page = sign_in(visitor, org, login, once)
+    page = page.send(page.with_field("old"), old=once, new=PASSWORD, again=PASSWORD)
+    key = page.value("key")
+    page = page.send(page.with_field("code"), code=code_at(key, parts.now()))
+    assert page.path == "/console", page.text
+    return visitor
