@@ -194,6 +194,18 @@ class TestDestroy:
         told = [*THREE, order(), order_approved(), destroy(DUE - timedelta(days=7)), certificate(3)]
         assert kinds(*told) == ["destroy-early"]
 
+    def test_after_the_emergencys_end_two_persons_may_decide(self):
+        """They need not wait for the last of the 30 days (ERL 85)."""
+        over, early = level("E", 20), destroy(datetime(2026, 3, 21, tzinfo=UTC), due=None)
+        told = [*THREE, order(), order_approved(), over, early, certificate(3)]
+        assert kinds(*told) == []
+        assert kinds(*THREE, order(), over, early, certificate(3)) == ["destroy-early"]
+        assert kinds(*told[:5], early, over, certificate(3)) == ["destroy-early"]
+        soon = order(not_before="2026-03-22")
+        assert kinds(*THREE, soon, order_approved(), over, early, certificate(3)) == [
+            "destroy-early"
+        ]
+
     def test_nobody_approves_their_own_order(self):
         assert kinds(*THREE, order(), order_approved("s-1")) == ["order-self-approved"]
 

@@ -296,7 +296,7 @@ class Erased(Timed, frozen=True, kw_only=True):
 
 
 class Order(Timed, frozen=True, kw_only=True):
-    """Someone proposed to destroy parts of a bucket that are due, not before ``not_before``."""
+    """Someone proposed to destroy parts of a bucket, not before ``not_before``."""
 
     order: f.Id
     bucket: f.Bucket

@@ -9,7 +9,7 @@ Rules kept in this folder:
   2. A record is counted when it is collected, or when an event moves it into a bucket; its parts are
      gone when they are erased. What was moved or corrected must be erased where it was.
   3. A part may be destroyed from the instant that the standard and the levels recorded so far give,
-     not before, whoever ordered it, and never under a hold.
+     and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. A certificate must say what the log says: see ``holdings``.
 """
 

@@ -95,7 +95,7 @@ def _check_dates(told: Told, index: int, holding: Holding, said: e.Destroy) -> N
     dues = [(part, told.due_of(told.findings, holding, part, index)) for part in said.parts]
     known = [(part, due) for part, due in dues if due is not None]
     for part, due in known:
-        if due.at is None or at < due.at:
+        if (due.at is None or at < due.at) and not told.is_ordered(holding, part, due, at):
             when = EMERGENCYS_END if due.at is None else e.stamp(due.at)
             told.bad("destroy-early", f"{said.bucket} {part}", index, part=part, due=when)
     right = [due.at for _, due in known if due.at is not None]

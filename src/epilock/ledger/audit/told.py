@@ -14,6 +14,7 @@ from epilock.standard.clock import Due
 from epilock.standard.level import CHINA, History
 
 DAY_LENGTH = len("2026-03-14")
+WINDOW = timedelta(days=31)  # after its end an emergency's records are due within 30 days (ERL 85)
 
 
 Readers = Mapping[type[e.Entry], Callable[["Told", int, Any], None]]
@@ -136,6 +137,20 @@ class Told:
         """Return a hold in force on the bucket at an instant, or None."""
         holds = (h for h in self.holds.values() if h.bucket == bucket)
         return next((h.hold for h in holds if at < end(h.until)), None)
+
+    def is_ordered(self, holding: Holding, part: str, due: Due, at: datetime) -> bool:
+        """Tell whether people could decide that a part goes at ``at``, before the day of the clock.
+
+        They can only after the emergency's end, in the days that the standard gives until all is gone,
+        for a part below grade 4, by an order that another than its proposer approved.
+        """
+        bucket = holding.said
+        ended = self.history(bucket.authority, bucket.emergency).ended_at()
+        if ended is None or at < ended or due.at is None or due.at > ended + WINDOW:
+            return False
+        mine = (o for o in self.orders.values() if o.approved and o.said.bucket == bucket.bucket)
+        ordered = any(part in o.said.parts and begin(o.said.not_before) <= at for o in mine)
+        return ordered and not part.startswith("4-")
 
 
 def instant(stamp: str) -> datetime:
