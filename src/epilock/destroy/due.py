@@ -8,7 +8,7 @@ Rules kept in this file:
      by the clock.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -87,21 +87,20 @@ def calendar(
 
 
 def check_due(
-    tx: Transaction, standard: Standard, bucket: Bucket, parts: Collection[str], *, now: datetime
+    tx: Transaction, standard: Standard, bucket: Bucket, part: str, *, now: datetime
 ) -> Due:
-    """Return when the first of ``parts`` was due, if that has come for all and no hold lasts.
+    """Return when ``part`` was due, if that has come and no hold lasts.
 
     Raises:
-        NotDueError: One must still be kept; rule and day are named.
+        NotDueError: It must still be kept; rule and day are named.
         HeldError: The bucket is held.
-        InputError: The standard does not know the circumstance or a part.
+        InputError: The standard does not know the circumstance or the part.
     """
-    found = [part_due(tx, standard, bucket, part) for part in parts]
-    for part, due in zip(parts, found, strict=True):
-        if due.at is None or now < due.at:
-            raise not_due(bucket, part, due)
+    due = part_due(tx, standard, bucket, part)
+    if due.at is None or now < due.at:
+        raise not_due(bucket, part, due)
     holds.check_free(tx, bucket.org, bucket.id, now=now)
-    return min(found, key=lambda due: due.at or _NEVER)
+    return due
 
 
 def part_due(tx: Transaction, standard: Standard, bucket: Bucket, part: str) -> Due:

@@ -8,9 +8,11 @@ then. The stages, and nothing else assigns one:
         ├────────────┼──────► cancelled     by anyone who may decide here
         └────────────┴──────► lapsed        its parts were destroyed on their day meanwhile
 
-What may be ordered: parts that are due; and after the emergency's end, before the 30 days are over, parts
-below grade 4 whose period no law asks for. Everything else is refused, when it is proposed and again when
-it would be carried out: nobody destroys before the date but the persons concerned, each their own record.
+What may be ordered: parts that are due; and from the emergency's end on, in the 30 days that the standard
+gives until all is gone (ERL 85: destroyed after it), parts below grade 4 whose period no law asks for.
+Everything else is refused, when it is proposed and again when it would be carried out, and the monitor
+holds the log to the same: nobody destroys before the date but the persons concerned, each their own
+record (``erasure``).
 
 Rules kept in this file:
   1. Who proposed an order cannot approve it. The approver belongs to the organisation or to one above it
@@ -56,7 +58,7 @@ NEXT: Mapping[str, frozenset[str]] = MappingProxyType(
 WAITING = (PROPOSED, APPROVED)
 REASONS = ("due", "emergency-ended", "instructed")
 COOLING = timedelta(hours=24)
-_HIGHEST = 4  # the grade that is never destroyed early
+NEVER_EARLY = 4  # the grade that waits for its day, whoever decides
 
 orders = sealed_table(
     "orders",
@@ -241,7 +243,7 @@ def carry_out(
 def check_orderable(
     tx: Transaction, standard: Standard, bucket: Bucket, parts: Collection[str], *, now: datetime
 ) -> Due:
-    """Return when the first of ``parts`` would be due, if people may decide to destroy them now.
+    """Return when the first of ``parts`` is due, if people may decide to destroy all of them now.
 
     Raises:
         NotDueError: One must still be kept; rule and day are named.
@@ -254,7 +256,7 @@ def check_orderable(
     found = []
     for part in sorted(parts):
         due = dues.part_due(tx, standard, bucket, part)
-        early = over and grades[part] < _HIGHEST
+        early = over and grades[part] < NEVER_EARLY
         early = early and not dues.is_statutory(standard, bucket.circumstance, part)
         if not early and (due.at is None or now < due.at):
             raise dues.not_due(bucket, part, due)
