@@ -74,7 +74,7 @@ class Sheet(HTMLParser):
         """What a field or hidden field holds."""
         return next(v for f in self.forms for n, v in f.values if n == name)
 
-    def send(self, form: Form, *more: tuple[str, str], **typed: str) -> "Sheet":
+    def send(self, form: Form, /, *more: tuple[str, str], **typed: str) -> "Sheet":
         """Send ``form`` with boxes ticked (``more``) and fields typed into; follow where it leads."""
         given = [(n, v) for n, v in form.values if n not in typed]
         given += [*typed.items(), *more]

@@ -8,7 +8,7 @@ from sheet import Sheet, read
 from visitor import Visitor
 
 from epilock.assemble import Parts
-from epilock.use import staff
+from epilock.use import session, staff
 
 PASSWORD = "a sentence that is long enough"
 
@@ -44,3 +44,27 @@ def settle(parts: Parts, site: Any, org: str, login: str, *roles: str) -> Visito
     page = page.send(page.with_field("code"), code=code_at(key, parts.now()))
     assert page.path == "/console", page.text
     return visitor
+
+
+def badge(parts: Parts, site: Any, org: str, login: str, *roles: str) -> Visitor:
+    """A browser of someone whose account is set up and who has just signed in."""
+    with parts.database.write() as tx:
+        who, _ = staff.add_staff(
+            tx, parts.log, standard_ref=parts.standard.ref, org=org, login=login, roles=roles,
+            now=parts.now(),
+        )  # fmt: skip
+        tx.update(
+            staff.staff, {"org": org, "staff": who.staff}, must_change=False, totp=b"enrolled"
+        )
+    visitor = Visitor(site)
+    renew(parts, visitor, org, login)
+    return visitor
+
+
+def renew(parts: Parts, visitor: Visitor, org: str, login: str) -> None:
+    """Begin a new session in this browser, as the old one may have run out."""
+    with parts.database.write() as tx:
+        who = next(s for s in staff.listing(tx, org) if s.login == login)
+        token = session.begin(tx, who, now=parts.now())
+    visitor.cookies.clear()
+    visitor.cookies.set("epilock", token)

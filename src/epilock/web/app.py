@@ -11,10 +11,11 @@ from starlette.responses import Response
 from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.web import log, resident, static
+from epilock.web import correction, log, receipt, resident, static
 from epilock.web.console.desk import UnfinishedError
 from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
+from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
 from epilock.web.problem import Problem, responder
 from epilock.web.request import Site
@@ -34,7 +35,9 @@ def create_app(parts: Parts, *, insist: bool = True) -> FastAPI:
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",
     )  # fmt: skip
-    app.state.site = Site(parts, pages, Mover(parts.log, parts.keys, parts.standard))
+    app.state.site = Site(
+        parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
+    )
     app.state.insist = insist
 
     def page(request: Request, problem: Problem) -> Response:
@@ -59,7 +62,7 @@ def create_app(parts: Parts, *, insist: bool = True) -> FastAPI:
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
     app.add_middleware(Guard, respond=respond, secure=parts.settings.secure_cookies)
-    for module in (static, resident, log):
+    for module in (static, resident, receipt, correction, log):
         app.include_router(module.router)
     for router in ROUTERS:
         app.include_router(router)

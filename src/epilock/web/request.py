@@ -1,5 +1,6 @@
 """What every page is handed: the parts of the installation and the means to render."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
@@ -12,6 +13,7 @@ from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.standard.level import CHINA
+from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
 
 
@@ -23,11 +25,13 @@ class Site:
         parts: The running installation.
         pages: Renders.
         mover: Enters events that start a record's clock.
+        corrector: Stores corrections.
     """
 
     parts: Parts
     pages: Pages
     mover: Mover
+    corrector: Corrector
 
     def now(self) -> datetime:
         """Return the instant."""
@@ -45,9 +49,13 @@ def site_of(request: Request) -> Site:
     return site
 
 
-async def form_of(request: Request) -> FormData:
-    """Return the form that ``request`` carries; its size was limited before (``security``)."""
-    return await request.form()
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """Give the form that ``request`` carries and forget its files afterwards.
+
+    Its size was limited before (``security``).
+    """
+    async with request.form() as form:
+        yield form
 
 
 SiteOf = Annotated[Site, Depends(site_of)]

@@ -3,10 +3,13 @@
 What is due goes by itself; an order is for those who won't wait for the run, and a hold for evidence.
 """
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
@@ -14,9 +17,11 @@ from epilock.destroy import order as orders
 from epilock.destroy import run as runs
 from epilock.errors import EpilockError
 from epilock.registry import mandate as mandates
+from epilock.registry import organisation as organisations
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import count
+from epilock.store.bucket import Bucket
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
@@ -137,10 +142,7 @@ def _page(
         states = buckets.part_states(tx, desk.org, bucket)
         done = intents.of_bucket(tx, desk.org, bucket)
         counts = {part: count.of(tx, found, [part]) for part in found.parts}
-        assessments = tx.all(
-            mandates.assessments, mandates.assessments.c.org == desk.org,
-            order_by=[mandates.assessments.c.recorded.desc()],
-        )  # fmt: skip
+        assessments = _for_holding(desk, tx, found)
         hold = holds.on_bucket(tx, desk.org, bucket, now=now)
     wrong = None if error is None else problem_of(error)
     return desk.show(
@@ -150,3 +152,17 @@ def _page(
         part_names={p.name: p for p in parts.standard.parts(found.circumstance)},
         may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),
     )  # fmt: skip
+
+
+def _for_holding(desk: Desk, tx: Transaction, bucket: Bucket) -> list[dict[str, Any]]:
+    """Return the assessments in force that a hold on ``bucket`` may rest on, also of those above."""
+    c = mandates.assessments.c
+    about = (holds.ABOUT, f"{holds.ABOUT}/{bucket.circumstance}")
+    return [
+        row
+        for org in (bucket.org, *organisations.superiors(tx, bucket.org))
+        for row in tx.all(
+            mandates.assessments, c.org == org, c.about.in_(about),
+            c.until >= desk.site.today().isoformat(), order_by=[c.recorded.desc()],
+        )
+    ]  # fmt: skip

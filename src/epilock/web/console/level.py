@@ -6,7 +6,7 @@ would be due when. It is worked out by the same functions that will do it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
@@ -204,7 +204,8 @@ def _sooner(  # noqa: PLR0917 - the facts of one question
     now: datetime,
 ) -> list[Sooner]:
     """Return the parts whose day would change, those that would go first at the top."""
-    would = History((*history.changes, LevelChange(now, level)))
+    last = history.changes[-1].at if history.changes else now
+    would = History((*history.changes, LevelChange(max(now, last + timedelta(seconds=1)), level)))
     found = []
     for bucket in buckets.listing(tx):
         if (bucket.authority, bucket.emergency) != (emergency.authority, emergency.emergency):

@@ -11,10 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from epilock.destroy import hold as holds
 from epilock.errors import EpilockError, InputError
 from epilock.registry import emergency as emergencies
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
+from epilock.standard import Standard
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
@@ -85,7 +87,7 @@ def _assess(desk: Desk, form: FormData, body: bytes) -> Response:
         with parts.database.write() as tx:
             mandates.record_assessment(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
-                about=_about(parts.standard.circumstances, word(form, "about")),
+                about=_about(parts.standard, word(form, "about")),
                 date_=day_in(form, "date"), until=day_in(form, "until"),
                 sha256=sha256(body).hexdigest(), now=desk.site.now(),
             )  # fmt: skip
@@ -94,10 +96,13 @@ def _assess(desk: Desk, form: FormData, body: bytes) -> Response:
     return desk.go("/console/papers", done="assessment")
 
 
-def _about(known: object, code: str) -> str:
-    if code not in known:  # type: ignore[operator]  # a mapping of circumstances
-        raise InputError("an assessment is about a circumstance of the standard")
-    return code
+def _about(standard: Standard, about: str) -> str:
+    """Return what an assessment is about: a circumstance, or holding (``hold``, ``hold/<circumstance>``)."""
+    head, _, rest = about.rpartition("/")
+    circumstance = rest if head in {"", holds.ABOUT} else ""
+    if about != holds.ABOUT and circumstance not in standard.circumstances:
+        raise InputError("an assessment is about a circumstance of the standard, or about a hold")
+    return about
 
 
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:

@@ -17,6 +17,7 @@ from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/points")
 PART = "points"
+CLOSING = ("finished", "moved", "not-needed", "mistake", "instructed")  # why a point closes
 
 
 @router.get("")
@@ -44,7 +45,7 @@ def get_point(point: str, desk: DeskOf) -> Response:
     ids = {f.id for f in asked}
     return desk.show(
         "point.html", here=PART, point=found, issued=issued, address=address, asked=asked,
-        waiting=[f for f in found.fields if f.id not in ids],
+        waiting=[f for f in found.fields if f.id not in ids], closing=CLOSING,
         counts=counts.get(point, dict.fromkeys(tally.KINDS, 0)),
         image=trusted(qr.svg(address, title=desk.name(found.name))),
         full=trusted(html(issued.notice, desk.t.language)),
@@ -75,9 +76,9 @@ def get_code(point: str, desk: DeskOf) -> Response:
 def post_close(point: str, desk: DeskOf, form: CheckedForm) -> Response:
     """Close a point; what it took stays under its clocks."""
     desk.enter(PART)
-    parts, reason = desk.site.parts, word(form, "reason", most=200)
-    if not reason:
-        raise InputError("say why the point closes; it stands in the public log")
+    parts, reason = desk.site.parts, word(form, "reason", most=40)
+    if reason not in CLOSING:
+        raise InputError(f"a point closes for one of {', '.join(CLOSING)}; it stands in the log")
     with parts.database.write() as tx:
         points.close_point(
             tx, parts.log, parts.standard, org=desk.org, point=point, reason=reason,

@@ -1,0 +1,203 @@
+"""My data, by receipt: what is held, who opened it and why, when it goes; see, correct, withdraw, download.
+
+The code is the key: it comes in the body of each form and stands in no address, cookie or log. There is no
+account and no session; every page carries the code on in its forms.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from epilock.assemble import INSTALLATION
+from epilock.db import Transaction
+from epilock.destroy import erasure
+from epilock.destroy import run as runs
+from epilock.errors import FieldsError, NotFoundError
+from epilock.ledger import publish
+from epilock.use import rate
+from epilock.web import holding as holdings
+from epilock.web.holding import Holding
+from epilock.web.language import Speaker
+from epilock.web.log import download
+from epilock.web.request import FormOf, Site, SiteOf, address_of, word
+
+router = APIRouter(include_in_schema=False)
+MISSES, WINDOW = 30, timedelta(minutes=15)  # wrong codes of one network address
+
+Shown = Callable[[Transaction, Holding], Response]
+
+
+@router.get("/r")
+def get_form(site: SiteOf, request: Request) -> Response:
+    """Ask for the code; a scanned one is filled in by the page's own short script."""
+    return site.pages.show(request, "receipt/ask.html", script=True, problem="", typed="")
+
+
+@router.post("/r")
+def post_status(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Show what is held, without opening it."""
+
+    def shown(tx: Transaction, held: Holding) -> Response:
+        return _status(tx, site, request, form, held)
+
+    return with_code(site, request, form, shown)
+
+
+@router.post("/r/data")
+def post_data(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Open the record for its person; this too is decided and stands in the log (PIPL 45)."""
+
+    def shown(_tx: Transaction, held: Holding) -> Response:
+        answers = open_for_subject(site, held)
+        return page(
+            site, request, form, "receipt/data.html", held=held, answers=answers,
+            labels={f.id: f.label for f in held.form.fields},
+        )  # fmt: skip
+
+    return with_code(site, request, form, shown)
+
+
+@router.post("/r/proof")
+def post_proof(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Return the proof that the record stands in the log, or the one that a part of it is gone."""
+
+    def shown(tx: Transaction, held: Holding) -> Response:
+        wanted = word(form, "entry", most=20)
+        if wanted in {"", str(held.record.entry_index)}:
+            index, text = held.record.entry_index, site.parts.log.proof(tx, held.record.entry_index)
+        else:
+            found = [p for p in holdings.proofs(tx, site, held) if str(p.index) == wanted]
+            if not found:
+                raise NotFoundError("this receipt has no such proof")
+            index, text = found[0].index, found[0].text
+        return download(text, f"receipt-{index}.tlog-proof", publish.TEXT)
+
+    return with_code(site, request, form, shown)
+
+
+@router.post("/r/receipt")
+def post_receipt(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Return the receipt as JSON (ISO/IEC TS 27560)."""
+
+    def shown(tx: Transaction, held: Holding) -> Response:
+        made = holdings.receipt_of(tx, site, held)
+        return download(
+            made.pretty(), f"receipt-{held.record.entry_index}.json", "application/json"
+        )
+
+    return with_code(site, request, form, shown)
+
+
+@router.post("/r/withdraw")
+def post_withdraw(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Say what would go and what a law keeps; if the person is sure, erase it at once."""
+    sure = bool(word(form, "sure"))
+
+    def shown(tx: Transaction, held: Holding) -> Response:
+        going, kept = holdings.withdrawable(tx, site, held)
+        days = holdings.days(tx, site, held, today=site.today())
+        return page(
+            site,
+            request,
+            form,
+            "receipt/withdraw.html",
+            held=held,
+            going=going,
+            kept=kept,
+            days=days,
+        )
+
+    if not sure:
+        return with_code(site, request, form, shown)
+
+    def erased(tx: Transaction, held: Holding) -> Response:
+        going, _ = holdings.withdrawable(tx, site, held)
+        _erase(site, held, going)
+        return page(site, request, form, "receipt/withdrawn.html", held=held, going=going)
+
+    return with_code(site, request, form, erased)
+
+
+def with_code(site: Site, request: Request, form: FormData, shown: Shown) -> Response:
+    """Return what ``shown`` makes of the record that the form's code stands for, or ask for the code again.
+
+    Raises:
+        RateError: Too many wrong codes came from this address.
+    """
+    typed = word(form, "code", most=80)
+    try:
+        with site.parts.database.read() as tx:
+            return shown(tx, holdings.find(tx, site, typed))
+    except FieldsError as error:
+        _count_miss(site, request)
+        problem = error.problems[0]
+        t = speaker(site, request, form)
+        says = problem.zh if t.language == "zh" else problem.en
+        return site.pages.show(
+            request, "receipt/ask.html", status=422, speaker=t, problem=says, typed=typed
+        )
+
+
+def page(
+    site: Site, request: Request, form: FormData, template: str, *, status: int = 200, **more: Any
+) -> Response:
+    """Return a page about a receipt, in the language its form carries."""
+    t = speaker(site, request, form)
+    return site.pages.show(
+        request, template, status=status, speaker=t, standard=site.parts.standard, now=site.now(),
+        **more,
+    )  # fmt: skip
+
+
+def speaker(site: Site, request: Request, form: FormData) -> Speaker:
+    """Return the language of the page that sent ``form``, or the one it asks to switch to."""
+    return site.pages.speaker(request, word(form, "lang_to") or word(form, "lang") or None)
+
+
+def open_for_subject(site: Site, held: Holding) -> dict[str, dict[str, str]]:
+    """Return what the person gave: category to field to value. Decided and witnessed first.
+
+    Raises:
+        ErasedError: Nothing is left.
+    """
+    parts, place = site.parts, (held.record.bucket, held.record.n)
+    with parts.database.write() as tx:
+        decision = parts.gate.decide_subject(tx, source=held.org, place=place, now=site.now())
+    with parts.database.read() as tx:
+        return parts.gate.reveal(tx, decision)[0]
+
+
+def _status(
+    tx: Transaction, site: Site, request: Request, form: FormData, held: Holding
+) -> Response:
+    going, _ = holdings.withdrawable(tx, site, held)
+    return page(
+        site, request, form, "receipt/status.html", held=held, going=going,
+        days=holdings.days(tx, site, held, today=site.today()),
+        openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
+    )  # fmt: skip
+
+
+def _erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:
+    parts, now = site.parts, site.now()
+    with parts.database.write() as tx:
+        erasure.erase(
+            tx, parts.log, parts.standard, org=held.org, bucket=held.record.bucket, n=held.record.n,
+            reason="withdrawal", parts=None if set(going) == set(held.left) else going, now=now,
+        )  # fmt: skip
+    runs.complete(parts.tools, now=now, org=held.org)
+
+
+def _count_miss(site: Site, request: Request) -> None:
+    with site.parts.database.write() as tx:
+        late = rate.count(
+            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION,
+            kind="receipt", who=address_of(request), most=MISSES, window=WINDOW, now=site.now(),
+        )  # fmt: skip
+    if late is not None:
+        raise late

@@ -1,0 +1,351 @@
+"""The journeys of staff: a point is opened, a record is opened under a grant, a bucket ends, a level moves."""
+
+import re
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+import town
+from sheet import Sheet, read
+from staff_room import badge, renew
+from test_resident import TYPED, _fields
+from visitor import Visitor
+
+from epilock.ledger import entry
+
+
+@pytest.fixture
+def custodian(parts, site):
+    return badge(parts, site, "sunny", "wang", "custodian")
+
+
+@pytest.fixture
+def approver(parts, site):
+    return badge(parts, site, "jinan", "zhao", "approver")
+
+
+@pytest.fixture
+def given(parts, site):
+    """A point that took one record."""
+    town.mandate(parts, "sunny", "residential-entry")
+    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
+    visitor = Visitor(site)
+    page = _fields(visitor, f"/c/sunny/{point.point}")
+    assert page.send(page.form(), step="send", **TYPED).status == 200
+    return point
+
+
+def _entries(parts, kind):
+    with parts.database.read() as tx:
+        said = [entry.decode(e) for e in parts.log.entries(tx, 0, parts.log.size(tx))]
+    return [e for e in said if entry.kind(e) == kind]
+
+
+def _ask(custodian: Visitor, **more: str) -> Sheet:
+    page = read(custodian, "/console/grants")
+    typed = {
+        "purpose": "personnel",
+        "form": "masked",
+        "subjects": "5",
+        "reason": "gate duty",
+        **more,
+    }
+    return page.send(page.with_field("subjects"), ("circumstance", "residential-entry"), **typed)
+
+
+def _approve(approver: Visitor) -> Sheet:
+    page = read(approver, "/console/approvals")
+    return page.send(page.forms[-2])
+
+
+class TestPoint:
+    def test_from_the_standard_to_the_poster(self, custodian, parts):
+        town.assess(parts, "sunny", "residential-entry")
+        page = read(custodian, "/console/points/new")
+        assert "The gate of a housing compound" in page.text
+        page = read(
+            custodian,
+            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+        )
+        assert "Must not be asked" in page.text
+        form = page.with_field("zh")
+        ticked = [v for n, v in form.values if n == "field"]
+        assert set(ticked) >= {"identity_name", "contact_mobile", "health_temperature"}
+        page = page.send(form, zh="东门", en="East Gate")
+        assert page.path.startswith("/console/points/sunny.")
+        assert "The point is open" in page.text
+        poster = custodian.get(f"{page.path}/poster.pdf")
+        assert poster.content.startswith(b"%PDF")
+        assert poster.headers["content-type"] == "application/pdf"
+
+    def test_without_an_assessment_it_is_refused_with_the_rule_and_nothing_is_lost(self, custodian):
+        page = read(
+            custodian,
+            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+        )
+        again = page.send(page.with_field("zh"), zh="东门", en="East Gate")
+        assert again.status == 403
+        assert "duty/assessment" in again.text
+        assert ("zh", "东门") in again.with_field("zh").values
+
+    def test_from_a_form_that_asks_too_much(self, custodian, parts):
+        town.assess(parts, "sunny", "residential-entry")
+        page = read(custodian, "/console/points/new")
+        form = page.with_field("file")
+        sheet = "姓名,手机号,身份证号,体温,宗教信仰\n"
+        answer = custodian.post(
+            form.action,
+            data={
+                "csrf": dict(form.values)["csrf"],
+                "emergency": "jinan/outbreak-7",
+                "circumstance": "residential-entry",
+                "method": "qr-form",
+            },
+            files={"file": ("gate.csv", sheet.encode(), "text/csv")},
+        )
+        judged = Sheet(custodian, answer)
+        assert judged.status == 200
+        assert "身份证号" in judged.text
+        assert "never/residential-entry/identity.resident-id" in judged.text
+        page = judged.send(judged.with_field("zh"), zh="东门", en="East Gate")
+        assert page.path.startswith("/console/points/sunny.")
+
+    def test_a_broken_file_gets_one_clear_error(self, custodian):
+        page = read(custodian, "/console/points/new")
+        form = page.with_field("file")
+        answer = custodian.post(
+            form.action,
+            data={
+                "csrf": dict(form.values)["csrf"],
+                "emergency": "jinan/outbreak-7",
+                "circumstance": "residential-entry",
+                "method": "qr-form",
+            },
+            files={"file": ("x.xlsx", b"PK\x03\x04broken", "application/octet-stream")},
+        )
+        assert answer.status_code == 422
+
+    def test_closing_says_so_in_public(self, custodian, given, parts):
+        page = read(custodian, f"/console/points/{given.point}")
+        page.send(page.to("/close"), reason="moved")
+        assert [e.reason for e in _entries(parts, "point-closed")] == ["moved"]
+        assert read(custodian, f"/c/sunny/{given.point}").status == 410
+
+
+class TestOpening:
+    def test_a_list_shows_no_value(self, custodian, given):
+        page = read(custodian, "/console/records/sunny/1")
+        assert "Record 0" in page.text
+        assert not [v for v in TYPED.values() if v in page.html]
+
+    def test_without_a_grant_nothing_can_be_opened(self, custodian, given):
+        assert "can't be opened" in read(custodian, "/console/records/sunny/1").text
+
+    def test_asked_approved_opened_masked_and_seen_by_its_person(
+        self, custodian, approver, given, parts
+    ):
+        assert "another person must approve" in _ask(custodian).text
+        assert "Approved" in _approve(approver).text
+        page = read(custodian, "/console/records/sunny/1")
+        opened = page.send(page.to("/open/sunny"), ("place", "1:0"))
+        assert "张**" in opened.text
+        assert TYPED["f.mobile"] not in opened.html
+        assert opened.headers["cache-control"] == "no-store"
+        decisions = _entries(parts, "decision")
+        assert [(d.verdict, d.count) for d in decisions] == [("opened", 1)]
+
+    def test_going_back_to_it_opens_nothing_anew(self, custodian, approver, given, parts, clock):
+        _ask(custodian)
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        opened = page.send(page.to("/open/sunny"), ("place", "1:0"))
+        assert "张**" in read(custodian, opened.path).text
+        assert len(_entries(parts, "decision")) == 1
+        clock.forward(minutes=16)
+        assert "张**" not in read(custodian, opened.path).text
+
+    def test_another_member_of_staff_is_not_shown_it(self, custodian, approver, given, parts, site):
+        _ask(custodian)
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        opened = page.send(page.to("/open/sunny"), ("place", "1:0"))
+        other = badge(parts, site, "sunny", "sun", "custodian")
+        assert read(other, opened.path).status == 403
+
+    def test_a_refusal_names_the_rule_and_stands_in_the_log(
+        self, custodian, approver, given, parts
+    ):
+        _ask(custodian, form="raw")
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        form = page.to("/open/sunny")
+        code = re.search(r'<option value="(g-[a-z0-9]+)"', page.html)[1]
+        revoked = read(custodian, "/console/grants")
+        revoked.send(revoked.to("/revoke"))
+        refused = page.send(form, ("place", "1:0"), ("grant", code))
+        assert "Not opened" in refused.text
+        assert "grant/" in refused.text
+        assert [d.verdict for d in _entries(parts, "decision")] == ["refused"]
+
+    def test_found_by_a_telephone_that_stands_in_no_address(self, custodian, approver, given):
+        _ask(custodian)
+        _approve(approver)
+        page = read(custodian, "/console/records")
+        found = page.send(
+            page.with_field("value"), category="contact.mobile", value=TYPED["f.mobile"]
+        )
+        assert "1 found" in found.text
+        assert TYPED["f.mobile"] not in found.html
+        assert found.path == "/console/records/search/sunny"
+
+    def test_who_asked_cannot_approve(self, parts, site, given):
+        both = badge(parts, site, "sunny", "both", "custodian", "approver")
+        _ask(both)
+        assert "another person decides" in read(both, "/console/approvals").text
+        page = read(both, "/console/grants")
+        code = re.search(r"<code>(g-[a-z0-9]+)</code>", page.html)[1]
+        answer = both.post(
+            f"/console/approvals/grants/sunny/{code}",
+            data={"csrf": page.value("csrf"), "verdict": "approve"},
+        )
+        assert answer.status_code == 403
+
+
+class TestEnding:
+    def test_what_is_due_is_said_run_and_certified(self, custodian, given, clock, parts):
+        clock.forward(days=40)
+        renew(parts, custodian, "sunny", "wang")
+        page = read(custodian, "/console/destruction")
+        assert "due now" in page.text
+        done = page.send(page.to("/run"))
+        assert "certificates are in the log" in done.text
+        assert sum(c.destroyed for c in _entries(parts, "certificate")) >= 1
+
+    def test_a_hold_keeps_it_and_is_public(self, custodian, given, parts, clock):
+        town.assess(parts, "sunny", "hold")
+        page = read(custodian, "/console/destruction/1")
+        form = page.to("/holds")
+        until = (clock() + timedelta(days=20)).date().isoformat()
+        held = page.send(form, until=until)
+        assert "Held until" in held.text
+        assert len(_entries(parts, "hold")) == 1
+
+    def test_an_order_before_the_day_is_refused_with_the_rule(self, custodian, given):
+        page = read(custodian, "/console/destruction/1")
+        form = page.to("/orders")
+        refused = page.send(form, ("part", "3-IV"))
+        assert refused.status == 409
+        assert "retain/residential-entry" in refused.text
+
+
+class TestLevel:
+    @pytest.fixture
+    def authority(self, parts, site):
+        return badge(parts, site, "jinan", "chen", "custodian")
+
+    def test_what_would_follow_is_shown_before(self, authority, given, parts):
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=N")
+        assert "may no longer be asked" in page.text
+        assert "Body temperature" in page.text
+        assert "sunny/outbreak-7/residential-entry" in page.text
+        assert len(_entries(parts, "level")) == 1
+
+    def test_it_is_set_and_notices_are_issued_anew(self, authority, given, parts, clock):
+        clock.forward(minutes=5)
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=I")
+        done = page.send(page.with_field("instrument"), instrument="2026-8")
+        assert "The level is in force" in done.text
+        assert _entries(parts, "notice")[-1].level == "I"
+
+    def test_only_the_authority_sets_it(self, custodian, given):
+        page = read(custodian, "/console/levels/jinan/outbreak-7?level=I")
+        assert "Confirm" not in page.text
+        answer = custodian.post(
+            "/console/levels/jinan/outbreak-7", data={"csrf": page.value("csrf"), "level": "I"}
+        )
+        assert answer.status_code == 403
+
+    def test_an_emergency_is_declared_by_a_government_alone(self, authority, custodian, parts):
+        page = read(authority, "/console/levels")
+        made = page.send(
+            page.with_field("emergency"),
+            zh="洪水",
+            en="Flood",
+            emergency="flood-1",
+            kind="natural-disaster",
+        )
+        assert made.path == "/console/levels/jinan/flood-1"
+        assert "Declare an emergency" not in read(custodian, "/console/levels").text
+
+
+class TestRights:
+    @pytest.mark.parametrize(
+        ("role", "closed"),
+        [
+            (
+                "collector",
+                ["records", "grants", "approvals", "destruction", "accounts", "oversight"],
+            ),
+            ("custodian", ["approvals", "accounts", "oversight"]),
+            ("approver", ["points", "records", "accounts", "oversight"]),
+            ("supervisor", ["points", "records", "grants", "approvals", "accounts"]),
+            (
+                "administrator",
+                ["points", "records", "grants", "approvals", "destruction", "oversight"],
+            ),
+            ("operator", ["points", "records", "grants", "approvals", "destruction", "accounts"]),
+        ],
+    )
+    def test_each_role_reaches_its_parts_alone(self, parts, site, role, closed):
+        visitor = badge(parts, site, "sunny", "wang", role)
+        home = read(visitor, "/console")
+        assert home.status == 200
+        for part in closed:
+            assert read(visitor, f"/console/{part}").status == 403
+            assert f'href="/console/{part}"' not in home.html
+
+    def test_a_new_account_shows_its_password_once(self, parts, site):
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        page = read(admin, "/console/accounts")
+        made = page.send(page.with_field("login"), ("role", "custodian"), login="li")
+        assert "shown this once" in made.text
+        assert made.headers["cache-control"] == "no-store"
+
+    def test_roles_that_must_be_apart_are_refused(self, parts, site):
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        page = read(admin, "/console/accounts")
+        both = (("role", "operator"), ("role", "custodian"))
+        assert page.send(page.with_field("login"), *both, login="li").status == 400
+
+    def test_a_supervisor_reads_who_saw_what_and_changes_nothing(
+        self, parts, site, custodian, approver, given
+    ):
+        _ask(custodian)
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        page.send(page.to("/open/sunny"), ("place", "1:0"))
+        supervisor = badge(parts, site, "jinan", "qian", "supervisor")
+        seen = read(supervisor, "/console/oversight?org=sunny")
+        assert "opened" in seen.text
+        assert [f for f in seen.forms if f.method == "post" and "sign-out" not in f.action] == []
+
+
+class TestPapers:
+    def test_an_assessment_is_known_by_the_hash_of_its_report(self, parts, site):
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        page = read(admin, "/console/papers")
+        form = page.with_field("report")
+        answer = admin.post(
+            form.action,
+            data={
+                "csrf": dict(form.values)["csrf"],
+                "about": "supplies",
+                "date": "2026-03-01",
+                "until": "2027-03-01",
+            },
+            files={"report": ("report.pdf", b"a report", "application/pdf")},
+        )
+        assert answer.status_code == 303
+        assert [a.sha256 for a in _entries(parts, "assessment")] == [
+            sha256(b"a report").hexdigest()
+        ]
