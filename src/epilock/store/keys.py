@@ -79,17 +79,21 @@ class KeyStore:
             RootKeyError: Another root key wrapped it.
             TamperedError: Its row was altered.
         """
-        context = keyrows.secret_context(org, name)
         for _ in range(2):
             with self.database.read() as tx:
                 row = tx.find(secrets, org=org, name=name)
             if row is not None:
-                return self._root.unwrap(bytes(row["wrapped"]), context)
+                return self.unwrap_secret(org, name, row["wrapped"])
             _check(NAME, name, "a secret's name")
+            context = keyrows.secret_context(org, name)
             wrapped = self._root.wrap(os.urandom(KEY_BYTES), context)
             with self.database.write() as tx, suppress(ConflictError):  # another was first
                 tx.insert(secrets, org=org, name=name, wrapped=wrapped)
         raise KeysError(f"the secret {name} could not be stored")
+
+    def unwrap_secret(self, org: str, name: str, wrapped: bytes) -> bytes:
+        """Return the secret that a row holds; errors as ``secret``."""
+        return self._root.unwrap(wrapped, keyrows.secret_context(org, name))
 
     def add_bucket(self, org: str, bucket: str, parts: Sequence[str]) -> None:
         """Make a seed for each of ``parts`` of ``bucket`` that has none; repeating is harmless."""
@@ -225,7 +229,7 @@ class KeyStore:
     @contextmanager
     def _writing(self, org: str) -> Iterator[tuple[Transaction, Slot, Epoch]]:
         """Hold the slot and a transaction; give both and the epoch that counts, settled."""
-        slot = self._slot(org)
+        slot = self.slot(org)
         with slot.lock(), self.database.write() as tx:
             yield tx, slot, rotation.settle(tx, slot, self.suite, org)
 
@@ -234,7 +238,7 @@ class KeyStore:
 
         What it raises counts only if no rotation fell between slot and database (rule 3).
         """
-        slot = self._slot(org)
+        slot = self.slot(org)
         cells = slot.read()
         while True:
             try:
@@ -245,7 +249,8 @@ class KeyStore:
                 if cells.keys() == before.keys():
                     raise
 
-    def _slot(self, org: str) -> Slot:
+    def slot(self, org: str) -> Slot:
+        """Return the epoch slot of ``org``, which may not be there yet."""
         _check(ORG, org, "an organisation's code")
         return Slot(self._slots / f"{org}.slot", org, self._root, step=self._step)
 

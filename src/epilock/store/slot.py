@@ -107,6 +107,15 @@ class Slot:
                 self._write(i, EMPTY)
                 self._step("keep done")
 
+    def holds_only(self, epoch: int) -> bool:
+        """Tell whether there is nothing in the file but the whole cell of ``epoch``."""
+        cells = sorted(self._cells())  # the empty one first
+        parsed = _parse(cells[1])
+        if cells[0] != EMPTY or parsed is None or parsed[0] != epoch:
+            return False
+        end = _HEAD.size + len(parsed[1]) + _SUM_BYTES
+        return cells[1][end:] == EMPTY[end:]
+
     def _make(self) -> None:
         """Make the file whole or not at all; if another process is first, its file counts.
 

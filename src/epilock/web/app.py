@@ -7,11 +7,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.web import correction, log, receipt, resident, static
+from epilock.web import correction, log, receipt, resident, static, submit
+from epilock.web.api import page as api_page
+from epilock.web.api import point as api_point
+from epilock.web.api import receipt as api_receipt
+from epilock.web.api import staff as api_staff
+from epilock.web.api import standard as api_standard
+from epilock.web.api.document import document
 from epilock.web.console.desk import UnfinishedError
 from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
@@ -22,7 +30,7 @@ from epilock.web.request import Site
 from epilock.web.security import Guard
 
 
-def create_app(parts: Parts, *, insist: bool = True) -> FastAPI:
+def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
     """Return the site of an installation; ``parts`` are opened and closed by the caller.
 
     Args:
@@ -61,9 +69,29 @@ def create_app(parts: Parts, *, insist: bool = True) -> FastAPI:
 
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
-    app.add_middleware(Guard, respond=respond, secure=parts.settings.secure_cookies)
     for module in (static, resident, receipt, correction, log):
         app.include_router(module.router)
     for router in ROUTERS:
         app.include_router(router)
-    return app
+    for module in (api_page, api_point, api_receipt, api_standard, api_staff):
+        app.include_router(module.router)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return Guard(Front(submit.route(parts), app), respond, secure=parts.settings.secure_cookies)
+
+
+class Front:
+    """Sends submissions straight to their route, past everything that only pages need."""
+
+    def __init__(self, hot: Route, site: ASGIApp) -> None:
+        self._hot = hot
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].endswith("/submissions"):
+            match, found = self._hot.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await self._hot.handle(scope, receive, send)
+                return
+        await self._site(scope, receive, send)

@@ -35,7 +35,7 @@ def post_correct(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Show the form with what was given."""
 
     def shown(tx: Transaction, held: Holding) -> Response:
-        _check(tx, site, held)
+        check_correctable(tx, site, held)
         opened = receipt.open_for_subject(site, held)
         typed = {id_: value for fields in opened.values() for id_, value in fields.items()}
         return _form(site, request, form, held, typed)
@@ -53,9 +53,9 @@ def post_send(site: SiteOf, request: Request, form: FormOf) -> Response:
     }
 
     def shown(tx: Transaction, held: Holding) -> Response:
-        _check(tx, site, held)
+        check_correctable(tx, site, held)
         submission = Submission(
-            client=str(uuid4()), notice=held.form.notice, given=list(_given(held)), fields=typed,
+            client=str(uuid4()), notice=held.form.notice, given=list(given(held)), fields=typed,
             language=held.record.language or "zh",
         )  # fmt: skip
         try:
@@ -71,7 +71,7 @@ def post_send(site: SiteOf, request: Request, form: FormOf) -> Response:
     return receipt.with_code(site, request, form, shown)
 
 
-def _check(tx: Transaction, site: Site, held: Holding) -> None:
+def check_correctable(tx: Transaction, site: Site, held: Holding) -> None:
     """Return if the record is whole and all that its form asks may still be asked (rule 1)."""
     if not held.left or set(held.left) != set(held.record.parts):
         raise ErasedError(
@@ -88,7 +88,8 @@ def _check(tx: Transaction, site: Site, held: Holding) -> None:
             )  # fmt: skip
 
 
-def _given(held: Holding) -> tuple[str, ...]:
+def given(held: Holding) -> tuple[str, ...]:
+    """Return the acts that the person gave."""
     return held.form.given_acts(held.record.given or 0)
 
 
@@ -103,6 +104,6 @@ def _form(  # noqa: PLR0917 - the request, then what the page shows
     t = receipt.speaker(site, request, form)
     return receipt.page(
         site, request, form, "receipt/correct.html", status=422 if problems else 200, held=held,
-        asked=walk.asked(site.parts.standard, held.issued.notice, held.form, _given(held)),
+        asked=walk.asked(site.parts.standard, held.issued.notice, held.form, given(held)),
         typed=typed, problems={p.field: t.say(Text(p.zh, p.en)) for p in problems},
     )  # fmt: skip

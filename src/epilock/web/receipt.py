@@ -117,7 +117,7 @@ def post_withdraw(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def erased(tx: Transaction, held: Holding) -> Response:
         going, _ = holdings.withdrawable(tx, site, held)
-        _erase(site, held, going)
+        erase(site, held, going)
         return page(site, request, form, "receipt/withdrawn.html", held=held, going=going)
 
     return with_code(site, request, form, erased)
@@ -134,7 +134,7 @@ def with_code(site: Site, request: Request, form: FormData, shown: Shown) -> Res
         with site.parts.database.read() as tx:
             return shown(tx, holdings.find(tx, site, typed))
     except FieldsError as error:
-        _count_miss(site, request)
+        count_miss(site, request)
         problem = error.problems[0]
         t = speaker(site, request, form)
         says = problem.zh if t.language == "zh" else problem.en
@@ -183,7 +183,8 @@ def _status(
     )  # fmt: skip
 
 
-def _erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:
+def erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:
+    """Have the parts ``going`` erased at once, as their person wishes; raises what ``erasure.erase`` raises."""
     parts, now = site.parts, site.now()
     with parts.database.write() as tx:
         erasure.erase(
@@ -193,7 +194,12 @@ def _erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:
     runs.complete(parts.tools, now=now, org=held.org)
 
 
-def _count_miss(site: Site, request: Request) -> None:
+def count_miss(site: Site, request: Request) -> None:
+    """Count a wrong code against the address it came from.
+
+    Raises:
+        RateError: There were too many.
+    """
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION,

@@ -1,0 +1,80 @@
+"""Staff's programs: with an API token (``Authorization: Bearer``), which carries its account's rights."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from epilock.destroy import due as dues
+from epilock.errors import ForbiddenError, SignInError
+from epilock.use import gate
+from epilock.use import session as sessions
+from epilock.use.staff import Staff
+from epilock.web.api.model import DuePart, Opened, OpenRecords
+from epilock.web.console.desk import RIGHTS
+from epilock.web.request import SiteOf
+
+router = APIRouter(prefix="/api/staff", tags=["staff"])
+_bearer = HTTPBearer(auto_error=False, description="An API token, made in the console.")
+
+
+def account(
+    site: SiteOf, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Staff:
+    """Return whose token it is.
+
+    Raises:
+        SignInError: There is none, it has ended, or it is a browser's session.
+    """
+    if given is None:
+        raise SignInError("this needs an API token: `Authorization: Bearer <token>`")
+    with site.parts.database.write() as tx:
+        session = sessions.find(tx, given.credentials, now=site.now())
+    if session.kind != "api":
+        raise SignInError("a browser's session is no API token")
+    return session.staff
+
+
+Account = Annotated[Staff, Depends(account)]
+
+
+@router.get("/due")
+def get_due(site: SiteOf, who: Account) -> list[DuePart]:
+    """Return the living parts of the organisation, the next to go first."""
+    _need(who, "destruction")
+    now = site.now()
+    with site.parts.database.read() as tx:
+        found = dues.calendar(tx, site.parts.standard, now=now, org=who.org)
+    return [
+        DuePart(
+            bucket=d.bucket.name, id=d.bucket.id, part=d.part, at=d.due.at, rule=d.due.rule,
+            due=d.is_due(now), held=d.hold is not None,
+        )
+        for d in found
+    ]  # fmt: skip
+
+
+@router.post("/open")
+def post_open(wanted: OpenRecords, site: SiteOf, who: Account) -> Opened:
+    """Ask the gate to open records under a grant; a refusal is an answer too, with its rule."""
+    _need(who, "records")
+    parts = site.parts
+    with parts.database.write() as tx:
+        decision = parts.gate.decide(
+            tx, who, source=wanted.source, places=[(p.bucket, p.n) for p in wanted.places],
+            purpose=wanted.purpose, form=wanted.form, grant=wanted.grant, reason=wanted.reason,
+            now=site.now(),
+        )  # fmt: skip
+    opened = []
+    if decision.verdict == gate.OPENED:
+        with parts.database.read() as tx:
+            opened = parts.gate.reveal(tx, decision)
+    return Opened(
+        decision=decision.decision, verdict=decision.verdict, rule=decision.rule,
+        entry=decision.entry_index, records=opened,
+    )  # fmt: skip
+
+
+def _need(who: Staff, part: str) -> None:
+    if not RIGHTS[part] & who.roles:
+        raise ForbiddenError(f"this needs the role {' or '.join(sorted(RIGHTS[part]))}")
