@@ -107,7 +107,7 @@ def make(
 
 
 def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Proof, ...]:
-    """Return the proofs for a record and for what it became, the oldest first.
+    """Return the proofs for a record and for what it became, the oldest first; none says what another does.
 
     Those of a correction include the ``collect`` entry of the record that took its place. ``tx`` must be
     a reading transaction, for checkpoints are signed from what is committed.
@@ -118,16 +118,19 @@ def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Pro
     """
     found: dict[int, Proof] = {}
     for place, record in _story(tx, org, bucket, n):
+        if record.n != n or record.bucket != bucket:
+            _add(tx, log, found, record.entry_index, MOVE, place, ())
         own = intents.of_record(tx, org, record.bucket, record.n)
-        for intent in (*own, *intents.of_bucket(tx, org, record.bucket)):
+        done = [*own, *intents.of_bucket(tx, org, record.bucket)]
+        left = set(record.parts)
+        for intent in sorted(done, key=lambda i: i.entry_index or 0):
             if intent.cause is not None:
                 _add(tx, log, found, intent.cause, MOVE, place, ())
-            parts = tuple(p for p in intent.parts if p in record.parts)
+            parts = tuple(sorted(left & set(intent.parts)))
             if intent.done is not None and intent.entry_index is not None and parts:
                 check(log.entry(tx, intent.entry_index), *place)
                 _add(tx, log, found, intent.entry_index, intent.kind, place, parts)
-        if place != _place(tx, org, bucket, n):
-            _add(tx, log, found, record.entry_index, MOVE, place, ())
+                left.difference_update(parts)
     return tuple(found[index] for index in sorted(found))
 
 
@@ -161,6 +164,10 @@ def check_all(
     policy: Policy | None = None,
 ) -> tuple[Gone, ...]:
     """Return how each part of a receipt's record went, if the ``proofs`` show that all of it is gone.
+
+    What nobody can show with a few proofs is that an entry is *not* there: that the record did not go on
+    under another number. Whoever reads the whole log sees that (``ledger.monitor``), and when that one is
+    due.
 
     Args:
         receipt: The receipt's ``.tlog-proof``, of its ``collect`` entry.
