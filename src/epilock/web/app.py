@@ -25,9 +25,13 @@ from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
-from epilock.web.problem import Problem, responder
+from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
 from epilock.web.security import Guard
+
+_MODULES = (
+    static, resident, receipt, correction, log, api_page, api_point, api_receipt, api_standard, api_staff,
+)  # fmt: skip
 
 
 def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
@@ -47,40 +51,27 @@ def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
     )
     app.state.insist = insist
-
-    def page(request: Request, problem: Problem) -> Response:
-        return pages.show(request, "problem.html", status=problem.status, problem=problem)
-
-    def title(request: Request, slug: str) -> str:
-        return pages.speaker(request)(f"problem.{slug}.title")
-
-    respond = responder(page, title)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    respond = _responder(pages)
 
     async def handle(request: Request, error: Exception) -> Response:
-        if isinstance(error, SignInError) and request.url.path.startswith("/console"):
-            return to_the_door(request, error)
         return respond(request, error)
-
-    def to_the_door(request: Request, error: SignInError) -> Response:
-        if isinstance(error, UnfinishedError):
-            return pages.go(request, error.path)
-        back = request.url.path if request.method == "GET" else HOME
-        return pages.go(request, "/console/sign-in", to=back)
 
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
-    for module in (static, resident, receipt, correction, log):
-        app.include_router(module.router)
-    for router in ROUTERS:
+    for router in (*(module.router for module in _MODULES), *ROUTERS):
         app.include_router(router)
-    for module in (api_page, api_point, api_receipt, api_standard, api_staff):
-        app.include_router(module.router)
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
-    return Guard(Front(submit.route(parts), app), respond, secure=parts.settings.secure_cookies)
+    front = Front(submit.route(parts), app)
+    return Guard(front, respond, secure=parts.settings.secure_cookies)
 
 
 class Front:
-    """Sends submissions straight to their route, past everything that only pages need."""
+    """Sends submissions straight to their route, past everything that only pages need.
+
+    Args:
+        hot: The route of submissions.
+        site: Everything else.
+    """
 
     def __init__(self, hot: Route, site: ASGIApp) -> None:
         self._hot = hot
@@ -95,3 +86,25 @@ class Front:
                 await self._hot.handle(scope, receive, send)
                 return
         await self._site(scope, receive, send)
+
+
+def _responder(pages: Pages) -> Respond:
+    """Return what answers errors: to the door where one must sign in, else a page or a document."""
+
+    def page(request: Request, problem: Problem) -> Response:
+        return pages.show(request, "problem.html", status=problem.status, problem=problem)
+
+    def title(request: Request, slug: str) -> str:
+        return pages.speaker(request)(f"problem.{slug}.title")
+
+    plain = responder(page, title)
+
+    def respond(request: Request, error: Exception) -> Response:
+        if not isinstance(error, SignInError) or not request.url.path.startswith(HOME):
+            return plain(request, error)
+        if isinstance(error, UnfinishedError):
+            return pages.go(request, error.path)
+        back = request.url.path if request.method == "GET" else HOME
+        return pages.go(request, f"{HOME}/sign-in", to=back)
+
+    return respond

@@ -146,11 +146,10 @@ def _places(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 Page = Callable[[Request, Problem], Response]
+Respond = Callable[[Request, Exception], Response]
 
 
-def responder(
-    page: Page, title: Callable[[Request, str], str]
-) -> Callable[[Request, Exception], Response]:
+def responder(page: Page, title: Callable[[Request, str], str]) -> Respond:
     """Return what answers errors: programs by problem details, people by ``page``.
 
     Args:

@@ -61,7 +61,7 @@ def _parameters(said: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
 
 def _body(document: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     content = said.get("requestBody", {}).get("content", {})
-    return _fields(document, next(iter(content.values()), {}).get("schema", {}))
+    return _fields(document, _schema(content))
 
 
 def _answer(
@@ -69,7 +69,14 @@ def _answer(
 ) -> tuple[tuple[str, str, str], ...]:
     good = next(a for status, a in said["responses"].items() if status.startswith("2"))
     content = good.get("content", {})
-    return _fields(document, next(iter(content.values()), {}).get("schema", {}))
+    return _fields(document, _schema(content))
+
+
+def _schema(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    for of_type in content.values():
+        found: Mapping[str, Any] = of_type.get("schema", {})
+        return found
+    return {}
 
 
 def _fields(

@@ -57,7 +57,7 @@ def get_see(  # noqa: PLR0917 - one question
     circumstance: Code,
     category: Code,
     purpose: Code,
-    range: Code,
+    range: Code,  # noqa: A002 - the standard's word
     form: Code,
 ) -> Answer:
     """Say whether staff in a circulation range may see a category for a purpose in a form."""
