@@ -54,8 +54,9 @@ def stream(
     """Yield the rows of ``table`` as they are stored, in the order of its key."""
     columns = [sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in table.columns]
     query = sa.select(*columns).where(*where).order_by(*table.primary_key.columns).limit(limit)
-    for row in tx.conn.execute(query, execution_options={"yield_per": CHUNK}):
-        yield tuple(row)
+    with tx.conn.execute(query, execution_options={"yield_per": CHUNK}) as found:
+        for row in found:
+            yield tuple(row)
 
 
 def is_sealed(tx: Transaction, table: sa.Table, row: Row) -> bool:
