@@ -52,9 +52,10 @@ class Server:
         for _ in range(400):
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
             except OSError:
                 time.sleep(0.05)
+            else:
+                return
         raise RuntimeError(f"{command} did not start")
 
     def memory(self) -> float:

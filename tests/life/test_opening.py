@@ -6,7 +6,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
-from epilock.destroy import intent
+from epilock.destroy import erasure
 from epilock.destroy import run as destruction
 from epilock.errors import (
     ApprovalError,
@@ -184,9 +184,8 @@ class TestGate:
     def test_what_was_withdrawn_opens_for_nobody(self, town, people, place):
         with town.parts.database.write() as tx:
             found = approved(town, tx, people["doctor"], people["second"])
-            bucket = buckets.load(tx, "garden", place[0])
-            intent.announce_erasure(
-                tx, town.parts.log, standard_ref=town.parts.standard.ref, bucket=bucket, n=place[1],
+            erasure.erase(
+                tx, town.parts.log, town.parts.standard, org="garden", bucket=place[0], n=place[1],
                 reason="withdrawal", now=town.clock(),
             )  # fmt: skip
         destruction.run(town.parts.tools, now=town.clock())

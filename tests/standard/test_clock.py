@@ -69,7 +69,7 @@ CASES = [
 
 class TestDue:
     @pytest.mark.parametrize(("where", "part", "clock", "levels", "last", "rule"), CASES)
-    def test_worked_cases(self, where, part, clock, levels, last, rule):
+    def test_worked_cases(self, where, part, clock, levels, last, rule):  # noqa: PLR0917 - a table's columns
         found = due(
             STANDARD, circumstance=where, part=part, day=DAY, clock=clock, history=history(*levels)
         )

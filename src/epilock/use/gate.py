@@ -17,6 +17,7 @@ Rules kept in this file:
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,6 +116,7 @@ class Decision:
     entry_index: int
 
 
+@lru_cache(maxsize=4)
 def compile_table(standard: Standard) -> Mapping[Key, Verdict]:
     """Return the answers of ``Standard.see`` to every question that can be asked, for one look-up."""
     forms = sorted({form for p in standard.purposes.values() for form in p.forms})
