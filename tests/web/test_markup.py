@@ -1,0 +1,154 @@
+"""Every page is well-formed, labelled and in its language, in Chinese and in English."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import town
+from staff_room import badge
+from test_resident import TYPED, _fields
+from visitor import Visitor
+
+from epilock.web.app import create_app
+
+VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
+ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
+PAGES = (
+    "/r", "/log", "/log/keys", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
+    "/console/points", "/console/points/new", "/console/points/{point}",
+    "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+    "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
+    "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
+    "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
+    "/console/oversight", "/console/papers", "/console/password", "/console/second-factor",
+)  # fmt: skip
+
+
+class Markup(HTMLParser):
+    """Collects what is wrong with a page's markup."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.wanted: list[str] = []
+        self.labelled: set[str] = set()
+        self.controls: list[tuple[str, dict[str, Any]]] = []
+        self.headings: list[int] = []
+        self.lang = ""
+        self.feed(html)
+        self.faults += [f"open at the end: {tag}" for tag in self.open]
+        twice = {i for i in self.ids if self.ids.count(i) > 1}
+        self.faults += [f"two elements have the id {i}" for i in sorted(twice)]
+        self.faults += [f"no element has the id {i}" for i in self.wanted if i not in self.ids]
+        for name, a in self.controls:
+            named = a.get("id") in self.labelled or "aria-label" in a or "aria-labelledby" in a
+            if not named:
+                self.faults.append(f"a control without a label: {name}")
+
+    def handle_starttag(  # noqa: C901 - one branch for each kind of element
+        self, tag: str, attrs: list[tuple[str, Any]]
+    ) -> None:
+        a = dict(attrs)
+        if len(a) != len(attrs):
+            self.faults.append(f"an attribute stands twice in <{tag}>")
+        if tag not in VOID:
+            self.open.append(tag)
+        self.lang = a.get("lang", "") if tag == "html" else self.lang
+        if "id" in a:
+            self.ids.append(a["id"])
+        if tag == "label":
+            self.labelled.add(a.get("for", ""))
+            self.wanted.append(a.get("for", ""))
+        for name in ("aria-describedby", "aria-labelledby"):
+            self.wanted += (a.get(name) or "").split()
+        if tag in {"select", "textarea"} or (
+            tag == "input" and a.get("type") not in {"hidden", "submit"}
+        ):
+            self.controls.append((f"{tag} {a.get('name')}", a))
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "a" and a.get("href", "").startswith("#"):
+            self.wanted.append(a["href"][1:])
+        for name in a:
+            if name.startswith("on") or name == "style":
+                self.faults.append(f"<{tag}> has {name}, which the policy forbids")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            self.faults.append(f"</{tag}> closes nothing")
+        elif not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> closes something else")
+
+
+@pytest.fixture(scope="module")
+def somewhere(tmp_path_factory):
+    """A town in which something of everything is there, and someone of every role."""
+    parts = town.found(tmp_path_factory.mktemp("town") / "home", town.Clock())
+    site = create_app(parts)
+    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
+    page = _fields(Visitor(site), f"/c/sunny/{point.point}")
+    page.send(page.form(), step="send", **TYPED)
+    everyone = badge(parts, site, "sunny", "all", *ROLES)
+    admin = badge(parts, site, "sunny", "admin", "administrator")
+    yield parts, site, point, everyone, admin
+    parts.close()
+
+
+def _check(html: str, language: str) -> None:
+    markup = Markup(html)
+    assert markup.faults == []
+    assert markup.lang == {"zh": "zh-CN", "en": "en"}[language]
+    assert markup.headings[0] == 1
+    assert markup.headings.count(1) == 1
+    steps = [b - a for a, b in zip(markup.headings, markup.headings[1:], strict=False)]
+    assert all(step <= 1 for step in steps), f"a heading is skipped: {markup.headings}"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+class TestMarkup:
+    @pytest.mark.parametrize("path", PAGES)
+    def test_each_page(self, somewhere, path, language):
+        _, _, point, everyone, _ = somewhere
+        path = path.format(point=point.point)
+        answer = everyone.get(path, headers={"Accept-Language": language})
+        assert answer.status_code in {200, 404}
+        _check(answer.text, language)
+
+    def test_the_accounts_page(self, somewhere, language):
+        answer = somewhere[4].get("/console/accounts", headers={"Accept-Language": language})
+        _check(answer.text, language)
+
+    @pytest.mark.parametrize("step", ["notice", "authorise", "fields", "refuse"])
+    def test_each_step_of_a_residents_walk(self, somewhere, step, language):
+        _, site, point, *_ = somewhere
+        visitor = Visitor(site, language=language)
+        page = _fields(visitor, f"/c/sunny/{point.point}")
+        sent = page.send(page.form(), step=step)
+        _check(sent.html, language)
+        wrong = page.send(page.form(), step="send", **{"f.name": "9"})
+        assert wrong.status == 422
+        _check(wrong.html, language)
+
+
+class TestReach:
+    def test_no_page_asks_another_host_for_anything(self, somewhere):
+        _, _, point, everyone, _ = somewhere
+        for path in PAGES:
+            html = everyone.get(path.format(point=point.point)).text
+            loaded = re.findall(
+                r'<(?:link|script|img|iframe|source)[^>]+(?:href|src)="([^"]+)"', html
+            )
+            assert all(address.startswith("/") for address in loaded)
+
+    def test_console_pages_are_under_100_kb(self, somewhere):
+        _, _, point, everyone, _ = somewhere
+        for path in PAGES:
+            assert len(everyone.get(path.format(point=point.point)).content) < 100_000
