@@ -5,18 +5,26 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.db import Instant, Json, Transaction, new_id, sealed_table
 from epilock.errors import ConflictError, NotFoundError, TamperedError
 
 things = sealed_table(
     "test_things",
-    metadata,
+    sa.MetaData(),  # not the program's own
     sa.Column("org", sa.String(40), primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", Instant),
     sa.Column("what", Json),
     sa.Column("raw", sa.LargeBinary),
 )
+
+
+@pytest.fixture
+def database(database):
+    things.create(database.engine)
+    return database
+
+
 AT = datetime(2026, 3, 14, 1, 2, 3, 456789, tzinfo=UTC)
 
 
