@@ -1,6 +1,6 @@
 """What the terminal promises about the end of data: people sign in to decide, and a stranger checks alone."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from estate import CITY, DAY, DELIVERY, ORG, Estate, midnight_after, noon
@@ -127,13 +127,16 @@ class TestDecisions:
         bucket = town.bucket(2, circumstance=DELIVERY)
         hire(town, ORG, "anna", "custodian")
         words = ("--event", "delivery", "--day", "2026-03-20", "--as", "anna@sunny")
-        code, out = run("event", bucket.name, 0, 9, *words, typed=SIGNED)
+        day = noon(date(2026, 3, 21))
+        code, out = run("event", bucket.name, 0, 9, *words, now=day, typed=SIGNED)
         assert (code, town.record(bucket, 0).state) == (1, "live")
-        code, out = run("event", bucket.name, 0, 1, *words, typed=SIGNED)
+        code, out = run("event", bucket.name, 0, 1, *words, now=day, typed=SIGNED)
         assert code == 0, out
         assert "2 records go on in the bucket of 2026-03-20+delivery" in out
         assert town.record(bucket, 0).state == "moved"
-        assert town.findings(DUE) == []
+        assert town.findings(day) == []
+        assert "1 certified" in run("run", now=midnight_after(date(2026, 3, 27)))[1]
+        assert town.findings(midnight_after(date(2026, 3, 27))) == []
 
     def test_the_one_time_password_decides_nothing(self, town, run):
         bucket = town.bucket(1)
