@@ -1,13 +1,15 @@
 """Tags of one bucket, made again: they lie in another order than records, so they are summed up first.
 
-Each row that there should be adds its hash to a sum, and so does each row that there is; where the two
-sums agree, so do the rows (but for odds of 2**-128). Only where they differ, or while tags are being made
-again in a later normal form, are they compared one by one.
+Each row that there should be adds its hash to a sum, one for each 4,096 numbers, and so does each row that
+there is; where two sums agree, so do the rows (but for odds of 2**-128). Only where they differ, or while
+tags are being made again in a later normal form, are they compared one by one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2s
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -18,10 +20,14 @@ from epilock.ledger.check import Damage
 from epilock.store.bucket import Bucket
 from epilock.store.check import rows
 from epilock.store.keys import KeyStore
+from epilock.store.keytree import LEASE_LEAVES
 from epilock.store.seal import Unsealer
 from epilock.store.tags import FORMS, Form, TagRow, parse, tag_rows, tags, terms
 from epilock.store.vault import parts
 
+Sums = Counter[int]  # block of numbers to the sum of its rows' hashes
+
+_N, _VERSION = 4, 6  # places in a row of tags
 _MODULUS = 1 << 128
 _SHUT = b""  # no text of a record: that has two braces at least
 _CACHED = 4096  # parts kept open while rows are compared one by one
@@ -48,7 +54,7 @@ class Tagged:
     ) -> None:
         self._forms = forms
         self._tx, self._suite, self._bucket, self._unsealers = tx, keys.suite, bucket, unsealers
-        self._sums = dict.fromkeys(unsealers, 0)
+        self._sums: dict[str, Sums] = {part: Counter() for part in unsealers}
         self._open = lru_cache(maxsize=_CACHED)(self._read)
         try:
             self._key: bytes | None = keys.tag_key(bucket.org, bucket.emergency)
@@ -65,42 +71,56 @@ class Tagged:
             parse({part: text})
             return
         for row in self._rows(n, part, text, max(self._forms)):
-            self._sums[part] += _hash(row)
+            self._sums[part][_group(n)] += _hash(row)
 
     def compare(self) -> Iterator[Damage]:
         """Yield each tag that is missing, changed or one too many, of all that was added."""
         if self._key is None:
             return
         for part, expected in self._sums.items():
-            found = sum(_hash(row) for row in self._stored(part))
-            if (found - expected) % _MODULUS:
-                yield from self._missing(part)
-                yield from self._surplus(part)
+            found: Sums = Counter()
+            for row in self._stored(part):
+                found[_group(row[_N])] += _hash(row)
+            suspect = {
+                group
+                for group in expected.keys() | found.keys()
+                if (found[group] - expected[group]) % _MODULUS
+            }
+            if suspect:
+                yield from self._missing(part, suspect)
+                yield from self._surplus(part, suspect)
 
-    def _missing(self, part: str) -> Iterator[Damage]:
-        place = (self._bucket.org, self._bucket.id, part)
-        where = [c == v for c, v in zip(parts.primary_key.columns, place, strict=False)]
-        for *_, n, _, _ in rows.stream(self._tx, parts, *where):
-            text = self._open(n, part)
-            if not text:
-                continue  # being erased, or named where it was opened
-            query = sa.select(tags.c.tag, tags.c.role, tags.c.version).where(
-                tags.c.org == place[0], tags.c.bucket == place[1], tags.c.part == part,
-                tags.c.n == n, tags.c.tag.in_({r[3] for v in self._forms for r in self._rows(n, part, text, v)}),
+    def _missing(self, part: str, suspect: Collection[int]) -> Iterator[Damage]:
+        c = parts.c
+        for group in sorted(suspect):
+            where = (
+                c.org == self._bucket.org, c.bucket == self._bucket.id, c.part == part,
+                c.n >= group * LEASE_LEAVES, c.n < (group + 1) * LEASE_LEAVES,
             )  # fmt: skip
-            stored = {(bytes(tag), role, v) for tag, role, v in self._tx.conn.execute(query)}
-            if not any(
-                {(r[3], r[5], r[6]) for r in self._rows(n, part, text, version)} <= stored
-                for version in self._forms
-            ):
-                row = f"tags (org={place[0]}, bucket={place[1]}, part={part}, n={n})"
-                yield Damage(row, "a tag of this record is missing or changed")
+            for *_, n, _, _ in rows.stream(self._tx, parts, *where):
+                text = self._open(n, part)
+                if text and not self._is_tagged(n, part, text):
+                    place = f"org={self._bucket.org}, bucket={self._bucket.id}, part={part}, n={n}"
+                    yield Damage(f"tags ({place})", "a tag of this record is missing or changed")
 
-    def _surplus(self, part: str) -> Iterator[Damage]:
+    def _is_tagged(self, n: int, part: str, text: bytes) -> bool:
+        """Tell whether all tags of a text are there, under one of the normal forms."""
+        made = {v: {r[3:] for r in self._rows(n, part, text, v)} for v in self._forms}
+        c = tags.c
+        query = sa.select(c.tag, c.n, c.role, c.version).where(
+            c.org == self._bucket.org, c.bucket == self._bucket.id, c.part == part, c.n == n,
+            c.tag.in_({row[0] for found in made.values() for row in found}),
+        )  # fmt: skip
+        stored = {(bytes(tag), *rest) for tag, *rest in self._tx.conn.execute(query)}
+        return any(found <= stored for found in made.values())
+
+    def _surplus(self, part: str, suspect: Collection[int]) -> Iterator[Damage]:
         for row in self._stored(part):
-            n, version = row[4], row[6]
+            n, version = row[_N], row[_VERSION]
+            if _group(n) not in suspect:
+                continue
             text = self._open(n, part) if isinstance(n, int) else None
-            if text == _SHUT:
+            if text == _SHUT:  # being erased, or named where it was opened
                 continue
             known = self._rows(n, part, text, version) if text and version in self._forms else ()
             if row not in known:
@@ -133,6 +153,11 @@ class Tagged:
         except (EpilockError, TypeError, msgspec.DecodeError):
             return _SHUT
         return text
+
+
+def _group(n: Any) -> int:
+    """Return the block of 4,096 numbers that ``n`` lies in; -1 for what is no number."""
+    return n // LEASE_LEAVES if isinstance(n, int) else -1
 
 
 def _hash(row: rows.Row) -> int:
