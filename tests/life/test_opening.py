@@ -18,6 +18,7 @@ from epilock.errors import (
     SignInError,
 )
 from epilock.ledger import entry
+from epilock.standard import load
 from epilock.store import bucket as buckets
 from epilock.use import gate, grant, rate, session, staff
 
@@ -195,6 +196,20 @@ class TestGate:
             town.parts.gate.reveal(tx, decision)
 
 
+class TestTable:
+    def test_it_answers_as_the_standard_does(self):
+        """Answers are shared between categories; not one differs from what the standard says to it."""
+        standard = load()
+        table = gate.compile_table(standard)
+        assert len({key[:2] for key in table}) == sum(
+            len(where.allows) for where in standard.circumstances.values()
+        )
+        for (where, category, purpose, range_, form), verdict in table.items():
+            assert verdict == standard.see(
+                where, category, purpose=purpose, range=range_, form=form
+            )
+
+
 class TestGrant:
     def test_who_asks_cannot_approve(self, town, people):
         both = replace(people["doctor"], roles=frozenset({"analyst", "approver"}))
@@ -256,6 +271,10 @@ class TestStaff:
             wrong, unknown = self.sign_in(town, tx, "no"), self.sign_in(town, tx, "no", login="x")
         assert isinstance(wrong, SignInError)
         assert str(wrong) == str(unknown)
+
+    def test_nobodys_hash_costs_what_everybodys_does(self):
+        """Else the time of an answer would tell which logins there are."""
+        assert not staff._HASHER.check_needs_rehash(staff._NOBODY)
 
     def test_failures_cost_longer_and_longer(self, town, people):
         with town.parts.database.write() as tx:

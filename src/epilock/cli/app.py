@@ -2,7 +2,7 @@
 
 import typer
 
-from epilock.cli import demo, ledger, operation, point, registers, standard
+from epilock.cli import demo, destroy, ledger, operation, point, registers, standard
 
 app = typer.Typer(
     name="epilock", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -18,5 +18,6 @@ app.add_typer(registers.organisation, name="organisation")
 app.add_typer(registers.emergency, name="emergency")
 app.add_typer(registers.mandate, name="mandate")
 app.add_typer(point.app, name="point")
+app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(demo.app, name="demo")
