@@ -21,6 +21,7 @@ Rules kept in this file:
       StateError            not possible in this state
         NotFoundError         no such thing
         ConflictError         another thing has that name, or it was changed meanwhile
+          OldSizeError          a witness cosigned another size last
         ClosedError           the point, emergency or lease has ended
       AccessError           who asks may not
         SignInError           not signed in, or wrong credentials
@@ -146,6 +147,18 @@ class NotFoundError(StateError):
 
 class ConflictError(StateError):
     """Another thing has that name, or it was changed meanwhile."""
+
+
+class OldSizeError(ConflictError):
+    """A witness cosigned another size last than the request says.
+
+    Attributes:
+        size: The size that it cosigned last.
+    """
+
+    def __init__(self, message: str, *, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class ClosedError(StateError):

@@ -2,7 +2,16 @@
 
 import typer
 
-from epilock.cli import demo, destroy, ledger, operation, point, registers, standard
+from epilock.cli import (
+    demo,
+    destroy,
+    ledger,
+    operation,
+    point,
+    registers,
+    standard,
+    witness,
+)
 
 app = typer.Typer(
     name="epilock", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -20,4 +29,5 @@ app.add_typer(registers.mandate, name="mandate")
 app.add_typer(point.app, name="point")
 app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(witness.app, name="witness")
 app.add_typer(demo.app, name="demo")

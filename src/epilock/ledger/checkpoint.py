@@ -38,6 +38,18 @@ def parse(text: str) -> Checkpoint:
         NoteError: It is not origin, size, root and non-empty extension lines; or it claims that the
             empty tree has another root than the empty tree's.
     """
+    said = read(text)
+    if said.size == 0 and said.root != EMPTY_ROOT:
+        raise NoteError("a checkpoint of size 0 must have the empty tree's root")
+    return said
+
+
+def read(text: str) -> Checkpoint:
+    """Return what ``text`` claims, even if an empty tree can't have that root.
+
+    Raises:
+        NoteError: It is not origin, size, root and non-empty extension lines.
+    """
     lines = text.split("\n")
     if lines.pop() or len(lines) < ORIGIN_LINES or not all(lines):
         raise NoteError(
@@ -48,6 +60,4 @@ def parse(text: str) -> Checkpoint:
         root = base64(lines[2], "a checkpoint's root", size=HASH_BYTES)
     except ValueError as error:
         raise NoteError(str(error)) from None
-    if size == 0 and root != EMPTY_ROOT:
-        raise NoteError("a checkpoint of size 0 must have the empty tree's root")
     return Checkpoint(lines[0], size, root, tuple(lines[ORIGIN_LINES:]))

@@ -28,13 +28,13 @@ files are removed   removes those beside it, others stay and do no harm
 """
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from epilock import durable
 from epilock.db import Database, Transaction
 from epilock.errors import ConflictError, IntegrityError, LedgerError, NotFoundError
 from epilock.ledger import tile as tiles
@@ -165,11 +165,11 @@ class _Files:
     def finish(self, checkpoint: bytes) -> None:
         """Make all files durable, then write the checkpoint, then remove partial files of full tiles."""
         for each in sorted(self.touched, reverse=True):
-            _sync(each)
+            durable.sync(each)
         target = self.folder / CHECKPOINT
         if not target.exists() or target.read_bytes() != checkpoint:
             self._replace(target, checkpoint)
-            _sync(self.folder)
+            durable.sync(self.folder)
         for each in self.outdated:
             shutil.rmtree(each)
 
@@ -178,20 +178,7 @@ class _Files:
             self.touched.add(self.folder / each)
         self.touched.add(target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        new = target.with_name(f".{target.name}.new")
-        with new.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(target)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        durable.put(target, body)
 
 
 @contextmanager

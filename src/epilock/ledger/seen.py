@@ -3,12 +3,12 @@
 One JSON file, written whole beside itself and renamed, so that a crash leaves the old one or the new.
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from epilock import durable
 from epilock.errors import FileFormatError
 from epilock.ledger.conflict import Conflict, parse
 
@@ -66,9 +66,4 @@ def save(seen: Seen, path: Path) -> None:
     """Write ``seen`` to ``path``."""
     conflicts = [msgspec.Raw(each.text().encode()) for each in seen.conflicts]
     data = msgspec.json.format(msgspec.json.encode(_File(seen.notes, conflicts)), indent=1)
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(data + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    durable.replace(path, data + b"\n")

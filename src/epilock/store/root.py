@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from epilock import durable
 from epilock.errors import RootKeyError, TamperedError
 from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 
@@ -85,7 +86,7 @@ def _make(path: Path) -> None:
     finally:
         os.close(fd)
         draft.unlink()
-    sync_folder(path.parent)
+    durable.sync(path.parent)
 
 
 def _read(path: Path) -> bytes:
@@ -102,12 +103,3 @@ def _read(path: Path) -> bytes:
     if len(root) != KEY_BYTES:
         raise RootKeyError(f"the root key {path.name} must be exactly {KEY_BYTES} bytes")
     return root
-
-
-def sync_folder(path: Path) -> None:
-    """Make the folder's list of names durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -30,8 +30,9 @@ from fcntl import LOCK_EX, flock
 from hashlib import blake2s
 from pathlib import Path
 
+from epilock import durable
 from epilock.errors import KeysError
-from epilock.store.root import RootKey, sync_folder
+from epilock.store.root import RootKey
 from epilock.store.suite import KEY_BYTES
 
 MAGIC = b"epilock/slot/v1\0"
@@ -124,7 +125,7 @@ class Slot:
         """
         if not self.path.parent.exists():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(self.path.parent.parent)
+            durable.sync(self.path.parent.parent)
         draft = self.path.with_name(f".{self.path.name}.{os.urandom(6).hex()}")
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -134,7 +135,7 @@ class Slot:
             with suppress(FileExistsError):
                 os.link(draft, self.path)
             draft.unlink()
-            sync_folder(self.path.parent)
+            durable.sync(self.path.parent)
         finally:
             os.close(fd)
 

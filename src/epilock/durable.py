@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all, whatever moment the machine stops.
+
+A file is written under a temporary name, synced, and renamed; then its folder is synced, for a name is
+not durable before its folder is (``man fsync``).
+"""
+
+import os
+from pathlib import Path
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Make ``data`` the content of ``path``; it is durable when this returns."""
+    put(path, data)
+    sync(path.parent)
+
+
+def put(path: Path, data: bytes) -> None:
+    """Make ``data`` the content of ``path``; its name is durable only after ``sync`` of the folder."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def sync(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
