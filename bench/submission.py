@@ -1,162 +1,134 @@
-"""Submissions over HTTP: ours against a plain FastAPI + ORM insert and a bare echo, in one run."""
+"""Submissions over HTTP: ours on both databases, a plain FastAPI + ORM insert, a bare echo, in turns.
+
+Each server is one process; all of them run at the same time, and one of them is loaded at a time.
+"""
 
 import json
-import os
-import resource
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count, islice
 from pathlib import Path
-from uuid import UUID
+from statistics import median
 
-from bench import installation
+import msgspec
+
+from bench import filling, installation, postgres, row
+from bench.row import Row
+from bench.server import Server, folder
+from bench.turns import in_turns
+from epilock.collect.form import Form
 
 CONNECTIONS = 64
-SECONDS = 6.0
+MOST_A_SECOND = 40_000  # bodies made for a second of load, more than any server answers
+MOST = 10_000_000  # bodies of one load
+_FIRST = count(1000)  # beyond all that ``filling.fill`` stores
 
 
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+def bodies(most: int, form: Form) -> bytes:
+    """Return ``most`` submissions, one a line, which no earlier call has returned."""
+    made = islice(filling.submissions(form, first=next(_FIRST) * MOST), most)
+    return b"\n".join(map(msgspec.json.encode, made))
 
 
-def bodies(count: int, notice: str, acts: tuple[str, ...]) -> bytes:
-    """Return ``count`` submissions, one a line, each with a client id of its own."""
-    lines = []
-    for n in range(count):
-        fields = {
-            "name": f"张{chr(0x4E00 + n % 5000)}", "mobile": f"138{n % 10**8:08d}",
-            "temperature": f"36.{n % 10}", "check_in": "东门",
+class Target:
+    """A server, the path its submissions go to, and the form they fill in."""
+
+    def __init__(self, server: Server, path: str, form: Form, folder: Path) -> None:
+        self.server = server
+        self._path = path
+        self.form = form
+        self._file = folder / f"bodies-{server.port}"
+
+    def load(self, seconds: float, *, rate: float = 0.0) -> dict:
+        """Send submissions for ``seconds``, at ``rate`` a second or as fast as they are answered.
+
+        Raises:
+            RuntimeError: One of them was not answered with 2xx.
+        """
+        most = int(seconds * (rate * 1.1 + 1 if rate else MOST_A_SECOND))
+        self._file.write_bytes(bodies(most, self.form))
+        job = {
+            "port": self.server.port, "path": self._path, "bodies": str(self._file),
+            "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
         }  # fmt: skip
-        body = {
-            "client": str(UUID(bytes=os.urandom(16), version=4)), "notice": notice, "language": "zh",
-            "given": list(acts), "fields": fields,
-        }  # fmt: skip
-        lines.append(json.dumps(body, ensure_ascii=False).encode())
-    return b"\n".join(lines)
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.load"], input=json.dumps(job), text=True, check=True,
+            capture_output=True,
+        )  # fmt: skip
+        found = json.loads(done.stdout)
+        if found["failed"]:
+            raise RuntimeError(
+                f"{found['failed']} of {found['count']} failed: {found['first_failure']}"
+            )
+        return found
+
+    def loading(self, seconds: float) -> Callable[[int], float]:
+        """Return a work for ``turns.in_turns``: as much as is answered in ``seconds``, a second."""
+        return lambda _turn: self.load(seconds)["rate"]
 
 
-class Server:
-    """A server process on loopback, stopped by its own id."""
-
-    def __init__(self, *command: str) -> None:
-        self.port = free_port()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *[c.replace("PORT", str(self.port)) for c in command]]
-        )
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        raise RuntimeError(f"{command} did not start")
-
-    def memory(self) -> float:
-        """Return the resident memory in megabytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        line = next(x for x in status.splitlines() if x.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
-
-    def stop(self) -> None:
-        """Stop it."""
-        self.process.terminate()
-        self.process.wait(timeout=30)
-
-
-def load(
-    server: Server, path: str, file: Path, *, rate: float = 0.0, seconds: float = SECONDS
-) -> dict:
-    """Send the bodies of ``file``; return the load generator's figures."""
-    job = {
-        "port": server.port, "path": path, "bodies": str(file), "connections": CONNECTIONS,
-        "seconds": seconds, "rate": rate,
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=json.dumps(job), text=True, check=True,
-        capture_output=True,
-    )  # fmt: skip
-    found = json.loads(done.stdout)
-    if found["failed"]:
-        raise RuntimeError(
-            f"{found['failed']} of {found['count']} failed: {found['first_failure']}"
-        )
-    return found
-
-
-def measure(postgres: str | None = None) -> list[tuple[str, str, str]]:
-    """Return rows (what, figure, target)."""
-    folder = Path(tempfile.mkdtemp(prefix="epilock-bench-", dir="/var/tmp"))
-    try:
-        return _measure(folder, postgres)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _measure(folder: Path, postgres: str | None) -> list[tuple[str, str, str]]:
-    parts = installation.make(folder / "home")
+def ours(
+    stack: ExitStack, home: Path, *, database: str | None = None, keys: str | None = None
+) -> Target:
+    """Return our server with a new installation in ``home``, on SQLite if no databases are given."""
+    parts = installation.make(home, database=database, keys=keys)
     form = installation.form(parts)
     parts.close()
-    file = folder / "bodies"
-    file.write_bytes(bodies(120_000, form.notice, form.acts.ids))
-    path = f"/api/points/garden/{form.point.point}/submissions"
+    settings = [f"EPILOCK_DATABASE={database}", f"EPILOCK_KEY_DATABASE={keys}"] if keys else []
+    return serve(stack, home, form, *settings)
 
-    echo = Server("bench.baseline", "echo", "PORT")
-    echo_rate = load(echo, "/submissions", file)["rate"]
-    echo.stop()
-    orm = Server("bench.baseline", "orm", "PORT", f"sqlite:///{folder}/orm.sqlite")
-    orm_rate = load(orm, "/submissions", file)["rate"]
-    orm.stop()
-    ours = Server("bench.installation", str(folder / "home"), "PORT")
-    idle = ours.memory()
-    full = load(ours, path, file)
-    file.write_bytes(bodies(60_000, form.notice, form.acts.ids))
-    half = load(ours, path, file, rate=full["rate"] / 2)
-    busy = ours.memory()
-    ours.stop()
-    rate = full["rate"]
+
+def serve(stack: ExitStack, home: Path, form: Form, *settings: str) -> Target:
+    """Return our server with the installation in ``home``, stopped with the ``stack``."""
+    server = Server("bench.installation", str(home), "PORT", *settings)
+    stack.callback(server.stop)
+    path = f"/api/points/garden/{form.point.point}/submissions"
+    return Target(server, path, form, home)
+
+
+def measure(seconds: float = 3, rounds: int = 5) -> list[Row]:
+    """Return the rows; ``seconds`` of load for each server in each of the ``rounds``."""
+    with folder() as home, postgres.server(home / "postgres") as url, ExitStack() as stack:
+        here = ours(stack, home / "sqlite")
+        idle = here.server.memory()
+        targets = {"ours": here}
+        for name in ("echo", "orm"):
+            server = Server("bench.baseline", name, "PORT", f"sqlite:///{home}/orm.sqlite")
+            stack.callback(server.stop)
+            targets[name] = Target(server, "/submissions", here.form, home)
+        if url is not None:
+            postgres.databases(url, "bench", "bench_keys")
+            targets["postgresql"] = ours(
+                stack, home / "pg", database=f"{url}/bench", keys=f"{url}/bench_keys"
+            )
+        rates = in_turns(
+            {name: target.loading(seconds) for name, target in targets.items()}, rounds
+        )
+        half = [here.load(seconds, rate=rates["ours"] / 2)["p99_ms"] for _ in range(rounds)]
+        return [
+            *_rates(rates),
+            row.below("p99 at half load, ms", median(half), 50, 1),
+            row.below("memory of the server idle, MB", idle, 200),
+            row.below("memory of the server under load, MB", here.server.memory(), 200),
+        ]
+
+
+def _rates(rates: dict[str, float]) -> list[Row]:
+    rate = rates["ours"]
     rows = [
-        ("bare Starlette echo, requests/s", f"{echo_rate:,.0f}", ""),
-        ("FastAPI + ORM + SQLite, submissions/s", f"{orm_rate:,.0f}", ""),
-        ("ours: sealed, in the ledger, fsynced, submissions/s", f"{rate:,.0f}", "4,000"),
-        ("ours / ORM", f"{rate / orm_rate:.2f}", ">= 4"),
-        ("ours / echo", f"{rate / echo_rate:.2f}", ">= 0.25"),
-        ("p99 at half load, ms", f"{half['p99_ms']:.1f}", "< 50"),
-        ("memory idle, MB", f"{idle:.0f}", "< 200"),
-        ("memory under load, MB", f"{busy:.0f}", "< 200"),
+        row.figure("bare Starlette echo, requests/s", rates["echo"]),
+        row.figure("FastAPI + ORM + SQLite, submissions/s", rates["orm"]),
+        row.at_least("ours: sealed, in the ledger, synced, submissions/s", rate, 4_000, 0),
+        row.at_least("ours / ORM", rate / rates["orm"], 4),
+        row.at_least("ours / echo", rate / rates["echo"], 0.25),
     ]
-    if postgres is not None:
-        rows += _postgres(folder, postgres, rate)
-    return rows
-
-
-def _postgres(folder: Path, server: str, sqlite_rate: float) -> list[tuple[str, str, str]]:
-    urls = {"EPILOCK_DATABASE": f"{server}/bench", "EPILOCK_KEY_DATABASE": f"{server}/bench_keys"}
-    parts = installation.make(
-        folder / "pg", database=urls["EPILOCK_DATABASE"], keys=urls["EPILOCK_KEY_DATABASE"]
-    )
-    form = installation.form(parts)
-    parts.close()
-    file = folder / "bodies-pg"
-    file.write_bytes(bodies(80_000, form.notice, form.acts.ids))
-    ours = Server(
-        "bench.installation", str(folder / "pg"), "PORT", *[f"{k}={v}" for k, v in urls.items()]
-    )
-    path = f"/api/points/garden/{form.point.point}/submissions"
-    rate = load(ours, path, file)["rate"]
-    ours.stop()
+    what = "ours on PostgreSQL / on SQLite"
+    if "postgresql" not in rates:
+        return [*rows, row.missing(what, "PostgreSQL not found")]
     return [
-        ("ours on PostgreSQL, submissions/s", f"{rate:,.0f}", ""),
-        ("PostgreSQL / SQLite", f"{rate / sqlite_rate:.2f}", ">= 0.5"),
+        *rows,
+        row.figure("ours on PostgreSQL, submissions/s", rates["postgresql"]),
+        row.at_least(what, rates["postgresql"] / rate, 0.5),
     ]
-
-
-def peak() -> float:
-    """Return this process's greatest resident memory in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,24 @@
+"""The measurements run: each section gives its rows, at a size too small to mean anything.
+
+What needs Tink or casbin is left out, for they are no test's requirements; so are sections that take
+longer to start their servers than a test may. ``growth`` fills, serves and loads as they do.
+"""
+
+import pytest
+
+from bench import destruction, growth
+
+
+@pytest.mark.parametrize(
+    ("section", "size", "rows"),
+    [
+        (destruction, {"records": 40, "small": 10}, 5),
+        (growth, {"records": 20, "few": 10, "seconds": 0.1, "rounds": 1}, 4),
+    ],
+    ids=["destruction", "growth"],
+)
+def test_a_section_gives_its_rows(section, size, rows):
+    found = section.measure(**size)
+    assert len(found) == rows
+    assert all(row.figure for row in found)
+    assert all(row.target for row in found if row.met is not None)
