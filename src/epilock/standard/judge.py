@@ -17,7 +17,7 @@ from typing import Protocol
 
 from epilock.errors import InputError
 from epilock.standard.compiled import Standard
-from epilock.standard.label import UNKNOWN, Match, Reader
+from epilock.standard.label import RELATION, TELEPHONE, UNKNOWN, Match, Reader
 from epilock.standard.model import Verdict
 from epilock.standard.synonyms import META, Synonyms
 from epilock.standard.text import Text
@@ -125,6 +125,9 @@ class _Bench:
 
     Attributes:
         matches: Field id -> what it asks; ``last`` is that of the field before.
+        beside: Category of the other person that the field before names, or "".
+        telephone: Whether a further bare telephone is somebody else's: the person's own was asked, or
+            the circumstance has no use for it.
     """
 
     def __init__(self, standard: Standard, circumstance: str, level: str) -> None:
@@ -133,10 +136,12 @@ class _Bench:
         self.reader = Reader(self.synonyms, circumstance)
         self.matches: dict[str, Match] = {}
         self.last = UNKNOWN
+        self.beside = ""
+        self.telephone = TELEPHONE not in standard.circumstances[circumstance].allows
 
     def judge(self, field: Asked) -> Judgement:
         """Return the judgement of the next field."""
-        match = self._match(field)
+        match = self._beside(field, self._match(field))
         self.matches[field.field] = self.last = match
         declared = field.category if field.category not in {"", META} else ""
         if declared and declared not in self.standard.categories:
@@ -146,6 +151,20 @@ class _Bench:
             meta = field.category == META or match.meta
             return self._meta(field) if meta else self._unnamed(field)
         return self._weigh(field, parts, match, declared)
+
+    def _beside(self, field: Asked, match: Match) -> Match:
+        """Return ``match``, or the person named in the column before if this goes on about that one.
+
+        "姓名, 电话, 紧急联系人, 电话": the second telephone is not the first person's again.
+        """
+        says = self.reader.says_only(field.label) if field.label and not field.context else ""
+        before, self.beside = self.beside, self.reader.names_person(field.label)
+        if says == RELATION:
+            self.beside = before
+        if before and (says == RELATION or (says == TELEPHONE and self.telephone)):
+            return Match(before)
+        self.telephone = self.telephone or TELEPHONE in match.parts
+        return match
 
     def _match(self, field: Asked) -> Match:
         """Return what a field asks: by its label in every language, else by its other names."""

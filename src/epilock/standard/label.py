@@ -19,8 +19,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from epilock.standard.synonyms import META, NONE, SELF, SPECIAL, Hit, Synonyms
-from epilock.standard.wording import bare
+from epilock.standard.wording import OPEN, bare
 
+TELEPHONE, RELATION = "contact.mobile", "relation"
+# Whose telephone stands beside their name; a column of companions is more often a list of names.
+NEXT_TO = frozenset({"contact.emergency-contact", "family.guardian", "tracing.close-contacts"})
 MAX_LABEL = 2_000  # characters; a longer label is prose and stays unknown
 
 _CONNECTIVE = re.compile(r"[|;()]|及|和|与|或|跟|\b(?:and|or)\b")
@@ -122,7 +125,8 @@ class Reader:
             return UNKNOWN
         codes = [h.code for h in own if h.code not in SPECIAL]
         codes = [c for c in codes if c != "identity.name"] or codes  # "Country name" names nobody
-        codes = codes or [h.alone for h in own if h.alone]
+        if not any(h.code == META for h in own):  # "志愿者编号" is no volunteer's name
+            codes = codes or [h.alone for h in own if h.alone]
         if codes:
             return Match(category=codes[-1])
         nobodys = all(h.code != SELF for h in own)  # "职工编号" is a number of somebody
@@ -148,26 +152,33 @@ class Reader:
     def _compose(self, text: str, hits: Sequence[Hit]) -> Match:
         """Return what the words of a label ask for together (rules 1-3)."""
         said = [h for h in hits if h.code != META]
-        main = [h for h in said if not h.bracketed or h.code in self.synonyms.holders]
+        main = [h for h in said if not h.bracketed or self._is_person(h.code)]
         if not any(h.names and not h.bracketed for h in main):
             main = said
         codes: list[str] = []
+        found: list[str]
         about = ""
         for start, end, segment in _segments(text, main):
             strong = [h for h in segment if not h.weak]
-            if any(h.names for h in strong):
+            if strong and all(self._is_person(h.code) for h in strong):
+                strong = segment  # "家长单位": what a weak word says of another person counts
+            if self._is_of_place(text, strong, codes):
+                found = []
+            elif any(h.names for h in strong):
                 about, found = self._segment(text, strong, about)
             elif self.synonyms.covers(text[start:end], [h.moved(-start) for h in segment]):
                 about, found = self._aside(segment, about)
             else:
                 found = []
             codes += found
-        return _match([c for c in codes if c != NONE], unnamed=NONE in codes)
+        inside = {c for code in codes for c in self.synonyms.swallows.get(code, ())}
+        return _match([c for c in codes if c not in {NONE, *inside}], unnamed=NONE in codes)
 
     def _aside(self, segment: Sequence[Hit], about: str) -> tuple[str, list[str]]:
         """Return the same for a thing that only weak words name, such as "name" in "name / phone"."""
         code = next((h.code for h in segment if h.weak), None)
-        code = code or next((h.alone for h in segment if h.alone), None)
+        if sum(h.code == SELF for h in segment) == 1:  # "员工本人" only says whose
+            code = code or next((h.alone for h in segment if h.alone), None)
         if code is None:
             return ("" if any(h.code == SELF for h in segment) else about), []
         if about and code in self.synonyms.holders[about].absorbs:
@@ -187,12 +198,16 @@ class Reader:
         places = [h for h in segment if h.code in holders and holders[h.code].place]
         named = [h for h in segment if h.code not in persons and h.code != SELF]
         attributes = [h for h in named if h not in places]
+        if about and len(segment) == 1 and self._is_relation(text, segment[0]):
+            return about, [about]
         if any(h.code == SELF for h in segment):
             about = ""
         who = persons[-1] if persons else about
         if not named:
             return who, [who]
-        head = _head(text, attributes or named).code
+        head = _head(
+            text, named if _ends_in_place(text, named, places) else attributes or named
+        ).code
         if places and head in holders[places[-1].code].absorbs:
             head = places[-1].code
         if not who:
@@ -200,6 +215,42 @@ class Reader:
         if head in holders[who].absorbs:
             return who, [who]
         return who, [head, who] if persons else [head]
+
+    def _is_person(self, code: str) -> bool:
+        holder = self.synonyms.holders.get(code)
+        return holder is not None and not holder.place
+
+    def _is_of_place(self, text: str, segment: Sequence[Hit], codes: Sequence[str]) -> bool:
+        """Return whether ``segment`` only is the address of the place named before it."""
+        holder = self.synonyms.holders.get(codes[-1]) if codes else None
+        if holder is None or not holder.place or len(segment) != 1:
+            return False
+        hit = segment[0]
+        return hit.code in holder.absorbs and text[hit.start : hit.end] in self.synonyms.of_place
+
+    def _is_relation(self, text: str, hit: Hit) -> bool:
+        word = text[hit.start : hit.end]
+        return any(r in word for r in self.synonyms.relations)
+
+    def names_person(self, label: str) -> str:
+        """Return the category of the other person that ``label`` names without a telephone, or ""."""
+        text = self.synonyms.wording.reduce(label)
+        hits = self.synonyms.find(label, text, self.circumstance)
+        codes = {h.code for h in hits} - {"identity.name", META}
+        if len(codes) != 1 or self.synonyms.mentions(text, TELEPHONE):
+            return ""
+        code = codes.pop()
+        return code if code in NEXT_TO else ""
+
+    def says_only(self, label: str) -> str:
+        """Return ``contact.mobile`` or ``relation`` if ``label`` says nothing but that, of nobody named."""
+        text = self.synonyms.wording.reduce(label)
+        hits = self.synonyms.find(label, text, self.circumstance)
+        if not hits or not self.synonyms.covers(text, hits) or OPEN in text:
+            return ""
+        if all(h.code == TELEPHONE for h in hits):
+            return TELEPHONE
+        return RELATION if len(hits) == 1 and self._is_relation(text, hits[0]) else ""
 
 
 def _match(codes: Sequence[str], *, unnamed: bool) -> Match:
@@ -228,6 +279,11 @@ def _segments(text: str, hits: Sequence[Hit]) -> Iterator[tuple[int, int, list[H
 def _last_connective(text: str, start: int, end: int) -> int:
     """Return where the last connective of ``text[start:end]`` ends."""
     return max(m.end() for m in _CONNECTIVE.finditer(text, start, end))
+
+
+def _ends_in_place(text: str, named: Sequence[Hit], places: Sequence[Hit]) -> bool:
+    """Return whether a Chinese label ends with a place, which what stands before only describes."""
+    return bool(places) and named[-1] is places[-1] and not text[named[-1].start].isascii()
 
 
 def _head(text: str, hits: Sequence[Hit]) -> Hit:

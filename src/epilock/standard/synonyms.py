@@ -27,6 +27,7 @@ _GAP_MIDDLE = r"[^();]{0,70}?"
 _GAP_END = r"[^();]{0,80}"
 _GAP_SHORT = r"[^();|]{1,3}"
 _GAP = re.compile("([…‥])")
+_NUMBER = re.compile(r"\bnumber$|^number(?= of )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,9 @@ class Synonyms:
         categories: Codes it has words for.
         holders: Those of them that stand for persons and places.
         pictures: Category -> category of a picture of it.
+        swallows: Category -> those that are part of it when one label names both.
+        of_place: Words that, beside the name of a place, are about it.
+        relations: Words that say what somebody is to another.
         inherits: Labels, bare, that lean on the question before them.
         wording: The form in which words are compared.
     """
@@ -124,6 +128,11 @@ class Synonyms:
         self.wording = Wording(fold, data["words"])
         self.categories = tuple(data["category"])
         self.pictures: Mapping[str, str] = dict(data["image"])
+        self.swallows: Mapping[str, frozenset[str]] = {
+            code: frozenset(inside) for code, inside in data["swallows"].items()
+        }
+        self.of_place = frozenset(data["filler"]["of_place"])
+        self.relations = tuple(data["filler"]["relations"])
         self.holders = {
             code: Holder(frozenset(table["absorbs"]), bool(table.get("place")))
             for code, table in data["category"].items()
@@ -141,12 +150,30 @@ class Synonyms:
             self._add_table(data[code], code)
         for code, table in data["category"].items():
             self._add_table(table, code)
+        self._add_staff(data["staff"])
         for entry in data["depends"]:
             at = {place: code for code, places in entry["at"].items() for place in places}
             sense = Sense(entry["else"] or NONE, weak=bool(entry.get("weak")), at=at)
             self._add([*entry.get("zh", ()), *entry.get("en", ())], sense)
+        self._add_numbers()
         self._longest = max(map(len, self._words))
         self._add_fillers([*filler["zh"], *filler["en"]])
+
+    def _add_staff(self, table: Mapping[str, Any]) -> None:
+        """Add those who fill a form in, and their names: nobody the form is about."""
+        for word in table["zh"]:
+            self._add([word, f"{word}姓名", f"{word}名字"], Sense(META))
+            self._add([f"被{word}姓名"], Sense("identity.name"))  # to whom it was done
+        for word in table["en"]:
+            self._add([word, f"{word} name", f"name of {word}", f"name of the {word}"], Sense(META))
+
+    def _add_numbers(self) -> None:
+        """Let ``no`` and ``num`` stand for ``number``, where they say nothing else."""
+        for key, sense in list(self._words.items()):
+            for short in ("no", "num"):
+                other = _NUMBER.sub(short, key)
+                if other != key:
+                    self._words.setdefault(other, sense)
 
     def _add_fillers(self, words: Iterable[str]) -> None:
         fillers = {self.wording.reduce(w) for w in words} - {""}
@@ -250,6 +277,10 @@ class Synonyms:
             if piece in text:
                 for m in pattern.finditer(text):
                     yield m.start(), m.end(), sense
+
+    def mentions(self, text: str, code: str) -> bool:
+        """Return whether some word of ``text``, also within a longer one, says ``code``."""
+        return any(sense.code == code for _, _, sense in self._found(text))
 
     def covers(self, text: str, hits: Iterable[Hit]) -> bool:
         """Return whether ``text`` says nothing beyond ``hits``, brackets and fillers."""
