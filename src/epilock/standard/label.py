@@ -123,9 +123,11 @@ class Reader:
             return around
         if not whole:
             return UNKNOWN
-        codes = [h.code for h in own if h.code not in SPECIAL]
+        weak = [h for h in own if h.code not in SPECIAL]
+        codes = [h.code for h in (reversed(weak) if text.isascii() else weak)]  # the head is last
         codes = [c for c in codes if c != "identity.name"] or codes  # "Country name" names nobody
-        if not any(h.code == META for h in own):  # "志愿者编号" is no volunteer's name
+        meta = any(h.code == META for h in own)  # "志愿者编号" is no volunteer's name,
+        if not meta and sum(h.code == SELF for h in own) == 1:  # "Resident / visitor" a kind
             codes = codes or [h.alone for h in own if h.alone]
         if codes:
             return Match(category=codes[-1])
@@ -168,6 +170,7 @@ class Reader:
                 about, found = self._segment(text, strong, about)
             elif self.synonyms.covers(text[start:end], [h.moved(-start) for h in segment]):
                 about, found = self._aside(segment, about)
+                found = [c for c in found if c != NONE or not codes]  # "失联时间及地点"
             else:
                 found = []
             codes += found
@@ -194,12 +197,15 @@ class Reader:
             about: Category of the other person that the things before were about, or "".
         """
         holders = self.synonyms.holders
+        if about and all(self._is_relation(text, h) for h in segment):
+            return about, [about]
+        others = [h for h in segment if not self._is_relation(text, h)]
+        if any(self._is_person(h.code) for h in others):
+            segment = others  # "Emergency contact relationship" is of that contact
         persons = [h.code for h in segment if h.code in holders and not holders[h.code].place]
         places = [h for h in segment if h.code in holders and holders[h.code].place]
         named = [h for h in segment if h.code not in persons and h.code != SELF]
         attributes = [h for h in named if h not in places]
-        if about and len(segment) == 1 and self._is_relation(text, segment[0]):
-            return about, [about]
         if any(h.code == SELF for h in segment):
             about = ""
         who = persons[-1] if persons else about
