@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import BinaryIO, Protocol
 from xml.parsers import expat
 
 from epilock.errors import FileFormatError, TooLargeError
@@ -60,8 +60,21 @@ class Archive:
         name: Of the file, for messages.
     """
 
-    def __init__(self, content: bytes, name: str, *, elements: int = MAX_ELEMENTS) -> None:
+    def __init__(
+        self,
+        content: bytes | BinaryIO,
+        name: str,
+        *,
+        elements: int = MAX_ELEMENTS,
+        unpacked: int = MAX_UNPACKED,
+    ) -> None:
         """Open ``content``, of whose parts at most ``elements`` XML elements will be looked at.
+
+        Args:
+            content: The file's bytes, or the open file.
+            name: Of the file, for messages.
+            elements: Most XML elements.
+            unpacked: Most bytes that all parts unpack to.
 
         Raises:
             FileFormatError: It is no ZIP file, or a broken or encrypted one.
@@ -70,13 +83,14 @@ class Archive:
         self.name = name
         self._elements_left = elements
         with self._mended("the ZIP directory"):
-            self._zip = zipfile.ZipFile(io.BytesIO(content))
+            stream = io.BytesIO(content) if isinstance(content, bytes) else content
+            self._zip = zipfile.ZipFile(stream)
         entries = self._zip.infolist()
-        unpacked = sum(e.file_size for e in entries)
-        if len(entries) > MAX_ENTRIES or unpacked > MAX_UNPACKED:
+        size = sum(e.file_size for e in entries)
+        if len(entries) > MAX_ENTRIES or size > unpacked:
             raise TooLargeError(
-                f"{name}: unpacks to {unpacked / 2**20:.0f} MB in {len(entries)} parts; "
-                f"at most {MAX_UNPACKED // 2**20} MB in {MAX_ENTRIES} parts are read"
+                f"{name}: unpacks to {size / 2**20:.0f} MB in {len(entries)} parts; "
+                f"at most {unpacked // 2**20} MB in {MAX_ENTRIES} parts are read"
             )
         for e in entries:
             if e.file_size > RATIO_FROM and e.file_size > MAX_RATIO * max(e.compress_size, 1):
@@ -89,7 +103,12 @@ class Archive:
         self.parts = frozenset(e.filename for e in entries)
 
     def walk(self, part: str, handler: Handler) -> None:
-        """Send the elements of XML ``part`` to ``handler`` until it has enough.
+        """Send the elements of XML ``part`` to ``handler`` until it has enough; raises as ``steps``."""
+        for _ in self.steps(part, handler):
+            pass
+
+    def steps(self, part: str, handler: Handler) -> Iterator[None]:
+        """Do what ``walk`` does, a step for each ``CHUNK`` bytes, so that a long part can be streamed.
 
         Raises:
             FileFormatError: The part is missing, broken, not XML, or declares a document type.
@@ -104,6 +123,7 @@ class Archive:
                     fed += len(chunk)
                     if fed - max(parser.CurrentByteIndex, 0) > MAX_TOKEN:
                         raise TooLargeError(f"{self.name}: {part} has an XML tag of over 1 MB")
+                    yield
                 parser.Parse(b"", True)  # noqa: FBT003 - its argument has no name
         except EnoughError:
             return

@@ -80,7 +80,29 @@ def read_header(rows: Rows, name: str, sheet: str = "") -> tuple[list[DesignFiel
     title = next((c for r in titles for c in r.cells if c and not _STATED.fullmatch(c)), "")
     if fields := _layout(filled, header, sheet):
         return fields, title
-    return _columns(filled, header, title, sheet), title
+    return list(_columns(filled, header, title, sheet).fields.values()), title
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a list.
+
+    Attributes:
+        fields: Place in a row (from 0) to what the column asks; columns without name and cell are left out.
+        data: Number (from 1) of the first row of data.
+    """
+
+    fields: dict[int, DesignField]
+    data: int
+
+
+def read_columns(rows: Rows, name: str, sheet: str = "") -> Columns:
+    """Return where the columns of a list stand and where its data begins; raises as ``read_header``."""
+    where = f"{name}, sheet {sheet[:31]!r}" if sheet else name
+    filled = [_Row(n, cells) for n, cells in enumerate(rows, 1) if any(cells)]
+    if not filled:
+        return Columns({}, 1)
+    return _columns(filled, _choose(filled, where), "", sheet)
 
 
 def _choose(filled: list[_Row], where: str) -> _Row:
@@ -106,7 +128,7 @@ def _choose(filled: list[_Row], where: str) -> _Row:
     return best if clear or candidates[0].stated else candidates[0]
 
 
-def _columns(filled: list[_Row], header: _Row, title: str, sheet: str) -> list[DesignField]:
+def _columns(filled: list[_Row], header: _Row, title: str, sheet: str) -> Columns:
     """Return one field a column; a second header row under a group names its columns."""
     at = filled.index(header)
     below = filled[at + 1] if at + 1 < len(filled) else None
@@ -123,16 +145,16 @@ def _columns(filled: list[_Row], header: _Row, title: str, sheet: str) -> list[D
     elif above is not None and above.filled >= FEW and not above.stated:
         groups = _spread(_padded(above, width))
     data = filled[at + 1 :]
-    fields = []
+    fields: dict[int, DesignField] = {}
     for n, (label, group) in enumerate(zip(names, groups, strict=True)):
         if not label and not any(n < len(r.cells) and r.cells[n] for r in data):
             continue
         context = group or (title if label and is_day(label) else "")
         place = f"{sheet}!{_letters(n + 1)}{header.number}" if sheet else f"column {n + 1}"
-        fields.append(
-            DesignField(field=label or f"({place})", label=label, context=context, place=place)
+        fields[n] = DesignField(
+            field=label or f"({place})", label=label, context=context, place=place
         )
-    return fields
+    return Columns(fields, filled[at].number + 1)
 
 
 def _is_second_header(header: _Row, below: _Row, width: int) -> bool:

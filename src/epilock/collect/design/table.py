@@ -33,18 +33,23 @@ def read_table(content: bytes, name: str) -> Rows:
         FileFormatError: It is no text, or in no encoding we know.
         TooLargeError: It has more than ``COLUMNS`` columns.
     """
-    text = decode(content, name)
+    return first_rows(decode(content, name), name)[1]
+
+
+def first_rows(text: str, name: str) -> tuple[str, Rows]:
+    """Return the separator of a CSV file's ``text`` and the first rows; raises as ``read_table``."""
     best: Rows = []
     merit = (0, 0)
+    chosen = SEPARATORS[0]
     for separator in SEPARATORS:
         rows = _rows(text, separator, name)
         widths = Counter(len(r) for r in rows[:LOOK] if len(r) > 1)
         width, count = max(widths.items(), key=lambda w: (w[1], w[0]), default=(1, 0))
         if (count, width) > merit or not best:
-            best, merit = rows, (count, width)
+            best, merit, chosen = rows, (count, width), separator
     if max(map(len, best), default=0) > COLUMNS:
         raise TooLargeError(f"{name}: more than {COLUMNS} columns")
-    return best
+    return chosen, best
 
 
 def decode(content: bytes, name: str) -> str:
@@ -53,31 +58,41 @@ def decode(content: bytes, name: str) -> str:
     Raises:
         FileFormatError: No encoding fits, or it holds control characters as no text does.
     """
+    return decoded(content, name)[1]
+
+
+def decoded(content: bytes, name: str) -> tuple[str, str]:
+    """Return the encoding of the first ``SAMPLE`` bytes and their text; raises as ``decode``.
+
+    The encoding is that of what follows a byte order mark, where there is one (``MARKS``).
+    """
     sample = content[:SAMPLE]
-    for mark, encoding in MARKS:
+    encoding, text = "", None
+    for mark, named in MARKS:
         if sample.startswith(mark):
-            text = _decode(sample[len(mark) :], encoding)
+            encoding, text = named, _decode(sample[len(mark) :], named)
             break
     else:
-        text = _unmarked(sample)
+        encoding, text = _unmarked(sample)
     if text is None:
         raise FileFormatError(
             f"{name}: neither UTF-8, UTF-16 nor GB18030 text; save it as CSV UTF-8"
         )
     if any(c < " " and c not in "\t\r\n\f" for c in text) or "\ufffe" in text:
         raise FileFormatError(f"{name}: not a text file; save it as CSV UTF-8")
-    return text
+    return encoding, text
 
 
-def _unmarked(sample: bytes) -> str | None:
-    """Return the text of bytes without a byte order mark."""
+def _unmarked(sample: bytes) -> tuple[str, str | None]:
+    """Return encoding and text of bytes without a byte order mark."""
     if b"\0" in sample:  # Latin letters and separators of UTF-16 have one zero byte of two
         little = sample[1::2].count(0) >= sample[::2].count(0)
-        return _decode(sample, "utf-16-le" if little else "utf-16-be")
+        encoding = "utf-16-le" if little else "utf-16-be"
+        return encoding, _decode(sample, encoding)
     if (text := _decode(sample, "utf-8")) is not None:
-        return text
-    readings = [t for e in ("gb18030", "big5hkscs") if (t := _decode(sample, e)) is not None]
-    return max(readings, key=_sense, default=None)
+        return "utf-8", text
+    readings = [(e, t) for e in ("gb18030", "big5hkscs") if (t := _decode(sample, e)) is not None]
+    return max(readings, key=lambda r: _sense(r[1]), default=("", None))
 
 
 def _decode(sample: bytes, encoding: str) -> str | None:

@@ -52,12 +52,12 @@ def read_workbook(archive: Archive) -> list[Sheet]:
     """
     if BOOK not in archive.parts:
         raise FileFormatError(f"{archive.name}: a ZIP file, but no XLSX workbook; save it as .xlsx")
-    book, links = _Book(), _Links()
+    book, links = Book(), Links()
     archive.walk(BOOK, book)
     archive.walk("xl/_rels/workbook.xml.rels", links)
     if len(book.sheets) > SHEETS:
         raise TooLargeError(f"{archive.name}: {len(book.sheets)} sheets; at most {SHEETS} are read")
-    dates = _dates(archive, links)
+    dates = date_styles(archive, links)
     cells: list[tuple[str, _Cells]] = []
     for name, link in book.sheets:
         part = links.parts.get(link, "")
@@ -73,17 +73,19 @@ def read_workbook(archive: Archive) -> list[Sheet]:
     return [Sheet(name, found.grid(strings)) for name, found in cells]
 
 
-class _Book:
+class Book:
     """Names and links of the sheets."""
 
     def __init__(self) -> None:
         self.sheets: list[tuple[str, str]] = []
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Take in a sheet."""
         if tag == "sheet":
             self.sheets.append((attributes.get("name", ""), attributes.get("id", "")))
 
     def end(self, tag: str) -> None:
+        """Stop behind the last sheet."""
         if tag == "sheets":
             raise EnoughError
 
@@ -91,7 +93,7 @@ class _Book:
         """Say nothing: a workbook's part has no text of its own."""
 
 
-class _Links:
+class Links:
     """Which part a link leads to, and of which kind it is."""
 
     def __init__(self) -> None:
@@ -99,6 +101,7 @@ class _Links:
         self.kinds: dict[str, str] = {}
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Take in a link."""
         if tag == "Relationship":
             link, target = attributes.get("Id", ""), attributes.get("Target", "")
             self.parts[link] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
@@ -142,7 +145,8 @@ class _Styles:
         """Say nothing: styles have no text."""
 
 
-def _dates(archive: Archive, links: _Links) -> list[bool]:
+def date_styles(archive: Archive, links: Links) -> list[bool]:
+    """Return, for each cell style, whether it shows a number as a date."""
     part = links.part("styles")
     if part is None or part not in archive.parts:
         return []
@@ -196,7 +200,7 @@ class _Cells:
 
     def _begin(self, attributes: Mapping[str, str]) -> None:
         where = _CELL.fullmatch(attributes.get("r", ""))
-        self._column = _column(where[1]) if where else self._column + 1
+        self._column = column_number(where[1]) if where else self._column + 1
         style = attributes.get("s", "0")
         self._kind = attributes.get("t", "n")
         self._style = int(style[:9]) if style.isascii() and style.isdigit() else 0
@@ -222,7 +226,7 @@ class _Cells:
             value = int(text.strip()[:9])
             self.shared.add(value)
         elif self._kind == "n" and self._style < len(self.dates) and self.dates[self._style]:
-            value = _day(text)
+            value = day_text(text)
         if value != "":
             self._check()
             self.count += 1
@@ -249,14 +253,15 @@ class _Cells:
         return rows
 
 
-def _column(letters: str) -> int:
+def column_number(letters: str) -> int:
+    """Return the number of a column named by ``letters``, ``A`` being 1."""
     number = 0
     for c in letters:
         number = number * 26 + ord(c) - 64
     return number
 
 
-def _day(serial: str) -> str:
+def day_text(serial: str) -> str:
     """Return the day that a date cell shows, ISO 8601; the number itself where it is none."""
     try:
         days = float(serial)
@@ -299,7 +304,7 @@ class _Strings:
             self._text = (self._text + text)[: MAX_TEXT + 1]
 
 
-def _strings(archive: Archive, links: _Links, wanted: set[int]) -> dict[int, str]:
+def _strings(archive: Archive, links: Links, wanted: set[int]) -> dict[int, str]:
     part = links.part("sharedStrings")
     if not wanted or part is None or part not in archive.parts:
         return {}
