@@ -122,6 +122,23 @@ def collect(n, **change):
     return e.Collect(**values | change)
 
 
+def imported(**change):
+    values = HEAD | {
+        "at": at(15), "import_id": "i-1", "point": POINT, "notice": NOTICE, "file": "2" * 64,
+        "refused": [], "afterwards": True, "by": "s-1",
+    }  # fmt: skip
+    return e.Import(**values | change)
+
+
+def import_completed(stored):
+    return e.ImportCompleted(**HEAD, at=at(15), import_id="i-1", stored=stored, refused=0)
+
+
+def import_told(records, **change):
+    values = HEAD | {"at": at(16), "import_id": "i-1", "records": records, "way": "letter"}
+    return e.ImportTold(**values | {"by": "s-1"} | change)
+
+
 def event(n, to_n, **change):
     values = HEAD | {
         "at": at(20), "bucket": BUCKET, "n": n, "event": "delivery", "day": "2026-03-20",

@@ -28,6 +28,9 @@ from story import (
     event,
     grant,
     hold,
+    import_completed,
+    import_told,
+    imported,
     kinds,
     level,
     mandate,
@@ -331,8 +334,10 @@ class TestUndeclared:
             e.PointClosed(**HEAD, at=at(15), point="jn-cdc.zzzzzz", reason="ended"),
             e.Lease(**HEAD, at=at(15), lease="l-1", bucket=MOVED, block=0, until=at(16)),
             e.Request(**HEAD, at=at(15), request="r-1", kind="see", bucket=MOVED, n=0),
-            e.Import(**HEAD, at=at(15), import_id="i-1", point="jn-cdc.zzzzzz", rows=1, refused=[],
-                     sha256="a" * 64),
+            imported(point="jn-cdc.zzzzzz"), imported(notice="f" * 64),
+            e.ImportCompleted(**HEAD, at=at(15), import_id="i-9", stored=1, refused=0),
+            e.ImportNotices(**HEAD, at=at(15), import_id="i-9", records=1, by="s-1"),
+            e.ImportTold(**HEAD, at=at(15), import_id="i-9", records=1, way="letter", by="s-1"),
             e.NoticeCounts(**HEAD, at=at(15), point=POINT, notice="f" * 64, since=at(14),
                            until=at(15), shown=1, given=0, refused=0, left=1),
             decision(0), correct(0, 1), event(0, 1),
@@ -350,6 +355,37 @@ class TestUndeclared:
 
     def test_parts_that_the_standard_does_not_know(self):
         assert kinds(opening=[*OPENING[:-1], bucket(parts=["4-I"])]) == ["part-unknown"]
+
+
+class TestImports:
+    """Who was not asked before is told afterwards, and only where the law lets it be so (PIPL 18)."""
+
+    ENDED = level("E", 20)
+
+    def test_people_are_told_promptly_after_the_end(self):
+        told = (imported(), import_completed(3), import_told(2), self.ENDED)
+        assert "untold" not in kinds(*told, now=datetime.fromisoformat(at(27)))
+        found = audit(*told, now=datetime.fromisoformat(at(28)))
+        assert "1 of the 3 persons" in found["untold", "i-1"].detail.en
+        assert "untold" not in kinds(*told, import_told(1), now=datetime.fromisoformat(at(28)))
+
+    def test_who_had_been_told_before_is_not_waited_for(self):
+        told = (imported(afterwards=False), import_completed(3), self.ENDED)
+        assert "untold" not in kinds(*told, now=datetime.fromisoformat(at(28)))
+
+    def test_on_consent_nobody_is_told_afterwards(self):
+        opening = [point(basis="consent", mandate=None) if p == point() else p for p in OPENING]
+        assert kinds(imported(), opening=opening) == ["import-without-notice"]
+        assert kinds(imported(afterwards=False), opening=opening) == []
+
+    def test_more_were_told_than_came_in(self):
+        assert kinds(imported(), import_completed(3), import_told(2), import_told(2)) == [
+            "import-counts"
+        ]
+
+    def test_begun_or_ended_twice(self):
+        assert kinds(imported(), imported()) == ["declared-twice"]
+        assert kinds(imported(), import_completed(3), import_completed(4)) == ["declared-twice"]
 
 
 class TestLevels:

@@ -386,13 +386,44 @@ class RequestClosed(Timed, frozen=True, kw_only=True):
 
 
 class Import(Timed, frozen=True, kw_only=True):
-    """A file was imported at a point; ``refused`` lists categories or codes of what was left out."""
+    """An import of a list began; its records have ``collect`` entries like any other.
+
+    ``refused`` lists the categories whose columns were not read; ``file`` is a keyed hash of the file.
+    With ``afterwards`` the persons are still to be told (PIPL 18).
+    """
 
     import_id: f.Id
     point: f.Point
-    rows: f.Count
+    notice: f.Sha256
+    file: f.Keyed
     refused: f.Codes
-    sha256: f.Sha256
+    afterwards: f.Yes
+    by: f.Actor
+
+
+class ImportCompleted(Timed, frozen=True, kw_only=True):
+    """An import ended: how many rows became records, and how many were refused."""
+
+    import_id: f.Id
+    stored: f.Count
+    refused: f.Count
+
+
+class ImportNotices(Timed, frozen=True, kw_only=True):
+    """Letters with notice and receipt code were made for the persons of an import, so many records."""
+
+    import_id: f.Id
+    records: f.Count
+    by: f.Actor
+
+
+class ImportTold(Timed, frozen=True, kw_only=True):
+    """The persons of an import were told (PIPL 18), so many records, in this way."""
+
+    import_id: f.Id
+    records: f.Count
+    way: f.Code
+    by: f.Actor
 
 
 class TagsRemade(Timed, frozen=True, kw_only=True):
@@ -408,7 +439,8 @@ TYPES: Mapping[str, type[Entry]] = {
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
-        Certificate, Hold, HoldReleased, Request, RequestClosed, Import, TagsRemade,
+        Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
+        ImportTold, TagsRemade,
     )
 }  # fmt: skip
 

@@ -95,6 +95,14 @@ Commitment = Annotated[
         "6e340b9cffb37a989ca544e6bb780a2c" * 2,
     ),
 ]
+Keyed = Annotated[
+    str,
+    _pattern(
+        "[0-9a-f]{64}",
+        "Keyed hash of a file, in hex: only its organisation can compare",
+        "6e340b9cffb37a989ca544e6bb780a2c" * 2,
+    ),
+]
 Area = Annotated[str, _pattern("[0-9]{6}", "Area, GB/T 2260", "370100")]
 Range = Annotated[str, _pattern("R[1-7]", "Circulation range", "R1")]
 Language = Annotated[str, _pattern("[a-z]{2,3}(-[A-Za-z]{2,4})?", "Language", "zh")]

@@ -50,6 +50,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "collect-while-dying": Kind(WARNING, "已宣布销毁，仍有采集", "something was collected after its destruction was announced"),
     "collect-after-destruction": Kind(CRITICAL, "销毁证明之后仍有采集", "something was collected after its destruction was certified"),
     "correction-missing": Kind(CRITICAL, "更正后的记录（编号 {n}）不存在", "the record that corrects it (number {n}) does not exist"),
+    # Imports.
+    "import-without-notice": Kind(CRITICAL, "以同意为依据的采集点导入了未事先告知的名单", "a list of persons who had not been told was imported at a point that works on consent"),
+    "import-counts": Kind(CRITICAL, "{what} {stated} 条，而导入的只有 {found} 条", "{stated} records {what}, and only {found} were imported"),
+    "untold": Kind(CRITICAL, "突发事件结束后，导入的 {count} 人中仍有 {left} 人未被告知", "the emergency has ended, and {left} of the {count} persons of this import have not been told"),
     # Erasure and destruction.
     "erased-without-intent": Kind(CRITICAL, "没有事先宣布的擦除", "was erased without an intent"),
     "erasure-unfinished": Kind(WARNING, "已宣布擦除，尚未证明完成", "an erasure was announced and is not shown to be done"),

@@ -10,21 +10,28 @@ Rules kept in this folder:
      gone when they are erased. What was moved or corrected must be erased where it was.
   3. A part may be destroyed from the instant that the standard and the levels recorded so far give,
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
-  4. A certificate must say what the log says: see ``holdings``.
+  4. Who was imported without having been told is told, promptly after the emergency's end.
+  5. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
 
 from epilock.errors import EntryError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import declared, destruction, opening, records
+from epilock.ledger.audit import declared, destruction, imports, opening, records
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
 from epilock.ledger.audit.told import Readers, Told, instant
 from epilock.ledger.finding import Finding, Findings
 
 GRACE = timedelta(days=1)  # a day to carry out what is due, and to finish what was announced
-READERS: Readers = {**declared.READERS, **records.READERS, **destruction.READERS, **opening.READERS}
+READERS: Readers = {
+    **declared.READERS,
+    **records.READERS,
+    **imports.READERS,
+    **destruction.READERS,
+    **opening.READERS,
+}
 
 
 class Auditor:
@@ -57,6 +64,7 @@ class Auditor:
         for index, erasure in told.erasures.values():
             if now - instant(erasure.at) >= GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)
+        imports.list_untold(told, result, now)
         for index, intent in told.intents.values():
             if now - instant(intent.at) >= GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

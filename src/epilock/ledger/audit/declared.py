@@ -92,10 +92,6 @@ def _bucket(told: Told, index: int, said: e.Bucket) -> None:
         told.due_of(told.findings, holding, part, index)
 
 
-def _names_point(told: Told, index: int, said: e.Import) -> None:
-    told.point(index, said.point)
-
-
 def _names_bucket(told: Told, index: int, said: e.Lease | e.Request) -> None:
     told.holding(index, said.bucket)
 
@@ -111,7 +107,6 @@ READERS: Readers = {
     e.Notice: _notice,
     e.NoticeCounts: _notice_counts,
     e.Bucket: _bucket,
-    e.Import: _names_point,
     e.Lease: _names_bucket,
     e.Request: _names_bucket,
 }

@@ -47,6 +47,16 @@ class ToldGrant:
     opened: set[tuple[str, int]] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class ToldImport:
+    """An import, its place, how many records it says it stored (None: not yet), how many were told."""
+
+    said: e.Import
+    index: int
+    stored: int | None = None
+    told: int = 0
+
+
 class Told:
     """The state; it grows with what lives, not with what was ever said.
 
@@ -65,6 +75,7 @@ class Told:
         holds: Holds that were not released.
         orders: Orders that were not cancelled.
         grants: Grants by id.
+        imports: Imports by id.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -81,6 +92,7 @@ class Told:
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
         self.grants: dict[str, ToldGrant] = {}
+        self.imports: dict[str, ToldImport] = {}
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:
         """Add a finding that the entry at ``index`` shows."""
