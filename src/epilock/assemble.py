@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from epilock import migrate
+from epilock.collect.intake.run import Intake
 from epilock.collect.issue import Press, acts_of
 from epilock.collect.record import Keeper
 from epilock.collect.tally import Tally
@@ -44,6 +45,7 @@ class Parts:
         press: What issuing a notice needs.
         keeper: Seals and stores batches of submissions.
         writer: The queue before the keeper.
+        intake: What imports of lists need.
         tally: Counts of notices shown and refused.
         gate: Decides and opens.
         tools: What destruction runs need.
@@ -59,6 +61,7 @@ class Parts:
     press: Press
     keeper: Keeper
     writer: Writer
+    intake: Intake
     tally: Tally
     gate: Gate
     tools: Tools
@@ -122,13 +125,18 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     press = Press(
         log=log, standard=standard, signer=_notice_signers(keys, settings), url=settings.url
     )
+    holder = f"{socket.gethostname()}-{os.getpid()}"
     keeper = Keeper(
         database=database, keys=keys, log=log, standard=standard,
-        secret=keys.secret(INSTALLATION, "receipts"), holder=f"{socket.gethostname()}-{os.getpid()}",
+        secret=keys.secret(INSTALLATION, "receipts"), holder=holder,
+    )  # fmt: skip
+    intake = Intake(
+        database=database, keys=keys, log=log, standard=standard,
+        secret=keys.secret(INSTALLATION, "imports"), holder=holder,
     )  # fmt: skip
     return Parts(
         settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
-        keeper=keeper, writer=Writer(keeper, now=now), tally=Tally(), now=now,
+        keeper=keeper, writer=Writer(keeper, now=now), intake=intake, tally=Tally(), now=now,
         gate=Gate(
             log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
             is_held=is_held,

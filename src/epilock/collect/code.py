@@ -29,6 +29,7 @@ GROUP = 5
 MAX_SERIAL = (1 << 15) - 1
 _ID_BITS = 122
 _DOMAIN = b"epilock/receipt/v1\0"
+_IMPORTED = b"epilock/receipt-of-import/v1\0"
 
 LENGTH = Problem(
     "length",
@@ -95,7 +96,15 @@ def receipt_id(secret: bytes, org: str, point: str, client: str) -> bytes:
 
     ``org`` and ``point`` are codes and hold no NUL, so the three can't run into each other.
     """
-    message = _DOMAIN + f"{org}\0{point}\0{client}".encode()
+    return _uuid4(secret, _DOMAIN + f"{org}\0{point}\0{client}".encode())
+
+
+def imported_receipt_id(secret: bytes, org: str, import_id: str, row: int) -> bytes:
+    """Return the 16 bytes of the receipt of one row of an import: the same whenever it is asked for."""
+    return _uuid4(secret, _IMPORTED + f"{org}\0{import_id}\0{row}".encode())
+
+
+def _uuid4(secret: bytes, message: bytes) -> bytes:
     digest = bytearray(hmac.digest(secret, message, "sha256")[:16])
     digest[6] = digest[6] & 0x0F | 0x40  # version 4
     digest[8] = digest[8] & 0x3F | 0x80  # variant of RFC 9562

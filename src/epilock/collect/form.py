@@ -7,6 +7,7 @@ Rules kept in this file:
   4. Nothing here stores, logs or reads a clock; ``accept`` gives back what ``record`` seals.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -131,6 +132,8 @@ class Form:
         level: Response level it was issued at.
         fields: What is asked, in order.
         acts: The acts of authorisation of the notice.
+        consented: Ids of those that are consent and no mere acknowledgement.
+        needed: Ids of the fields that must be filled in.
     """
 
     def __init__(
@@ -155,6 +158,11 @@ class Form:
         part_of = {f.id: standard.part_of(point.circumstance, f.category).name for f in self.fields}
         self._steps = tuple(self._step(f, part_of[f.id]) for f in self.fields)
         self._one_of = _one_of(standard, point.circumstance, self.fields)
+        self.consented = frozenset(act.id for act in acts.items if act.consent)
+        self.needed = frozenset(
+            f.id for f in self.fields if not f.optional and f.id not in self._one_of
+        )
+        self._acknowledged = sum(self._bits[act.id] for act in acts.items if not act.consent)
         self._guardian_asked = any(f.category == "family.guardian" for f in self.fields)
 
     def accept(self, submission: Submission, *, today: date) -> Accepted:
@@ -180,16 +188,33 @@ class Form:
             raise ConsentError([GUARDIAN])
         return self._accepted(client, bits, submission.language, plain, minor)
 
-    def accept_import(self, client: bytes, answers: dict[str, str], *, today: date) -> Accepted:
-        """Return what may be stored of one row that was collected before, elsewhere.
+    def check_row(
+        self, answers: dict[str, str], given: Collection[str], *, afterwards: bool, today: date
+    ) -> tuple[Plain, int, int]:
+        """Return normalised answers, age group and bits of acts of one row of an import.
 
-        No act of authorisation is claimed: the persons are told afterwards (PIPL 18).
+        Args:
+            answers: Field id to cell.
+            given: The acts that the list says were given.
+            afterwards: The persons will be told (PIPL 18): what is only acknowledged is not claimed.
+            today: The calendar day in China.
 
         Raises:
             FieldsError: Fields are unknown, missing or not as they should be.
+            ConsentError: An act is missing.
         """
-        plain, minor = self._check(answers, -1, today)
-        return self._accepted(client, 0, self.point.languages[0], plain, minor)
+        bits = sum(self._bits[act] for act in given)
+        claimed = bits | self._acknowledged
+        if not afterwards:
+            bits = claimed
+            if bits & self._required != self._required:
+                raise ConsentError(
+                    [a for a in self.acts.ids if self._bits[a] & self._required & ~bits]
+                )
+        plain, minor = self._check(answers, claimed, today)
+        if minor == UNDER_14 and not afterwards and not bits & self._bits.get(GUARDIAN, bits):
+            raise ConsentError([GUARDIAN])
+        return plain, minor, bits
 
     def _accepted(
         self, client: bytes, given: int, language: str, plain: Plain, minor: int

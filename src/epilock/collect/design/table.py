@@ -7,6 +7,7 @@ separated by comma, semicolon, tab, vertical bar or the Chinese comma (RFC 4180 
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 
 from epilock.collect.design.field import MAX_TEXT
@@ -17,6 +18,7 @@ from epilock.standard.label import guess
 SAMPLE = 2**20  # bytes that are looked at; the header is far before their end
 SEPARATORS = (",", ";", "\t", "|", "，", "；")
 LOOK = 30  # rows that decide on the separator
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0e-\x1f\ufffe]")
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -78,7 +80,7 @@ def decoded(content: bytes, name: str) -> tuple[str, str]:
         raise FileFormatError(
             f"{name}: neither UTF-8, UTF-16 nor GB18030 text; save it as CSV UTF-8"
         )
-    if any(c < " " and c not in "\t\r\n\f" for c in text) or "\ufffe" in text:
+    if _NO_TEXT.search(text):
         raise FileFormatError(f"{name}: not a text file; save it as CSV UTF-8")
     return encoding, text
 

@@ -1,0 +1,62 @@
+"""A table that is read row by row: what the readers of CSV, XLSX and Parquet have in common.
+
+Rules kept in this file:
+  1. A row's number is the one its reader sees in the file: of the line's record in CSV and XLSX, the
+     header counted; from 1 in Parquet, which has no header row.
+  2. Cells of a column that was not asked for are never handed out.
+  3. What a table holds is streamed: of a million rows a few thousand are in memory.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from epilock.collect.design.field import DesignField
+
+MAX_ROWS = 5_000_000
+MAX_COLUMNS = 1_000
+MAX_CELL = 32_767  # characters; Excel's own limit for a cell
+
+Row = tuple[
+    int, list[str] | None
+]  # number; cells of the wanted columns, None if the row is too wide
+
+
+class Table(Protocol):
+    """One table of one file.
+
+    Attributes:
+        kind: ``csv``, ``xlsx`` or ``parquet``.
+        columns: Place of a column (from 0) to what its header asks.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What the file is."""
+
+    @property
+    def columns(self) -> Mapping[int, DesignField]:
+        """Its columns."""
+
+    def rows(self, wanted: Sequence[int], after: int = 0) -> Iterator[Row]:
+        """Yield the rows with a number above ``after``: the cells of ``wanted``, trimmed; blank rows not.
+
+        Raises:
+            FileFormatError: The file is broken at a row, which is named.
+            TooLargeError: It has more than ``MAX_ROWS`` rows, or a cell is too long.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a table is read from.
+
+    Attributes:
+        path: Of the file.
+        name: What messages call it.
+        sheet: Name of the sheet in a workbook, or "" for the only one.
+    """
+
+    path: str
+    name: str
+    sheet: str = ""
