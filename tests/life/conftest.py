@@ -1,6 +1,6 @@
 """A whole installation on either database, with one compound's gate at level II on consent."""
 
-from datetime import date
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -29,6 +29,7 @@ class Town:
     def __init__(self, parts, clock):
         self.parts, self.clock = parts, clock
         ref, now = parts.standard.ref, clock()
+        today = now.date()
         contact = dict.fromkeys(organisation.CONTACT, "made up")
         with parts.database.write() as tx:
             for org, kind, range_, parent in (
@@ -48,7 +49,7 @@ class Town:
             )  # fmt: skip
             mandate.record_assessment(
                 tx, parts.log, standard_ref=ref, org="garden", about="residential-entry", now=now,
-                date_=date(2026, 3, 14), until=date(2029, 3, 14), sha256="0" * 64,
+                date_=today, until=today + timedelta(days=1095), sha256="0" * 64,
             )  # fmt: skip
         self.level("II")
         with parts.database.write() as tx:
@@ -102,11 +103,18 @@ class Town:
 
 
 @pytest.fixture
-def town(database_url, tmp_path, clock):
-    told = settings.read(
-        {"EPILOCK_DATABASE": database_url[0], "EPILOCK_KEY_DATABASE": database_url[1]},
-        home=tmp_path / "home",
-    )
-    parts = assemble.found(told, now=clock)
+def environ(database_url):
+    """The settings of an installation on either database, as the environment gives them."""
+    return {"EPILOCK_DATABASE": database_url[0], "EPILOCK_KEY_DATABASE": database_url[1]}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def town(environ, home, clock):
+    parts = assemble.found(settings.read(environ, home=home), now=clock)
     yield Town(parts, clock)
     parts.close()
