@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from epilock.errors import InputError
 
 VARIABLES = (
@@ -68,11 +71,25 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         raise InputError("EPILOCK_URL must begin with http:// or https://")
     return Settings(
         home=folder,
-        database=environ.get("EPILOCK_DATABASE", f"sqlite:///{folder}/epilock.sqlite"),
-        key_database=environ.get("EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
+        database=_database(environ, "EPILOCK_DATABASE", f"sqlite:///{folder}/epilock.sqlite"),
+        key_database=_database(environ, "EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
         root_key=Path(environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key"))),
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
         origin=environ.get("EPILOCK_ORIGIN", "localhost/epilock"),
         url=url,
         cooling=timedelta(hours=int(hours)),
     )
+
+
+def _database(environ: Mapping[str, str], name: str, default: str) -> str:
+    """Return the URL of a database; it may hold a password, so no error repeats it."""
+    given = environ.get(name, default)
+    try:
+        driver = make_url(given).drivername
+    except ArgumentError:
+        driver = ""
+    if driver not in {"sqlite", "postgresql+psycopg"}:
+        raise InputError(
+            f"{name} must be sqlite:///PATH or postgresql+psycopg://USER@HOST:PORT/DATABASE"
+        )
+    return given

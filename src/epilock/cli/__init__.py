@@ -1,20 +1,39 @@
 """The terminal: ``epilock …``. One file a group of commands; each translates and decides nothing.
 
-Exit codes: 0 done; 1 the answer is no (refused, overdue, not verified); 2 what was given is wrong.
+Exit codes: 0 done; 1 the answer is no (refused, overdue, not verified); 2 what was given is wrong, or the
+machine failed (a file, the database), so that there is no answer.
 """
 
+import io
+import os
 import sys
+from collections.abc import Sequence
 
 from epilock.cli.app import app
-from epilock.cli.failure import explain
+from epilock.cli.failure import FROM_OUTSIDE, explain, explain_outside
 from epilock.errors import EpilockError
 
 
-def main() -> None:
-    """Run the command line; an error of ours is one line on standard error and an exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what goes wrong is one line on standard error and an exit code.
+
+    Args:
+        arguments: The words after ``epilock``; the process's own by default.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that can't show Chinese
     try:
-        app()
+        app(args=arguments)
     except EpilockError as error:
-        text, code = explain(error)
-        print(text, file=sys.stderr)
-        raise SystemExit(code) from None
+        _stop(*explain(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
+        raise SystemExit(1) from None
+    except FROM_OUTSIDE as error:
+        _stop(*explain_outside(error))
+
+
+def _stop(text: str, code: int) -> None:
+    print(text, file=sys.stderr)
+    raise SystemExit(code) from None

@@ -5,10 +5,13 @@ import typer
 from epilock.cli import (
     demo,
     destroy,
+    grant,
     ledger,
     operation,
     point,
+    receipt,
     registers,
+    staff,
     standard,
     witness,
 )
@@ -24,9 +27,12 @@ app.command()(ledger.verify)
 app.command()(ledger.monitor)
 app.add_typer(standard.app, name="standard")
 app.add_typer(registers.organisation, name="organisation")
+app.add_typer(staff.app, name="staff")
 app.add_typer(registers.emergency, name="emergency")
 app.add_typer(registers.mandate, name="mandate")
 app.add_typer(point.app, name="point")
+app.add_typer(receipt.app, name="receipt")
+app.add_typer(grant.app, name="grant")
 app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(witness.app, name="witness")

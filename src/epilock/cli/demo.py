@@ -32,8 +32,10 @@ def live(
 def run(
     *,
     home: Annotated[Path, typer.Option(help="Where the city is kept.")] = Path("run/demo"),
-    port: Annotated[int, typer.Option()] = 8600,
-    serve: Annotated[bool, typer.Option("--serve/--only-make")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8600,
+    serve: Annotated[
+        bool, typer.Option("--serve/--only-make", help="Serve it, or only make it.")
+    ] = True,
 ) -> None:
     """Make the demonstration city, unless it is there, and serve it."""
     told = settings.read(

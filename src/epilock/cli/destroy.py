@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from epilock.assemble import Parts
-from epilock.cli.identity import As, signed_in
-from epilock.cli.installation import At, Home, opened
-from epilock.cli.registers import day
+from epilock.cli.files import read_small
+from epilock.cli.identity import As, check_over, signed_in
+from epilock.cli.installation import At, Home, day, instant_text, make_folder, opened
 from epilock.db import Transaction
 from epilock.destroy import certificate
 from epilock.destroy import due as dues
@@ -23,21 +23,21 @@ from epilock.destroy import run as runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.intent import Intent
 from epilock.destroy.move import Mover
-from epilock.errors import ForbiddenError, InputError, NoteError, TooLargeError
+from epilock.errors import ForbiddenError, InputError, NoteError
 from epilock.ledger.note import Verifier
-from epilock.ledger.proof import MOST_BYTES
-from epilock.registry import organisation as organisations
-from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
 from epilock.use.staff import Staff
 
 app = typer.Typer(no_args_is_help=True, help="The end of data: due, orders, holds, events, proofs.")
 
+MOST_NUMBER = 2**31 - 1  # what a column of numbers holds; a bucket has far fewer
 BucketName = Annotated[
     str, typer.Argument(metavar="BUCKET", help="organisation/emergency/circumstance/day[+event]")
 ]
 Org = Annotated[str | None, typer.Argument(help="Only this organisation.")]
+OrderCode = Annotated[str, typer.Argument(help="The order's code, such as o-k3f7q2xw5mza.")]
+HoldCode = Annotated[str, typer.Argument(help="The hold's code, such as h-k3f7q2xw5mza.")]
 OrgOption = Annotated[str, typer.Option("--org", help="Organisation whose it is.")]
 
 
@@ -64,7 +64,9 @@ def run(
 def list_due(
     org: Org = None,
     *,
-    days: Annotated[int, typer.Option(min=0, help="What falls due in so many days.")] = 7,
+    days: Annotated[
+        int, typer.Option(min=0, max=36_500, help="What falls due in so many days.")
+    ] = 7,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what should be gone.")] = False,
     home: Home = None,
     now: At = None,
@@ -105,7 +107,7 @@ def propose(
                 parts=found.live if part == ["all"] else part, reason=reason, by=staff.staff,
                 cooling=parts.settings.cooling, now=parts.now(),
             )  # fmt: skip
-    print(f"{order.order} waits for a second person; not before {_instant(order.not_before)}")
+    print(f"{order.order} waits for a second person; not before {instant_text(order.not_before)}")
 
 
 @app.command("orders")
@@ -116,12 +118,14 @@ def list_orders(org: Org = None, *, home: Home = None, now: At = None) -> None:
             name = buckets.load(tx, o.org, o.bucket).name
             print(
                 f"{o.order} {o.stage:9} {name} {','.join(o.parts)} by {o.by},"
-                f" not before {_instant(o.not_before)}"
+                f" not before {instant_text(o.not_before)}"
             )
 
 
 @app.command("approve")
-def approve(order: str, *, org: OrgOption, who: As, home: Home = None, now: At = None) -> None:
+def approve(
+    order: OrderCode, *, org: OrgOption, who: As, home: Home = None, now: At = None
+) -> None:
     """Approve an order as the second person; its cooling time begins."""
     with opened(home, now) as parts:
         staff = signed_in(parts, who, "approver")
@@ -130,16 +134,18 @@ def approve(order: str, *, org: OrgOption, who: As, home: Home = None, now: At =
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, order=order,
                 by=staff.staff, by_org=staff.org, now=parts.now(),
             )  # fmt: skip
-    print(f"{order} is carried out after {_instant(approved.not_before)} unless it is cancelled")
+    print(
+        f"{order} is carried out after {instant_text(approved.not_before)} unless it is cancelled"
+    )
 
 
 @app.command("cancel")
-def cancel(order: str, *, org: OrgOption, who: As, home: Home = None, now: At = None) -> None:
+def cancel(order: OrderCode, *, org: OrgOption, who: As, home: Home = None, now: At = None) -> None:
     """Cancel an order before it is carried out."""
     with opened(home, now) as parts:
         staff = signed_in(parts, who, "custodian", "approver")
         with parts.database.write() as tx:
-            _check_own(tx, staff, org)
+            check_over(tx, staff, org)
             orders.cancel(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, order=order,
                 by=staff.staff, now=parts.now(),
@@ -168,7 +174,7 @@ def place(
         staff = signed_in(parts, who, "custodian", "supervisor")
         with parts.database.write() as tx:
             org = _org(bucket)
-            _check_own(tx, staff, org)
+            check_over(tx, staff, org)
             shared: dict[str, Any] = {
                 "standard_ref": parts.standard.ref, "org": org, "assessment": assessment,
                 "reason": reason, "last_day": day(until), "by": staff.staff, "now": parts.now(),
@@ -196,12 +202,12 @@ def list_holds(org: Org = None, *, home: Home = None, now: At = None) -> None:
 
 
 @app.command("release")
-def release(hold: str, *, org: OrgOption, who: As, home: Home = None, now: At = None) -> None:
+def release(hold: HoldCode, *, org: OrgOption, who: As, home: Home = None, now: At = None) -> None:
     """End a hold before its time; what is due by then goes with the next run."""
     with opened(home, now) as parts:
         staff = signed_in(parts, who, "custodian", "approver", "supervisor")
         with parts.database.write() as tx:
-            _check_own(tx, staff, org)
+            check_over(tx, staff, org)
             holds.release(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, hold=hold,
                 by=staff.staff, now=parts.now(),
@@ -212,7 +218,9 @@ def release(hold: str, *, org: OrgOption, who: As, home: Home = None, now: At = 
 @app.command("event")
 def start_clock(
     bucket: BucketName,
-    number: Annotated[list[int], typer.Argument(help="Record numbers in the bucket.")],
+    number: Annotated[
+        list[int], typer.Argument(min=0, max=MOST_NUMBER, help="Record numbers in the bucket.")
+    ],
     *,
     event: Annotated[str, typer.Option(help="Such as release, delivery, case-closed.")],
     on: Annotated[str, typer.Option("--day", help="The event's day, such as 2026-03-20.")],
@@ -236,7 +244,9 @@ def start_clock(
 @app.command("prove")
 def prove(
     bucket: BucketName,
-    number: Annotated[int, typer.Argument(help="Record number, as the receipt says.")],
+    number: Annotated[
+        int, typer.Argument(min=0, max=MOST_NUMBER, help="Record number, as the receipt says.")
+    ],
     *,
     out: Annotated[Path, typer.Option(help="Folder for the .tlog-proof files.")],
     home: Home = None,
@@ -246,7 +256,7 @@ def prove(
         org = _org(bucket)
         found = buckets.load_by_name(tx, org, bucket)
         proofs = certificate.prove(tx, parts.log, org, found.id, number)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for proof in proofs:
         file = out / f"entry-{proof.index}.tlog-proof"
         file.write_text(proof.text, encoding="utf-8")
@@ -268,7 +278,7 @@ def verify(
         keys = [Verifier.from_vkey(each) for each in key]
     except NoteError as error:
         raise InputError(f"--key: {error}") from None
-    gone = certificate.check_all(_read(receipt), [_read(file) for file in proof], keys)
+    gone = certificate.check_all(read_small(receipt), [read_small(file) for file in proof], keys)
     for each in gone:
         name, n = each.place
         print(f"part {each.part} of {name} number {n}: {each.kind}, entry {each.index}, {each.at}")
@@ -287,29 +297,8 @@ def _own_bucket(tx: Transaction, staff: Staff, bucket: str) -> Bucket:
     return buckets.load_by_name(tx, staff.org, bucket)
 
 
-def _check_own(tx: Transaction, staff: Staff, org: str) -> None:
-    """Return if ``staff`` belongs to the organisation or to one above it.
-
-    Raises:
-        ForbiddenError: They do not.
-    """
-    if staff.org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("this is decided in the organisation, or in one above it")
-
-
 def _org(bucket: str) -> str:
     return bucket.partition("/")[0]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise TooLargeError(f"{path} has more than {MOST_BYTES} bytes")
-    return data
 
 
 def _certified(parts: Parts, intent: Intent) -> str:
@@ -326,7 +315,3 @@ def _due(found: DuePart, at: datetime) -> str:
     if found.hold is not None:
         state = f"held to the end of {found.hold.last_day}"
     return f"{last:10} {found.bucket.name} {found.part} {found.due.rule} {state}".rstrip()
-
-
-def _instant(instant: datetime) -> str:
-    return instant.astimezone(CHINA).isoformat(timespec="minutes")

@@ -1,4 +1,10 @@
-"""What an error is to a terminal: one text and one exit code, from one table."""
+"""What an error is to a terminal: one text and one exit code, from one table.
+
+An error that is none of ours but comes from outside (a file, the database) is one line too. What is left
+is a mistake in the program, and keeps its traceback.
+"""
+
+import sqlalchemy as sa
 
 from epilock.errors import (
     AccessError,
@@ -22,6 +28,8 @@ EXIT: dict[type[EpilockError], int] = {
     LedgerError: 1,
     EpilockError: 1,
 }
+OUTSIDE = 2  # neither yes nor no: a script must not take it for an answer
+FROM_OUTSIDE = (OSError, UnicodeError, sa.exc.DBAPIError)
 
 
 def explain(error: EpilockError) -> tuple[str, int]:
@@ -38,3 +46,20 @@ def explain(error: EpilockError) -> tuple[str, int]:
             ["epilock: not accepted:", *(f"  {p.field}: {p.en}" for p in error.problems)]
         )
     return text, code
+
+
+def explain_outside(error: OSError | UnicodeError | sa.exc.DBAPIError) -> tuple[str, int]:
+    """Return what to print and the exit code where a file or the database failed.
+
+    Statements and their values are left out: they may hold what a person gave.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        first = str(error.orig).strip().splitlines()
+        return (
+            f"epilock: the database cannot be used: {first[0] if first else 'no answer'}",
+            OUTSIDE,
+        )
+    if isinstance(error, UnicodeError):
+        return "epilock: what was given is not text in UTF-8", OUTSIDE
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"epilock: {where}{error.strerror or error}", OUTSIDE

@@ -4,12 +4,15 @@ Whoever runs the machine can start a command; only who can sign in decides. So t
 here.
 """
 
+import sys
 from typing import Annotated
 
 import typer
 
 from epilock.assemble import INSTALLATION, Parts
+from epilock.db import Transaction
 from epilock.errors import ForbiddenError, InputError, SignInError
+from epilock.registry import organisation as organisations
 from epilock.use import staff
 from epilock.use.staff import Staff
 
@@ -17,6 +20,43 @@ As = Annotated[
     str,
     typer.Option("--as", help="Who acts: login@organisation; the password is asked for."),
 ]
+
+
+def ask(what: str, *, hide: bool = False) -> str:
+    """Return what a person types, or the next line of standard input where a program gives it.
+
+    Raises:
+        InputError: Standard input has ended.
+    """
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, default="", show_default=False, hide_input=hide, err=True))
+    line = sys.stdin.readline()
+    if not line:
+        raise InputError(f"{what}: standard input has no line for it")
+    return line.rstrip("\r\n")
+
+
+def entered(parts: Parts, who: str) -> tuple[Staff, str]:
+    """Return the account ``login@organisation`` and the password that was typed, whatever its roles.
+
+    Raises:
+        InputError: ``who`` is not written so.
+        SignInError: Login, password or code is wrong.
+        RateError: Too many attempts.
+    """
+    login, at, org = who.rpartition("@")
+    if not at or not login or not org:
+        raise InputError("--as is written login@organisation, such as anna@sunny")
+    password = ask("password", hide=True)
+    code = ask("six digits of the second factor, if any")
+    with parts.database.write() as tx:
+        found = staff.sign_in(
+            tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=org, login=login,
+            password=password, code=code, now=parts.now(),
+        )  # fmt: skip
+    if isinstance(found, Exception):
+        raise found
+    return found, password
 
 
 def signed_in(parts: Parts, who: str, *roles: str) -> Staff:
@@ -28,22 +68,21 @@ def signed_in(parts: Parts, who: str, *roles: str) -> Staff:
         RateError: Too many attempts.
         ForbiddenError: The account has none of ``roles``.
     """
-    login, at, org = who.rpartition("@")
-    if not at or not login:
-        raise InputError("--as is written login@organisation, such as anna@sunny")
-    password = typer.prompt("password", hide_input=True, err=True)
-    code = typer.prompt(
-        "six digits of the second factor, if any", default="", show_default=False, err=True
-    )
-    with parts.database.write() as tx:
-        found = staff.sign_in(
-            tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=org, login=login,
-            password=password, code=code, now=parts.now(),
-        )  # fmt: skip
-    if isinstance(found, Exception):
-        raise found
+    found, _ = entered(parts, who)
     if found.must_change:
-        raise SignInError("change the one-time password in the console first")
+        raise SignInError(
+            f"change the one-time password first: `epilock staff password --as {who}`"
+        )
     if not found.roles & set(roles):
         raise ForbiddenError(f"this takes the role {' or '.join(roles)}")
     return found
+
+
+def check_over(tx: Transaction, who: Staff, org: str) -> None:
+    """Return if ``who`` belongs to the organisation or to one above it.
+
+    Raises:
+        ForbiddenError: They do not.
+    """
+    if who.org not in {org, *organisations.superiors(tx, org)}:
+        raise ForbiddenError("this is decided in the organisation, or in one above it")

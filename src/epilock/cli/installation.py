@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,9 @@ import typer
 from epilock import settings
 from epilock.assemble import Parts, build
 from epilock.errors import InputError
+from epilock.standard.level import CHINA
+
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 Home = Annotated[
     Path | None,
@@ -37,7 +40,57 @@ def clock(at: str | None) -> datetime:
         instant = datetime.min  # noqa: DTZ901 - refused below like any instant without an offset
     if instant.tzinfo is None:
         raise InputError("--now must be an instant with its offset: 2026-03-14T09:00:00+08:00")
+    _check_year(instant.year, "--now")
     return instant.astimezone(UTC)
+
+
+def day(text: str) -> date:
+    """Return the calendar day that an option gives.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise InputError("a day is written 2026-03-14") from None
+    _check_year(found.year, "a day")
+    return found
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an instant as it is printed: China's time, to the minute."""
+    return instant.astimezone(CHINA).isoformat(timespec="minutes")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for what a command writes, unless it is there.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Return authority and code of an emergency written ``authority/code``.
+
+    Raises:
+        InputError: It is not written so.
+    """
+    authority, _, own = text.partition("/")
+    if not authority or not own:
+        raise InputError("an emergency is written authority/code, such as jinan/outbreak-7")
+    return authority, own
+
+
+def _check_year(year: int, what: str) -> None:
+    """Raise unless spans of years can be added to the year without leaving the calendar."""
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise InputError(f"{what} lies between the years {FIRST_YEAR} and {LAST_YEAR}")
 
 
 @contextmanager

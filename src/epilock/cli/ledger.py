@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from epilock.cli.files import read_small
 from epilock.cli.installation import At, Home, clock, opened
-from epilock.errors import EntryError, EpilockError, InputError, NoteError, TooLargeError
+from epilock.errors import EntryError, EpilockError, InputError, NoteError
 from epilock.ledger import entry, policy, publish, seen
 from epilock.ledger.audit import StandardRules
 from epilock.ledger.finding import Finding
 from epilock.ledger.monitor import Monitor, Report
 from epilock.ledger.note import Verifier
-from epilock.ledger.proof import MOST_BYTES
 from epilock.ledger.source import open_source
 from epilock.ledger.verify import STEPS, Verified, failed_step
 from epilock.ledger.verify import verify as verify_proof
@@ -47,9 +47,9 @@ def verify(
     if not key and policy_file is None:
         raise InputError("give the log's --key, or a --policy that lists it")
     keys = _keys(key)
-    given = None if entry_file is None else _file(entry_file)
-    rule = None if policy_file is None else policy.parse(_file(policy_file))
-    proof = _file(file)
+    given = None if entry_file is None else read_small(entry_file)
+    rule = None if policy_file is None else policy.parse(read_small(policy_file))
+    proof = read_small(file)
     try:
         done = verify_proof(proof, keys, given, rule)
     except EpilockError as error:
@@ -102,7 +102,9 @@ def show_key(*, home: Home = None) -> None:
 
 @app.command("proof")
 def show_proof(
-    index: Annotated[int, typer.Argument(help="Index of the entry.")], *, home: Home = None
+    index: Annotated[int, typer.Argument(min=0, max=2**62, help="Index of the entry.")],
+    *,
+    home: Home = None,
 ) -> None:
     """Print the .tlog-proof of one entry."""
     with opened(home) as parts, parts.database.read() as tx:
@@ -110,7 +112,11 @@ def show_proof(
 
 
 @app.command("export")
-def export(folder: Path, *, home: Home = None) -> None:
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder that a web server serves.")],
+    *,
+    home: Home = None,
+) -> None:
     """Publish the log into a folder (C2SP tiles) that any web server can serve; repeat to go on."""
     with opened(home) as parts:
         shown = publish.write(parts.database, parts.log, folder)
@@ -127,23 +133,6 @@ def _keys(given: list[str] | None) -> list[Verifier]:
         return [Verifier.from_vkey(each) for each in given or ()]
     except NoteError as error:
         raise InputError(f"--key: {error}") from None
-
-
-def _file(path: Path) -> bytes:
-    """Return the bytes of a small file.
-
-    Raises:
-        InputError: It cannot be read.
-        TooLargeError: More than a megabyte.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise TooLargeError(f"{path} has more than {MOST_BYTES} bytes")
-    return data
 
 
 def _says(data: bytes) -> entry.Entry | None:

@@ -11,6 +11,16 @@ import uvicorn
 from epilock import assemble, settings
 from epilock.caretaker import Caretaker
 from epilock.cli.installation import At, Home, clock, opened
+from epilock.cli.registers import (
+    Address,
+    Area,
+    Complaints,
+    NameEn,
+    NameZh,
+    Officer,
+    Supervisor,
+    Telephone,
+)
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
 from epilock.store.check import check as check_all
@@ -23,31 +33,34 @@ def init(
     *,
     kind: Annotated[str, typer.Option(help=", ".join(organisations.KINDS))] = "government",
     circulation: Annotated[str, typer.Option("--range", help="R1 to R6.")] = "R4",
-    name_zh: Annotated[str, typer.Option()],
-    name_en: Annotated[str, typer.Option()],
-    area: Annotated[str, typer.Option(help="GB/T 2260 code, six digits.")],
-    address: Annotated[str, typer.Option()],
-    telephone: Annotated[str, typer.Option()],
-    officer: Annotated[str, typer.Option(help="Who answers for personal information.")],
-    complaints: Annotated[str, typer.Option(help="The organisation's own complaint channel.")],
-    supervisor: Annotated[str, typer.Option(help="The department that supervises it.")],
+    name_zh: NameZh,
+    name_en: NameEn,
+    area: Area,
+    address: Address,
+    telephone: Telephone,
+    officer: Officer,
+    complaints: Complaints,
+    supervisor: Supervisor,
     administrator: Annotated[str, typer.Option(help="Login of the first administrator.")] = "admin",
     home: Home = None,
     now: At = None,
 ) -> None:
     """Make a new installation with its first organisation and administrator."""
     fixed = clock(now)
+    contact = {
+        "address": address, "telephone": telephone, "officer": officer, "complaints": complaints,
+        "supervisor": supervisor,
+    }  # fmt: skip
+    # Checked before anything is made, so that a slip leaves no half-made installation behind.
+    organisations.check(org=org, kind=kind, range_=circulation, area=area, contact=contact)
+    staff.check_login(administrator)
     parts = assemble.found(settings.read(os.environ, home=home), now=lambda: fixed)
     try:
         with parts.database.write() as tx:
             organisations.register(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, kind=kind,
                 range_=circulation, parent=None, area=area, name=Text(name_zh, name_en),
-                notice_key=parts.notice_signer(org).vkey, now=fixed,
-                contact={
-                    "address": address, "telephone": telephone, "officer": officer,
-                    "complaints": complaints, "supervisor": supervisor,
-                },
+                notice_key=parts.notice_signer(org).vkey, contact=contact, now=fixed,
             )  # fmt: skip
             made, password = staff.add_staff(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, login=administrator,
@@ -65,8 +78,8 @@ def init(
 
 def serve(
     *,
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8600,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8600,
     home: Home = None,
 ) -> None:
     """Serve pages, console, API and log; due records are destroyed in the background."""

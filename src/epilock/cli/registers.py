@@ -1,56 +1,69 @@
-"""Commands of those in charge: organisations, emergencies, levels, mandates, assessments, agreements."""
+"""Commands of those in charge: organisations, emergencies, levels, mandates, assessments, agreements.
+
+They take the word of whoever runs the machine, for they are needed before there is an account to sign in
+with; each is an entry of the public log.
+"""
 
 import hashlib
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from epilock.cli.installation import At, Home, opened
+from epilock.assemble import Parts
+from epilock.cli.files import read_small
+from epilock.cli.installation import At, Home, day, instant_text, opened, pair
 from epilock.collect import issue
+from epilock.destroy.hold import ABOUT
 from epilock.errors import InputError
 from epilock.registry import emergency as emergencies
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
+from epilock.use import staff
 
 organisation = typer.Typer(no_args_is_help=True, help="Organisations of this installation.")
 emergency = typer.Typer(no_args_is_help=True, help="Emergencies and their response levels.")
 mandate = typer.Typer(no_args_is_help=True, help="Mandates, assessments and agreements.")
 
 
-def day(text: str) -> date:
-    """Return the calendar day that an option gives.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError("a day is written 2026-03-14") from None
+MOST_REPORT = 100 * 2**20  # bytes
+OrgCode = Annotated[str, typer.Argument(metavar="ORG", help="Code of the organisation.")]
+EmergencyCode = Annotated[
+    str, typer.Argument(metavar="EMERGENCY", help="authority/code, such as jinan/outbreak-7.")
+]
+NameZh = Annotated[str, typer.Option(help="Its name in Chinese.")]
+NameEn = Annotated[str, typer.Option(help="Its name in English.")]
+Area = Annotated[str, typer.Option(help="GB/T 2260 code, six digits.")]
+Address = Annotated[str, typer.Option(help="Where people find it.")]
+Telephone = Annotated[str, typer.Option(help="Where it answers questions.")]
+Officer = Annotated[str, typer.Option(help="Who answers for personal information.")]
+Complaints = Annotated[str, typer.Option(help="The organisation's own complaint channel.")]
+Supervisor = Annotated[str, typer.Option(help="The department that supervises it.")]
 
 
 @organisation.command("add")
 def add_organisation(
-    org: str,
+    org: OrgCode,
     *,
     kind: Annotated[str, typer.Option(help=", ".join(organisations.KINDS))],
-    name_zh: Annotated[str, typer.Option()],
-    name_en: Annotated[str, typer.Option()],
-    area: Annotated[str, typer.Option(help="GB/T 2260 code, six digits.")],
-    address: Annotated[str, typer.Option()],
-    telephone: Annotated[str, typer.Option()],
-    officer: Annotated[str, typer.Option(help="Who answers for personal information.")],
-    complaints: Annotated[str, typer.Option(help="The organisation's own complaint channel.")],
-    supervisor: Annotated[str, typer.Option(help="The department that supervises it.")],
+    name_zh: NameZh,
+    name_en: NameEn,
+    area: Area,
+    address: Address,
+    telephone: Telephone,
+    officer: Officer,
+    complaints: Complaints,
+    supervisor: Supervisor,
     circulation: Annotated[str, typer.Option("--range", help="R1 to R6.")] = "R1",
     parent: Annotated[str | None, typer.Option(help="The superior organisation.")] = None,
+    administrator: Annotated[
+        str | None, typer.Option(help="Login of its administrator, who gives the other accounts.")
+    ] = None,
     home: Home = None,
     now: At = None,
 ) -> None:
-    """Register an organisation."""
+    """Register an organisation, with its administrator if one is named."""
     with opened(home, now) as parts, parts.database.write() as tx:
         added = organisations.register(
             tx, parts.log, standard_ref=parts.standard.ref, org=org, kind=kind, range_=circulation,
@@ -61,7 +74,15 @@ def add_organisation(
                 "complaints": complaints, "supervisor": supervisor,
             },
         )  # fmt: skip
+        password = None
+        if administrator is not None:
+            _, password = staff.add_staff(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, login=administrator,
+                roles=("administrator",), now=parts.now(),
+            )  # fmt: skip
     print(f"{added.org} registered, number {added.serial}")
+    if password is not None:
+        print(f"administrator {administrator} of {org}, one-time password: {password}")
 
 
 @organisation.command("list")
@@ -72,19 +93,33 @@ def list_organisations(*, home: Home = None) -> None:
             print(f"{o.serial:5}  {o.org:31} {o.range} {o.kind:12} {o.name.zh} / {o.name.en}")
 
 
+@organisation.command("show")
+def show_organisation(org: OrgCode, *, home: Home = None) -> None:
+    """Show an organisation: what stands above it, and whom people turn to."""
+    with opened(home) as parts, parts.database.read() as tx:
+        found, above = organisations.load(tx, org), organisations.superiors(tx, org)
+        key = parts.notice_signer(org).vkey
+    print(f"{found.org} ({found.name.zh} / {found.name.en}), number {found.serial}")
+    print(f"  kind        {found.kind}, range {found.range}, area {found.area}")
+    print(f"  above it    {', '.join(above) or 'none'}")
+    for name in organisations.CONTACT:
+        print(f"  {name:11} {found.contact[name]}")
+    print(f"  notice key  {key}")
+
+
 @emergency.command("declare")
 def declare(
-    code: Annotated[str, typer.Argument(help="authority/code, such as jinan/outbreak-7")],
+    code: EmergencyCode,
     *,
     kind: Annotated[str, typer.Option(help=", ".join(emergencies.TYPES))],
-    area: Annotated[str, typer.Option(help="GB/T 2260 code, six digits.")],
-    name_zh: Annotated[str, typer.Option()],
-    name_en: Annotated[str, typer.Option()],
+    area: Area,
+    name_zh: NameZh,
+    name_en: NameEn,
     home: Home = None,
     now: At = None,
 ) -> None:
     """Declare an emergency; it allows nothing until it has a level."""
-    authority, _, own = code.partition("/")
+    authority, own = pair(code)
     with opened(home, now) as parts, parts.database.write() as tx:
         emergencies.declare(
             tx, parts.log, standard_ref=parts.standard.ref, authority=authority, emergency=own,
@@ -95,18 +130,20 @@ def declare(
 
 @emergency.command("level")
 def change_level(
-    code: Annotated[str, typer.Argument(help="authority/code, such as jinan/outbreak-7")],
-    level: Annotated[str, typer.Argument(help="N, IV, III, II, I or E")],
+    code: EmergencyCode,
+    level: Annotated[str, typer.Argument(help="N, IV, III, II, I; E ends it.")],
     *,
     issuer: Annotated[str, typer.Option(help="The government or command that set it.")],
     instrument: Annotated[str, typer.Option(help="Number of the order.")],
-    date_: Annotated[str, typer.Option("--date", help="Date of the order.")],
-    expected_end: Annotated[str | None, typer.Option()] = None,
+    date_: Annotated[str, typer.Option("--date", help="Day of the order, such as 2026-03-14.")],
+    expected_end: Annotated[
+        str | None, typer.Option(help="Day on which the order expects it to end.")
+    ] = None,
     home: Home = None,
     now: At = None,
 ) -> None:
     """Change the response level; the points' notices are issued anew."""
-    authority, _, own = code.partition("/")
+    authority, own = pair(code)
     with opened(home, now) as parts, parts.database.write() as tx:
         reissued = issue.change_level(
             tx, parts.press, authority=authority, emergency=own, level=level, issuer=issuer,
@@ -116,22 +153,43 @@ def change_level(
     print(f"{code} is at level {level}; {reissued} notices issued anew")
 
 
+@emergency.command("list")
+def list_emergencies(*, home: Home = None, now: At = None) -> None:
+    """List the emergencies with the level in force."""
+    with opened(home, now) as parts, parts.database.read() as tx:
+        for e in emergencies.everything(tx):
+            level = emergencies.history(tx, e.authority, e.emergency).at(parts.now())
+            code = f"{e.authority}/{e.emergency}"
+            print(f"{code:40} {level or 'none':4} {e.kind:16} {e.name.zh} / {e.name.en}")
+
+
+@emergency.command("history")
+def show_history(code: EmergencyCode, *, home: Home = None) -> None:
+    """Show each level of an emergency and the instant from which it was in force."""
+    authority, own = pair(code)
+    with opened(home) as parts, parts.database.read() as tx:
+        emergencies.load(tx, authority, own)
+        for change in emergencies.history(tx, authority, own).changes:
+            print(f"{instant_text(change.at)} {change.level}")
+
+
 @mandate.command("record")
 def record_mandate(
-    org: str,
+    org: OrgCode,
     *,
-    emergency_: Annotated[str, typer.Option("--emergency", help="authority/code")],
-    issuer: Annotated[str, typer.Option()],
-    number: Annotated[str, typer.Option()],
-    date_: Annotated[str, typer.Option("--date")],
-    circumstance: Annotated[list[str], typer.Option(help="May be given more than once.")],
-    until: Annotated[str | None, typer.Option()] = None,
+    emergency_: Annotated[str, typer.Option("--emergency", help="authority/code.")],
+    issuer: Annotated[str, typer.Option(help="Who gave the order.")],
+    number: Annotated[str, typer.Option(help="Number of the order.")],
+    date_: Annotated[str, typer.Option("--date", help="Day of the order, such as 2026-03-14.")],
+    circumstance: Annotated[list[str], typer.Option(help="What it covers. Repeatable.")],
+    until: Annotated[str | None, typer.Option(help="Its last day; open if left out.")] = None,
     home: Home = None,
     now: At = None,
 ) -> None:
     """Record the order under which an organisation collects."""
-    authority, _, own = emergency_.partition("/")
+    authority, own = pair(emergency_)
     with opened(home, now) as parts, parts.database.write() as tx:
+        organisations.load(tx, org)
         for name in circumstance:
             if name not in parts.standard.circumstances:
                 raise InputError(f"{name!r} is no circumstance of the standard")
@@ -146,18 +204,22 @@ def record_mandate(
 
 @mandate.command("assess")
 def record_assessment(
-    org: str,
-    report: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    org: OrgCode,
+    report: Annotated[Path, typer.Argument(help="The report; only its hash is kept.")],
     *,
-    about: Annotated[str, typer.Option(help="The circumstance it is about.")],
-    date_: Annotated[str, typer.Option("--date")],
-    until: Annotated[str, typer.Option()],
+    about: Annotated[
+        str, typer.Option(help="The circumstance it is about; `hold` or `hold/CIRCUMSTANCE`.")
+    ],
+    date_: Annotated[str, typer.Option("--date", help="Day of the assessment.")],
+    until: Annotated[str, typer.Option(help="Last day on which it holds.")],
     home: Home = None,
     now: At = None,
 ) -> None:
     """Record an impact assessment by the hash of its report (PIPL 55, 56)."""
-    digest = hashlib.sha256(report.read_bytes()).hexdigest()
+    digest = hashlib.sha256(read_small(report, MOST_REPORT)).hexdigest()
     with opened(home, now) as parts, parts.database.write() as tx:
+        organisations.load(tx, org)
+        _check_about(parts, about)
         code = mandates.record_assessment(
             tx, parts.log, standard_ref=parts.standard.ref, org=org, about=about, date_=day(date_),
             until=day(until), sha256=digest, now=parts.now(),
@@ -167,19 +229,54 @@ def record_assessment(
 
 @mandate.command("agree")
 def record_agreement(
-    org: str,
-    processor: str,
+    org: OrgCode,
+    processor: Annotated[str, typer.Argument(help="Code of the organisation that processes.")],
     *,
-    purpose: Annotated[str, typer.Option()],
-    category: Annotated[list[str], typer.Option(help="May be given more than once.")],
-    until: Annotated[str, typer.Option()],
+    purpose: Annotated[str, typer.Option(help="Code of the standard, such as tracing.")],
+    category: Annotated[list[str], typer.Option(help="What it may process. Repeatable.")],
+    until: Annotated[str, typer.Option(help="Last day of the agreement.")],
     home: Home = None,
     now: At = None,
 ) -> None:
     """Record a written agreement with a processor (PIPL 21)."""
     with opened(home, now) as parts, parts.database.write() as tx:
+        organisations.load(tx, org)
+        if purpose not in parts.standard.purposes:
+            raise InputError(f"{purpose!r} is no purpose of the standard")
+        for name in category:
+            if name not in parts.standard.categories:
+                raise InputError(f"{name!r} is no category of the standard")
         made = mandates.record_agreement(
             tx, parts.log, standard_ref=parts.standard.ref, org=org, processor=processor,
             purpose=purpose, categories=tuple(category), until=day(until), now=parts.now(),
         )  # fmt: skip
     print(made.agreement)
+
+
+@mandate.command("list")
+def list_papers(org: OrgCode, *, home: Home = None) -> None:
+    """List an organisation's mandates, assessments and agreements, the latest of each first."""
+    with opened(home) as parts, parts.database.read() as tx:
+        organisations.load(tx, org)
+        for m in mandates.mandates_of(tx, org):
+            print(
+                f"mandate    {m.mandate} {m.authority}/{m.emergency} {m.issuer} {m.number},"
+                f" {m.dated} to {m.until or 'open'}: {', '.join(m.circumstances)}"
+            )
+        for d in mandates.assessments_of(tx, org):
+            print(f"assessment {d.assessment} {d.about}, {d.dated} to {d.until}: {d.sha256}")
+        for a in mandates.agreements_of(tx, org):
+            what = ", ".join(a.categories)
+            print(f"agreement  {a.agreement} {a.processor} for {a.purpose} to {a.until}: {what}")
+
+
+def _check_about(parts: Parts, about: str) -> None:
+    """Return if an assessment can be about that.
+
+    Raises:
+        InputError: It is neither a circumstance nor a hold.
+    """
+    hold, slash, circumstance = about.partition("/")
+    named = circumstance if hold == ABOUT and slash else about
+    if about != ABOUT and named not in parts.standard.circumstances:
+        raise InputError(f"{named!r} is no circumstance of the standard")

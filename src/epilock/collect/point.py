@@ -24,7 +24,7 @@ import msgspec
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, sealed_table
-from epilock.errors import ClosedError, InputError, RefusedError
+from epilock.errors import ClosedError, InputError, NotFoundError, RefusedError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import emergency as emergencies
@@ -266,7 +266,10 @@ def load(tx: Transaction, org: str, point: str) -> Point:
     Raises:
         NotFoundError: ``org`` has no such point.
     """
-    return _point(tx.get(points, org=org, point=point))
+    row = tx.find(points, org=org, point=point)
+    if row is None:
+        raise NotFoundError("no such collection point; compare its code or its address")
+    return _point(row)
 
 
 def listing(tx: Transaction, org: str, *, only_open: bool = False) -> list[Point]:

@@ -11,6 +11,7 @@ never a record.
 
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -73,6 +74,30 @@ def keep(tx: Transaction, taken: dict[Key, dict[str, int]], *, now: datetime) ->
             tx.insert(tallies, **key, since=now, **{k: kinds.get(k, 0) for k in KINDS})
         else:
             tx.update(tallies, key, **{k: row[k] + kinds.get(k, 0) for k in KINDS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """What was counted of one notice since the last ``notice-counts`` entry."""
+
+    notice: str
+    since: datetime
+    shown: int
+    given: int
+    refused: int
+
+    @property
+    def left(self) -> int:
+        """Shown, and neither given nor refused."""
+        return max(0, self.shown - self.given - self.refused)
+
+
+def of_point(tx: Transaction, org: str, point: str) -> list[Count]:
+    """Return the counts of a point's notices since they were last committed to the ledger."""
+    rows = tx.all(
+        tallies, tallies.c.org == org, tallies.c.point == point, order_by=[tallies.c.since]
+    )
+    return [Count(**{k: r[k] for k in ("notice", "since", *KINDS)}) for r in rows]
 
 
 def commit_counts(tx: Transaction, log: Log, *, standard_ref: str, now: datetime) -> int:

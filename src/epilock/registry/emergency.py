@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, sealed_table
-from epilock.errors import ClosedError, ConflictError, InputError
+from epilock.errors import ClosedError, ConflictError, InputError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry.organisation import check_area, check_slug
@@ -159,7 +159,10 @@ def load(tx: Transaction, authority: str, emergency: str) -> Emergency:
     Raises:
         NotFoundError: The authority declared none of that code.
     """
-    return _emergency(tx.get(emergencies, org=authority, emergency=emergency))
+    row = tx.find(emergencies, org=authority, emergency=emergency)
+    if row is None:
+        raise NotFoundError("this authority declared no emergency of that code (authority/code)")
+    return _emergency(row)
 
 
 def everything(tx: Transaction) -> list[Emergency]:

@@ -80,6 +80,18 @@ class Mandate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """An impact assessment (PIPL 55, 56), kept by the SHA-256 of its report."""
+
+    org: str
+    assessment: str
+    about: str
+    dated: date
+    until: date
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """A written agreement with a processor (PIPL 21)."""
 
@@ -151,6 +163,12 @@ def find_mandate(
     return next((m for m in map(_mandate, rows) if m.covers(circumstance, today)), None)
 
 
+def mandates_of(tx: Transaction, org: str) -> list[Mandate]:
+    """Return the mandates of ``org``, the latest recorded first."""
+    rows = tx.all(mandates, mandates.c.org == org, order_by=[mandates.c.recorded.desc()])
+    return [_mandate(r) for r in rows]
+
+
 def record_agreement(
     tx: Transaction,
     log: Log,
@@ -194,6 +212,12 @@ def agreements_in_force(tx: Transaction, org: str, today: date) -> list[Agreemen
     return [_agreement(r) for r in rows]
 
 
+def agreements_of(tx: Transaction, org: str) -> list[Agreement]:
+    """Return the agreements of ``org``, the latest recorded first."""
+    rows = tx.all(agreements, agreements.c.org == org, order_by=[agreements.c.recorded.desc()])
+    return [_agreement(r) for r in rows]
+
+
 def record_assessment(
     tx: Transaction,
     log: Log,
@@ -223,6 +247,18 @@ def record_assessment(
     )
     log.append(tx, [entry.encode(said)], now=now)
     return code
+
+
+def assessments_of(tx: Transaction, org: str) -> list[Assessment]:
+    """Return the assessments of ``org``, the latest recorded first."""
+    rows = tx.all(assessments, assessments.c.org == org, order_by=[assessments.c.recorded.desc()])
+    return [
+        Assessment(
+            org=org, assessment=r["assessment"], about=r["about"], sha256=r["sha256"],
+            dated=date.fromisoformat(r["date"]), until=date.fromisoformat(r["until"]),
+        )
+        for r in rows
+    ]  # fmt: skip
 
 
 def find_assessment(tx: Transaction, org: str, about: str, today: date) -> str | None:

@@ -6,6 +6,7 @@ whose approver may be the second person when it has none of its own (a village o
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,22 @@ def check_area(value: str) -> str:
     return value
 
 
+def check(*, org: str, kind: str, range_: str, area: str, contact: Mapping[str, str]) -> None:
+    """Return if an organisation can be registered so, whatever is registered already.
+
+    Raises:
+        InputError: A code, kind, range or contact is not as it should be.
+    """
+    check_slug(org, "an organisation's code")
+    check_area(area)
+    if kind not in KINDS:
+        raise InputError(f"kind must be one of {', '.join(KINDS)}")
+    if range_ not in {"R1", "R2", "R3", "R4", "R5", "R6"}:
+        raise InputError("range must be R1 to R6 (section 4 of the standard)")
+    if set(contact) != set(CONTACT) or not all(contact.values()):
+        raise InputError(f"contact needs {', '.join(CONTACT)}")
+
+
 def register(
     tx: Transaction,
     log: Log,
@@ -111,14 +128,7 @@ def register(
         ConflictError: The code is taken, or all serials are.
         NotFoundError: The parent is not registered.
     """
-    check_slug(org, "an organisation's code")
-    check_area(area)
-    if kind not in KINDS:
-        raise InputError(f"kind must be one of {', '.join(KINDS)}")
-    if range_ not in {"R1", "R2", "R3", "R4", "R5", "R6"}:
-        raise InputError("range must be R1 to R6 (section 4 of the standard)")
-    if set(contact) != set(CONTACT) or not all(contact.values()):
-        raise InputError(f"contact needs {', '.join(CONTACT)}")
+    check(org=org, kind=kind, range_=range_, area=area, contact=contact)
     if parent is not None and tx.find(organisations, org=parent) is None:
         raise NotFoundError(f"the superior organisation {parent} is not registered")
     last = tx.conn.execute(sa.select(sa.func.max(organisations.c.serial))).scalar() or 0
@@ -143,7 +153,10 @@ def load(tx: Transaction, org: str) -> Organisation:
     Raises:
         NotFoundError: It is not registered.
     """
-    return _organisation(tx.get(organisations, org=org))
+    row = tx.find(organisations, org=org)
+    if row is None:
+        raise NotFoundError("no organisation of this code is registered here")
+    return _organisation(row)
 
 
 def by_serial(tx: Transaction, serial: int) -> Organisation:

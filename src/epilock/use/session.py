@@ -78,6 +78,11 @@ def end(tx: Transaction, token: str) -> None:
     tx.delete(sessions, org=token.partition(".")[0], hash=_hash(token))
 
 
+def end_all(tx: Transaction, who: Staff) -> int:
+    """End every session and API token of an account; return how many there were."""
+    return tx.delete(sessions, org=who.org, staff=who.staff)
+
+
 def check_csrf(session: Session, given: str) -> None:
     """Return if ``given`` is the session's form token.
 

@@ -23,7 +23,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.errors import ConflictError, InputError, RateError, SignInError, TamperedError
+from epilock.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    RateError,
+    SignInError,
+    StateError,
+    TamperedError,
+)
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 
@@ -86,6 +94,16 @@ class Staff:
     has_totp: bool
 
 
+def check_login(login: str) -> None:
+    """Return if ``login`` can be one.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if not _LOGIN.fullmatch(login):
+        raise InputError("a login is up to 40 letters, digits, '.' and '-'")
+
+
 def add_staff(
     tx: Transaction,
     log: Log,
@@ -102,12 +120,11 @@ def add_staff(
         InputError: Login or roles are not as they should be, or roles that must be apart are together.
         ConflictError: The login is taken.
     """
-    if not _LOGIN.fullmatch(login):
-        raise InputError("a login is up to 40 letters, digits, '.' and '-'")
+    check_login(login)
     _check_roles(roles)
     if tx.all(staff, staff.c.org == org, staff.c.login == login):
         raise ConflictError(f"{org} has an account {login} already")
-    code, password = new_id("s"), b32encode(urandom(10)).decode().lower()
+    code, password = new_id("s"), _one_time_password()
     tx.insert(
         staff, org=org, staff=code, login=login, roles=sorted(roles), must_change=True,
         password=_HASHER.hash(password), totp_step=0, failures=0, added=now,
@@ -139,6 +156,31 @@ def set_roles(
     )
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code)
+
+
+def reset(
+    tx: Transaction, log: Log, *, standard_ref: str, org: str, code: str, now: datetime
+) -> str:
+    """Take an account from who had its password and second factor; return a new one-time password.
+
+    Whoever resets an account could enter it, so the ledger shows it: the roles end and begin again, two
+    entries of one instant. Sessions are ended by the caller (``session.end_all``).
+
+    Raises:
+        NotFoundError: There is no such account.
+        StateError: It is disabled.
+    """
+    found = load(tx, org, code)
+    if not found.roles:
+        raise StateError(f"{found.login} is disabled; give it roles first")
+    password, roles = _one_time_password(), tuple(sorted(found.roles))
+    tx.update(
+        staff, {"org": org, "staff": code}, password=_HASHER.hash(password), must_change=True,
+        totp=None, failures=0, wait_until=None,
+    )  # fmt: skip
+    _say_roles(tx, log, standard_ref, org, code, (), now)
+    _say_roles(tx, log, standard_ref, org, code, roles, now)
+    return password
 
 
 def sign_in(
@@ -225,6 +267,18 @@ def load(tx: Transaction, org: str, code: str) -> Staff:
     return _staff(tx.get(staff, org=org, staff=code))
 
 
+def by_login(tx: Transaction, org: str, login: str) -> Staff:
+    """Return the account that signs in as ``login``, also a disabled one.
+
+    Raises:
+        NotFoundError: The organisation has none.
+    """
+    rows = tx.all(staff, staff.c.org == org, staff.c.login == login)
+    if not rows:
+        raise NotFoundError(f"{org} has no such account; `epilock staff list {org}` names them")
+    return _staff(rows[0])
+
+
 def listing(tx: Transaction, org: str) -> list[Staff]:
     """Return the accounts of ``org`` that are not disabled, by login."""
     rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
@@ -239,6 +293,10 @@ def new_totp_key() -> str:
 def totp_address(key: str, *, login: str, org: str) -> str:
     """Return the ``otpauth:`` address that a device reads off a QR code."""
     return pyotp.TOTP(key).provisioning_uri(name=f"{login}@{org}", issuer_name="Epilock")
+
+
+def _one_time_password() -> str:
+    return b32encode(urandom(10)).decode().lower()  # 80 random bits
 
 
 def _check_roles(roles: tuple[str, ...]) -> None:
