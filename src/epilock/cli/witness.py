@@ -85,8 +85,8 @@ def show_keys(folder: Folder) -> None:
 def serve(
     folder: Folder,
     *,
-    host: Annotated[str, typer.Option()] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8601,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8601,
 ) -> None:
     """Serve add-checkpoint and the newest checkpoints; put TLS before it."""
     witness = Witness(_memory(folder), keys.load(folder / KEYS))
