@@ -273,16 +273,19 @@ def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
 
     A SQLite file is made with mode 0600. WAL with ``synchronous=FULL``: a commit that returned is on
     the disk (https://sqlite.org/pragma.html#pragma_synchronous). With ``overwrite`` deleted content
-    is overwritten with zeros at once (the key store; ``secure_delete=ON``).
+    is overwritten with zeros at once (the key store; ``secure_delete=ON``). An error of the database names
+    the statement and never its values.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_size=8, max_overflow=8)
+        return sa.create_engine(parsed, pool_size=8, max_overflow=8, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         path = Path(parsed.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    engine = sa.create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = sa.create_engine(
+        parsed, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: Any) -> None:

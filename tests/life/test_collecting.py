@@ -12,6 +12,7 @@ from epilock.collect.point import Field, Plan
 from epilock.collect.record import Keeper, Stored
 from epilock.collect.writer import Writer
 from epilock.db import metadata
+from epilock.destroy import erasure
 from epilock.errors import (
     ClosedError,
     ConflictError,
@@ -20,18 +21,22 @@ from epilock.errors import (
     FieldsError,
     FileFormatError,
     InputError,
+    IntegrityError,
     RefusedError,
     StaleNoticeError,
     StateError,
     TooLargeError,
 )
 from epilock.ledger import entry
+from epilock.ledger.log import Log
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
 from epilock.registry import mandate
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
+from epilock.store.keytree import LEASE_LEAVES
+from epilock.web.corrector import Corrector
 
 PERSON = ("欧阳测试", "13912345678", "36.6", "西门岗亭")
 
@@ -39,6 +44,17 @@ PERSON = ("欧阳测试", "13912345678", "36.6", "西门岗亭")
 def count(town, table):
     with town.parts.database.read() as tx:
         return tx.conn.execute(sa.select(sa.func.count()).select_from(table)).scalar()
+
+
+def keeper_of(town, kind=Keeper, **change):
+    """Another keeper beside the writer's, as another process has one."""
+    parts = town.parts
+    return kind(
+        **{
+            "database": parts.database, "keys": parts.keys, "log": parts.log, "holder": "another",
+            "standard": parts.standard, "secret": bytes(32), **change,
+        }
+    )  # fmt: skip
 
 
 class TestPoint:
@@ -267,10 +283,7 @@ class TestFaults:
     def test_a_batch_that_fails_leaves_nothing_and_the_next_one_works(self, town, moment):
         """Not done, and done but reported failed: the transaction takes everything back."""
         parts = town.parts
-        keeper = Flaky(
-            database=parts.database, keys=parts.keys, log=parts.log, standard=parts.standard,
-            secret=bytes(32), holder="flaky",
-        )  # fmt: skip
+        keeper = keeper_of(town, Flaky)
         once = town.accepted()
         keeper.fail = moment
         with pytest.raises(RuntimeError):
@@ -282,11 +295,7 @@ class TestFaults:
         verify(stored.proof, [Verifier.from_vkey(parts.log.signer.vkey)])
 
     def test_the_writer_tells_each_client_and_goes_on(self, town):
-        parts = town.parts
-        keeper = Flaky(
-            database=parts.database, keys=parts.keys, log=parts.log, standard=parts.standard,
-            secret=bytes(32), holder="flaky",
-        )  # fmt: skip
+        keeper = keeper_of(town, Flaky)
         keeper.fail = "after"
         writer = Writer(keeper, now=town.clock)
         with pytest.raises(RuntimeError, match="disk"):
@@ -296,6 +305,137 @@ class TestFaults:
         writer.stop()
         with pytest.raises(StateError):
             writer.submit(town.accepted())
+
+
+class TestPartThatIsBeingDestroyed:
+    def test_it_is_closed_to_its_own_submissions_alone(self, town):
+        """Ordered for today's bucket of one gate: what others hand in at this moment is stored."""
+        with town.parts.database.write() as tx:
+            mandate.record_assessment(
+                tx, town.parts.log, standard_ref=town.parts.standard.ref, org="cdc",
+                about="residential-entry", now=town.clock(), date_=date(2026, 3, 14),
+                until=date(2029, 3, 14), sha256="0" * 64,
+            )  # fmt: skip
+            other = issue.open_with_notice(
+                tx, town.parts.press, org="cdc", plan=town.plan(), now=town.clock()
+            )
+        keeper = keeper_of(town)
+        (first,) = keeper.store([town.accepted()], now=town.clock())
+        with town.parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, "garden", first.bucket)
+            buckets.retire_parts(tx, bucket, ["3-II"], buckets.DYING, now=town.clock())
+        with town.parts.database.read() as tx:
+            form = issue.form_of(town.parts.standard, *issue.in_force(tx, "cdc", other.point))
+        theirs = form.accept(town.submission(form), today=town.clock().date())
+        ours, stored = keeper.store([town.accepted(), theirs], now=town.clock())
+        assert isinstance(ours, ClosedError)
+        assert isinstance(stored, Stored)
+        assert stored.bucket.startswith("cdc/")
+
+
+class Interrupted(Keeper):
+    """A keeper beside which another process commits something, between its look and its entry."""
+
+    between = None
+
+    def _seal(self, *args):
+        between, self.between = self.between, None
+        if between is not None:
+            between()
+        return super()._seal(*args)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+class TestTwoProcesses:
+    """On SQLite the write lock lets nobody in between; on PostgreSQL the log's head row does, from the entry on."""
+
+    def test_a_notice_that_changes_meanwhile_is_no_longer_in_force(self, town):
+        keeper = keeper_of(town, Interrupted)
+        keeper.store([town.accepted()], now=town.clock())
+        late = town.accepted()
+        town.clock.forward(hours=1)
+        keeper.between = lambda: town.level("I")
+        (answer,) = keeper.store([late], now=town.clock())
+        assert isinstance(answer, StaleNoticeError)
+        assert count(town, vault.records) == 1
+
+    def test_a_point_that_closes_meanwhile_takes_nothing(self, town):
+        keeper = keeper_of(town, Interrupted)
+        keeper.store([town.accepted()], now=town.clock())
+
+        def close():
+            with town.parts.database.write() as tx:
+                point.close_point(
+                    tx, town.parts.log, town.parts.standard, org="garden", point=town.point,
+                    reason="moved", now=town.clock(),
+                )  # fmt: skip
+
+        keeper.between = close
+        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        assert isinstance(answer, ClosedError)
+        assert count(town, vault.records) == 1
+
+    def test_a_part_whose_destruction_is_announced_meanwhile_takes_nothing(self, town):
+        keeper = keeper_of(town, Interrupted)
+        (first,) = keeper.store([town.accepted()], now=town.clock())
+
+        def announce():
+            with town.parts.database.write() as tx:
+                bucket = buckets.load_by_name(tx, "garden", first.bucket)
+                buckets.retire_parts(tx, bucket, ["3-II"], buckets.DYING, now=town.clock())
+
+        keeper.between = announce
+        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        assert isinstance(answer, ClosedError)
+        assert count(town, vault.records) == 1
+
+
+class TestCorrection:
+    def test_one_that_fails_takes_its_lease_back(self, town):
+        """Else numbers of a block that nobody leased are sealed, and again by whoever leases it."""
+        parts = town.parts
+        first, second = town.store(town.accepted(), town.accepted())
+        with parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, "garden", first.bucket)
+            erasure.erase(
+                tx, parts.log, parts.standard, org="garden", bucket=bucket.id, n=first.n,
+                reason="withdrawal", now=town.clock(),
+            )  # fmt: skip
+        corrector = Corrector(parts)
+        with pytest.raises(StateError, match="being erased"):
+            corrector.store(
+                town.accepted(),
+                receipt=first.receipt_id,
+                bucket=bucket,
+                n=first.n,
+                now=town.clock(),
+            )
+        corrector.store(
+            town.accepted(), receipt=second.receipt_id, bucket=bucket, n=second.n, now=town.clock()
+        )
+        keeper_of(town).store([town.accepted(), town.accepted()], now=town.clock())
+        with parts.database.read() as tx:
+            leased = {row["block"] for row in tx.all(buckets.leases)}
+            used = {row["n"] // LEASE_LEAVES for row in tx.all(vault.records)}
+        assert used <= leased
+
+
+class FullDisk(Log):
+    """A log that fails once it is to write that a bucket was made."""
+
+    def append(self, tx, entries, *, now):
+        if any(b'"type":"bucket"' in each for each in entries):
+            raise IntegrityError("ledger_tiles (level=0, n=0) is missing or cut off")
+        return super().append(tx, entries, now=now)
+
+
+class TestBucket:
+    def test_one_without_its_entry_is_not_there(self, town):
+        """No change of state without its ledger entry, also if the batch goes on without this submission."""
+        keeper = keeper_of(town, log=FullDisk(town.parts.log.origin, town.parts.log.signer))
+        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        assert isinstance(answer, IntegrityError)
+        assert count(town, buckets.buckets) == 0
 
 
 class TestTally:

@@ -1,5 +1,6 @@
 """What buckets promise: made once, with keys and an entry; numbers given out once; dead ones stay shut."""
 
+import threading
 from datetime import date, timedelta
 
 import pytest
@@ -181,3 +182,32 @@ class TestStates:
                 late.id,
                 early.id,
             ]
+
+
+def test_two_who_take_leases_never_wait_for_each_other(database, world):
+    """One of them has appended already and holds the log's head; the other must not hold the bucket."""
+    with database.write() as tx:
+        bucket = world.ensure(tx)
+    other = threading.Thread(target=lambda: take(database, world, bucket))
+    with database.write() as tx:
+        world.log.append(tx, [], now=NOW)
+        other.start()
+        other.join(timeout=0.3)
+        assert other.is_alive()
+        blocks = {take_in(tx, world, bucket)}
+    other.join(timeout=30)
+    with database.read() as tx:
+        blocks |= {row["block"] for row in tx.all(buckets.leases)}
+    assert blocks == {0, 1}
+
+
+def take(database, world, bucket):
+    with database.write() as tx:
+        take_in(tx, world, bucket)
+
+
+def take_in(tx, world, bucket):
+    return buckets.take_lease(
+        tx, world.log, bucket, standard_ref=RULES.ref, holder="w",
+        until=buckets.lease_end(bucket, NOW), now=NOW,
+    )  # fmt: skip

@@ -5,13 +5,17 @@ Rules kept in this file:
      one that uses the id for other content is a conflict.
   2. A number that was taken for a transaction that failed is never used again: its lease goes on after
      it, or is thrown away.
-  3. A submission under a notice that is no longer in force, or for a point that has closed meanwhile, is
-     refused here too, in the transaction that would store it.
+  3. A submission under a notice that is no longer in force, for a point that has closed meanwhile, or with
+     a part that is being destroyed, is refused here too, in the transaction that would store it. Where
+     several processes write (PostgreSQL), this is looked up again once the log's head is locked, and if
+     another process was faster, the batch begins anew.
+  4. One submission that is refused, for whatever reason, takes no other with it.
 """
 
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -41,6 +45,7 @@ from epilock.store.keys import KeyStore
 from epilock.store.seal import Sealer
 
 _DAY = timedelta(days=1)
+MOST_TRIES = 5  # of a batch, beside processes that change points or destroy parts of today
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,10 @@ class _Known(NamedTuple):
     sealed: set[bytes]  # receipts that this transaction stores
 
 
+class _ChangedError(Exception):
+    """Another process changed what the batch was judged by; the transaction is given up."""
+
+
 class Keeper:
     """Seals and stores batches; owned by one thread.
 
@@ -122,6 +131,7 @@ class Keeper:
         self._secret = secret
         self._holder = holder
         self._sealers: dict[str, Sealer] = {}
+        self._leases: dict[str, str] = {}  # codes, by bucket
         self._serials: dict[str, int] = {}
 
     def store(self, batch: Sequence[Accepted], *, now: datetime) -> list[Stored | Exception]:
@@ -130,6 +140,12 @@ class Keeper:
         Raises:
             Exception: The transaction failed: nothing of the batch is stored.
         """
+        for _ in range(MOST_TRIES):
+            with suppress(_ChangedError):
+                return self._store_once(batch, now)
+        raise ConflictError("what is asked here is being changed; please send this again")
+
+    def _store_once(self, batch: Sequence[Accepted], now: datetime) -> list[Stored | Exception]:
         answers: dict[int, Stored | Exception] = {}
         try:
             with self._database.write() as tx:
@@ -153,6 +169,7 @@ class Keeper:
         For corrections: the receipt stays and the record is a new one, whose commitment key is in
         nobody's hands.
         """
+        self._forget_lost_leases(tx)
         try:
             item = self._seal(tx, _Known({}, {}, {}, set()), 0, accepted, receipt, b"", now)
             batch = self._log.append(tx, [item.entry], now=now)
@@ -199,6 +216,8 @@ class Keeper:
         if not sealed:
             return [], None
         committed = self._log.append(tx, [item.entry for item in sealed], now=now)
+        if tx.conn.dialect.name == "postgresql":  # SQLite has locked everything from the start
+            self._check_unchanged(tx, known)
         self._keep(tx, sealed, committed.first, now)
         known.handles.clear()
         for place, accepted, receipt, digest in twins:
@@ -208,6 +227,18 @@ class Keeper:
             except EpilockError as error:
                 answers[place] = error
         return sealed, committed
+
+    def _check_unchanged(self, tx: Transaction, known: _Known) -> None:
+        """Return if points and buckets are as they were judged by; from here on the head is locked (rule 3)."""
+        for (org, point), version in known.points.items():
+            now_open = points_.load(tx, org, point)
+            if version != (None if now_open.closed is not None else now_open.version):
+                raise _ChangedError
+        for found in known.buckets.values():
+            if found is not None:
+                bucket = found[0]
+                if buckets.load(tx, bucket.org, bucket.id).live != bucket.live:
+                    raise _ChangedError
 
     def _check_current(self, tx: Transaction, known: _Known, form: Form) -> None:
         point = form.point
@@ -304,6 +335,10 @@ class Keeper:
         bucket = self._bucket(tx, known, form, now.astimezone(CHINA).date(), make=True, now=now)
         if bucket is None:
             raise NotFoundError("the bucket of today could not be made")
+        if bucket.live != bucket.parts and not set(bucket.live).issuperset(accepted.parts):
+            raise ClosedError(
+                "what was collected here today is being destroyed; come back tomorrow: nothing was stored"
+            )
         self._serial(tx, org)
         sealer = self._sealer(tx, bucket, now)
         n = sealer.take()
@@ -343,7 +378,14 @@ class Keeper:
             )  # fmt: skip
             sealer = vault.lease_sealer(tx, self._keys, bucket, block)
             self._sealers[bucket.name] = sealer
+            self._leases[bucket.name] = _lease_of(tx, sealer)
         return sealer
+
+    def _forget_lost_leases(self, tx: Transaction) -> None:
+        """Forget leases that are not in the database: the caller's transaction was rolled back since."""
+        for name, sealer in list(self._sealers.items()):
+            if _lease_of(tx, sealer) != self._leases[name]:
+                self._sealers.pop(name).close()
 
     def _forget_leases(self) -> None:
         for sealer in self._sealers.values():
@@ -390,6 +432,13 @@ class Keeper:
             item.commitment_key,
             False,  # noqa: FBT003 - by position for speed
         )
+
+
+def _lease_of(tx: Transaction, sealer: Sealer) -> str:
+    """Return the code of the lease of the sealer's block as the database has it; "" if it has none."""
+    bucket, block = sealer.bucket, sealer.block
+    row = tx.find(buckets.leases, org=bucket.org, bucket=bucket.id, block=block)
+    return "" if row is None else str(row["lease"])
 
 
 def _there(found: tuple[Bucket, vault.Record] | None) -> tuple[Bucket, vault.Record]:

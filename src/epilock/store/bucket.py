@@ -13,7 +13,9 @@ Rules kept in this file:
   1. The key store is told first. A crash then leaves seeds without a bucket, which the next call uses.
   2. A part that is dying takes no more records; a bucket without a living part is closed.
   3. A lease is given once. Numbers that were leased and never used are simply dead.
-  4. An organisation serves one emergency of a code: two authorities' emergencies of the same code would
+  4. Making a bucket and taking a lease is all done or not at all, also within a transaction that goes on
+     without it; the log's head is locked before any row, so that two of them never wait for each other.
+  5. An organisation serves one emergency of a code: two authorities' emergencies of the same code would
      share bucket names and a tag key, so the second is refused.
 """
 
@@ -155,23 +157,24 @@ def ensure(
     _check_authority(tx, org, emergency, authority)
     keys.add_bucket(org, name, wanted)
     keys.add_tag_key(org, emergency)
-    made = _find(tx, org, name)
-    if made is None:
-        tx.insert(
-            buckets, org=org, bucket=_next_id(tx, org), name=name, authority=authority,
+    with tx.conn.begin_nested():  # rule 4
+        made = _find(tx, org, name)
+        if made is None:
+            tx.insert(
+                buckets, org=org, bucket=_next_id(tx, org), name=name, authority=authority,
+                emergency=emergency, circumstance=circumstance, day=day.isoformat(), clock=clock,
+                opened=now, forgotten=0,
+            )  # fmt: skip
+            made = load_by_name(tx, org, name)
+        for part in set(wanted) - set(made.parts):
+            tx.insert(bucket_parts, org=org, bucket=made.id, part=part, state=LIVE, changed=now)
+        made = load(tx, org, made.id)
+        said = entry.Bucket(
+            org=org, standard=standard.ref, at=entry.stamp(now), bucket=name, authority=authority,
             emergency=emergency, circumstance=circumstance, day=day.isoformat(), clock=clock,
-            opened=now, forgotten=0,
+            parts=made.parts,
         )  # fmt: skip
-        made = load_by_name(tx, org, name)
-    for part in set(wanted) - set(made.parts):
-        tx.insert(bucket_parts, org=org, bucket=made.id, part=part, state=LIVE, changed=now)
-    made = load(tx, org, made.id)
-    said = entry.Bucket(
-        org=org, standard=standard.ref, at=entry.stamp(now), bucket=name, authority=authority,
-        emergency=emergency, circumstance=circumstance, day=day.isoformat(), clock=clock,
-        parts=made.parts,
-    )  # fmt: skip
-    log.append(tx, [entry.encode(said)], now=now)
+        log.append(tx, [entry.encode(said)], now=now)
     return made
 
 
@@ -282,7 +285,7 @@ def take_lease(
     Raises:
         ClosedError: None of its parts is alive, or all its numbers are given out.
     """
-    tx.get(buckets, org=bucket.org, bucket=bucket.id, lock=True)  # one lease at a time
+    log.append(tx, [], now=now)  # rule 4; so one lease is taken at a time
     check_open(part_states(tx, bucket.org, bucket.id), bucket.name)
     last = tx.conn.execute(
         sa.select(sa.func.max(leases.c.block)).where(
@@ -293,15 +296,16 @@ def take_lease(
     if block >= BLOCKS:
         raise ClosedError(f"{bucket.name} has given out all its numbers; collect into another day")
     code = new_id("l")
-    tx.insert(
-        leases, org=bucket.org, bucket=bucket.id, block=block, lease=code, holder=holder,
-        until=until,
-    )  # fmt: skip
-    said = entry.Lease(
-        org=bucket.org, standard=standard_ref, at=entry.stamp(now), lease=code,
-        bucket=bucket.name, block=block, until=entry.stamp(until),
-    )  # fmt: skip
-    log.append(tx, [entry.encode(said)], now=now)
+    with tx.conn.begin_nested():  # rule 4
+        tx.insert(
+            leases, org=bucket.org, bucket=bucket.id, block=block, lease=code, holder=holder,
+            until=until,
+        )  # fmt: skip
+        said = entry.Lease(
+            org=bucket.org, standard=standard_ref, at=entry.stamp(now), lease=code,
+            bucket=bucket.name, block=block, until=entry.stamp(until),
+        )  # fmt: skip
+        log.append(tx, [entry.encode(said)], now=now)
     return block
 
 

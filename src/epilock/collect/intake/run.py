@@ -217,6 +217,9 @@ def _commit(
     at: datetime,
 ) -> Import:
     """Store one batch in the caller's transaction."""
+    intake.log.append(
+        tx, [], now=at
+    )  # the head first: what is judged now stays so until the commit
     _check_current(tx, target)
     found = register.advance(
         tx, found, bucket=bucket.id, last_row=max(batch.last_row, found.last_row),
