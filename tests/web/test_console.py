@@ -78,6 +78,23 @@ class TestPoint:
         assert poster.content.startswith(b"%PDF")
         assert poster.headers["content-type"] == "application/pdf"
 
+    def test_what_only_stands_in_for_something_finer_is_not_ticked_beside_it(self, custodian):
+        page = read(
+            custodian,
+            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=supplies",
+        )
+        ticked = [v for n, v in page.with_field("zh").values if n == "field"]
+        assert "contact_address" in ticked
+        assert "contact_area" not in ticked
+
+    def test_what_must_not_be_asked_is_said_in_words(self, custodian):
+        page = read(
+            custodian,
+            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=supplies",
+        )
+        assert "Any biometric feature" in page.text
+        assert "biometric.*" not in page.text
+
     def test_without_an_assessment_it_is_refused_with_the_rule_and_nothing_is_lost(self, custodian):
         page = read(
             custodian,
@@ -194,7 +211,7 @@ class TestOpening:
         found = page.send(
             page.with_field("value"), category="contact.mobile", value=TYPED["f.mobile"]
         )
-        assert "1 found" in found.text
+        assert "Found: 1" in found.text
         assert TYPED["f.mobile"] not in found.html
         assert found.path == "/console/records/search/sunny"
 

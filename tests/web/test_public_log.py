@@ -1,6 +1,7 @@
 """The public log: a stranger can follow it, see what is overdue, and take a proof home."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 import town
@@ -54,10 +55,21 @@ class TestPage:
         assert "the end of 11 April 2026" in page.text
         assert "retain/residential-entry" in page.text
 
+    def test_parts_that_go_together_stand_together(self, visitor):
+        page = read(visitor, "/log")
+        assert page.text.count("the end of 11 April 2026") == 1
+        assert "2-IV 3-II 3-IV" in page.text
+
+    def test_what_is_due_but_within_the_day_of_grace_is_said_to_be_going(self, visitor, clock):
+        clock.instant = datetime(2026, 3, 21, 17, 0, tzinfo=UTC)  # one in the night of the next day
+        page = read(visitor, "/log")
+        assert "Nothing is overdue" in page.text
+        assert "due, being destroyed" in page.text
+
     def test_what_is_overdue_is_said_first(self, visitor, clock):
         clock.forward(days=40)
         page = read(visitor, "/log")
-        assert "1 buckets are overdue" in page.text
+        assert "Overdue: 1" in page.text
 
     def test_a_certificate_appears_with_its_counts(self, visitor, clock, parts):
         clock.forward(days=40)

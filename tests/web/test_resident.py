@@ -1,6 +1,7 @@
 """What a resident is promised at a point: told first, asked little, never stored twice, nothing lost."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import town
@@ -9,6 +10,7 @@ from visitor import Visitor
 
 from epilock.collect import issue, tally
 from epilock.collect.notice import fingerprint
+from epilock.standard.text import Text
 from epilock.store import vault
 
 MOBILE = "13800001234"
@@ -48,6 +50,19 @@ def _fields(visitor: Visitor, address: str) -> Sheet:
 def _stored(parts) -> int:
     with parts.database.read() as tx:
         return len(tx.all(vault.records))
+
+
+class TestReasons:
+    def test_a_reason_stands_once_however_many_fields_share_it(self, visitor, parts):
+        """A form that others designed asks one category in many fields."""
+        again = replace(town.HEAT, id="evening", label=Text("晚间体温", "Evening temperature"))
+        point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.HEAT, again)
+        page = _authorise(visitor, f"/c/sunny/{point.point}")
+        assert page.text.count("Fever is the first sign") == 1
+
+    def test_chinese_sentences_have_no_space_between_them(self, site, address):
+        page = _authorise(Visitor(site, language="zh"), address)
+        assert re.search("。[ ]+[一-鿿]", page.html) is None
 
 
 class TestNotice:

@@ -119,6 +119,14 @@ class Speaker:
             return said[:1].upper() + said[1:]
         return said[:1].upper() + said[1:] + ("。" if self.language == "zh" else ".")
 
+    def joined(self, sentences: list[str]) -> str:
+        """Return ``sentences`` in a row: with a space between them where the language has one."""
+        return ("" if self.language == "zh" else " ").join(s for s in sentences if s)
+
+    def number(self, value: int) -> str:
+        """Return a number with its thousands apart, such as ``1,200``."""
+        return f"{value:,}"
+
     def listed(self, names: list[str]) -> str:
         """Return ``names`` in a row."""
         return ("、" if self.language == "zh" else ", ").join(names)

@@ -54,6 +54,17 @@ class Holding:
     parts: tuple[DuePart, ...]
     overdue: bool
 
+    @property
+    def days(self) -> list[tuple[DuePart, list[str], list[str]]]:
+        """Its days: one part of each, the names of all that go then, and by which rules."""
+        together: dict[object, list[DuePart]] = {}
+        for part in self.parts:
+            together.setdefault((part.hold and part.hold.until, part.due.at), []).append(part)
+        return [
+            (parts[0], [p.part for p in parts], list(dict.fromkeys(p.due.rule for p in parts)))
+            for parts in together.values()
+        ]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from epilock.web import language
 from epilock.web.language import LANGUAGES, NAMES, TAGS, Speaker
 from epilock.web.security import POLICY_WITH_SCRIPT
+from epilock.web.squeeze import squeeze
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -66,6 +67,7 @@ class Pages:
         answer.headers["Content-Language"] = t.tag
         if script:
             answer.headers["Content-Security-Policy"] = POLICY_WITH_SCRIPT
+        squeeze(request, answer)
         return answer
 
     def go(self, request: Request, path: str, /, **query: str) -> RedirectResponse:

@@ -145,6 +145,12 @@ def _places(found: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(dict.fromkeys(said))
 
 
+def _program(request: Request) -> bool:
+    """Tell whether a program asks: at the API always, at the log's files unless a browser shows them."""
+    path, accepted = request.url.path, request.headers.get("accept", "")
+    return path.startswith("/api") or (path.startswith("/log/") and "text/html" not in accepted)
+
+
 Page = Callable[[Request, Problem], Response]
 Respond = Callable[[Request, Exception], Response]
 
@@ -159,7 +165,7 @@ def responder(page: Page, title: Callable[[Request, str], str]) -> Respond:
 
     def respond(request: Request, error: Exception) -> Response:
         problem = of(error)
-        if request.url.path.startswith(("/api", "/log/")):
+        if _program(request):
             body = problem.as_json(title(request, problem.slug))
             return Response(body, problem.status, dict(problem.headers), CONTENT_TYPE)
         answer = page(request, problem)

@@ -19,6 +19,7 @@ from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
 from epilock.ledger import publish
+from epilock.registry import organisation as organisations
 from epilock.use import rate
 from epilock.web import holding as holdings
 from epilock.web.holding import Holding
@@ -180,6 +181,7 @@ def _status(
         site, request, form, "receipt/status.html", held=held, going=going,
         days=holdings.days(tx, site, held, today=site.today()),
         openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
+        names={o.org: o.name for o in organisations.everyone(tx)},
     )  # fmt: skip
 
 

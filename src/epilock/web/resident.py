@@ -15,7 +15,7 @@ from starlette.responses import Response
 from epilock.collect import issue, qr
 from epilock.collect.form import Form
 from epilock.collect.issue import Issued
-from epilock.collect.notice import fingerprint
+from epilock.collect.notice import FieldNotice, fingerprint
 from epilock.collect.notice_flow import kept_sentence
 from epilock.collect.notice_page import html
 from epilock.collect.point import Point
@@ -180,13 +180,22 @@ def _summary(visit: _Visit) -> dict[str, str]:
 
 
 def _authorise(visit: _Visit, walk: Walk, missing: Any = ()) -> Response:
-    said: dict[str, list[Any]] = {}
+    said: dict[str, list[str]] = {}
     for one in visit.issued.notice.fields:
-        said.setdefault(visit.form.acts.by_category.get(one.category, ""), []).append(one)
+        reasons = said.setdefault(visit.form.acts.by_category.get(one.category, ""), [])
+        reason = _reason(visit.t, one)
+        if reason not in reasons:  # many fields of one category have one reason
+            reasons.append(reason)
     return visit.show(
         "resident/authorise.html", walk, status=422 if missing else 200, missing=list(missing),
         groups=walks.grouped(visit.issued.notice.acts), said=said,
     )  # fmt: skip
+
+
+def _reason(t: Speaker, one: FieldNotice) -> str:
+    """Return why a field is asked; of a sensitive one also why it must be, and what it could do."""
+    sentences = [one.why, one.necessity, one.effect] if one.sensitive else [one.why]
+    return t.joined([t.sentence(s) for s in sentences])
 
 
 def _fields(visit: _Visit, walk: Walk, problems: tuple[FieldProblem, ...] = ()) -> Response:

@@ -3,10 +3,12 @@
 from functools import lru_cache
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock.errors import NotFoundError
 from epilock.web.page import STATIC
+from epilock.web.squeeze import squeeze
 
 router = APIRouter(include_in_schema=False)
 _TYPES = {
@@ -18,18 +20,20 @@ _FOREVER = "public, max-age=31536000, immutable"  # the address holds the conten
 
 
 @router.get("/static/{name}")
-def get_static(name: str) -> Response:
+def get_static(name: str, request: Request) -> Response:
     """Return one file."""
     file = _files().get(name)
     if file is None:
         raise NotFoundError("there is no such file")
-    return Response(file[0], media_type=file[1], headers={"Cache-Control": _FOREVER})
+    return squeeze(
+        request, Response(file[0], media_type=file[1], headers={"Cache-Control": _FOREVER})
+    )
 
 
 @router.get("/favicon.ico")
-def get_icon() -> Response:
+def get_icon(request: Request) -> Response:
     """Return the icon to browsers that ask without having read the page."""
-    return get_static("icon.svg")
+    return get_static("icon.svg", request)
 
 
 @lru_cache(maxsize=1)

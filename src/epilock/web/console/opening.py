@@ -120,7 +120,8 @@ def from_standard(standard: Standard, circumstance: str, level: str, method: str
             Row(
                 id=field_id(allow.category), category=allow.category,
                 label=standard.categories[allow.category].name, when=when, optional=allow.optional,
-                level=allow.level, chosen=when == NOW and not allow.optional, verdict=verdict,
+                level=allow.level, verdict=verdict,
+                chosen=when == NOW and not allow.optional and not _stands_in(verdict),
             )
         )  # fmt: skip
     return sorted(
@@ -144,6 +145,11 @@ def from_form(
             )
         )  # fmt: skip
     return rows
+
+
+def _stands_in(verdict: Verdict) -> bool:
+    """Tell whether a coarser category is allowed in place of a finer one: one of the two is enough."""
+    return verdict.rule.startswith("stand-in/")
 
 
 def field_id(category: str) -> str:
