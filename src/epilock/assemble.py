@@ -16,11 +16,11 @@ from epilock.collect.issue import Press, acts_of
 from epilock.collect.record import Keeper
 from epilock.collect.tally import Tally
 from epilock.collect.writer import Writer
-from epilock.db import Database, open_engine
+from epilock.db import Database, Transaction, open_engine
 from epilock.destroy.hold import is_held
 from epilock.destroy.run import Tools
-from epilock.errors import ConflictError, NotFoundError
-from epilock.ledger import entry
+from epilock.errors import ConflictError, NotFoundError, StateError
+from epilock.ledger import entry, rows
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.settings import Settings
@@ -29,6 +29,7 @@ from epilock.store.keys import KeyStore
 from epilock.store.root import KeyFileRoot
 from epilock.use.gate import Gate, compile_table
 
+NEW_ORIGIN = "localhost/epilock"
 INSTALLATION = ""  # the organisation of secrets that belong to the installation
 
 
@@ -117,13 +118,13 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     engine = open_engine(settings.database)
     migrate.upgrade(engine, "main")
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
-    signer = Signer.from_seed(settings.origin, keys.secret(INSTALLATION, "log"))
-    log = Log(settings.origin, signer)
     with database.read() as tx:
+        origin = _origin(tx, settings)
+        log = Log(origin, Signer.from_seed(origin, keys.secret(INSTALLATION, "log")))
         log.check_at_start(tx)
     standard = load()
     press = Press(
-        log=log, standard=standard, signer=_notice_signers(keys, settings), url=settings.url
+        log=log, standard=standard, signer=_notice_signers(keys, origin), url=settings.url
     )
     holder = f"{socket.gethostname()}-{os.getpid()}"
     keeper = Keeper(
@@ -146,9 +147,21 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     )  # fmt: skip
 
 
-def _notice_signers(keys: KeyStore, settings: Settings) -> Callable[[str], Signer]:
+def _origin(tx: Transaction, settings: Settings) -> str:
+    """Return the origin of the installation's log: the one it began with, or the one it is to have.
+
+    Raises:
+        StateError: The settings name another one than it began with.
+    """
+    known = rows.newest_origin(tx)
+    if known is not None and settings.origin not in {None, known}:
+        raise StateError(f"the log of this installation is {known}; EPILOCK_ORIGIN says another")
+    return known or settings.origin or NEW_ORIGIN
+
+
+def _notice_signers(keys: KeyStore, origin: str) -> Callable[[str], Signer]:
     @lru_cache(maxsize=1024)
     def signer(org: str) -> Signer:
-        return Signer.from_seed(f"{settings.origin}/notice/{org}", keys.secret(org, "notice"))
+        return Signer.from_seed(f"{origin}/notice/{org}", keys.secret(org, "notice"))
 
     return signer

@@ -5,39 +5,34 @@ and once a day committed to the ledger; what is due is destroyed; dead rows are 
 fails is logged by its kind and tried again; nothing here decides anything.
 """
 
-import logging
-import threading
 from datetime import date, timedelta
 
 from epilock.assemble import Parts
 from epilock.collect import issue, tally
 from epilock.destroy import run as destruction
+from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.use import rate
 
 ROUND = 60.0  # seconds
 PURGE_SLICES = 20  # transactions a round and part, so that a purge never holds up a submission
-_log = logging.getLogger(__name__)
 
 
 class Caretaker:
-    """Runs rounds until it is stopped."""
+    """Does rounds in a thread of its own until it is stopped."""
 
     def __init__(self, parts: Parts, *, every: float = ROUND) -> None:
         self._parts = parts
-        self._every = every
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+        self._rounds = Rounds("caretaker", self.round, every=every)
         self._counted: date | None = None
 
     def start(self) -> None:
         """Begin; the first round completes what a crash left."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End after the round under way, keeping what was counted."""
-        self._stop.set()
-        self._thread.join()
+        self._rounds.stop()
         self._keep_counts()
 
     def round(self) -> None:
@@ -65,12 +60,3 @@ class Caretaker:
         except BaseException:
             self._parts.tally.give_back(taken)
             raise
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self.round()
-            except Exception as error:  # noqa: BLE001 - a round that fails must not end the caretaker
-                _log.error("a round of the caretaker failed: %s", type(error).__name__)
-            if self._stop.wait(self._every):
-                return

@@ -7,7 +7,7 @@
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
 | ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
-| ``EPILOCK_ORIGIN`` | origin line of the log | ``localhost/epilock`` |
+| ``EPILOCK_ORIGIN`` | origin line of the log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
 """
@@ -43,7 +43,7 @@ class Settings:
     key_database: str
     root_key: Path
     slots: Path
-    origin: str
+    origin: str | None
     url: str
     cooling: timedelta
 
@@ -75,7 +75,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         key_database=_database(environ, "EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
         root_key=Path(environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key"))),
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
-        origin=environ.get("EPILOCK_ORIGIN", "localhost/epilock"),
+        origin=environ.get("EPILOCK_ORIGIN"),
         url=url,
         cooling=timedelta(hours=int(hours)),
     )

@@ -9,6 +9,7 @@ from epilock.cli import (
     ledger,
     operation,
     point,
+    policy,
     receipt,
     registers,
     staff,
@@ -35,5 +36,6 @@ app.add_typer(receipt.app, name="receipt")
 app.add_typer(grant.app, name="grant")
 app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
 app.add_typer(demo.app, name="demo")

@@ -21,11 +21,15 @@ from epilock.cli.registers import (
     Supervisor,
     Telephone,
 )
+from epilock.ledger.gather import Gatherer
 from epilock.registry import organisation as organisations
+from epilock.rounds import Rounds
 from epilock.standard.text import Text
 from epilock.store.check import check as check_all
 from epilock.use import staff
 from epilock.web.app import create_app
+
+BETWEEN_ROUNDS = 2.0  # seconds from one round of the witnesses to the next
 
 
 def init(
@@ -82,16 +86,21 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8600,
     home: Home = None,
 ) -> None:
-    """Serve pages, console, API and log; due records are destroyed in the background."""
+    """Serve pages, console, API and log; in the background records are destroyed and witnesses asked."""
     parts = assemble.build(settings.read(os.environ, home=home), now=lambda: datetime.now(UTC))
+    gatherer = Gatherer(parts.database, parts.log)
+    gatherer.compare(parts.now())
     caretaker = Caretaker(parts)
     caretaker.start()
+    asking = Rounds("witnesses", lambda: gatherer.round(parts.now()), every=BETWEEN_ROUNDS)
+    asking.start()
     try:
         uvicorn.run(
             create_app(parts), host=host, port=port, log_level="warning", access_log=False,
             loop="uvloop", http="httptools", server_header=False, proxy_headers=False,
         )  # fmt: skip
     finally:
+        asking.stop()
         caretaker.stop()
         parts.close()
 

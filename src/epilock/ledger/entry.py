@@ -433,6 +433,15 @@ class TagsRemade(Timed, frozen=True, kw_only=True):
     version: f.Count
 
 
+class Policy(Timed, frozen=True, kw_only=True):
+    """From a day on, these witnesses must cosign; ``sha256`` is of the policy (C2SP tlog-policy)."""
+
+    org: f.MaybeSlug
+    since: f.Day
+    sha256: f.Sha256
+    witnesses: f.Count
+
+
 TYPES: Mapping[str, type[Entry]] = {
     _kebab(t.__name__): t
     for t in (
@@ -440,7 +449,7 @@ TYPES: Mapping[str, type[Entry]] = {
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
         Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
-        ImportTold, TagsRemade,
+        ImportTold, TagsRemade, Policy,
     )
 }  # fmt: skip
 

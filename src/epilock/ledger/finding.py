@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "refused": Kind(CRITICAL, "采集点开设时，标准在级别 {level} 不允许采集该类信息", "the standard does not allow this category at level {level}, at which the point was opened"),
     "level-order": Kind(CRITICAL, "响应级别未按生效时间先后记录", "levels are not recorded in the order in which they take effect"),
     "level-backdated": Kind(CRITICAL, "响应级别在生效 {minutes} 分钟之后才记录", "a level was recorded {minutes} minutes after it took effect"),
+    "policy-backdated": Kind(CRITICAL, "见证规则自 {since} 起生效，却在此之后才公布", "a policy for witnesses begins on {since}, and was announced after that day"),
     # Collection.
     "point-closed": Kind(CRITICAL, "采集点关闭后仍有采集", "something was collected after the point was closed"),
     "part-unknown": Kind(CRITICAL, "部分 {part} 不属于该批", "part {part} is not one of this bucket"),

@@ -46,7 +46,7 @@ from epilock.errors import (
     ProofError,
     StateError,
 )
-from epilock.ledger import note, rows, tree
+from epilock.ledger import cosigned, note, rows, tree
 from epilock.ledger.check import Damage, check
 from epilock.ledger.checkpoint import Checkpoint, parse
 from epilock.ledger.edge import Edge
@@ -155,13 +155,17 @@ class Log:
         """Return the number of entries."""
         return self._head(tx).size
 
+    def number(self, tx: Transaction) -> int:
+        """Return the number of this log in its database; 0 while nothing was appended."""
+        return self._head(tx).log
+
     def head(self, tx: Transaction) -> Checkpoint:
         """Return size and root as the transaction sees them, unsigned."""
         head = self._head(tx)
         return Checkpoint(self.origin, head.size, head.root)
 
     def checkpoint(self, tx: Transaction, size: int | None = None) -> str:
-        """Return the signed checkpoint of ``size`` (the head's if left out): a note.
+        """Return the signed checkpoint of ``size`` (the head's if left out), with cosignatures: a note.
 
         ``tx`` must be a reading transaction, which sees only what is committed.
 
@@ -173,11 +177,23 @@ class Log:
             raise StateError("a checkpoint is signed from what is committed: ask while reading")
         head = self._head(tx)
         if size in {None, head.size}:
-            return self._signed(head.size, head.root)
-        row = tx.find(rows.checkpoints, log=head.log, size=size)
-        if row is None:
-            raise NotFoundError(f"this log has no checkpoint of size {size}")
-        return self._signed(row["size"], bytes(row["root"]))
+            root, size = head.root, head.size
+        else:
+            row = tx.find(rows.checkpoints, log=head.log, size=size)
+            if row is None:
+                raise NotFoundError(f"this log has no checkpoint of size {size}")
+            root, size = bytes(row["root"]), row["size"]
+        return self._signed(size, root) + cosigned.lines(tx, head.log, size)
+
+    def shown(self, tx: Transaction) -> str:
+        """Return the checkpoint that the public is shown: the newest that witnesses were asked about.
+
+        Without witnesses it is the head's. ``tx`` must be a reading transaction.
+
+        Raises:
+            StateError: ``tx`` is a writing transaction.
+        """
+        return self.checkpoint(tx, cosigned.shown_size(tx, self.number(tx)))
 
     def entry(self, tx: Transaction, index: int) -> bytes:
         """Return the entry at ``index``.
@@ -253,12 +269,18 @@ class Log:
     def proof(self, tx: Transaction, index: int, size: int | None = None) -> str:
         """Return the ``.tlog-proof`` of entry ``index``, the entry itself as ``extra``.
 
+        Without a ``size`` it is proved against the checkpoint that the public is shown, or against the
+        head's if that does not cover it yet.
+
         Raises:
             StateError: ``tx`` is a writing transaction.
             NotFoundError: No batch ended with ``size``.
             ProofError: There is no such entry in that tree.
             IntegrityError: The rows are not what was stored.
         """
+        if size is None:
+            of_public = cosigned.shown_size(tx, self.number(tx)) or 0
+            size = of_public if of_public > index else None
         checkpoint = self.checkpoint(tx, size)
         said = parse(note.parse(checkpoint)[0])
         entry, path = self.entry(tx, index), self.inclusion(tx, index, said.size)

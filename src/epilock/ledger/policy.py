@@ -42,12 +42,14 @@ class Policy:
     Attributes:
         logs: Keys of the logs that are accepted; a key's name is its log's origin.
         witnesses: Keys of the known witnesses by their name in the file.
+        addresses: Where a witness is asked, by the same name, if the file says so.
         groups: Groups by their name in the file.
         quorum: Name of the witness or group that must have cosigned; None if no one must.
     """
 
     logs: list[Verifier] = field(default_factory=list)
     witnesses: dict[bytes, Verifier] = field(default_factory=dict)
+    addresses: dict[bytes, str] = field(default_factory=dict)
     groups: dict[bytes, Group] = field(default_factory=dict)
     quorum: bytes | None = None
 
@@ -66,7 +68,7 @@ class Policy:
             there = sum(key in cosigners for key in self.witnesses.values())
             raise PolicyError(
                 f"{there} of {len(self.witnesses)} known witnesses cosigned, which is not the quorum"
-                f" {_shown(self.quorum)}"
+                f" {shown(self.quorum)}"
             )
 
 
@@ -121,6 +123,8 @@ class _Reader:
         elif word == b"witness":
             self._define(items[1])
             self.policy.witnesses[items[1]] = self._key(items[2], WITNESSES)
+            if len(items) > 3:  # noqa: PLR2004 - `witness <name> <vkey> <url>`
+                self.policy.addresses[items[1]] = items[3].decode("utf-8", "backslashreplace")
         elif word == b"group":
             self._group(items[1], items[2], items[3:])
         else:
@@ -141,13 +145,13 @@ class _Reader:
 
     def _define(self, name: bytes) -> None:
         if name == NONE or name in self.policy.witnesses or name in self.policy.groups:
-            raise ValueError(f"the name {_shown(name)} is taken")
+            raise ValueError(f"the name {shown(name)} is taken")
 
     def _group(self, name: bytes, size: bytes, members: list[bytes]) -> None:
         self._define(name)
         for member in members:
             if member in self._members:
-                raise ValueError(f"{_shown(member)} is a member already")
+                raise ValueError(f"{shown(member)} is a member already")
             self._known(member)
             self._members.add(member)
         n = len(members)
@@ -166,8 +170,9 @@ class _Reader:
 
     def _known(self, name: bytes) -> None:
         if name not in self.policy.witnesses and name not in self.policy.groups:
-            raise ValueError(f"{_shown(name)} is defined on no earlier line")
+            raise ValueError(f"{shown(name)} is defined on no earlier line")
 
 
-def _shown(name: bytes) -> str:
+def shown(name: bytes) -> str:
+    """Return a name of a policy as text that can always be written."""
     return repr(name.decode("utf-8", "backslashreplace"))

@@ -37,6 +37,7 @@ from pathlib import Path
 from epilock import durable
 from epilock.db import Database, Transaction
 from epilock.errors import ConflictError, IntegrityError, LedgerError, NotFoundError
+from epilock.ledger import regime
 from epilock.ledger import tile as tiles
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.edge import Edge
@@ -45,7 +46,7 @@ from epilock.ledger.tile import ENTRIES, WIDTH, Tile
 from epilock.ledger.tree import EMPTY_ROOT, leaf_hash
 from epilock.ledger.verify import open_checkpoint
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT, POLICIES = "checkpoint", "policy/"
 LOCK = ".lock"
 TEXT = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
@@ -69,7 +70,7 @@ class Published:
 
 
 def read(tx: Transaction, log: Log, path: str) -> Published:
-    """Return the file at ``path`` below the log's prefix: ``checkpoint`` or ``tile/...``.
+    """Return the file at ``path`` below the log's prefix: ``checkpoint``, ``tile/...`` or ``policy/...``.
 
     ``tx`` must be a reading transaction.
 
@@ -78,8 +79,11 @@ def read(tx: Transaction, log: Log, path: str) -> Published:
         StateError: ``tx`` is a writing transaction.
     """
     if path == CHECKPOINT:
-        body = log.checkpoint(tx).encode()
+        body = log.shown(tx).encode()
         return Published(body, TEXT, f"public, max-age={SECONDS_OF_A_CHECKPOINT}")
+    if path.startswith(POLICIES):
+        body = regime.read(tx, log, path)
+        return Published(body, TEXT, f"public, max-age={SECONDS_OF_A_TILE}, immutable")
     wanted = Tile.parse(path)
     first, count = wanted.n * WIDTH, wanted.width
     if wanted.level == ENTRIES:
@@ -106,10 +110,15 @@ def write(database: Database, log: Log, folder: Path) -> Checkpoint:
         shown = _shown(log, folder)
         with database.read() as tx:
             log.check_at_start(tx, shown)
-            signed = log.checkpoint(tx)
+            signed = log.shown(tx)
             edge = log.edge(tx, shown.size)
+            announced = regime.listing(tx, log)
         said, _ = open_checkpoint(signed, [log.signer.verifier])
+        if said.size < shown.size:
+            return shown  # it was written before witnesses were asked; they follow
         files = _Files(folder)
+        for each in announced:
+            files.put(each.path, each.text)
         for bundle in tiles.bundles_of(said.size, since=shown.size):
             with database.read() as tx:
                 edge = _write_bundle(tx, log, files, edge, bundle)

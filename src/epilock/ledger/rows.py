@@ -90,6 +90,12 @@ def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | Non
     return Head(log, size, root)
 
 
+def newest_origin(tx: Transaction) -> str | None:
+    """Return the origin of the log that was begun last in this database; None if there is none."""
+    query = sa.select(heads.c.origin).order_by(heads.c.log.desc()).limit(1)
+    return tx.conn.execute(query).scalar()
+
+
 def lock_head(tx: Transaction, origin: str) -> Head:
     """Return the head of the log ``origin``, locked until the transaction ends; made if missing."""
     for _ in range(MOST_TRIES):

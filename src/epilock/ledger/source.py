@@ -7,17 +7,15 @@ against signatures and hashes by whoever asked.
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from epilock.errors import InputError, NotFoundError, TooLargeError
+from epilock.ledger import wire
 from epilock.ledger.entry import MOST_BYTES as MOST_ENTRY
 from epilock.ledger.tile import WIDTH
 
 MOST_CHECKPOINT = 1 << 20
 MOST_BUNDLE = WIDTH * (2 + MOST_ENTRY)
-SECONDS = 30.0
+OK = 200
 
 
 class LogSource(Protocol):
@@ -54,30 +52,23 @@ class Folder:
 class Url:
     """A log at a web address; no redirect is followed to another one."""
 
-    def __init__(self, address: str, *, seconds: float = SECONDS) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
-            raise InputError("a log's address begins with http:// or https:// and has no query")
-        self.address = address.rstrip("/")
+    def __init__(self, address: str, *, seconds: float = wire.SECONDS) -> None:
+        self.address = wire.check_address(address)
         self.seconds = seconds
-        self._opener = build_opener(_NoRedirect)
 
     def read(self, path: str) -> bytes:
         """Return the file at ``path``; see ``LogSource``."""
-        request = Request(f"{self.address}/{path}", headers={"User-Agent": "epilock-monitor"})  # noqa: S310 - checked above
         try:
-            with self._opener.open(request, timeout=self.seconds) as answer:
-                body = answer.read(_most(path) + 1)
-                if answer.length and len(body) <= _most(path):  # octets that were promised
-                    raise InputError(f"the log cannot be reached for {path}: it was cut off")
-                return _limited(path, body)
-        except HTTPError as error:
-            error.close()
-            if error.code in {404, 410}:
-                raise NotFoundError(f"the log has no file {path}") from None
-            raise InputError(f"the log answers {error.code} for {path}") from None
-        except (URLError, OSError, ValueError) as error:
+            answer = wire.exchange(
+                f"{self.address}/{path}", limit=_most(path), seconds=self.seconds
+            )
+        except InputError as error:
             raise InputError(f"the log cannot be reached for {path}: {error}") from None
+        if answer.status in {404, 410}:
+            raise NotFoundError(f"the log has no file {path}")
+        if answer.status != OK:
+            raise InputError(f"the log answers {answer.status} for {path}")
+        return _limited(path, answer.body)
 
 
 class Memory:
@@ -93,14 +84,7 @@ class Memory:
         return _limited(path, self.files[path])
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """A log that moved says so to people, not to programs."""
-
-    def redirect_request(self, *_args: object, **_values: object) -> None:
-        """Return None: the answer itself is the error."""
-
-
-def open_source(where: str, *, seconds: float = SECONDS) -> LogSource:
+def open_source(where: str, *, seconds: float = wire.SECONDS) -> LogSource:
     """Return the source that ``where`` names: a web address, or a folder that exists.
 
     Raises:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from epilock.ledger import entry as e
 from epilock.ledger.audit.holdings import Holding
-from epilock.ledger.audit.told import Readers, Told, ToldPoint, instant
+from epilock.ledger.audit.told import Readers, Told, ToldPoint, end, instant
 from epilock.standard.level import History, LevelChange
 
 SLACK = timedelta(minutes=5)  # a level may be entered this long after it took effect
@@ -92,6 +92,11 @@ def _bucket(told: Told, index: int, said: e.Bucket) -> None:
         told.due_of(told.findings, holding, part, index)
 
 
+def _policy(told: Told, index: int, said: e.Policy) -> None:
+    if end(said.since) <= instant(said.at):
+        told.bad("policy-backdated", f"policy {said.sha256}", index, since=said.since)
+
+
 def _names_bucket(told: Told, index: int, said: e.Lease | e.Request) -> None:
     told.holding(index, said.bucket)
 
@@ -107,6 +112,7 @@ READERS: Readers = {
     e.Notice: _notice,
     e.NoticeCounts: _notice_counts,
     e.Bucket: _bucket,
+    e.Policy: _policy,
     e.Lease: _names_bucket,
     e.Request: _names_bucket,
 }

@@ -488,3 +488,49 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("org", "point", "notice"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "witness_cosignatures",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("key_id", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("algorithm", sa.Integer(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log", "size", "key_id", "name"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "witness_policies",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("idx", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("since", sa.String(length=10), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("announced", epilock.db.Instant(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log", "idx"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "witness_shown",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("at", epilock.db.Instant(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "witness_states",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.String(length=400), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("cosigned", epilock.db.Instant(), nullable=True),
+        sa.Column("problem", sa.String(length=20), nullable=True),
+        sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("since", epilock.db.Instant(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log", "address"),
+        sqlite_with_rowid=False,
+    )

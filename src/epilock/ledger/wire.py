@@ -1,0 +1,77 @@
+"""One exchange over HTTP, bounded in time and size, to the address that was given and to no other.
+
+Here speak those who read a log, and the log when it asks its witnesses. What comes back is believed by
+nobody before it is checked against signatures and hashes.
+"""
+
+from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from epilock.errors import InputError
+
+SECONDS = 30.0
+AGENT = "epilock"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: HTTP status.
+        body: Its bytes, one more than the limit at most: so that too much is noticed.
+    """
+
+    status: int
+    body: bytes
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Who moved says so to people, not to programs."""
+
+    def redirect_request(self, *_args: object, **_values: object) -> None:
+        """Return None: the answer itself is the answer."""
+
+
+_opener = build_opener(_NoRedirect)
+
+
+def check_address(address: str) -> str:
+    """Return ``address`` without a last slash, if it is one.
+
+    Raises:
+        InputError: It does not begin with http:// or https://, or has a query.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise InputError("an address begins with http:// or https:// and has no query")
+    return address.rstrip("/")
+
+
+def exchange(
+    address: str, body: bytes | None = None, *, limit: int, seconds: float = SECONDS
+) -> Answer:
+    """Return what ``address`` answers to a GET, or to a POST of ``body``; any status is an answer.
+
+    Raises:
+        InputError: It can't be reached, or was cut off.
+    """
+    headers = {"User-Agent": AGENT}
+    if body is not None:
+        headers["Content-Type"] = "text/plain; charset=utf-8"
+    request = Request(address, data=body, headers=headers)  # noqa: S310 - see ``check_address``
+    try:
+        try:
+            answer = _opener.open(request, timeout=seconds)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            found = answer.read(limit + 1)
+            if getattr(answer, "length", None) and len(found) <= limit:  # octets that were promised
+                raise InputError("the answer was cut off")
+            return Answer(answer.status, found)
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise InputError(f"no answer: {error}") from None
