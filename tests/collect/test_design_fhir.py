@@ -80,6 +80,15 @@ class TestItems:
         assert found["q1"].wordings == ("Birth date", "q1", "birthDate")
         assert found["q1"].required
 
+    def test_code(self):
+        """A code of LOINC or SNOMED CT tells what a label does not; other terminologies are not known."""
+        loinc, other = ({"system": s, "code": "8310-5"} for s in ("http://loinc.org", "urn:x"))
+        found = fields(
+            {"linkId": "a", "type": "quantity", "text": "Value", "code": [other, loinc]},
+            {"linkId": "b", "type": "quantity", "text": "Value", "code": [other, {"code": 1}]},
+        )
+        assert (found["a"].coded, found["b"].coded) == ("health.temperature", "")
+
     def test_attachment(self):
         field = fields({"linkId": "p", "type": "attachment", "text": "ID card"})["p"]
         assert (field.image, field.otherwise) == (True, "image.scene")

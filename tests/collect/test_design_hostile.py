@@ -86,6 +86,11 @@ class TestNotAForm:
         with pytest.raises(FileFormatError, match=says):
             read_design(content, "form")
 
+    def test_only_named_so(self):
+        """What is called a workbook and is none is not read as a line of text."""
+        with pytest.raises(FileFormatError, match="corrupt"):
+            read_design(b"hello", "form.XLSX")
+
     def test_other_archive(self):
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as z:

@@ -67,6 +67,11 @@ class TestEncodings:
         design = read_design("姓名,聯絡電話,體溫\r\n".encode("big5"), "form.csv")
         assert columns(design) == ["姓名", "聯絡電話", "體溫"]
 
+    def test_open_quotation(self):
+        """A quotation mark that never closes would hide the columns after it."""
+        with pytest.raises(FileFormatError, match="quotation mark"):
+            read_design('"姓名,身份证号\n'.encode())
+
     def test_cut_off_character(self):
         """The sample ends within a character, the file does not."""
         content = csv([HEADER, *[["王", "x", "街", "热"]] * 120_000]).encode()
@@ -129,6 +134,34 @@ class TestWhichRow:
         ]
         fields = read_design(csv(rows).encode(), "form.csv").fields
         assert [f.context for f in fields] == ["本人信息", "本人信息", "紧急联系人", "紧急联系人"]
+
+    def test_columns_named_above_only(self):
+        """A column whose name is merged down from the row of groups is asked like the others."""
+        rows = [
+            ["登记表", "", "", "", "", ""],
+            ["序号", "基本信息", "", "监护人", "", "备注"],
+            ["", "姓名", "身份证号", "姓名", "电话", ""],
+        ]
+        found = read_design(csv(rows).encode()).fields
+        assert [f.label for f in found] == ["序号", "姓名", "身份证号", "姓名", "电话", "备注"]
+        assert [f.context for f in found] == ["", "基本信息", "基本信息", "监护人", "监护人", ""]
+
+    def test_three_rows(self):
+        rows = [
+            ["班级", "学生", "", "健康情况", "", ""],
+            ["", "姓名", "学号", "体温", "", "症状"],
+            ["", "", "", "上午", "下午", ""],
+            ["三班", "某某", "7", "36.5", "36.6", "无"],
+        ]
+        found = read_design(csv(rows).encode()).fields
+        assert [f.label for f in found] == ["班级", "姓名", "学号", "上午", "下午", "症状"]
+        assert found[3].context == "健康情况 > 体温"
+
+    def test_text_below_is_data(self):
+        """A row of words under names is somebody's, also where one column has no name."""
+        rows = [["班级", "", "姓名"], ["三班", "走读", "某某"], ["四班", "住校", "某某"]]
+        found = read_design(csv(rows).encode()).fields
+        assert [f.label for f in found] == ["班级", "", "姓名"]
 
     def test_days(self):
         """Columns of days are about what the title says."""

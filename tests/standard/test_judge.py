@@ -26,6 +26,7 @@ class Asked:
     translations: tuple[str, ...] = ()
     wordings: tuple[str, ...] = ()
     category: str = ""
+    coded: str = ""
     otherwise: str = ""
     image: bool = False
     follows: str = ""
@@ -203,3 +204,41 @@ class TestCodes:
         """The answer to a wrong code lists the right ones."""
         with pytest.raises(InputError, match="there are"):
             judge(load(), [], circumstance, level)
+
+
+def sheet(*labels, circumstance="quarantine", level="II"):
+    """Return the categories of a sheet's columns."""
+    asked = [Asked(label=label, field=f"c{n}") for n, label in enumerate(labels)]
+    return [j.category for j in judge(load(), asked, circumstance, level)]
+
+
+class TestNeighbours:
+    """A bare telephone or relation beside another person's name is that person's."""
+
+    def test_second_telephone(self):
+        kin = "contact.emergency-contact"
+        found = sheet("姓名", "电话", "紧急联系人", "与本人关系", "电话")
+        assert found == ["identity.name", "contact.mobile", kin, kin, kin]
+        assert sheet("Name", "Phone", "Next of kin", "Phone")[2:] == [kin, kin]
+
+    def test_first_telephone(self):
+        """The first telephone of a form is its person's own, where the circumstance has a use for it."""
+        assert sheet("姓名", "紧急联系人", "电话")[2] == "contact.mobile"
+        assert (
+            sheet("学生姓名", "家长姓名", "联系电话", circumstance="school")[2] == "family.guardian"
+        )
+
+    def test_person_with_telephone(self):
+        """Who has given a telephone already does not take the next one."""
+        assert sheet("姓名", "手机", "家长电话", "手机号")[3] == "contact.mobile"
+
+
+class TestCoded:
+    """A terminology's code counts before the group, after the label's own words."""
+
+    @pytest.mark.parametrize(
+        ("label", "category"), [("Value", "health.temperature"), ("Cough?", "health.symptoms")]
+    )
+    def test_code(self, label, category):
+        field = {"label": label, "context": "Travel history", "coded": "health.temperature"}
+        assert one("fever-clinic", "II", **field).category == category

@@ -66,6 +66,12 @@ class TestPersons:
             ("Parent/guardian name and mobile", Match("family.guardian")),
             ("Phone number of next of kin", Match("contact.emergency-contact")),
             ("密切接触者姓名", Match("tracing.close-contacts")),
+            ("紧急联系人及与本人关系", Match("contact.emergency-contact")),
+            ("Emergency contact relationship", Match("contact.emergency-contact")),
+            ("家长单位", Match("work.employer", also=("family.guardian",))),
+            ("采样员姓名", Match(meta=True)),
+            ("被采样人姓名", Match("identity.name")),
+            ("志愿者编号", UNKNOWN),
             ("同住人健康状况", Match("health.symptoms", also=("family.household",))),
         ],
     )
@@ -188,6 +194,16 @@ class TestContext:
         match = guess("If Other, please specify:", "Comorbidity or condition present")
         assert match == Match("health.history", inherits=True)
 
+    def test_condition(self):
+        """A question that begins "if yes" and names nothing is about what the one before is about."""
+        assert guess("如是，请写明哪几天", "体温异常") == Match("health.temperature", inherits=True)
+        assert guess("If yes, since when?").inherits
+        assert guess("如有发热，请写明日期") == Match("health.symptoms")
+
+    def test_line_numbers(self):
+        """What numbers the lines is nobody's, in whatever group."""
+        assert guess("序号", "紧急联系人") == Match(meta=True)
+
     @pytest.mark.parametrize(
         ("label", "circumstance", "category"),
         [
@@ -263,7 +279,7 @@ def made_up(a, b, codes=()):
     """Return the data of a small table."""
     return {
         "version": "1", "fold": {"traditional": "體溫", "simplified": "体温"}, "words": {}, "image": {},
-        "filler": {"self": [], "prefixes": [], "inherits": [], "relations": ["关系"], "of_place": [], "zh": ["的"], "en": ["the"]},
-        "meta": {}, "none": {}, "depends": [], "staff": {"zh": [], "en": []}, "swallows": {},
+        "filler": {"self": [], "prefixes": [], "inherits": [], "relations": ["关系"], "of_place": [], "conditional": [], "zh": ["的"], "en": ["the"]},
+        "meta": {}, "none": {}, "depends": [], "staff": {"zh": [], "en": []}, "swallows": {}, "coding": {},
         "category": {"a": {"zh": a, "codes": codes}, "b": {"zh": b, "codes": codes}},
     }  # fmt: skip

@@ -58,6 +58,10 @@ class Asked(Protocol):
         """What its designer or its type settles, or ""."""
 
     @property
+    def coded(self) -> str:
+        """What a terminology's code says where its own words say nothing, or ""."""
+
+    @property
     def otherwise(self) -> str:
         """What its type suggests where words say nothing, or ""."""
 
@@ -168,6 +172,8 @@ class _Bench:
 
     def _match(self, field: Asked) -> Match:
         """Return what a field asks: by its label in every language, else by its other names."""
+        if field.coded and not self.reader.read(field.label).known:
+            return Match(field.coded)
         match = self.reader.read(field.label, field.context)
         if match.inherits:
             before = self.matches.get(field.follows, self.last)

@@ -110,7 +110,8 @@ class Reader:
         around = self._around(context)
         if any(h.names for h in own):
             return self._held(self._compose(text, own), own, around)
-        if bare(text) in self.synonyms.inherits:
+        leans = text.startswith(self.synonyms.conditional) and not any(h.code == META for h in own)
+        if leans or bare(text) in self.synonyms.inherits:
             return Match(category=around.category, also=around.also, inherits=True)
         return self._faint(text, own, around)
 
@@ -119,6 +120,8 @@ class Reader:
         whole = bool(own) and self.synonyms.covers(text, own)
         if any(h.code == META and not h.weak for h in own):
             return Match(meta=True) if whole else UNKNOWN
+        if text in self.synonyms.index:
+            return Match(meta=True)
         if around.category:
             return around
         if not whole:

@@ -96,8 +96,11 @@ class Synonyms:
         pictures: Category -> category of a picture of it.
         swallows: Category -> those that are part of it when one label names both.
         of_place: Words that, beside the name of a place, are about it.
+        codings: Terminology and code of a question -> category.
         relations: Words that say what somebody is to another.
         inherits: Labels, bare, that lean on the question before them.
+        index: Labels that number the lines, in whatever group.
+        conditional: Beginnings of labels that do, if they name nothing else.
         wording: The form in which words are compared.
     """
 
@@ -131,6 +134,12 @@ class Synonyms:
         self.swallows: Mapping[str, frozenset[str]] = {
             code: frozenset(inside) for code, inside in data["swallows"].items()
         }
+        self.codings: Mapping[tuple[str, str], str] = {
+            (system, code): category
+            for system, table in data["coding"].items()
+            for category, codes in table.items()
+            for code in codes
+        }
         self.of_place = frozenset(data["filler"]["of_place"])
         self.relations = tuple(data["filler"]["relations"])
         self.holders = {
@@ -141,6 +150,8 @@ class Synonyms:
         filler = data["filler"]
         self._prefixes = tuple(filler["prefixes"])
         self.inherits = frozenset(bare(self.wording.reduce(t)) for t in filler["inherits"])
+        self.index = frozenset(self.wording.reduce(t) for t in data["meta"].get("index", ()))
+        self.conditional = tuple(self.wording.reduce(t) for t in filler["conditional"])
         self._words: dict[str, Sense] = {}
         self._alone: dict[str, str] = {}
         self._gaps: list[tuple[str, re.Pattern[str], Sense]] = []

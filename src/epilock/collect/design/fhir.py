@@ -10,6 +10,7 @@ from typing import Any
 
 from epilock.collect.design.field import MAX_FIELDS, Design, DesignField, make
 from epilock.errors import FileFormatError, TooLargeError
+from epilock.standard.synonyms import Synonyms
 
 MAX_BYTES = 8 * 2**20  # of JSON, which takes some ten times as much memory
 MAX_DEPTH = 40  # of items; WHO's case report form needs 6
@@ -127,6 +128,7 @@ def _field(item: dict[str, Any], level: _Level, name: str) -> DesignField | None
         context=" > ".join(g for g in level.groups if g),
         translations=tuple(_translations(item)),
         wordings=tuple(dict.fromkeys(w for w in wordings if w)),
+        coded=_coded(item),
         otherwise=SUGGESTS.get(kind, ""),
         image=kind == "attachment",
         follows=level.parent or level.previous,
@@ -151,6 +153,16 @@ def _codes(item: dict[str, Any]) -> Iterator[str]:
     for code in _objects(item.get("code")):
         if isinstance(code.get("display"), str):
             yield code["display"]
+
+
+def _coded(item: dict[str, Any]) -> str:
+    """Return the category that a terminology's code for the question settles, or ""."""
+    codings = Synonyms.load().codings
+    for code in _objects(item.get("code")):
+        system, value = code.get("system"), code.get("code")
+        if isinstance(system, str) and isinstance(value, str) and (system, value) in codings:
+            return codings[system, value]
+    return ""
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

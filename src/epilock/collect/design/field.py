@@ -21,6 +21,7 @@ class DesignField:
         translations: The same label in other languages, asked for just as much.
         wordings: What else it is called, for a label that says nothing: its name, a hint, a code.
         category: Category that its designer or its type settles ("geopoint"), ``meta``, or "".
+        coded: Category that a terminology's code for it says, if its own words say nothing, or "".
         otherwise: Category, or ``meta``, that its type suggests where words say nothing, or "".
         image: It takes a picture, so a label "identity card" asks for a picture of one.
         follows: Field id of the question it continues ("If other, please specify"), or "".
@@ -34,6 +35,7 @@ class DesignField:
     translations: tuple[str, ...] = ()
     wordings: tuple[str, ...] = ()
     category: str = ""
+    coded: str = ""
     otherwise: str = ""
     image: bool = False
     follows: str = ""

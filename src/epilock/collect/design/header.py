@@ -129,43 +129,68 @@ def _choose(filled: list[_Row], where: str) -> _Row:
 
 
 def _columns(filled: list[_Row], header: _Row, title: str, sheet: str) -> Columns:
-    """Return one field a column; a second header row under a group names its columns."""
+    """Return one field a column; rows above and below the header that name groups go with it."""
     at = filled.index(header)
-    below = filled[at + 1] if at + 1 < len(filled) else None
-    above = filled[at - 1] if at else None
+    first, last = _block(filled, at)
+    block, data = filled[first : last + 1], filled[last + 1 :]
     width = max(len(r.cells) for r in filled)
-    names = _padded(header, width)
-    groups = [""] * width
-    if below is not None and _is_second_header(header, below, width):
-        groups = _spread(names)
-        lower = _padded(below, width)
-        groups = [g if low and g != low else "" for g, low in zip(groups, lower, strict=True)]
-        names = [low or up for up, low in zip(names, lower, strict=True)]
-        at += 1
-    elif above is not None and above.filled >= FEW and not above.stated:
-        groups = _spread(_padded(above, width))
-    data = filled[at + 1 :]
+    own = [_padded(r, width) for r in block]
+    spread = [_spread(cells) for cells in own]
     fields: dict[int, DesignField] = {}
-    for n, (label, group) in enumerate(zip(names, groups, strict=True)):
-        if not label and not any(n < len(r.cells) and r.cells[n] for r in data):
+    for n in range(width):
+        low = next((k for k in reversed(range(len(block))) if own[k][n]), None)
+        if low is None and not any(n < len(r.cells) and r.cells[n] for r in data):
             continue
+        label = "" if low is None else own[low][n]
+        above = [] if low is None else [spread[k][n] for k in range(low)]
+        group = " > ".join(dict.fromkeys(g for g in above if g and g != label))
         context = group or (title if label and is_day(label) else "")
-        place = f"{sheet}!{_letters(n + 1)}{header.number}" if sheet else f"column {n + 1}"
+        number = header.number if low is None else block[low].number
+        place = f"{sheet}!{_letters(n + 1)}{number}" if sheet else f"column {n + 1}"
         fields[n] = DesignField(
             field=label or f"({place})", label=label, context=context, place=place
         )
-    return Columns(fields, filled[at].number + 1)
+    return Columns(fields, block[-1].number + 1)
 
 
-def _is_second_header(header: _Row, below: _Row, width: int) -> bool:
-    """Return whether ``below`` names the columns that ``header`` leaves open, and leaves others."""
-    if below.number != header.number + 1 or below.values or not below.filled:
-        return False
-    upper, lower = _padded(header, width), _padded(below, width)
-    open_ = [i for i in range(width) if not upper[i] and lower[i]]
-    closed = [i for i in range(width) if upper[i] and not lower[i]]
+def _block(filled: list[_Row], at: int) -> tuple[int, int]:
+    """Return the first and last index of the rows that name columns together with ``filled[at]``."""
+    first = last = at
+    while first and _is_group_row(filled[first - 1], filled[first]):
+        first -= 1
+    while last + 1 < len(filled) and _is_lower_header(filled[first : last + 1], filled[last + 1]):
+        last += 1
+    return first, last
+
+
+def _is_group_row(above: _Row, row: _Row) -> bool:
+    """Return whether ``above`` names groups over the columns of ``row``, rather than the sheet."""
     return (
-        bool(open_) and bool(closed) and all(upper[i] or lower[i] for i in range(len(header.cells)))
+        above.number == row.number - 1
+        and above.filled >= FEW
+        and not above.stated
+        and not above.values
+    )
+
+
+def _is_lower_header(block: Sequence[_Row], below: _Row) -> bool:
+    """Return whether ``below`` names the columns that a group of ``block`` spans, and no others.
+
+    A row of data fills the columns that have a name; a lower header fills those of groups alone.
+    """
+    if below.number != block[-1].number + 1 or below.values or not below.filled:
+        return False
+    width = max(len(r.cells) for r in (*block, below))
+    named = [any(names) for names in zip(*(_padded(r, width) for r in block), strict=True)]
+    lower = _padded(below, width)
+    grouped, leader = set(), -1
+    for n in range(width):
+        leader = n if named[n] else leader
+        if not named[n] and lower[n] and leader >= 0:
+            grouped |= {leader, n}
+    above = _padded(block[-1], width)
+    return bool(grouped) and all(
+        not lower[n] or n in grouped or lower[n] == above[n] for n in range(width)
     )
 
 

@@ -59,6 +59,8 @@ def read_design(source: Path | str | bytes, name: str = "") -> Design:
             raise FileFormatError(f"{name}: {what}")
     if start.startswith(b"PK"):
         return _from_workbook(read_workbook(Archive(content, name)), name)
+    if name.lower().endswith((".xlsx", ".xlsm")):
+        raise FileFormatError(f"{name}: corrupt, or no XLSX workbook; save the file again")
     return _from_text(content, name)
 
 

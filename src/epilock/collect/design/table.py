@@ -49,9 +49,24 @@ def first_rows(text: str, name: str) -> tuple[str, Rows]:
         width, count = max(widths.items(), key=lambda w: (w[1], w[0]), default=(1, 0))
         if (count, width) > merit or not best:
             best, merit, chosen = rows, (count, width), separator
+    if len(text) * 4 < SAMPLE:  # not cut off in the middle of a cell
+        _check_quotes(text, name)
     if max(map(len, best), default=0) > COLUMNS:
         raise TooLargeError(f"{name}: more than {COLUMNS} columns")
     return chosen, best
+
+
+def _check_quotes(text: str, name: str) -> None:
+    """Raise if a quoted cell never ends: it would swallow the columns after it."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as e:
+        if "end of data" in str(e):
+            raise FileFormatError(
+                f"{name}: a quotation mark opens a cell that does not end"
+            ) from None
 
 
 def decode(content: bytes, name: str) -> str:
