@@ -36,6 +36,7 @@ Rules kept in this file:
       LedgerError           the transparency log
         EntryError            not a canonical entry of a known type
         NoteError             not a signed note, or no known key signed it
+          OriginError           a checkpoint of a log that is not accepted, or without its signature
         ForgedError           a known key's signature fails
         PolicyError           too few cosignatures
         ProofError            a proof that does not lead to the root
@@ -223,6 +224,10 @@ class EntryError(LedgerError):
 
 class NoteError(LedgerError):
     """Not a signed note, or signed by no known key."""
+
+
+class OriginError(NoteError):
+    """A checkpoint of a log whose key was not given, or that no key given for it signed."""
 
 
 class ForgedError(LedgerError):

@@ -8,7 +8,7 @@ from epilock.cli.app import app
 
 @pytest.mark.parametrize(
     "group", ["standard", "organisation", "emergency", "mandate", "point", "destroy", "ledger", "demo",
-     "staff", "receipt", "grant"]
+     "staff", "receipt", "grant", "verifier"]
 )  # fmt: skip
 def test_every_group_of_commands_can_be_reached(group):
     """A group that is written and tested, and stands in no program, helps nobody."""

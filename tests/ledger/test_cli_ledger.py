@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from epilock import settings
 from epilock.assemble import found
 from epilock.cli import ledger as commands
+from epilock.cli import verify as checks
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
 from epilock.ledger import entry as e
@@ -30,7 +31,7 @@ BEFORE, AFTER = "2026-03-20T09:00:00+08:00", "2026-05-20T09:00:00+08:00"
 def run():
     """Run a command as the program does; return exit code and output."""
     app = typer.Typer()
-    app.command("verify")(commands.verify)
+    app.command("verify")(checks.verify)
     app.command("monitor")(commands.monitor)
     app.add_typer(commands.app, name="ledger")
 
@@ -64,14 +65,15 @@ class TestVerify:
     def test_it_holds(self, run, entry5):
         code, text = run("verify", LEAF5, "--key", VKEYS[0], "--entry", entry5)
         assert code == 0
-        assert text.split("\n")[:7] == [
+        assert text.split("\n")[:8] == [
             "VERIFIED",
-            "  1 file       a proof of entry 5 in a log of 8",
-            "  2 entry      4 bytes",
-            "  3 origin     vectors.example/ct8",
-            "  4 signature  by the log; witnesses: none known",
-            "  5 policy     none was given",
-            f"  6 inclusion  the entry is in the tree with the root {ROOT}",
+            "  1 file         a proof of entry 5 in a log of 8",
+            "  2 entry        4 bytes",
+            f"  3 checkpoint   8 entries, root {ROOT}",
+            "  4 origin       vectors.example/ct8",
+            "  5 signature    by the log; witnesses: none known",
+            "  6 policy       none was given",
+            f"  7 inclusion    the entry is in the tree with the root {ROOT}",
         ]
         assert "of no type of Epilock: 40414243" in text
 
@@ -86,8 +88,8 @@ class TestVerify:
         alone = tmp_path / "alone"
         alone.write_text("\n".join(LEAF5.read_text().split("\n")[:-3]) + "\n")
         code, text = run("verify", alone, "--policy", rule, "--entry", entry5)
-        assert code == 1
-        assert text.startswith("NOT VERIFIED, step 5 (policy), PolicyError: 0 of 2 known witnesses")
+        assert code == 4
+        assert text.startswith("NOT VERIFIED, step 6 (policy), PolicyError: 0 of 2 known witnesses")
 
     def test_what_it_says(self, run, tmp_path):
         text = (
@@ -107,8 +109,9 @@ class TestVerify:
         ("change", "code", "told"),
         [
             (("@v1", "@v2"), 2, "file FileFormatError"),
-            (("vectors.example/ct8\n8", "other.example\n8"), 1, "origin NoteError"),
-            (("\n8\n", "\n9\n"), 1, "signature ForgedError"),
+            (("vectors.example/ct8\n8", "other.example\n8"), 3, "origin OriginError"),
+            (("\n8\n", "\n08\n"), 2, "checkpoint NoteError"),
+            (("\n8\n", "\n9\n"), 3, "signature ForgedError"),
             (("index 5", "index 4"), 1, "inclusion ProofError"),
         ],
     )
@@ -123,7 +126,7 @@ class TestVerify:
 
     def test_without_its_entry(self, run):
         code, text = run("verify", LEAF5, "--key", VKEYS[0])
-        assert code == 1
+        assert code == 2
         assert text.startswith("NOT VERIFIED, step 2 (entry), EntryError: ")
 
     def test_what_was_given_is_wrong(self, run, tmp_path):

@@ -12,13 +12,15 @@ from epilock.errors import (
     EpilockError,
     FileFormatError,
     ForgedError,
+    InconsistentError,
     NoteError,
+    OriginError,
     PolicyError,
     ProofError,
     TooLargeError,
 )
 from epilock.ledger import policy, proof
-from epilock.ledger.note import Verifier
+from epilock.ledger.note import Signature, Verifier
 from epilock.ledger.verify import STEPS, failed_step, open_checkpoint, verify
 
 VECTORS = Path(__file__).parents[1] / "vectors/ledger"
@@ -70,28 +72,36 @@ class TestSteps:
     def test_2_entry(self):
         assert "give the entry" in self.fails("entry", LEAF5, [LOG])
 
-    def test_3_origin(self):
+    def test_3_checkpoint(self):
+        self.fails("checkpoint", LEAF5.replace(b"\n8\n", b"\n08\n"), [LOG], ENTRY5)
+
+    def test_4_origin(self):
         assert "key was not given" in self.fails("origin", LEAF5, [STRANGER.verifier], ENTRY5)
         impostor = signer(LOG.name, 9).verifier
-        assert "no known key" in self.fails("origin", LEAF5, [impostor], ENTRY5)
-        self.fails("origin", LEAF5.replace(b"\n8\n", b"\n08\n"), [LOG], ENTRY5)
+        assert "no key that was given" in self.fails("origin", LEAF5, [impostor], ENTRY5)
 
-    def test_3_a_witness_alone_is_no_log(self):
+    def test_4_a_witness_alone_is_no_log(self):
         only_witness = b"\n".join(
             line for line in LEAF5.split(b"\n") if b"\xe2\x80\x94 vectors" not in line
         )
         told = self.fails("origin", only_witness, entry=ENTRY5, policy=read_policy(BOTH))
         assert "signed the checkpoint" in told
 
-    def test_4_signature(self):
+    def test_5_signature(self):
         self.fails("signature", LEAF5.replace(b"\n8\n", b"\n9\n"), [LOG], ENTRY5)
 
-    def test_4_a_false_cosignature_of_a_known_witness(self):
+    def test_5_a_false_signature_of_another_known_log(self):
+        """Whose key is known must have signed truly, whatever it says to be."""
+        line = Signature(STRANGER.name, STRANGER.verifier.key_id, bytes(64)).line().encode()
+        verify(LEAF5 + line, [LOG], ENTRY5)
+        self.fails("signature", LEAF5 + line, [LOG, STRANGER.verifier], ENTRY5)
+
+    def test_5_a_false_cosignature_of_a_known_witness(self):
         forged = LEAF5.replace(b"6gmT2AAAAABlU/EA", b"6gmT2AAAAABlU/EB")
         self.fails("signature", forged, entry=ENTRY5, policy=read_policy(BOTH))
         verify(forged, [LOG], ENTRY5)  # to who does not know the witness it is an unknown signature
 
-    def test_5_policy(self):
+    def test_6_policy(self):
         alone = b"\n".join(LEAF5.split(b"\n")[:-3]) + b"\n"
         told = self.fails("policy", alone, entry=ENTRY5, policy=read_policy(BOTH))
         assert told == "0 of 2 known witnesses cosigned, which is not the quorum 'both'"
@@ -105,7 +115,7 @@ class TestSteps:
             lambda t: t.replace(b"index 5", b"index 8"),
         ],
     )
-    def test_6_inclusion(self, change):
+    def test_7_inclusion(self, change):
         self.fails("inclusion", change(LEAF5), [LOG], ENTRY5)
         self.fails("inclusion", LEAF5, [LOG], b"another entry")
 
@@ -123,6 +133,8 @@ class TestSteps:
             TooLargeError,
             EntryError,
             NoteError,
+            OriginError,
+            InconsistentError,
             ForgedError,
             PolicyError,
             ProofError,

@@ -1,7 +1,8 @@
 """The terminal: ``epilock …``. One file a group of commands; each translates and decides nothing.
 
-Exit codes: 0 done; 1 the answer is no (refused, overdue, not verified); 2 what was given is wrong, or the
-machine failed (a file, the database), so that there is no answer.
+Exit codes: 0 done; 1 the answer is no (refused, overdue, not shown); 2 what was given is wrong, or the
+machine failed (a file, the database), so that there is no answer; 3 what was given is not authentic; 4 too
+few witnesses stand behind it.
 """
 
 import io

@@ -14,6 +14,7 @@ from epilock.cli import (
     registers,
     staff,
     standard,
+    verify,
     witness,
 )
 
@@ -24,7 +25,7 @@ app = typer.Typer(
 app.command()(operation.init)
 app.command()(operation.serve)
 app.command()(operation.check)
-app.command()(ledger.verify)
+app.command()(verify.verify)
 app.command()(ledger.monitor)
 app.add_typer(standard.app, name="standard")
 app.add_typer(registers.organisation, name="organisation")
@@ -38,4 +39,5 @@ app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
+app.add_typer(verify.app, name="verifier")
 app.add_typer(demo.app, name="demo")

@@ -14,6 +14,7 @@ from epilock.assemble import Parts
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, day, instant_text, make_folder, opened
+from epilock.cli.verify import AsJson, Keys, PolicyFile, fail, print_json, read_keys
 from epilock.db import Transaction
 from epilock.destroy import certificate
 from epilock.destroy import due as dues
@@ -23,8 +24,8 @@ from epilock.destroy import run as runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.intent import Intent
 from epilock.destroy.move import Mover
-from epilock.errors import ForbiddenError, InputError, NoteError
-from epilock.ledger.note import Verifier
+from epilock.errors import EpilockError, ForbiddenError, InputError
+from epilock.ledger import policy
 from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
 from epilock.use.staff import Staff
@@ -269,16 +270,25 @@ def prove(
 @app.command("verify")
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt's .tlog-proof.")],
-    proof: Annotated[list[Path], typer.Argument(help="What `prove` wrote.")],
+    proof: Annotated[list[Path] | None, typer.Argument(help="What `prove` wrote.")] = None,
     *,
-    key: Annotated[list[str], typer.Option("--key", help="Verifier key of the log.")],
+    key: Keys = None,
+    policy_file: PolicyFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check offline that all of a receipt's record is gone: exit code 0 only if every part is."""
+    if not key and policy_file is None:
+        raise InputError("give the log's --key, or a --policy that lists it")
+    keys, files = read_keys(key), [read_small(each) for each in (receipt, *(proof or ()))]
+    rule = None if policy_file is None else read_small(policy_file)
     try:
-        keys = [Verifier.from_vkey(each) for each in key]
-    except NoteError as error:
-        raise InputError(f"--key: {error}") from None
-    gone = certificate.check_all(read_small(receipt), [read_small(file) for file in proof], keys)
+        trust = None if rule is None else policy.parse(rule)
+        gone = certificate.check_all(files[0], files[1:], keys, trust)
+    except EpilockError as error:
+        fail(error, "destruction", as_json=as_json)
+    if as_json:
+        print_json({"ok": True, "kind": "destruction", "gone": gone})
+        return
     for each in gone:
         name, n = each.place
         print(f"part {each.part} of {name} number {n}: {each.kind}, entry {each.index}, {each.at}")

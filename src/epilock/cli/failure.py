@@ -8,12 +8,17 @@ import sqlalchemy as sa
 
 from epilock.errors import (
     AccessError,
+    EntryError,
     EpilockError,
     FieldsError,
+    ForgedError,
     InputError,
     IntegrityError,
     KeysError,
     LedgerError,
+    NoteError,
+    OriginError,
+    PolicyError,
     RefusedError,
     StateError,
 )
@@ -25,7 +30,12 @@ EXIT: dict[type[EpilockError], int] = {
     AccessError: 1,
     KeysError: 1,
     IntegrityError: 1,
-    LedgerError: 1,
+    LedgerError: 1,  # a proof that does not hold; what else a check can end in has a code of its own:
+    EntryError: 2,  # what was given cannot be read
+    NoteError: 2,
+    OriginError: 3,  # it is not authentic
+    ForgedError: 3,
+    PolicyError: 4,  # it is authentic, and too few witnesses stand behind it
     EpilockError: 1,
 }
 OUTSIDE = 2  # neither yes nor no: a script must not take it for an answer

@@ -176,16 +176,17 @@ def check_all(
         policy: Which witnesses must have cosigned.
 
     Raises:
-        FileFormatError, TooLargeError, NoteError, ForgedError, PolicyError, ProofError: A proof is not
-            what it should be; see ``ledger.verify``.
+        FileFormatError, TooLargeError, NoteError, OriginError, ForgedError, PolicyError, ProofError: A
+            proof is not what it should be; see ``ledger.verify``.
         EntryError: What a proof proves is no entry, or the receipt's no ``collect`` entry.
         ProofError: Some part is not shown to be gone; the message names it.
     """
-    entries: dict[int, entry.Entry] = {}
-    for text in (receipt, *proofs):
-        proved = verify(text, verifiers, policy=policy)
-        entries[proved.index] = entry.decode(proved.entry)
-    start = verify(receipt, verifiers, policy=policy).index
+    proved = [verify(text, verifiers, policy=policy) for text in (receipt, *proofs)]
+    said = {each.index: each.entry for each in proved}
+    origin, start = proved[0].checkpoint.origin, proved[0].index
+    if any((p.checkpoint.origin, said[p.index]) != (origin, p.entry) for p in proved):
+        raise ProofError("the proofs are of different logs, or of one that contradicts itself")
+    entries = {index: entry.decode(data) for index, data in said.items()}
     first = entries[start]
     if not isinstance(first, entry.Collect):
         raise EntryError("a receipt proves a `collect` entry")

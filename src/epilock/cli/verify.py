@@ -1,0 +1,318 @@
+"""What a stranger checks with a terminal and nothing else: receipts, checkpoints, growth, misbehaviour.
+
+``verify`` stands at the top level, ``consistency`` in the group ``epilock ledger``, and ``app`` is the
+group ``epilock verifier``, which hands out the verifier that stands alone. No installation is needed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import typer
+
+from epilock import verifier
+from epilock.cli.failure import explain
+from epilock.cli.files import read_small
+from epilock.cli.files import write as write_file
+from epilock.errors import (
+    EntryError,
+    EpilockError,
+    FileFormatError,
+    InputError,
+    NoteError,
+)
+from epilock.ledger import checkpoint, conflict, entry, note, policy, proof
+from epilock.ledger.checkpoint import Checkpoint
+from epilock.ledger.note import Verifier
+from epilock.ledger.policy import Policy
+from epilock.ledger.tree import HASH_BYTES, leaf_hash
+from epilock.ledger.verify import (
+    SHOWN,
+    STEPS,
+    check_growth,
+    failed_step,
+    open_checkpoint,
+    read_checkpoint,
+    read_path,
+    verify_leaf,
+)
+
+app = typer.Typer(
+    no_args_is_help=True, help="The verifier that stands alone: one file, no Epilock."
+)
+
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="Verifier key of the log, from elsewhere than the log. Repeatable."),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", help="A C2SP tlog-policy: logs, witnesses and how many of them."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def verify(
+    file: Annotated[
+        Path, typer.Argument(help="A .tlog-proof, a checkpoint or a proof of misbehaviour.")
+    ],
+    *,
+    key: Keys = None,
+    policy_file: PolicyFile = None,
+    entry_file: Annotated[
+        Path | None, typer.Option("--entry", help="The entry, if the proof does not carry it.")
+    ] = None,
+    leaf: Annotated[
+        str | None,
+        typer.Option("--leaf-hash", help="Its RFC 6962 leaf hash instead, 64 hex digits."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a file offline, by what it contains: exit code 0 only if every step holds."""
+    if not key and policy_file is None:
+        raise InputError("give the log's --key, or a --policy that lists it")
+    if entry_file is not None and leaf is not None:
+        raise InputError("give --entry or --leaf-hash, not both")
+    keys = read_keys(key)
+    given = None if entry_file is None else read_small(entry_file)
+    hashed = None if leaf is None else _hash(leaf)
+    data = read_small(file)
+    rule = None if policy_file is None else read_small(policy_file)
+    kind = "file"
+    try:
+        trust = None if rule is None else policy.parse(rule)
+        kind = _kind(data)
+        if kind != "inclusion" and (given is not None or hashed is not None):
+            raise InputError(f"an entry belongs to a .tlog-proof; {file} is none")
+        told = CHECKS[kind](data, keys, trust, given, hashed)
+    except EpilockError as error:
+        fail(error, kind, as_json=as_json)
+    _print(kind, told, as_json=as_json)
+
+
+def consistency(
+    old: Annotated[Path, typer.Argument(help="The older signed checkpoint.")],
+    new: Annotated[Path, typer.Argument(help="The newer one.")],
+    *,
+    proof_file: Annotated[
+        Path, typer.Option("--proof", help="The consistency proof: base64 hashes, one a line.")
+    ],
+    key: Keys = None,
+    policy_file: PolicyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check offline that a log only grew: exit code 0 only if the newer tree begins with the older.
+
+    Without ``--key`` and ``--policy`` signatures are not looked at.
+    """
+    keys = read_keys(key)
+    texts = [read_small(old), read_small(new)]
+    hashes = read_small(proof_file)
+    rule = None if policy_file is None else read_small(policy_file)
+    try:
+        trust = None if rule is None else policy.parse(rule)
+        path = read_path(hashes)
+        notes = [read_checkpoint(each) for each in texts]
+        blind = not keys and trust is None
+        claims = [
+            (checkpoint.parse(note.parse(each)[0]), ())
+            if blind
+            else open_checkpoint(each, keys, trust)
+            for each in notes
+        ]
+        check_growth(claims[0][0], claims[1][0], path)
+    except EpilockError as error:
+        fail(error, "consistency", as_json=as_json)
+    told: dict[str, Any] = {"old": claims[0][0].size, "signatures": not blind}
+    told |= _claim(*claims[1], trust)
+    if blind:
+        told["lines"] |= dict.fromkeys(
+            ("origin", "signature", "policy"), "NOT CHECKED: no key and no policy were given"
+        )
+    told["lines"]["file"] = f"two checkpoints and {len(path)} hashes"
+    told["lines"]["consistency"] = (
+        f"the tree of {claims[0][0].size} entries begins that of {claims[1][0].size}"
+    )
+    _print("consistency", told, as_json=as_json)
+
+
+@app.command("write")
+def write(
+    file: Annotated[Path, typer.Argument(help="Where to put it, such as epilock-verifier.py.")],
+) -> None:
+    """Write the verifier that stands alone: one Python file to read, keep and hand on."""
+    write_file(file, verifier.source())
+    print(f"{file} needs Python 3.11 and the package `cryptography`, and no Epilock")
+
+
+def read_keys(given: list[str] | None) -> list[Verifier]:
+    """Return the keys that ``--key`` gave.
+
+    Raises:
+        InputError: One of them is none, or a witness's.
+    """
+    try:
+        keys = [Verifier.from_vkey(each) for each in given or ()]
+    except NoteError as error:
+        raise InputError(f"--key: {error}") from None
+    if any(key.algorithm not in policy.LOGS for key in keys):
+        raise InputError("--key: this is a witness's key; witnesses belong into a --policy")
+    return keys
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` on one line."""
+    print(msgspec.json.encode(value).decode())
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without characters that could steer a terminal."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def _hash(text: str) -> bytes:
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if len(data) != HASH_BYTES or len(text) != 2 * HASH_BYTES:
+        raise InputError("--leaf-hash is 64 hex digits")
+    return data
+
+
+def _kind(data: bytes) -> str:
+    """Return what a file shows, by its content: it is named as the last step of its check.
+
+    Raises:
+        FileFormatError: It is of no kind that can be checked.
+    """
+    if data.startswith(b"c2sp.org/tlog-proof@"):
+        return "inclusion"
+    if data.startswith(b"{"):
+        return "misbehaviour"
+    if b"\n\n" in data:
+        return "checkpoint"
+    raise FileFormatError(
+        "neither a .tlog-proof, nor a signed checkpoint, nor a proof of misbehaviour"
+    )
+
+
+def _inclusion(
+    data: bytes,
+    keys: list[Verifier],
+    trust: Policy | None,
+    given: bytes | None,
+    hashed: bytes | None,
+) -> dict[str, Any]:
+    found = proof.read(data)
+    stated = found.extra if given is None and hashed is None else given
+    if stated is None and hashed is None:
+        raise EntryError("the proof does not carry its entry; give --entry or --leaf-hash")
+    leaf = hashed if stated is None or hashed is not None else leaf_hash(stated)
+    said, witnesses = verify_leaf(found, leaf or b"", keys, trust)
+    told = {"index": found.index, **_claim(said, witnesses, trust)}
+    if stated is not None:
+        says = _says(stated)
+        told["entry"] = says if says is not None else stated.hex()
+    told["lines"] |= {
+        "file": f"a proof of entry {found.index} in a log of {said.size}",
+        "entry": "its leaf hash was given" if stated is None else f"{len(stated)} bytes",
+        "inclusion": f"the entry is in the tree with the root {said.root.hex()}",
+    }
+    return told
+
+
+def _checkpoint(
+    data: bytes, keys: list[Verifier], trust: Policy | None, *_: bytes | None
+) -> dict[str, Any]:
+    told = _claim(*open_checkpoint(read_checkpoint(data), keys, trust), trust)
+    told["lines"]["file"] = "a checkpoint"
+    return told
+
+
+def _misbehaviour(
+    data: bytes, keys: list[Verifier], trust: Policy | None, *_: bytes | None
+) -> dict[str, Any]:
+    found = conflict.parse(data)
+    logs = [*keys, *(trust.logs if trust else ())]
+    older, newer = conflict.check(found, logs)
+    said, _witnesses = open_checkpoint(found.newer, logs)
+    told = {"older": older, **_claim(said, (), None)}
+    told["lines"] |= {
+        "file": "a proof of misbehaviour",
+        "policy": "the log's own signatures suffice",
+        "misbehaviour": f"this log signed two histories, at {older} and at {newer} entries",
+    }
+    return told
+
+
+CHECKS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "inclusion": _inclusion,
+    "checkpoint": _checkpoint,
+    "misbehaviour": _misbehaviour,
+}
+
+
+def _claim(
+    said: Checkpoint, witnesses: tuple[Verifier, ...], trust: Policy | None
+) -> dict[str, Any]:
+    names = [each.name for each in witnesses]
+    lines = {
+        "checkpoint": f"{said.size} entries, root {said.root.hex()}",
+        "origin": said.origin,
+        "signature": f"by the log; witnesses: {', '.join(names) or 'none known'}",
+        "policy": "none was given" if trust is None else "enough witnesses cosigned",
+    }
+    return {
+        "origin": said.origin, "size": said.size, "root": said.root.hex(), "witnesses": names,
+        "lines": lines,
+    }  # fmt: skip
+
+
+def _says(data: bytes) -> entry.Entry | None:
+    """Return what an entry says, or None if it is of another kind of log."""
+    try:
+        return entry.decode(data)
+    except EntryError:
+        return None
+
+
+def fail(error: EpilockError, kind: str, *, as_json: bool) -> NoReturn:
+    """Say which step failed and leave, with the exit code of its error.
+
+    Raises:
+        EpilockError: ``error``, if it is of the command line and not of a step.
+    """
+    step, name = failed_step(error), type(error).__name__
+    number = [*STEPS].index(step) + 1
+    step = kind if number == SHOWN else step
+    if as_json:
+        print_json(
+            {"ok": False, "kind": kind, "number": number, "step": step, "error": name,
+             "why": str(error)}
+        )  # fmt: skip
+    else:
+        print(f"NOT VERIFIED, step {number} ({step}), {name}: {plain(str(error))}")
+    raise typer.Exit(explain(error)[1]) from None
+
+
+def _print(kind: str, told: dict[str, Any], *, as_json: bool) -> None:
+    lines = told.pop("lines")
+    if as_json:
+        print_json({"ok": True, "kind": kind, **told})
+        return
+    print("VERIFIED")
+    for number, step in enumerate([*[*STEPS][:-1], kind], 1):
+        if step in lines and (number < SHOWN or kind != "checkpoint"):
+            print(f"  {number} {step:12} {plain(lines[step])}")
+    if "entry" not in told:
+        return
+    said = told["entry"]
+    if isinstance(said, str):
+        print(f"The entry is of no type of Epilock: {said}")
+        return
+    print(f"The entry says ({entry.kind(said)}):")
+    for name in said.__struct_fields__:
+        value = msgspec.json.encode(getattr(said, name)).decode()
+        print(f"  {name:12} {plain(value)}")
