@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from epilock.use.staff import Staff
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 API_LONGEST = timedelta(days=365)
+_HANDLE = 16  # hexadecimal characters of a token's hash: enough to tell an account's sessions apart
 
 sessions = sealed_table(
     "sessions",
@@ -40,6 +42,17 @@ class Session:
     staff: Staff
     kind: str
     csrf: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A session or API token that has not ended; ``handle`` names it without opening anything."""
+
+    handle: str
+    kind: str
+    opened: datetime
+    seen: datetime
+    until: datetime
 
 
 def begin(
@@ -83,6 +96,33 @@ def end_all(tx: Transaction, who: Staff) -> int:
     return tx.delete(sessions, org=who.org, staff=who.staff)
 
 
+def listing(tx: Transaction, who: Staff, *, now: datetime) -> list[Open]:
+    """Return the account's sessions and API tokens that have not ended, the latest first."""
+    c = sessions.c
+    rows = tx.all(sessions, c.org == who.org, c.staff == who.staff, order_by=[c.opened.desc()])
+    found = [
+        Open(handle=row["hash"].hex()[:_HANDLE], kind=row["kind"], opened=row["opened"],
+             seen=row["seen"], until=_ends(row))
+        for row in rows
+    ]  # fmt: skip
+    return [one for one in found if now <= one.until]
+
+
+def end_one(tx: Transaction, who: Staff, handle: str) -> int:
+    """End the account's session or API token that ``listing`` names so; return how many ended."""
+    return sum(_end(tx, row) for row in _of(tx, who) if row["hash"].hex()[:_HANDLE] == handle)
+
+
+def end_others(tx: Transaction, who: Staff, token: str) -> int:
+    """End all sessions and API tokens of the account but the one of ``token``; return how many ended."""
+    return sum(_end(tx, row) for row in _of(tx, who) if row["hash"] != _hash(token))
+
+
+def handle_of(token: str) -> str:
+    """Return how ``listing`` names the session of ``token``."""
+    return _hash(token).hex()[:_HANDLE]
+
+
 def check_csrf(session: Session, given: str) -> None:
     """Return if ``given`` is the session's form token.
 
@@ -91,6 +131,20 @@ def check_csrf(session: Session, given: str) -> None:
     """
     if not hmac.compare_digest(session.csrf.encode(), given.encode()):
         raise SignInError("this form is too old; please go back and try again")
+
+
+def _of(tx: Transaction, who: Staff) -> list[dict[str, Any]]:
+    return tx.all(sessions, sessions.c.org == who.org, sessions.c.staff == who.staff, lock=True)
+
+
+def _end(tx: Transaction, row: dict[str, Any]) -> int:
+    return tx.delete(sessions, org=row["org"], hash=row["hash"])
+
+
+def _ends(row: dict[str, Any]) -> datetime:
+    """Return when a session ends: a browser's by silence too."""
+    until: datetime = row["until"]
+    return until if row["kind"] == "api" else min(until, row["seen"] + IDLE)
 
 
 def _hash(token: str) -> bytes:

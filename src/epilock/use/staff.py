@@ -240,6 +240,16 @@ def change_password(tx: Transaction, *, org: str, code: str, old: str, new: str)
     tx.update(staff, {"org": org, "staff": code}, password=_HASHER.hash(new), must_change=False)
 
 
+def check_password(tx: Transaction, *, org: str, code: str, password: str) -> None:
+    """Return if ``password`` is the account's.
+
+    Raises:
+        SignInError: It is not.
+    """
+    if not _fits(tx.get(staff, org=org, staff=code)["password"], password[:MAX_PASSWORD]):
+        raise SignInError("the password is wrong")
+
+
 def enrol_totp(
     tx: Transaction, *, secret: bytes, org: str, code: str, key: str, proof: str, now: datetime
 ) -> None:
@@ -279,9 +289,10 @@ def by_login(tx: Transaction, org: str, login: str) -> Staff:
     return _staff(rows[0])
 
 
-def listing(tx: Transaction, org: str) -> list[Staff]:
-    """Return the accounts of ``org`` that are not disabled, by login."""
-    rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
+def listing(tx: Transaction, org: str, *, disabled: bool = False) -> list[Staff]:
+    """Return the accounts of ``org`` that are not disabled, or those that are, by login."""
+    gone = staff.c.disabled.is_not(None) if disabled else staff.c.disabled.is_(None)
+    rows = tx.all(staff, staff.c.org == org, gone, order_by=[staff.c.login])
     return [_staff(r) for r in rows]
 
 

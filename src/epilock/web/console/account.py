@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.errors import EpilockError
+from epilock.errors import EpilockError, ForbiddenError
+from epilock.use import session as sessions
 from epilock.use import staff
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
@@ -35,7 +36,33 @@ def post_account(desk: DeskOf, form: CheckedForm) -> Response:
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
-    return desk.show("account_made.html", here=PART, made=made, password=password)
+    return desk.show(
+        "account_made.html", here=PART, made=made, password=password, title="console.accounts.made"
+    )
+
+
+@router.post("/{code}/reset")
+def post_reset(code: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Give an account a new one-time password, for who forgot theirs or lost the telephone."""
+    desk.enter(PART)
+    del form
+    parts = desk.site.parts
+    with parts.database.write() as tx:
+        found = staff.load(tx, desk.org, code)
+        if found.staff == desk.who:
+            raise ForbiddenError("another administrator resets your account")
+        password = staff.reset(
+            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
+            now=desk.site.now(),
+        )  # fmt: skip
+        sessions.end_all(tx, found)
+    return desk.show(
+        "account_made.html",
+        here=PART,
+        made=found,
+        password=password,
+        title="console.accounts.was_reset",
+    )
 
 
 @router.post("/{code}")
@@ -57,9 +84,10 @@ def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read() as tx:
         everyone = staff.listing(tx, desk.org)
+        gone = staff.listing(tx, desk.org, disabled=True)
     wrong = None if error is None else problem_of(error)
     roles = [(role, desk.t(f"console.role.{role}")) for role in staff.ROLES]
     return desk.show(
         "accounts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        everyone=everyone, roles=roles, login="" if form is None else word(form, "login", most=60),
+        everyone=everyone, gone=gone, roles=roles, login="" if form is None else word(form, "login", most=60),
     )  # fmt: skip

@@ -62,9 +62,8 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
 def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
     """End the session; the browser is told to forget it."""
     del form
-    token = visitor.request.cookies[cookie_of(visitor.site)]
     with visitor.site.parts.database.write() as tx:
-        sessions.end(tx, token)
+        sessions.end(tx, token_of(visitor))
     answer = visitor.go("/console/sign-in")
     answer.delete_cookie(
         cookie_of(visitor.site), path="/", httponly=True, samesite="lax",
@@ -82,13 +81,15 @@ def get_password(visitor: VisitorOf) -> Response:
 
 @router.post("/password")
 def post_password(visitor: VisitorOf, form: CheckedForm) -> Response:
-    """Change the password."""
+    """Change the password; every other session and API token of the account ends."""
+    check_pace(visitor)
     old, new = word(form, "old", most=300), word(form, "new", most=300)
     try:
         if new != word(form, "again", most=300):
             raise InputError("the two new passwords differ")  # noqa: TRY301 - answered like the others
         with visitor.site.parts.database.write() as tx:
             staff.change_password(tx, org=visitor.org, code=visitor.who, old=old, new=new)
+            sessions.end_others(tx, visitor.session.staff, token_of(visitor))
     except (InputError, SignInError) as error:
         return _again(visitor, "password.html", error, least=staff.MIN_PASSWORD)
     return visitor.go(HOME, done="password")
@@ -102,17 +103,45 @@ def get_second_factor(visitor: VisitorOf) -> Response:
 
 @router.post("/second-factor")
 def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
-    """Enrol the second factor, proved by its first code."""
-    key = word(form, "key", most=64)
+    """Enrol the second factor, proved by its first code; another than the present one by the password too."""
+    key, present = word(form, "key", most=64), visitor.session.staff.has_totp
+    if present:
+        check_pace(visitor)
     try:
         with visitor.site.parts.database.write() as tx:
+            if present:  # whoever found a browser open must not take the account over
+                staff.check_password(
+                    tx, org=visitor.org, code=visitor.who,
+                    password=word(form, "password", most=300),
+                )  # fmt: skip
             staff.enrol_totp(
                 tx, secret=factor_secret(visitor.site), org=visitor.org, code=visitor.who, key=key,
                 proof=word(form, "code", most=10), now=visitor.site.now(),
             )  # fmt: skip
-    except InputError as error:
+    except (InputError, SignInError) as error:
         return _factor(visitor, key, error)
     return visitor.go(HOME, done="second-factor")
+
+
+def token_of(visitor: Desk) -> str:
+    """Return the token of the session that asks."""
+    return visitor.request.cookies[cookie_of(visitor.site)]
+
+
+def check_pace(visitor: Desk) -> None:
+    """Return if the account has not tried its password too often; attempts are counted and committed.
+
+    Raises:
+        RateError: It has.
+    """
+    site = visitor.site
+    with site.parts.database.write() as tx:
+        late = rate.count(
+            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=visitor.org,
+            kind="password", who=visitor.who, most=ATTEMPTS, window=WINDOW, now=site.now(),
+        )  # fmt: skip
+    if late is not None:
+        raise late
 
 
 def factor_secret(site: Site) -> bytes:

@@ -8,6 +8,7 @@ from epilock.web.console import (
     grant,
     home,
     level,
+    mine,
     opening,
     oversight,
     paper,
@@ -18,7 +19,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, opening, point, record, grant, approval, destruction, level, oversight, account,
+        door, home, mine, opening, point, record, grant, approval, destruction, level, oversight, account,
         paper,
     )
 )  # fmt: skip
