@@ -15,6 +15,7 @@ from epilock.errors import (
     StateError,
 )
 from epilock.ledger import publish, source
+from epilock.ledger.folder import LOCK
 from epilock.ledger.monitor import Monitor
 
 SIZES = (0, 3, 256, 300, 700)
@@ -36,7 +37,7 @@ def tree_of(folder):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != publish.LOCK
+        if path.is_file() and path.name != LOCK
     }
 
 
@@ -91,7 +92,7 @@ class TestFolder:
         times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
         publish.write(database, log, folder)
         again = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-        del times[folder / publish.LOCK], again[folder / publish.LOCK]
+        del times[folder / LOCK], again[folder / LOCK]
         assert times == again
 
 
@@ -102,7 +103,7 @@ class TestCrash:
         """Return the names of new files in the order in which they were written."""
         before = set(tree_of(folder))
         publish.write(database, log, folder)
-        new = [p for p in folder.rglob("*") if p.is_file() and p.name != publish.LOCK]
+        new = [p for p in folder.rglob("*") if p.is_file() and p.name != LOCK]
         new = [p for p in new if str(p.relative_to(folder)) not in before or p.name == "checkpoint"]
         return sorted(new, key=lambda p: p.stat().st_mtime_ns)
 
@@ -204,7 +205,7 @@ class TestRefusals:
         assert tree_of(folder) == {}
 
     def test_two_at_once(self, database, folder):
-        with (folder / publish.LOCK).open("wb") as lock:
+        with (folder / LOCK).open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with pytest.raises(ConflictError, match="another process"):
                 publish.write(database, new_log(), folder)

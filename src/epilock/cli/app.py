@@ -7,6 +7,7 @@ from epilock.cli import (
     destroy,
     grant,
     ledger,
+    mirror,
     operation,
     point,
     policy,
@@ -27,6 +28,7 @@ app.command()(operation.serve)
 app.command()(operation.check)
 app.command()(verify.verify)
 app.command()(ledger.monitor)
+app.command()(mirror.mirror)
 app.add_typer(standard.app, name="standard")
 app.add_typer(registers.organisation, name="organisation")
 app.add_typer(staff.app, name="staff")

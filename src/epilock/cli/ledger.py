@@ -115,6 +115,21 @@ def export(
     print(f"{folder} shows {shown.size} entries of {shown.origin}")
 
 
+@app.command("check")
+def check(
+    folder: Annotated[Path, typer.Argument(help="The published folder.")], *, home: Home = None
+) -> None:
+    """Compare a published folder, byte for byte, with what the database makes of it."""
+    found = 0
+    with opened(home) as parts:
+        for damage in publish.compare(parts.database, parts.log, folder):
+            found += 1
+            print(damage)
+    if found:
+        raise typer.Exit(1)
+    print(f"{folder} is what the database makes of it")
+
+
 def _reported(report: Report) -> dict[str, Any]:
     said = report.checkpoint
     return {

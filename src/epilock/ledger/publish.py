@@ -27,46 +27,22 @@ files are removed   removes those beside it, others stay and do no harm
 ==================  ==============================================================================
 """
 
-import fcntl
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from epilock import durable
 from epilock.db import Database, Transaction
-from epilock.errors import ConflictError, IntegrityError, LedgerError, NotFoundError
+from epilock.errors import IntegrityError, NotFoundError
+from epilock.ledger import folder as folders
 from epilock.ledger import regime
 from epilock.ledger import tile as tiles
+from epilock.ledger.check import Damage
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.edge import Edge
+from epilock.ledger.folder import CHECKPOINT, POLICIES, Published, PublishedFolder
 from epilock.ledger.log import Log
 from epilock.ledger.tile import ENTRIES, WIDTH, Tile
-from epilock.ledger.tree import EMPTY_ROOT, leaf_hash
+from epilock.ledger.tree import leaf_hash
 from epilock.ledger.verify import open_checkpoint
-
-CHECKPOINT, POLICIES = "checkpoint", "policy/"
-LOCK = ".lock"
-TEXT = "text/plain; charset=utf-8"
-OCTETS = "application/octet-stream"
-SECONDS_OF_A_CHECKPOINT = 5
-SECONDS_OF_A_TILE = 31_536_000  # a year: it never changes
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One file as it is served.
-
-    Attributes:
-        body: Its bytes.
-        content_type: As C2SP tlog-tiles asks.
-        cache_control: Value of the header of that name.
-    """
-
-    body: bytes
-    content_type: str
-    cache_control: str
 
 
 def read(tx: Transaction, log: Log, path: str) -> Published:
@@ -78,23 +54,26 @@ def read(tx: Transaction, log: Log, path: str) -> Published:
         NotFoundError: There is no such file, or not yet.
         StateError: ``tx`` is a writing transaction.
     """
+    return folders.served(path, _body(tx, log, path))
+
+
+def _body(tx: Transaction, log: Log, path: str) -> bytes:
     if path == CHECKPOINT:
-        body = log.shown(tx).encode()
-        return Published(body, TEXT, f"public, max-age={SECONDS_OF_A_CHECKPOINT}")
+        return log.shown(tx).encode()
     if path.startswith(POLICIES):
-        body = regime.read(tx, log, path)
-        return Published(body, TEXT, f"public, max-age={SECONDS_OF_A_TILE}, immutable")
-    wanted = Tile.parse(path)
-    first, count = wanted.n * WIDTH, wanted.width
-    if wanted.level == ENTRIES:
-        entries = log.entries(tx, first, count)
-        whole, body = len(entries) == count, tiles.pack(entries)
-    else:
-        body = log.tile(tx, wanted)
-        whole = bool(body)
-    if not whole:
+        return regime.read(tx, log, path)
+    body = _tile(tx, log, Tile.parse(path))
+    if body is None:
         raise NotFoundError("this log is not that long yet")
-    return Published(body, OCTETS, f"public, max-age={SECONDS_OF_A_TILE}, immutable")
+    return body
+
+
+def _tile(tx: Transaction, log: Log, wanted: Tile) -> bytes | None:
+    """Return the bytes of a tile or bundle as the database has them; None if it is not that long."""
+    if wanted.level != ENTRIES:
+        return log.tile(tx, wanted) or None
+    entries = log.entries(tx, wanted.n * WIDTH, wanted.width)
+    return tiles.pack(entries) if len(entries) == wanted.width else None
 
 
 def write(database: Database, log: Log, folder: Path) -> Checkpoint:
@@ -105,9 +84,8 @@ def write(database: Database, log: Log, folder: Path) -> Checkpoint:
         IntegrityError: A row or a file is not what was stored.
         ConflictError: Another process is writing there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        shown = _shown(log, folder)
+    with folders.alone(folder) as files:
+        shown = files.shown(log.origin, [log.signer.verifier])
         with database.read() as tx:
             log.check_at_start(tx, shown)
             signed = log.shown(tx)
@@ -116,7 +94,6 @@ def write(database: Database, log: Log, folder: Path) -> Checkpoint:
         said, _ = open_checkpoint(signed, [log.signer.verifier])
         if said.size < shown.size:
             return shown  # it was written before witnesses were asked; they follow
-        files = _Files(folder)
         for each in announced:
             files.put(each.path, each.text)
         for bundle in tiles.bundles_of(said.size, since=shown.size):
@@ -130,7 +107,42 @@ def write(database: Database, log: Log, folder: Path) -> Checkpoint:
     return said
 
 
-def _write_bundle(tx: Transaction, log: Log, files: "_Files", edge: Edge, bundle: Tile) -> Edge:
+def compare(database: Database, log: Log, folder: Path) -> Iterator[Damage]:
+    """Yield each file of ``folder`` that is not, byte for byte, what the database makes of it.
+
+    Partial files of tiles that have been filled since may be there; they are compared too.
+
+    Raises:
+        IntegrityError: The folder's checkpoint was not signed by this log.
+    """
+    files = PublishedFolder(folder)
+    shown = files.shown(log.origin, [log.signer.verifier])
+    needed = {*tiles.bundles_of(shown.size), *tiles.of_tree(shown.size)}
+    paths = {each.path() for each in needed} if shown.size else set()
+    there = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != folders.LOCK
+    } - {CHECKPOINT}
+    for path in sorted(paths - there):
+        yield Damage(path, "is missing")
+    for path in sorted(there):
+        with database.read() as tx:
+            try:
+                right = _body(tx, log, path)
+            except NotFoundError:
+                yield Damage(path, "is no file of this log")
+                continue
+        if files.find(path) != right:
+            yield Damage(path, "is not what the database makes of it")
+    with database.read() as tx:
+        if log.root(tx, shown.size) != shown.root:
+            yield Damage(CHECKPOINT, "has a root that the database does not have")
+
+
+def _write_bundle(
+    tx: Transaction, log: Log, files: PublishedFolder, edge: Edge, bundle: Tile
+) -> Edge:
     """Write one bundle and the tiles that it fills; return the edge behind it."""
     first = bundle.n * WIDTH
     entries = log.entries(tx, first, bundle.width)
@@ -146,68 +158,3 @@ def _write_bundle(tx: Transaction, log: Log, files: "_Files", edge: Edge, bundle
         if tile.width == WIDTH:
             files.put(tile.path(), hashes)
     return grown
-
-
-class _Files:
-    """Writes files below one folder so that a crash cannot hurt."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.touched: set[Path] = set()  # folders whose names must be made durable
-        self.outdated: set[Path] = set()  # folders of partial files beside a full one
-
-    def put(self, path: str, body: bytes) -> None:
-        """Write a file that never changes.
-
-        Raises:
-            IntegrityError: It is there with other bytes.
-        """
-        target = self.folder / path
-        partial = target.with_name(f"{target.name}.p")
-        if partial.is_dir():
-            self.outdated.add(partial)
-        if not target.exists():
-            self._replace(target, body)
-        elif target.read_bytes() != body:
-            raise IntegrityError(f"{path} was published with other bytes")
-
-    def finish(self, checkpoint: bytes) -> None:
-        """Make all files durable, then write the checkpoint, then remove partial files of full tiles."""
-        for each in sorted(self.touched, reverse=True):
-            durable.sync(each)
-        target = self.folder / CHECKPOINT
-        if not target.exists() or target.read_bytes() != checkpoint:
-            self._replace(target, checkpoint)
-            durable.sync(self.folder)
-        for each in self.outdated:
-            shutil.rmtree(each)
-
-    def _replace(self, target: Path, body: bytes) -> None:
-        for each in reversed(target.parent.relative_to(self.folder).parents):
-            self.touched.add(self.folder / each)
-        self.touched.add(target.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        durable.put(target, body)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system releases it when the process ends, however it ends."""
-    with (folder / LOCK).open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError("another process is publishing into this folder") from None
-        yield
-
-
-def _shown(log: Log, folder: Path) -> Checkpoint:
-    """Return what the folder shows: the checkpoint there, or the empty tree's."""
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return Checkpoint(log.origin, 0, EMPTY_ROOT)
-    try:
-        said, _ = open_checkpoint(path.read_text(encoding="utf-8"), [log.signer.verifier])
-    except (LedgerError, UnicodeDecodeError) as error:
-        raise IntegrityError("the folder's checkpoint was not signed by this log") from error
-    return said

@@ -22,6 +22,7 @@ from epilock.destroy import intent as intents
 from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
 from epilock.ledger import entry, publish
+from epilock.ledger.folder import TEXT
 from epilock.ledger.note import Verifier
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
@@ -156,13 +157,13 @@ def get_proof(index: int, site: SiteOf) -> Response:
     with site.parts.database.read() as tx:
         _entry(site, tx, index)
         proof = site.parts.log.proof(tx, index)
-    return download(proof, f"entry-{index}.tlog-proof", publish.TEXT)
+    return download(proof, f"entry-{index}.tlog-proof", TEXT)
 
 
 @router.get("/log/vkey")
 def get_vkey(site: SiteOf) -> Response:
     """Return the key that the log's checkpoints are signed with."""
-    return Response(site.parts.log.signer.vkey + "\n", media_type=publish.TEXT, headers=ANYWHERE)
+    return Response(site.parts.log.signer.vkey + "\n", media_type=TEXT, headers=ANYWHERE)
 
 
 @router.get("/log/keys")

@@ -18,7 +18,7 @@ from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
-from epilock.ledger import publish
+from epilock.ledger.folder import TEXT
 from epilock.registry import organisation as organisations
 from epilock.use import rate
 from epilock.web import holding as holdings
@@ -76,7 +76,7 @@ def post_proof(site: SiteOf, request: Request, form: FormOf) -> Response:
             if not found:
                 raise NotFoundError("this receipt has no such proof")
             index, text = found[0].index, found[0].text
-        return download(text, f"receipt-{index}.tlog-proof", publish.TEXT)
+        return download(text, f"receipt-{index}.tlog-proof", TEXT)
 
     return with_code(site, request, form, shown)
 

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from epilock import errors
-from epilock.ledger.publish import TEXT
+from epilock.ledger.folder import TEXT
 from epilock.ledger.witness.cosign import Witness
 from epilock.ledger.witness.request import MOST_BYTES
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from epilock.collect.form import Submission
 from epilock.db import Transaction
 from epilock.errors import FieldsError, NotFoundError
-from epilock.ledger import publish
+from epilock.ledger.folder import TEXT
 from epilock.web import holding as holdings
 from epilock.web.api.model import (
     Answers,
@@ -58,7 +58,7 @@ def post_proof(wanted: ProofWanted, site: SiteOf, request: Request) -> Response:
             if not found:
                 raise NotFoundError("this receipt has no such proof")
             text = found[0].text
-    return Response(text, media_type=publish.TEXT)
+    return Response(text, media_type=TEXT)
 
 
 @router.post("/receipt", response_class=Response)
