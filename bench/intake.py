@@ -7,12 +7,13 @@ import csv
 import random
 import resource
 import sys
-import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from bench import installation
+from bench import installation, row
+from bench.row import Row
+from bench.server import folder
 from epilock.assemble import Parts
 from epilock.collect import issue
 from epilock.collect.intake.run import run
@@ -76,12 +77,12 @@ def open_point(parts: Parts) -> str:
         ).point  # fmt: skip
 
 
-def measure(rows: int = ROWS) -> list[tuple[str, str, str]]:
-    """Return rows (what, figure, target)."""
-    with tempfile.TemporaryDirectory(prefix="epilock-bench-") as folder:
-        file = Path(folder) / "list.csv"
+def measure(rows: int = ROWS) -> list[Row]:
+    """Return the rows for a list of so many ``rows``."""
+    with folder() as home:
+        file = home / "list.csv"
         write_list(file, rows)
-        parts = installation.make(Path(folder) / "home")
+        parts = installation.make(home / "home")
         try:
             point = open_point(parts)
             began = time.perf_counter()
@@ -92,26 +93,19 @@ def measure(rows: int = ROWS) -> list[tuple[str, str, str]]:
             took = time.perf_counter() - began
         finally:
             parts.close()
-    if (done.stored, done.refused) != (rows, 0):
-        raise RuntimeError(f"{done.stored} of {rows} rows were stored")
-    peak = [
-        resource.getrusage(w).ru_maxrss / 1024
-        for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
+    assert (done.stored, done.refused) == (rows, 0)
+    ours, theirs = (
+        resource.getrusage(whose).ru_maxrss / 1024
+        for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return [
-        (
-            f"import of {rows:,} rows (CSV, SQLite, FULL)",
-            f"{rows / took:,.0f} records/s, {took:.1f} s",
-            ">= 15,000 records/s",
-        ),
-        (
-            "peak memory of importing and of preparing",
-            f"{peak[0]:.0f} MB, {peak[1]:.0f} MB",
-            "bounded",
-        ),
+        row.at_least(f"import of {rows:,} rows (CSV), records/s", rows / took, 15_000, 0),
+        row.figure("the same, seconds", took, 1),
+        row.figure("peak memory of the process that writes, MB", ours),
+        row.figure("peak memory of the process that prepares, MB", theirs),
     ]
 
 
 if __name__ == "__main__":
-    for row in measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS):
-        print(*row, sep=" | ")
+    for each in measure(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS):
+        print(*each, sep=" | ")

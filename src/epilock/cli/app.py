@@ -3,10 +3,10 @@
 import typer
 
 from epilock.cli import (
-    anchor,
     demo,
     destroy,
     grant,
+    intake,
     ledger,
     mirror,
     operation,
@@ -38,10 +38,10 @@ app.add_typer(registers.mandate, name="mandate")
 app.add_typer(point.app, name="point")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(grant.app, name="grant")
+app.add_typer(intake.app, name="import")
 app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
 app.add_typer(verify.app, name="verifier")
-app.add_typer(anchor.app, name="anchor")
 app.add_typer(demo.app, name="demo")

@@ -43,6 +43,7 @@ __all__ = [
 ]  # fmt: skip - the vault is asked for these; ``seal`` has them apart because it touches no database
 
 ERASED, MOVED, DESTROYED = "erased", "moved", "destroyed"
+STATES = (LIVE, ERASED, MOVED, DESTROYED)
 HANDLE_BYTES = DIGEST_BYTES = 16
 
 records = sealed_table(
@@ -208,12 +209,18 @@ def find_handle(tx: Transaction, org: str, bucket: int, handle: bytes) -> Record
 
 
 def known_handles(
-    tx: Transaction, org: str, bucket: int, handles: Collection[bytes]
+    tx: Transaction,
+    org: str,
+    bucket: int,
+    handles: Collection[bytes],
+    *,
+    states: Collection[str] = STATES,
 ) -> frozenset[bytes]:
     """Return those of ``handles`` that a record of ``bucket`` has: one query for a whole batch."""
     query = sa.select(records.c.handle).where(
-        records.c.org == org, records.c.bucket == bucket, records.c.handle.in_(list(handles))
-    )
+        records.c.org == org, records.c.bucket == bucket, records.c.handle.in_(list(handles)),
+        records.c.state.in_(list(states)),
+    )  # fmt: skip
     return frozenset(bytes(row.handle) for row in tx.conn.execute(query))
 
 

@@ -18,11 +18,11 @@ from epilock.errors import FileFormatError, TooLargeError
 
 CHUNK = 2**20
 # The codec that takes the byte order mark for what it is.
-_MARKED = {
+_MARKED: dict[str, str] = {
     "utf-8": "utf-8-sig", "utf-16-le": "utf-16", "utf-16-be": "utf-16", "utf-32-le": "utf-32",
     "utf-32-be": "utf-32",
 }  # fmt: skip
-FALLBACK = {"utf-8": "gb18030"}  # an ASCII beginning fits both
+FALLBACK = ("gb18030",)  # an ASCII beginning fits it as well
 
 
 class Delimited:
@@ -47,7 +47,7 @@ class Delimited:
         if not self.columns:
             raise FileFormatError(f"{source.name}: it has no columns")
         self._data = found.data
-        self._width = max(self.columns) + 1
+        self._width = max((place for place, f in self.columns.items() if f.label), default=-1) + 1
         self._encoding = self._check(encoding, sample)
 
     def rows(self, wanted: Sequence[int], after: int = 0) -> Iterator[Row]:
@@ -86,8 +86,9 @@ class Delimited:
         if len(self.columns) > MAX_COLUMNS:
             raise TooLargeError(f"{self._source.name}: more than {MAX_COLUMNS} columns")
         marked = any(sample.startswith(mark) for mark, _ in MARKS)
-        for tried in (encoding, FALLBACK.get(encoding, "") if not marked else ""):
-            if tried and self._fits(tried):
+        tries: list[str] = [encoding, *FALLBACK] if sample.isascii() else [encoding]
+        for tried in tries:
+            if self._fits(tried):
                 return _MARKED.get(tried, tried) if marked else tried
         raise FileFormatError(
             f"{self._source.name}: its beginning is {encoding}, the rest is not; save it as CSV UTF-8"

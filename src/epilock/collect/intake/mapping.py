@@ -75,10 +75,12 @@ class ColumnMap:
     Attributes:
         columns: Each column, in the file's order.
         afterwards: Whether the persons are told afterwards (rule 4).
+        missing: Targets that no column goes to and that must have one; nothing is imported before.
     """
 
     columns: tuple[Column, ...]
     afterwards: bool
+    missing: tuple[str, ...] = ()
 
     @property
     def targets(self) -> dict[str, int]:
@@ -89,6 +91,23 @@ class ColumnMap:
     def left_out(self) -> tuple[Column, ...]:
         """The columns that are never read."""
         return tuple(c for c in self.columns if not c.target)
+
+    def check(self) -> None:
+        """Return if nothing is missing.
+
+        Raises:
+            InputError: A field that must be filled in has no column.
+            ConsentError: Persons can't be told afterwards, and the list does not say that they were
+                before, or consented.
+        """
+        fields = [t for t in self.missing if t != SIGNED and not t.startswith(ACT)]
+        if fields:
+            raise InputError(
+                f"the list has no column for {', '.join(fields)}, which must be filled in; "
+                "map one, or correct its header"
+            )
+        if self.missing:
+            raise ConsentError(self.missing)
 
 
 def map_columns(
@@ -105,9 +124,7 @@ def map_columns(
     Raises:
         RefusedError: The circumstance takes no imports at this level, the point was not opened for
             them, or ``by_hand`` wants to bring in what the standard refuses.
-        InputError: ``by_hand`` names a column or a target that is not there, a target has two columns,
-            or a field that must be filled in has none.
-        ConsentError: Persons can't be told afterwards and the list does not say that they were before.
+        InputError: ``by_hand`` names a column or a target that is not there, or a target has two columns.
     """
     _check_method(standard, form)
     wanted = _by_place(table, by_hand or {})
@@ -128,8 +145,11 @@ def map_columns(
     twice = sorted({t for t in found if found.count(t) > 1})
     if twice:
         raise InputError(f"two columns go to {twice[0]}; map one of them to `-`")
-    _check_complete(form, found)
-    return ColumnMap(columns=columns, afterwards=_afterwards(form, found))
+    lawful = form.point.basis in LAWFUL
+    afterwards = SIGNED not in found and lawful and form.level in EMERGENCY_LEVELS
+    return ColumnMap(
+        columns=columns, afterwards=afterwards, missing=_missing(form, found, afterwards=afterwards)
+    )
 
 
 def _check_method(standard: Standard, form: Form) -> None:
@@ -238,22 +258,10 @@ def _refused(form: Form, column: Column) -> Column:
     )  # fmt: skip
 
 
-def _check_complete(form: Form, found: Sequence[str]) -> None:
-    missing = [f.id for f in form.fields if f.id in form.needed and f.id not in found]
-    if missing:
-        raise InputError(
-            f"the list has no column for {', '.join(missing)}, which must be filled in; "
-            "map one, or correct its header"
-        )
-
-
-def _afterwards(form: Form, found: Sequence[str]) -> bool:
-    """Return whether rule 4 lets the persons be told afterwards, and the list does not say otherwise."""
+def _missing(form: Form, found: Sequence[str], *, afterwards: bool) -> tuple[str, ...]:
+    fields = [f.id for f in form.fields if f.id in form.needed and f.id not in found]
+    if afterwards:
+        return tuple(fields)
     lawful = form.point.basis in LAWFUL
-    if SIGNED not in found and lawful and form.level in EMERGENCY_LEVELS:
-        return True
     acts = [] if lawful else [ACT + a for a in form.acts.ids if a in form.acts.required]
-    missing = [target for target in (SIGNED, *acts) if target not in found]
-    if missing:
-        raise ConsentError(missing)
-    return False
+    return (*fields, *(target for target in (SIGNED, *acts) if target not in found))

@@ -132,19 +132,16 @@ def begin(
     """Return the import of this file at this point, begun with its ledger entry or found as it stands.
 
     Raises:
-        ConflictError: It was begun with another mapping.
+        ConflictError: It was begun with another mapping. A field that a new notice asks, or asks no
+            more, is none.
     """
     found = _by_file(tx, org, point, file)
     if found is not None:
-        if found.targets != mapping.targets:
-            raise ConflictError(
-                f"this file was imported here as {found.id} with another mapping; repeat it with that one"
-            )
-        return found
+        return _resume(tx, found, mapping)
     code = new_id("i")
     tx.insert(
         imports, org=org, point=point, file=file, targets=mapping.targets,
-        left_out=[[c.header, c.category, c.verdict, c.rule] for c in mapping.left_out],
+        left_out=_left_out(mapping),
         afterwards=int(mapping.afterwards), state=RUNNING, last_row=0, stored=0, refused=0, problems=0,
         batches=0, by=by, started=now, import_id=code,
     )  # fmt: skip
@@ -236,6 +233,23 @@ def batches_of(tx: Transaction, known: Import) -> list[dict[str, Any]]:
     """Return the rows of ``batches`` of one import, in order."""
     c = batches.c
     return tx.all(batches, c.org == known.org, c.import_id == known.id, order_by=[c.batch])
+
+
+def _resume(tx: Transaction, found: Import, mapping: ColumnMap) -> Import:
+    moved = [t for t, place in mapping.targets.items() if found.targets.get(t, place) != place]
+    if moved or found.afterwards != mapping.afterwards:
+        raise ConflictError(
+            f"this file was imported here as {found.id} with another mapping; repeat it with that one"
+        )
+    if found.done or found.targets == mapping.targets:
+        return found
+    key = {"org": found.org, "import_id": found.id}
+    tx.update(imports, key, targets=mapping.targets, left_out=_left_out(mapping))
+    return load(tx, found.org, found.id)
+
+
+def _left_out(mapping: ColumnMap) -> list[list[str | None]]:
+    return [[c.header, c.category, c.verdict, c.rule] for c in mapping.left_out]
 
 
 def _by_file(tx: Transaction, org: str, point: str, file: bytes) -> Import | None:

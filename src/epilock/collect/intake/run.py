@@ -125,6 +125,7 @@ def run(
     """
     target = target_of(intake, org, point)
     mapping = map_columns(intake.standard, target.form, open_table(source), by_hand)
+    mapping.check()
     state = _stat(source)
     file = fingerprint(source, intake.secret)
     desk = _Desk(intake, target)
