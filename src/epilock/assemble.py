@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from epilock import migrate
 from epilock.collect.intake.run import Intake
@@ -19,8 +19,12 @@ from epilock.collect.writer import Writer
 from epilock.db import Database, Transaction, open_engine
 from epilock.destroy.hold import is_held
 from epilock.destroy.run import Tools
-from epilock.errors import ConflictError, NotFoundError, StateError
+from epilock.errors import ConflictError, InputError, NotFoundError, StateError
 from epilock.ledger import entry, rows
+from epilock.ledger.anchor.account import read_address
+from epilock.ledger.anchor.duty import Duty
+from epilock.ledger.anchor.node import HttpNode, is_near
+from epilock.ledger.anchor.schedule import Schedule
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.settings import Settings
@@ -50,6 +54,7 @@ class Parts:
         tally: Counts of notices shown and refused.
         gate: Decides and opens.
         tools: What destruction runs need.
+        duty: To anchor the log on a chain, or None if no chain was named.
         now: The clock.
         session_secret: 32 bytes, for signed form tokens.
     """
@@ -66,6 +71,7 @@ class Parts:
     tally: Tally
     gate: Gate
     tools: Tools
+    duty: Duty | None
     now: Callable[[], datetime]
     session_secret: bytes
 
@@ -108,6 +114,7 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
         NotFoundError: There is none.
         RootKeyError: Its root key is missing, wrong, or readable by others.
         IntegrityError: The log's head does not fit its rows.
+        InputError: The chain's node or contract has no usable address.
     """
     if not settings.root_key.exists():
         raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
@@ -143,6 +150,7 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
             is_held=is_held,
         ),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
+        duty=_duty(settings, database, keys, origin),
         session_secret=keys.secret(INSTALLATION, "session"),
     )  # fmt: skip
 
@@ -157,6 +165,22 @@ def _origin(tx: Transaction, settings: Settings) -> str:
     if known is not None and settings.origin not in {None, known}:
         raise StateError(f"the log of this installation is {known}; EPILOCK_ORIGIN says another")
     return known or settings.origin or NEW_ORIGIN
+
+
+def _duty(settings: Settings, database: Database, keys: KeyStore, origin: str) -> Duty | None:
+    told = settings.anchor
+    if told is None:
+        return None
+    try:
+        contract = read_address(told.contract) if told.contract else None
+    except ValueError as error:
+        raise InputError(f"EPILOCK_ANCHOR_CONTRACT: {error}") from None
+    return Duty(
+        database=database, origin=origin, node=HttpNode(told.rpc), is_near=is_near(told.rpc),
+        secret=partial(keys.secret, INSTALLATION, "anchor"), contract=contract, depth=told.depth,
+        most_price=told.most_price, patience=told.patience,
+        schedule=Schedule(entries=told.entries, every=told.every),
+    )  # fmt: skip
 
 
 def _notice_signers(keys: KeyStore, origin: str) -> Callable[[str], Signer]:

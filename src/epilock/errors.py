@@ -41,6 +41,9 @@ Rules kept in this file:
         PolicyError           too few cosignatures
         ProofError            a proof that does not lead to the root
         InconsistentError     two checkpoints that cannot both be
+        AnchorError           an anchor outside: a chain, a time-stamping authority
+          UnreachableError      it gives no usable answer now; try again
+          AnchorRefusedError    it says no
 """
 
 from collections.abc import Sequence
@@ -244,3 +247,15 @@ class ProofError(LedgerError):
 
 class InconsistentError(LedgerError):
     """Two checkpoints of one log that cannot both be."""
+
+
+class AnchorError(LedgerError):
+    """An anchor outside (a chain, a time-stamping authority) is not as it should be."""
+
+
+class UnreachableError(AnchorError):
+    """It cannot be reached, or its answer makes no sense; trying again is harmless."""
+
+
+class AnchorRefusedError(AnchorError):
+    """It answered no: a call that the contract or the node refused; the message says why."""

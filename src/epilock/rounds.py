@@ -16,7 +16,7 @@ class Rounds:
         every: Seconds between two rounds.
     """
 
-    def __init__(self, name: str, work: Callable[[], None], *, every: float) -> None:
+    def __init__(self, name: str, work: Callable[[], object], *, every: float) -> None:
         self._name = name
         self._work = work
         self._every = every
@@ -27,10 +27,10 @@ class Rounds:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the round under way."""
+    def stop(self, *, within: float | None = None) -> None:
+        """End after the round under way, or leave it after ``within`` seconds to the end of the process."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(within)
 
     def _run(self) -> None:
         while True:

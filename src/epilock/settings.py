@@ -10,10 +10,17 @@
 | ``EPILOCK_ORIGIN`` | origin line of the log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
+| ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored | empty |
+| ``EPILOCK_ANCHOR_CONTRACT`` | address of the contract that ``epilock anchor deploy`` made | empty |
+| ``EPILOCK_ANCHOR_ENTRIES`` | anchor after so many new entries | ``100000`` |
+| ``EPILOCK_ANCHOR_HOURS`` | anchor after so many hours, if anything is new | ``24`` |
+| ``EPILOCK_ANCHOR_DEPTH`` | blocks that must lie on a root before it counts (1 on chains that never reorganise) | ``32`` |
+| ``EPILOCK_ANCHOR_MOST_GWEI`` | the most that is ever offered for a unit of gas, in gwei | ``100`` |
+| ``EPILOCK_ANCHOR_PATIENCE`` | minutes before a transaction that is not mined is replaced | ``10`` |
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +38,39 @@ VARIABLES = (
     "EPILOCK_ORIGIN",
     "EPILOCK_URL",
     "EPILOCK_COOLING_HOURS",
+    "EPILOCK_ANCHOR_RPC",
+    "EPILOCK_ANCHOR_CONTRACT",
+    "EPILOCK_ANCHOR_ENTRIES",
+    "EPILOCK_ANCHOR_HOURS",
+    "EPILOCK_ANCHOR_DEPTH",
+    "EPILOCK_ANCHOR_MOST_GWEI",
+    "EPILOCK_ANCHOR_PATIENCE",
 )
+MOST_DIGITS = 9
+WEI_IN_GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorSettings:
+    """Where and when the log is anchored on a chain; see the module for each meaning.
+
+    Attributes:
+        rpc: Address of the node; it may hold a paid-for key, so it is never shown.
+        contract: Address of the contract as it was given, or "".
+        entries: New entries.
+        every: Time.
+        depth: Blocks.
+        most_price: Wei.
+        patience: Time.
+    """
+
+    rpc: str = field(repr=False)
+    contract: str
+    entries: int
+    every: timedelta
+    depth: int
+    most_price: int
+    patience: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +85,7 @@ class Settings:
     origin: str | None
     url: str
     cooling: timedelta
+    anchor: AnchorSettings | None
 
     @property
     def secure_cookies(self) -> bool:
@@ -63,9 +103,6 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         if name.startswith("EPILOCK_") and name not in VARIABLES:
             raise InputError(f"{name} is no setting; the settings are {', '.join(VARIABLES)}")
     folder = home or Path(environ.get("EPILOCK_HOME", "epilock-data"))
-    hours = environ.get("EPILOCK_COOLING_HOURS", "24")
-    if not hours.isascii() or not hours.isdigit():
-        raise InputError("EPILOCK_COOLING_HOURS must be a whole number of hours, such as 24")
     url = environ.get("EPILOCK_URL", "http://127.0.0.1:8600").rstrip("/")
     if not url.startswith(("http://", "https://")):
         raise InputError("EPILOCK_URL must begin with http:// or https://")
@@ -77,7 +114,8 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
         origin=environ.get("EPILOCK_ORIGIN"),
         url=url,
-        cooling=timedelta(hours=int(hours)),
+        cooling=timedelta(hours=_number(environ, "EPILOCK_COOLING_HOURS", 24, least=0)),
+        anchor=_anchor(environ),
     )
 
 
@@ -93,3 +131,32 @@ def _database(environ: Mapping[str, str], name: str, default: str) -> str:
             f"{name} must be sqlite:///PATH or postgresql+psycopg://USER@HOST:PORT/DATABASE"
         )
     return given
+
+
+def _anchor(environ: Mapping[str, str]) -> AnchorSettings | None:
+    rpc = environ.get("EPILOCK_ANCHOR_RPC", "")
+    if not rpc:
+        return None
+    if not rpc.startswith(("http://", "https://")):
+        raise InputError("EPILOCK_ANCHOR_RPC must begin with http:// or https://")
+    return AnchorSettings(
+        rpc=rpc,
+        contract=environ.get("EPILOCK_ANCHOR_CONTRACT", ""),
+        entries=_number(environ, "EPILOCK_ANCHOR_ENTRIES", 100_000),
+        every=timedelta(hours=_number(environ, "EPILOCK_ANCHOR_HOURS", 24)),
+        depth=_number(environ, "EPILOCK_ANCHOR_DEPTH", 32),
+        most_price=_number(environ, "EPILOCK_ANCHOR_MOST_GWEI", 100) * WEI_IN_GWEI,
+        patience=timedelta(minutes=_number(environ, "EPILOCK_ANCHOR_PATIENCE", 10)),
+    )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+    """Return the whole number that a variable gives, in ASCII digits.
+
+    Raises:
+        InputError: It is none, is less than ``least``, or has more than nine digits.
+    """
+    text = environ.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS or int(text) < least:
+        raise InputError(f"{name} must be a whole number from {least} up, such as {default}")
+    return int(text)

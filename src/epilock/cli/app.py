@@ -3,6 +3,7 @@
 import typer
 
 from epilock.cli import (
+    anchor,
     demo,
     destroy,
     grant,
@@ -44,4 +45,5 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
 app.add_typer(verify.app, name="verifier")
+app.add_typer(anchor.app, name="anchor")
 app.add_typer(demo.app, name="demo")

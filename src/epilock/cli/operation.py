@@ -9,6 +9,7 @@ import typer
 import uvicorn
 
 from epilock import assemble, settings
+from epilock.assemble import Parts
 from epilock.caretaker import Caretaker
 from epilock.cli.installation import At, Home, clock, opened
 from epilock.cli.registers import (
@@ -30,6 +31,8 @@ from epilock.use import staff
 from epilock.web.app import create_app
 
 BETWEEN_ROUNDS = 2.0  # seconds from one round of the witnesses to the next
+BETWEEN_ANCHORS = 60.0  # seconds from one round of anchoring to the next
+GRACE = 2.0  # seconds that the end of the program waits for a chain
 
 
 def init(
@@ -94,15 +97,28 @@ def serve(
     caretaker.start()
     asking = Rounds("witnesses", lambda: gatherer.round(parts.now()), every=BETWEEN_ROUNDS)
     asking.start()
+    anchoring = anchor_rounds(parts)
     try:
         uvicorn.run(
             create_app(parts), host=host, port=port, log_level="warning", access_log=False,
             loop="uvloop", http="httptools", server_header=False, proxy_headers=False,
         )  # fmt: skip
     finally:
+        if anchoring is not None:  # a chain may be slow; breaking off is safe at any point
+            anchoring.stop(within=GRACE)
         asking.stop()
         caretaker.stop()
         parts.close()
+
+
+def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> Rounds | None:
+    """Begin to anchor the log beside everything else, if a chain was named."""
+    duty = parts.duty
+    if duty is None:
+        return None
+    rounds = Rounds("anchor", lambda: duty.run(now=parts.now()), every=every)
+    rounds.start()
+    return rounds
 
 
 def check(*, home: Home = None) -> None:

@@ -1,0 +1,327 @@
+"""Commands that keep the log's roots on a chain, read them back, and check a proof without any chain.
+
+Which chain, which contract and how often are settings (``EPILOCK_ANCHOR_...``); ``check`` needs none of them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from epilock import durable
+from epilock.assemble import INSTALLATION, Parts
+from epilock.cli.installation import At, Home, opened
+from epilock.errors import (
+    AnchorRefusedError,
+    EpilockError,
+    FileFormatError,
+    InconsistentError,
+    InputError,
+    NotFoundError,
+    ProofError,
+    StateError,
+    TooLargeError,
+)
+from epilock.ledger import checkpoint as checkpoints
+from epilock.ledger import note
+from epilock.ledger import proof as receipts
+from epilock.ledger.anchor import book, outbox, proof
+from epilock.ledger.anchor.account import Account, read_address, written
+from epilock.ledger.anchor.book import Anchoring
+from epilock.ledger.anchor.chain import Chain
+from epilock.ledger.anchor.duty import Duty
+from epilock.ledger.anchor.outbox import Paid
+from epilock.ledger.anchor.place import OPEN, Stage
+from epilock.ledger.tree import HASH_BYTES
+
+app = typer.Typer(no_args_is_help=True, help="Roots of the log on a chain that others keep.")
+
+SECOND = 1.0
+WEI_IN_COIN = 10**18
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the chain; 0 does one step.")]
+OWN_CHAIN = (
+    "这是本机或开发用的链：它只证明程序可用，不能证明时间。\n"
+    "This chain is one's own: it proves the code, not the time."
+)
+
+
+@app.command("account")
+def show_account(*, home: Home = None) -> None:
+    """Print the address that signs and pays; it must be given coins before anything is sent."""
+    with opened(home) as parts:
+        print(written(Account(parts.keys.secret(INSTALLATION, "anchor")).address))
+
+
+@app.command("deploy")
+def deploy(*, wait: Wait = 300.0, home: Home = None, now: At = None) -> None:
+    """Make a contract of our own and open the log in it; repeat to go on, whatever happened."""
+    with opened(home, now) as parts:
+        duty = _duty(parts)
+        _warn(duty)
+
+        def step() -> str | None:
+            done = duty.deploy(now=parts.now())
+            if done.ready and done.contract is not None:
+                return written(done.contract)
+            _say(done.reason)
+            return None
+
+        address = _until(step, wait)
+    if address is None:
+        print("not mined deep enough yet: repeat the command to go on")
+        raise typer.Exit(1)
+    print(f"the log is open in the contract; set EPILOCK_ANCHOR_CONTRACT={address}")
+    print("publish this address beside the log's key: whoever checks an anchor needs both")
+
+
+@app.command("run")
+def run(
+    *,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Anchor the newest root though it is not due.")
+    ] = False,
+    wait: Wait = 0.0,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Do what is due, as the background does each minute: exit code 1 if it is not done yet."""
+    with opened(home, now) as parts:
+        duty = _duty(parts)
+        _warn(duty)
+        found = _run_once(duty, parts.now(), at_once=at_once)
+        if found is None and wait:
+            found = _until(lambda: _run_once(duty, parts.now(), at_once=False), wait)
+    if found is None:
+        print("sent, not deep enough on the chain yet: repeat the command to go on")
+        raise typer.Exit(1)
+    print(found)
+
+
+@app.command("list")
+def list_anchors(*, home: Home = None) -> None:
+    """List what was anchored, the newest first."""
+    with opened(home) as parts:
+        for row in _rows(parts, _duty(parts)):
+            print(_line(row))
+
+
+@app.command("verify")
+def verify(*, home: Home = None) -> None:
+    """Read every anchor back and compare it with the log itself: exit code 0 only if all are there."""
+    with opened(home) as parts:
+        duty = _duty(parts)
+        _warn(duty)
+        bad = 0
+        for row in _rows(parts, duty):
+            fault = _fault(parts, duty, row)
+            bad += fault is not None
+            print(f"{row.size:>12}  {'holds' if fault is None else f'FAILS: {fault}'}")
+        head = duty.place().head(duty.origin)
+        with parts.database.read() as tx:
+            size = parts.log.size(tx)
+    if head.size > size:
+        raise InconsistentError(
+            f"a tree of {head.size} entries was anchored, but this log has {size}: the database was restored"
+            " from an older backup, or another holds the account's key"
+        )
+    if bad:
+        raise typer.Exit(1)
+
+
+@app.command("cost")
+def cost(*, home: Home = None) -> None:
+    """Say what anchoring has cost, and what a year of it costs at the price of now."""
+    with opened(home) as parts:
+        duty = _duty(parts)
+        with parts.database.read() as tx:
+            paid = outbox.paid(tx, duty.log())
+        price = Chain(duty.node).gas_price()
+    for line in _costs(paid, price, duty):
+        print(line)
+
+
+@app.command("proof")
+def show_proof(
+    index: Annotated[int, typer.Argument(help="Index of the entry.")],
+    folder: Annotated[Path, typer.Argument(help="Where the two files are written.")],
+    *,
+    home: Home = None,
+) -> None:
+    """Write an entry's .tlog-proof for an anchored size, and the .anchor file that goes with it."""
+    with opened(home) as parts:
+        duty = _duty(parts)
+        name = duty.place().name
+        with parts.database.read() as tx:
+            row = book.covering(tx, duty.log(), name, index)
+            if row is None or row.proof is None or row.block_hash is None:
+                raise NotFoundError(f"no anchor with a proof covers entry {index} yet")
+            receipt = parts.log.proof(tx, index, row.size)
+    folder.mkdir(parents=True, exist_ok=True)
+    durable.replace(folder / f"entry-{index}.tlog-proof", receipt.encode())
+    durable.replace(folder / f"entry-{index}.anchor", row.proof)
+    print(f"entry {index} in the tree of {row.size}, on the chain at block {row.block}")
+    print(
+        f"block hash 0x{row.block_hash.hex()}, to be compared with what others show for that block"
+    )
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="A .anchor file.")],
+    *,
+    block: Annotated[str, typer.Option(help="Hash of the block, from elsewhere than the log.")],
+    contract: Annotated[str, typer.Option(help="Address of the log's contract, likewise.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="The checkpoint or .tlog-proof that it goes with; `epilock verify` checks that."
+        ),
+    ] = None,
+) -> None:
+    """Check an anchor offline, without any node: exit code 0 only if every step holds."""
+    given = _file(file)
+    block_hash, address = _hash(block), _address(contract)
+    try:
+        done = proof.verify(proof.parse(given), block_hash=block_hash, contract=address)
+        if checkpoint is not None:
+            origin, size, root = _claim(_file(checkpoint))
+            proof.check_checkpoint(done, origin, size, root)
+    except (ProofError, FileFormatError) as error:
+        print(f"NOT VERIFIED, {error}")
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+    print("VERIFIED")
+    print(f"  origin   {done.origin}")
+    print(f"  size     {done.size}")
+    print(f"  root     {done.root.hex()}")
+    print(f"  contract {written(done.contract)}")
+    print(f"  block    {done.number}, which says that it was made at {done.at.isoformat()}")
+
+
+def _duty(parts: Parts) -> Duty:
+    if parts.duty is None:
+        raise StateError("no chain is set: set EPILOCK_ANCHOR_RPC to the address of a node")
+    return parts.duty
+
+
+def _warn(duty: Duty) -> None:
+    if not duty.proves_time():
+        typer.echo(OWN_CHAIN, err=True)
+
+
+def _until(step: Callable[[], str | None], wait: float) -> str | None:
+    """Repeat ``step`` each second until it says something or ``wait`` seconds are over."""
+    end = time.monotonic() + wait
+    while True:
+        said = step()
+        if said is not None or time.monotonic() >= end:
+            return said
+        time.sleep(SECOND)
+
+
+def _say(reason: str) -> None:
+    if reason:
+        typer.echo(f"not yet: {reason}", err=True)
+
+
+def _run_once(duty: Duty, now: datetime, *, at_once: bool) -> str | None:
+    step = duty.run(now=now, at_once=at_once)
+    if step is None:
+        return "nothing is due"
+    if step.progress.stage in OPEN:
+        _say(step.progress.reason)
+        return None
+    if step.progress.stage is Stage.REFUSED:
+        raise AnchorRefusedError(f"the root of {step.size} entries: {step.progress.reason}")
+    return f"the root of {step.size} entries is on the chain"
+
+
+def _rows(parts: Parts, duty: Duty) -> list[Anchoring]:
+    name = duty.place().name
+    with parts.database.read() as tx:
+        return book.listed(tx, duty.log(), name)
+
+
+def _line(row: Anchoring) -> str:
+    where = "" if row.block is None else f"  proof at block {row.block}"
+    why = f"  {row.reason}" if row.reason else ""
+    return f"{row.size:>12}  {row.stage:8}  {row.changed.isoformat()}{where}{why}"
+
+
+def _fault(parts: Parts, duty: Duty, row: Anchoring) -> str | None:
+    """Return what is wrong with an anchor: the chain, the book and the log's tree must agree."""
+    if row.stage is Stage.REFUSED:
+        return f"refused: {row.reason}"
+    held = duty.place().read(duty.origin, row.size)
+    with parts.database.read() as tx:
+        root = parts.log.root(tx, row.size)
+    if root != row.root:
+        return "the log has another root than the one that was to be anchored"
+    if held is None:
+        return "the contract holds nothing for it"
+    return None if held == root else "the contract holds another root"
+
+
+def _costs(paid: list[Paid], price: int, duty: Duty) -> Iterator[str]:
+    total = sum(each.gas_used * each.gas_price for each in paid)
+    yield f"{len(paid)} transactions mined, {sum(not each.succeeded for each in paid)} of them in vain"
+    yield f"{sum(each.gas_used for each in paid)} gas, {_coins(total)} at the most"
+    anchors = [each.gas_used for each in paid if each.job.startswith("anchor:") and each.succeeded]
+    if not anchors:
+        return
+    mean = sum(anchors) // len(anchors)
+    yield f"an anchor: {mean} gas on average, {_coins(mean * price)} at the price of now"
+    rounds = timedelta(days=365) // duty.schedule.every
+    yield f"a year of one anchor every {duty.schedule.every}: {_coins(rounds * mean * price)}"
+
+
+def _coins(wei: int) -> str:
+    """Return an amount in the chain's coin, to the wei."""
+    whole, part = divmod(wei, WEI_IN_COIN)
+    return f"{whole}.{part:018}".rstrip("0").rstrip(".") + " coins"
+
+
+def _claim(data: bytes) -> tuple[str, int, bytes]:
+    """Return origin, size and root that a checkpoint or a receipt claims; signatures are not checked.
+
+    Raises:
+        InputError: It is neither.
+    """
+    try:
+        is_receipt = data.startswith(receipts.FIRST_LINE.encode())
+        signed = receipts.read(data).checkpoint if is_receipt else data.decode()
+        said = checkpoints.parse(note.parse(signed)[0])
+    except (EpilockError, UnicodeDecodeError):
+        raise InputError("--checkpoint is neither a checkpoint nor a .tlog-proof") from None
+    return said.origin, said.size, said.root
+
+
+def _file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(receipts.MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > receipts.MOST_BYTES:
+        raise TooLargeError(f"{path} has more than {receipts.MOST_BYTES} bytes")
+    return data
+
+
+def _hash(text: str) -> bytes:
+    digits = text.removeprefix("0x")
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        found = b""
+    if len(found) != HASH_BYTES or len(digits) != 2 * HASH_BYTES:
+        raise InputError("--block is a block's hash: 0x and 64 hexadecimal digits")
+    return found
+
+
+def _address(text: str) -> bytes:
+    try:
+        return read_address(text)
+    except ValueError as error:
+        raise InputError(f"--contract: {error}") from None
