@@ -1,6 +1,6 @@
 """Verify, alone and offline, what a public log of personal information says. To be read in an hour.
 
-It needs Python 3.11 and the package ``cryptography`` (48 or newer), and nothing of the program whose
+It needs Python 3.11 and the package ``cryptography`` (48 or newer), nothing of the program whose
 work it judges. It asks no network, no clock and no database. Keys and policy come from you, who had
 them from elsewhere than the log. The words are those of the public formats: c2sp.org/signed-note,
 tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy; the tree is that of RFC 6962.
@@ -44,7 +44,7 @@ STEPS = {  # name, error, exit code
 MOST_BYTES, MOST_SIGNATURES, MOST_HASHES = 1 << 20, 100, 63
 
 
-class Failure(Exception):  # noqa: N818 - a step that fails is a finding, not a fault of the program
+class Failure(Exception):  # noqa: N818 - a finding, and no fault of the program
     """A step that does not hold: its number, and why."""
 
 
@@ -150,7 +150,7 @@ class Trust:
 
 
 def read_policy(data: bytes) -> Trust:
-    """Step 1: return what a tlog-policy file states. Names in it are octets, spaces and tabs part."""
+    """Step 1: return what a tlog-policy file states. Names in it are octets, spaces part them."""
     trust, names, used, quorums = Trust(), {b"none"}, {b"none"}, 0
     for row, line in enumerate(data.split(b"\n"), 1):
         with reading(FILE, f"line {row} of the policy"):
@@ -185,7 +185,7 @@ def read_policy(data: bytes) -> Trust:
 
 # ---- The tree: the definitions of RFC 6962 section 2.1, read backwards --------------------------
 def node(left: bytes, right: bytes) -> bytes:
-    """Return the hash over two hashes; that of an entry begins with 0, so none passes for another."""
+    """Return the hash over two hashes; an entry's begins with 0, so none passes for another."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -249,7 +249,7 @@ def read_note(note: str) -> tuple[str, Checkpoint, list[tuple[tuple[str, bytes],
         for line in lines:
             mark, name, encoded = line.split(" ")
             data = base64(encoded)
-            if mark != "—" or not NAME.fullmatch(name) or len(data) <= 4:  # noqa: PLR2004 - the key id
+            if mark != "—" or not NAME.fullmatch(name) or len(data) <= 4:  # noqa: PLR2004 - its id
                 raise ValueError("a signature line is an em dash, a key's name and base64")
             signatures.append(((name, data[:4]), data[4:]))
         origin, size, root, *extensions = body.split("\n")
@@ -321,7 +321,7 @@ def check_proof(
 
 
 def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None) -> dict[str, Any]:
-    """Return both claims if ``proof`` (base64, one hash a line) shows that the old tree begins the new.
+    """Return both claims if ``proof`` (base64, a hash a line) shows that the old tree begins the new.
 
     Without keys, signatures are not looked at: then it is shown of the two texts alone.
     """
@@ -339,7 +339,7 @@ def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None)
 def check_misbehaviour(data: bytes, trust: Trust) -> dict[str, Any]:
     """Return both sizes if one log signed two checkpoints that cannot both be true.
 
-    Two roots of one size are the proof. Else ``path`` shows which ``root`` the newer tree had at the
+    Two roots of one size are the proof. Else ``path`` shows which ``root`` the newer had at the
     older size, and the older checkpoint says another. No witness need have seen either.
     """
     with reading(FILE, "not a proof of misbehaviour"):
@@ -384,9 +384,9 @@ STORY: dict[str, dict[str, type]] = {  # the entries that tell what became of a 
 def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> dict[str, Any]:
     """Return how each part of a receipt's record went, if the proofs show that all of it is gone.
 
-    The story is told in the order of the log. A complete certificate covers parts of a bucket and a
-    range of record numbers, ``erased`` one record; ``event`` and ``correct`` say that the record went
-    on as another, which must be gone too. Only the whole log can show that none of these is left out.
+    The story is told in the order of the log. A complete certificate covers parts of a bucket and
+    a range of record numbers, ``erased`` one record; ``event`` and ``correct`` say that it went on
+    as another, which must be gone too. Only the whole log can show that none of these is left out.
     """
     shown = [check_proof(each, trust) for each in (receipt, *proofs)]
     entries = {each["index"]: each["entry"] for each in shown}
