@@ -321,7 +321,7 @@ def check_proof(
 
 
 def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None) -> dict[str, Any]:
-    """Return both claims if ``proof`` (base64, a hash a line) shows that the old tree begins the new.
+    """Return both claims if ``proof`` (base64, a hash a line) shows that the old begins the new.
 
     Without keys, signatures are not looked at: then it is shown of the two texts alone.
     """
