@@ -77,10 +77,15 @@ class TestLooking:
         assert all(code not in href for href, _ in page.links)
         assert page.headers["cache-control"] == "no-store"
 
-    def test_only_the_asking_page_runs_the_one_short_script(self, visitor, code):
+    def test_scripts_run_only_where_a_code_is_filled_in_or_a_proof_checked(self, visitor, code):
         asking = read(visitor, "/r")
-        assert "script-src 'self'" in asking.headers["content-security-policy"]
-        assert "script-src" not in _look(visitor, code).headers["content-security-policy"]
+        shown = _look(visitor, code)
+        assert re.findall(r"/static/(\w+\.js)", asking.html) == ["receipt.js"]
+        assert re.findall(r"/static/(\w+\.js)", shown.html) == ["verify.js", "check.js"]
+        for page in (asking, shown):
+            assert "script-src 'self'" in page.headers["content-security-policy"]
+        opened = shown.send(shown.to("/r/data"))
+        assert "script-src" not in opened.headers["content-security-policy"]
 
 
 class TestSeeing:

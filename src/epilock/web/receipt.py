@@ -177,11 +177,13 @@ def _status(
     tx: Transaction, site: Site, request: Request, form: FormData, held: Holding
 ) -> Response:
     going, _ = holdings.withdrawable(tx, site, held)
+    log = site.parts.log
     return page(
-        site, request, form, "receipt/status.html", held=held, going=going,
+        site, request, form, "receipt/status.html", script=True, held=held, going=going,
         days=holdings.days(tx, site, held, today=site.today()),
         openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
         names={o.org: o.name for o in organisations.everyone(tx)},
+        own_proof=log.proof(tx, held.first.entry_index), vkey=log.signer.vkey,
     )  # fmt: skip
 
 

@@ -31,7 +31,9 @@ POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-POLICY_WITH_SCRIPT = f"{POLICY}; script-src 'self'"  # for the one page that fills in a scanned code
+POLICY_WITH_SCRIPT = (
+    f"{POLICY}; script-src 'self'"  # for pages that check a proof or fill in a code
+)
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",

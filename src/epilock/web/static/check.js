@@ -12,6 +12,9 @@
     return Promise.all(files.map(async (file) => new Uint8Array(await file.arrayBuffer())));
   };
 
+  // Of several files the receipt is the one with the lowest index: what became of a record comes after it.
+  const indexOf = (file) => Number(/^index (\d+)$/m.exec(new TextDecoder("latin1").decode(file))?.[1] ?? 0);
+
   // A step is done if it stands before the one that failed; of no kind of file are all seven taken.
   function show(found) {
     const names = steps.map((step) => step.dataset.step);
@@ -52,7 +55,7 @@
 
   async function submitted(event) {
     event.preventDefault();
-    const [file, ...proofs] = await read("check-file");
+    const [file, ...proofs] = (await read("check-file")).sort((a, b) => indexOf(a) - indexOf(b));
     const [policy] = await read("check-policy");
     const [entry] = await read("check-entry");
     if (!file) return;
@@ -62,6 +65,10 @@
 
   part.hidden = false;
   const own = document.getElementById("check-proof");
-  if (own) run({ file: bytes(own.textContent), keys: [part.dataset.key] });
+  const ends = [...part.querySelectorAll(".check-end")].map((each) => bytes(each.textContent));
+  if (own) {
+    const proofs = ends.length ? ends : undefined;
+    run({ file: bytes(own.textContent), keys: [part.dataset.key], proofs });
+  }
   document.getElementById("check-form")?.addEventListener("submit", submitted);
 })();

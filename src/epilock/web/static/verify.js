@@ -363,6 +363,7 @@ const epilock = (() => {
       else if (start.startsWith("{")) kind = "misbehaviour";
       else {
         need(textOf(file).includes("\n\n"), FILE, "this is neither a proof nor a checkpoint");
+        need(!given.entry && !given.leafHash, FILE, "an entry belongs to a proof; this file is none");
         kind = "checkpoint";
       }
       return { ok: true, kind, ...(await run[kind]()) };

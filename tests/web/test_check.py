@@ -1,0 +1,138 @@
+"""Checked in the browser itself: the script agrees with the other verifiers, and the pages that use it work."""
+
+import re
+from base64 import b64encode
+
+import pytest
+from playwright.sync_api import Page
+from test_chromium import CHROMIUM, SIZES, _page, _walk, chromium, stage
+
+from epilock import verifier
+from epilock.destroy import run as runs
+from epilock.verifier import alone
+from verifier.table import VECTORS, cases
+
+__all__ = ["chromium", "stage"]  # fixtures
+CASES = cases()
+KEY = (VECTORS / "vkeys.txt").read_text().split("\n")[0]
+in_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+CHECK = """
+async (cases) => {
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const all = [];
+  for (const { files, proofs, leaf, ...given } of cases) {
+    for (const [name, data] of Object.entries(files)) given[name] = bytes(data);
+    if (proofs) given.proofs = proofs.map(bytes);
+    if (leaf) given.leafHash = bytes(leaf);
+    const said = await epilock.check(given);
+    all.push([said.ok, said.step ?? null, said.error ?? null]);
+  }
+  return all;
+}
+"""
+
+
+def sent(case):
+    leaf = bytes.fromhex(case.leaf_hash) if case.leaf_hash else None
+    return {
+        "files": {part: b64encode(data).decode() for part, data in case.files.items()},
+        "keys": case.keys,
+        "leaf": None if leaf is None else b64encode(leaf).decode(),
+        "proofs": None if case.proofs is None else [b64encode(p).decode() for p in case.proofs],
+    }
+
+
+@pytest.fixture
+def page(stage, chromium):
+    _, base, _ = stage
+    page, watch = _page(chromium, base, SIZES[1], scripts=True)
+    page.goto(f"{base}/log/check")
+    yield page
+    assert (watch.complaints, watch.strangers) == ([], [])
+    page.context.close()
+
+
+def marks(page: Page) -> list[str | None]:
+    return [each.get_attribute("data-mark") for each in page.locator("[data-step]").all()]
+
+
+@in_chromium
+class TestScript:
+    def test_it_gives_the_answers_of_the_other_verifiers(self, page):
+        said = page.evaluate(CHECK, [sent(case) for case in CASES])
+        differ = [
+            (case.name, answer)
+            for case, answer in zip(CASES, said, strict=True)
+            if (answer[0], answer[1]) != (case.browser is None, case.browser)
+        ]
+        assert differ == []
+
+    def test_any_changed_octet_of_a_proof(self, page):
+        """Each octet in turn, its lowest bit: it fails, or means the same."""
+        proof = (VECTORS / "ct8-leaf5.tlog-proof").read_bytes()
+        end = proof.index(b"\xe2\x80\x94 witness")  # beyond are signatures of unknown keys
+        changed = [proof[:at] + bytes([proof[at] ^ 1]) + proof[at + 1 :] for at in range(end)]
+        entry = b64encode(bytes.fromhex("40414243")).decode()
+        given = [
+            {"files": {"file": b64encode(each).decode(), "entry": entry}, "keys": [KEY]}
+            for each in changed
+        ]
+        assert {answer[0] for answer in page.evaluate(CHECK, given)} == {False}
+
+    def test_its_errors_have_the_names_of_the_others(self, page):
+        said = page.evaluate(CHECK, [sent(case) for case in CASES if case.browser])
+        known = {name: error for name, error, _ in alone.STEPS.values()}
+        assert {known.get(step, known[""]) for _, step, _ in said} == {e for _, _, e in said}
+
+
+@in_chromium
+class TestPage:
+    def test_a_receipt_is_chosen_and_checked(self, page, tmp_path):
+        entry = tmp_path / "entry"
+        entry.write_bytes(bytes.fromhex("40414243"))
+        page.get_by_label("Receipt or proof").set_input_files(VECTORS / "ct8-leaf5.tlog-proof")
+        page.get_by_label("Key of the log").fill(KEY)
+        page.get_by_label("The entry").set_input_files(entry)
+        page.get_by_role("button", name="Check").click()
+        page.get_by_text("Everything holds.").wait_for()
+        assert marks(page) == ["done"] * 7
+        entry.write_bytes(b"another")
+        page.get_by_label("The entry").set_input_files(entry)
+        page.get_by_role("button", name="Check").click()
+        page.get_by_text("It does not hold.").wait_for()
+        assert marks(page) == ["done"] * 6 + ["failed"]
+
+    def test_without_scripts_there_is_still_the_file_to_take_home(self, stage, chromium):
+        _, base, _ = stage
+        page, watch = _page(chromium, base, SIZES[0], scripts=False)
+        page.goto(f"{base}/log/check")
+        assert not page.locator("#check").is_visible()
+        with page.expect_download() as file:
+            page.get_by_role("link", name="Download the verifier").click()
+        assert file.value.suggested_filename == verifier.NAME
+        assert file.value.path().read_bytes() == verifier.source()
+        assert (watch.complaints, watch.strangers) == ([], [])
+        page.context.close()
+
+
+@in_chromium
+class TestReceipt:
+    def test_it_is_checked_where_it_is_shown_and_again_when_it_is_gone(self, stage, chromium):
+        parts, base, point = stage
+        page, watch = _page(chromium, base, SIZES[0], scripts=True)
+        code = "-".join(re.findall(r"[0-9A-Z]{5}", _walk(page, f"{base}/c/sunny/{point}")))
+        self.look(page, base, code)
+        page.get_by_text("Everything holds.").wait_for()
+        assert marks(page) == ["done"] * 7
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
+        runs.run(parts.tools, now=parts.now.forward(days=60))
+        self.look(page, base, code)
+        page.get_by_text("All of it is gone").wait_for()
+        page.get_by_text("Everything holds.").wait_for()
+        assert (watch.complaints, watch.strangers) == ([], [])
+        page.context.close()
+
+    def look(self, page, base, code):
+        page.goto("about:blank")  # else only the part behind "#" would change
+        page.goto(f"{base}/r#{code}")
+        page.get_by_role("button", name="Look").click()
