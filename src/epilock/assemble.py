@@ -25,6 +25,7 @@ from epilock.ledger.anchor.account import read_address
 from epilock.ledger.anchor.duty import Duty
 from epilock.ledger.anchor.node import HttpNode, is_near
 from epilock.ledger.anchor.schedule import Schedule
+from epilock.ledger.keyring import SignerOf
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.settings import Settings
@@ -127,7 +128,7 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
     with database.read() as tx:
         origin = _origin(tx, settings)
-        log = Log(origin, Signer.from_seed(origin, keys.secret(INSTALLATION, "log")))
+        log = Log(origin, _log_signers(keys, origin))
         log.check_at_start(tx)
     standard = load()
     press = Press(
@@ -181,6 +182,14 @@ def _duty(settings: Settings, database: Database, keys: KeyStore, origin: str) -
         most_price=told.most_price, patience=told.patience,
         schedule=Schedule(entries=told.entries, every=told.every),
     )  # fmt: skip
+
+
+def _log_signers(keys: KeyStore, origin: str) -> SignerOf:
+    def signer(number: int) -> Signer:
+        name = "log" if number == 1 else f"log-{number}"
+        return Signer.from_seed(origin, keys.secret(INSTALLATION, name))
+
+    return signer
 
 
 def _notice_signers(keys: KeyStore, origin: str) -> Callable[[str], Signer]:

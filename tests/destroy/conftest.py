@@ -21,4 +21,4 @@ def keys(key_database: Database, tmp_path: Path) -> KeyStore:
 
 @pytest.fixture
 def estate(database: Database, keys: KeyStore) -> Estate:
-    return Estate(database, keys, Log(ORIGIN, Signer.from_seed(ORIGIN, bytes(range(32)))))
+    return Estate(database, keys, Log(ORIGIN, lambda _: Signer.from_seed(ORIGIN, bytes(range(32)))))

@@ -23,7 +23,7 @@ def signer(origin=ORIGIN, seed=1):
 
 
 def new_log(origin=ORIGIN, seed=1):
-    return Log(origin, signer(origin, seed))
+    return Log(origin, lambda number: signer(origin, seed + number - 1))
 
 
 def some(count, first=0):

@@ -106,7 +106,7 @@ class TestAppend:
 
     def test_a_key_is_named_by_its_log(self):
         with pytest.raises(StateError, match="named by its origin"):
-            Log("log.example/epilock", signer("other.example"))
+            Log("log.example/epilock", lambda _: signer("other.example"))
 
 
 class TestCrash:

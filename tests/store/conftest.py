@@ -26,7 +26,7 @@ def keys(key_database: Database, root: KeyFileRoot, tmp_path: Path) -> KeyStore:
 
 @pytest.fixture
 def log() -> Log:
-    return Log(ORIGIN, Signer.from_seed(ORIGIN, bytes(range(32))))
+    return Log(ORIGIN, lambda _: Signer.from_seed(ORIGIN, bytes(range(32))))
 
 
 @pytest.fixture

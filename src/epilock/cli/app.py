@@ -17,6 +17,7 @@ from epilock.cli import (
     registers,
     staff,
     standard,
+    succession,
     verify,
     witness,
 )
@@ -42,6 +43,7 @@ app.add_typer(grant.app, name="grant")
 app.add_typer(intake.app, name="import")
 app.add_typer(destroy.app, name="destroy")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(succession.app, name="log-key")
 app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
 app.add_typer(verify.app, name="verifier")

@@ -442,6 +442,26 @@ class Policy(Timed, frozen=True, kw_only=True):
     witnesses: f.Count
 
 
+class LogKey(Timed, frozen=True, kw_only=True):
+    """From this entry on the log is signed by this key too; it signs the tree that ends with it."""
+
+    org: f.MaybeSlug
+    key: f.Key
+
+
+class LogKeyEnded(Timed, frozen=True, kw_only=True):
+    """The tree that ends with this entry is the last that this key signs."""
+
+    org: f.MaybeSlug
+    key: f.Key
+
+
+class LogSealed(Timed, frozen=True, kw_only=True):
+    """The log is complete: nothing follows this entry, and no key signs a larger tree."""
+
+    org: f.MaybeSlug
+
+
 TYPES: Mapping[str, type[Entry]] = {
     _kebab(t.__name__): t
     for t in (
@@ -449,7 +469,7 @@ TYPES: Mapping[str, type[Entry]] = {
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
         Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
-        ImportTold, TagsRemade, Policy,
+        ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
     )
 }  # fmt: skip
 

@@ -35,6 +35,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "tile": Kind(CRITICAL, "公布的散列块与记录不符", "a published tile does not fit the entries"),
     "malformed": Kind(CRITICAL, "不是已知类型的规范记录：{why}", "not a canonical entry of a known type: {why}"),
     "standard-unknown": Kind(WARNING, "监督者没有该版本的标准，无法计算到期日", "the monitor does not have this version of the standard and cannot compute due dates by it"),
+    "key-missing": Kind(CRITICAL, "日志公布的密钥没有签署检查点", "a key that the log announced did not sign the checkpoint"),
+    "key-ended": Kind(CRITICAL, "已停用的密钥仍签署检查点", "a key that has ended signed the checkpoint"),
+    "after-seal": Kind(CRITICAL, "日志封存之后仍有记录", "something follows the entry that sealed the log"),
     # Declarations.
     "undeclared": Kind(CRITICAL, "被引用，但此前没有申报", "is referred to, but was not declared before"),
     "declared-twice": Kind(WARNING, "再次申报，内容不同", "was declared again, as something else"),

@@ -26,7 +26,7 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.errors import EpilockError, InputError, LedgerError, NotFoundError
-from epilock.ledger import checkpoint, cosigned, note, regime
+from epilock.ledger import cosigned, regime
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.log import Log
 from epilock.ledger.note import Verifier
@@ -104,14 +104,11 @@ class Gatherer:
             if announced is None:
                 return
             policy = announced.policy
-            number, signed = self._log.number(tx), self._log.checkpoint(tx)
+            number, said = self._log.number(tx), self._log.head(tx)
+            signed = self._log.signed(said)  # without cosignatures: what we ask about
             known = {state.address: state for state in _states(tx, number, policy)}
-        said = checkpoint.parse(note.parse(signed)[0])
-        text = note.sign(
-            said.text(), [self._log.signer]
-        )  # what we ask about: our own signature alone
         due = [a for a, s in known.items() if s.size != said.size or _is_stale(s, now)]
-        found = self._ask(due, policy, text, said, known)
+        found = self._ask(due, policy, signed, said, known)
         with self._database.write() as tx:
             for address, result in found.items():
                 place = {"log": number, "address": address}
@@ -171,7 +168,7 @@ class Gatherer:
         )  # fmt: skip
         if answer.status != OK:
             raise NotFoundError(f"it answers {answer.status}")
-        return open_checkpoint(answer.body.decode(errors="replace"), [self._log.signer.verifier])[0]
+        return open_checkpoint(answer.body.decode(errors="replace"), self._log.verifiers)[0]
 
     def _at_once(
         self, addresses: Sequence[str], one: Callable[[str], T]

@@ -39,6 +39,7 @@ from datetime import datetime
 
 from epilock.db import Transaction
 from epilock.errors import (
+    ClosedError,
     EntryError,
     InconsistentError,
     IntegrityError,
@@ -46,12 +47,13 @@ from epilock.errors import (
     ProofError,
     StateError,
 )
-from epilock.ledger import cosigned, note, rows, tree
+from epilock.ledger import cosigned, keyring, note, rows, tree
 from epilock.ledger.check import Damage, check
 from epilock.ledger.checkpoint import Checkpoint, parse
 from epilock.ledger.edge import Edge
 from epilock.ledger.entry import MOST_BYTES
-from epilock.ledger.note import Signer
+from epilock.ledger.keyring import Keyring, SignerOf, SigningKey
+from epilock.ledger.note import Signer, Verifier
 from epilock.ledger.proof import Proof
 from epilock.ledger.rows import Head
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile
@@ -87,17 +89,44 @@ class Log:
 
     Attributes:
         origin: Name of the log, the first line of each checkpoint.
-        signer: Its Ed25519 key; the key's name is the origin.
     """
 
-    def __init__(self, origin: str, signer: Signer) -> None:
-        if signer.name != origin:
+    def __init__(self, origin: str, signer_of: SignerOf) -> None:
+        """Make the object of the log ``origin``; ``signer_of`` gives its Ed25519 keys by number.
+
+        Raises:
+            StateError: The first key's name is not the origin.
+        """
+        first = SigningKey(1, signer_of(1))
+        if first.signer.name != origin:
             raise StateError("a log's key is named by its origin")
         self.origin = origin
-        self.signer = signer
+        self._signer_of = signer_of
+        self._ring: Keyring = (first,)
+        self._ring_version: object = []
         self._lock = threading.Lock()
         self._edges: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
         self._tiles: OrderedDict[bytes, tuple[list[bytes], ...]] = OrderedDict()
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    @property
+    def signer(self) -> Signer:
+        """The newest key, which is given to those who verify."""
+        return self._ring[-1].signer
+
+    @property
+    def verifiers(self) -> tuple[Verifier, ...]:
+        """The public halves of all keys that it ever had, the oldest first."""
+        return tuple(key.signer.verifier for key in self._ring)
+
+    def ring(self, tx: Transaction) -> Keyring:
+        """Return its keys, the oldest first, as the transaction sees them."""
+        return self._read_ring(tx, self.number(tx))
+
+    def new_key(self, number: int) -> Signer:
+        """Return the key of a number; the key store makes it if there is none."""
+        return self._signer_of(number)
 
     # -- growing ---------------------------------------------------------------------------------
 
@@ -107,6 +136,7 @@ class Log:
         Raises:
             EntryError: An entry is larger than 16 KiB.
             IntegrityError: The rows are not what was stored; nothing is appended to such a log.
+            ClosedError: The log is sealed.
         """
         for each in entries:
             if len(each) > MOST_BYTES:
@@ -115,6 +145,8 @@ class Log:
         edge = self._edge(tx, head)
         if not entries:
             return Batch(head.size, head.size, head.root, (), edge)
+        if not any(key.signs(head.size + len(entries)) for key in self._read_ring(tx, head.log)):
+            raise ClosedError(f"the log {self.origin} is sealed: nothing can be added to it")
         grown = edge.extended([leaf_hash(each) for each in entries])
         after = Head(head.log, grown.size, grown.root())
         rows.put_entries(tx, head.log, head.size, entries)
@@ -130,7 +162,7 @@ class Log:
         Only after the commit returned: if it raised, what is committed is unknown, and ``checkpoint``
         reads it. No database, no clock.
         """
-        return self._signed(batch.size, batch.root)
+        return self.signed(Checkpoint(self.origin, batch.size, batch.root))
 
     def proofs(self, batch: Batch) -> list[tuple[bytes, ...]]:
         """Return the inclusion path of each entry of ``batch`` in the tree of ``batch.size``."""
@@ -162,6 +194,7 @@ class Log:
     def head(self, tx: Transaction) -> Checkpoint:
         """Return size and root as the transaction sees them, unsigned."""
         head = self._head(tx)
+        self._read_ring(tx, head.log)
         return Checkpoint(self.origin, head.size, head.root)
 
     def checkpoint(self, tx: Transaction, size: int | None = None) -> str:
@@ -183,7 +216,14 @@ class Log:
             if row is None:
                 raise NotFoundError(f"this log has no checkpoint of size {size}")
             root, size = bytes(row["root"]), row["size"]
-        return self._signed(size, root) + cosigned.lines(tx, head.log, size)
+        self._read_ring(tx, head.log)
+        signed = self.signed(Checkpoint(self.origin, size, root))
+        return signed + cosigned.lines(tx, head.log, size)
+
+    def signed(self, committed: Checkpoint) -> str:
+        """Return the note of a checkpoint whose row is committed, by the keys that sign its size."""
+        signers = [key.signer for key in self._ring if key.signs(committed.size)]
+        return note.sign(committed.text(), signers)
 
     def shown(self, tx: Transaction) -> str:
         """Return the checkpoint that the public is shown: the newest that witnesses were asked about.
@@ -329,8 +369,12 @@ class Log:
     def _head(self, tx: Transaction) -> Head:
         return rows.find_head(tx, self.origin) or Head(0, 0, EMPTY_ROOT)
 
-    def _signed(self, size: int, root: bytes) -> str:
-        return note.sign(Checkpoint(self.origin, size, root).text(), [self.signer])
+    def _read_ring(self, tx: Transaction, number: int) -> Keyring:
+        """Return the keys, read again where another process changed them (or a change was undone)."""
+        version = keyring.version(tx, number)
+        if version != self._ring_version:
+            self._ring, self._ring_version = keyring.load(tx, number, self._signer_of), version
+        return self._ring
 
     def _edge(self, tx: Transaction, head: Head) -> Edge:
         """Return the edge of ``head``, from memory if it fits, else from the rows (rule 4)."""

@@ -23,6 +23,7 @@ from epilock.errors import (
     InconsistentError,
     InputError,
     LedgerError,
+    NoteError,
     NotFoundError,
     ProofError,
 )
@@ -102,7 +103,7 @@ class Monitor:
         """Step 1: return the checkpoint that the log shows, if it verifies."""
         try:
             self._note = self._source.read("checkpoint").decode()
-            return open_checkpoint(self._note, self._verifiers)[0]
+            return open_checkpoint(self._note, self._keys())[0]
         except UnicodeDecodeError:
             found.add("unsigned", "checkpoint", why="UTF-8")
         except (LedgerError, InputError, NotFoundError) as error:
@@ -140,6 +141,7 @@ class Monitor:
             self._accuse(text, size, root, said)
         self.seen.add(self._note)
         self._verified = (said, self._note)
+        self._check_keys(said, found)
 
     def _read_bundle(
         self, bundle: Tile, older: Sequence[tuple[Checkpoint, str]], found: Findings
@@ -185,6 +187,24 @@ class Monitor:
         tree.verify_consistency(size, said.size, root, said.root, path)
         self.seen.accuse(Conflict(text, self._note, root, tuple(path)))
 
+    def _keys(self) -> tuple[Verifier, ...]:
+        """Return the keys that were given, and those that the log announced while they signed it."""
+        learned = [Verifier.from_vkey(text) for text in self.seen.keys]
+        return (*self._verifiers, *(key for key in learned if key not in self._verifiers))
+
+    def _check_keys(self, said: Checkpoint, found: Findings) -> None:
+        """Learn what keys the log announced; check that those signed which must, and no other."""
+        due, ended = self._auditor.keys(said.size)
+        good = [text for text in due if _is_key_of(text, said.origin)]
+        self.seen.keys = list(dict.fromkeys((*self.seen.keys, *good)))
+        signed = {key.vkey for key in note.open_note(self._note, self._keys())[1]}
+        for text in due:
+            if text not in signed:
+                found.add("key-missing", f"key {text}")
+        for text in ended:
+            if text in signed:
+                found.add("key-ended", f"key {text}")
+
     # -- files -----------------------------------------------------------------------------------
 
     def _entries(self, bundle: Tile) -> list[bytes]:
@@ -217,6 +237,14 @@ class Monitor:
         hashes = tile.split(self._hashes(Tile(level, number, width)))
         at = first - number * WIDTH
         return tree.root(hashes[at : at + (1 << inner)])
+
+
+def _is_key_of(vkey: str, origin: str) -> bool:
+    """Tell whether a text that the log announced is a key of that name; a hostile one may be anything."""
+    try:
+        return Verifier.from_vkey(vkey).name == origin
+    except NoteError:
+        return False
 
 
 def _stated(note_text: str) -> Checkpoint:

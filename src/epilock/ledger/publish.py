@@ -85,13 +85,13 @@ def write(database: Database, log: Log, folder: Path) -> Checkpoint:
         ConflictError: Another process is writing there.
     """
     with folders.alone(folder) as files:
-        shown = files.shown(log.origin, [log.signer.verifier])
+        shown = files.shown(log.origin, log.verifiers)
         with database.read() as tx:
             log.check_at_start(tx, shown)
             signed = log.shown(tx)
             edge = log.edge(tx, shown.size)
             announced = regime.listing(tx, log)
-        said, _ = open_checkpoint(signed, [log.signer.verifier])
+        said, _ = open_checkpoint(signed, log.verifiers)
         if said.size < shown.size:
             return shown  # it was written before witnesses were asked; they follow
         for each in announced:
@@ -116,7 +116,7 @@ def compare(database: Database, log: Log, folder: Path) -> Iterator[Damage]:
         IntegrityError: The folder's checkpoint was not signed by this log.
     """
     files = PublishedFolder(folder)
-    shown = files.shown(log.origin, [log.signer.verifier])
+    shown = files.shown(log.origin, log.verifiers)
     needed = {*tiles.bundles_of(shown.size), *tiles.of_tree(shown.size)}
     paths = {each.path() for each in needed} if shown.size else set()
     there = {

@@ -23,10 +23,12 @@ class Seen:
     Attributes:
         notes: Signed notes; the newest 256, and always the first.
         conflicts: Pairs that cannot both be; none is ever forgotten.
+        keys: Keys that the log announced while an earlier one signed it, as vkeys.
     """
 
     notes: list[str] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
     def add(self, note: str) -> None:
         """Remember a checkpoint."""
@@ -44,6 +46,7 @@ class Seen:
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     checkpoints: list[str]
     conflicts: list[msgspec.Raw]
+    keys: list[str] = []
 
 
 def load(path: Path) -> Seen:
@@ -59,11 +62,14 @@ def load(path: Path) -> Seen:
             found = msgspec.json.decode(file.read(MOST_BYTES), type=_File)
     except msgspec.DecodeError as error:
         raise FileFormatError(f"{path.name} is not a monitor's memory: {error}") from None
-    return Seen(found.checkpoints, [parse(bytes(each)) for each in found.conflicts])
+    conflicts = [parse(bytes(each)) for each in found.conflicts]
+    return Seen(found.checkpoints, conflicts, found.keys)
 
 
 def save(seen: Seen, path: Path) -> None:
     """Write ``seen`` to ``path``."""
     conflicts = [msgspec.Raw(each.text().encode()) for each in seen.conflicts]
-    data = msgspec.json.format(msgspec.json.encode(_File(seen.notes, conflicts)), indent=1)
+    data = msgspec.json.format(
+        msgspec.json.encode(_File(seen.notes, conflicts, seen.keys)), indent=1
+    )
     durable.replace(path, data + b"\n")

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from epilock.errors import EntryError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import declared, destruction, imports, opening, records
+from epilock.ledger.audit import declared, destruction, imports, keys, opening, records
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
 from epilock.ledger.audit.told import Readers, Told, instant
@@ -26,6 +26,7 @@ from epilock.ledger.finding import Finding, Findings
 
 GRACE = timedelta(days=1)  # a day to carry out what is due, and to finish what was announced
 READERS: Readers = {
+    **keys.READERS,
     **declared.READERS,
     **records.READERS,
     **imports.READERS,
@@ -42,9 +43,21 @@ class Auditor:
 
     def read(self, index: int, said: e.Entry) -> None:
         """Take in the entry ``said``, which stands at ``index``."""
+        if self._told.sealed is not None:
+            self._told.bad("after-seal", f"entry {index}", index)
         reader = READERS.get(type(said))
         if reader is not None:
             reader(self._told, index, said)
+
+    def keys(self, size: int) -> tuple[list[str], list[str]]:
+        """Return the keys that must sign a tree of ``size``, and those that must not, as announced.
+
+        The key that a log begins with is announced by nobody: it is in neither, until it ends.
+        """
+        told = self._told
+        ended = [key for key, index in told.keys_ended.items() if index + 1 < size]
+        due = [key for key, index in told.keys.items() if index < size and key not in ended]
+        return due, ended
 
     def malformed(self, index: int, error: EntryError) -> None:
         """Take in that what stands at ``index`` is no entry."""

@@ -75,6 +75,9 @@ class Told:
         holds: Holds that were not released.
         orders: Orders that were not cancelled.
         grants: Grants by id.
+        keys: Keys of the log that were announced, with the index of the entry.
+        keys_ended: Keys of the log that ended, likewise.
+        sealed: Index of the entry that seals the log.
         imports: Imports by id.
     """
 
@@ -89,6 +92,9 @@ class Told:
         self.intents: dict[str, tuple[int, e.Destroy]] = {}
         self.replaced: dict[tuple[str, int], tuple[int, str]] = {}
         self.corrections: dict[tuple[str, int], int] = {}
+        self.keys: dict[str, int] = {}
+        self.keys_ended: dict[str, int] = {}
+        self.sealed: int | None = None
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
         self.grants: dict[str, ToldGrant] = {}

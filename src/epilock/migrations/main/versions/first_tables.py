@@ -309,6 +309,17 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "log_keys",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("vkey", sa.String(length=400), nullable=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log", "number"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "mandates",
         sa.Column("org", sa.String(length=31), nullable=False),
         sa.Column("mandate", sa.String(length=20), nullable=False),
