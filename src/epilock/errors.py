@@ -40,6 +40,7 @@ Rules kept in this file:
         ForgedError           a known key's signature fails
         PolicyError           too few cosignatures
         ProofError            a proof that does not lead to the root
+          AnchorProofError    an anchor that does not lead from the block to the root
         InconsistentError     two checkpoints that cannot both be
         AnchorError           an anchor outside: a chain, a time-stamping authority
           UnreachableError      it gives no usable answer now; try again
@@ -243,6 +244,10 @@ class PolicyError(LedgerError):
 
 class ProofError(LedgerError):
     """A proof that does not lead to the root."""
+
+
+class AnchorProofError(ProofError):
+    """An anchor's proof does not lead from the block's hash to the root; the message begins with its step."""
 
 
 class InconsistentError(LedgerError):

@@ -111,14 +111,25 @@ class TestCommands:
         anvil.kill()
         receipt, file = (tmp_path / f"kept/entry-0.{end}" for end in ("tlog-proof", "anchor"))
         key = epilock("ledger", "key")[1].strip()
-        assert epilock("verify", receipt, "--key", key)[0] == 0
-        asked = ("--block", block, "--contract", contract)
-        code, said, _ = epilock("anchor", "check", file, *asked, "--checkpoint", receipt)
+        asked = (
+            "verify",
+            receipt,
+            "--key",
+            key,
+            "--anchor",
+            file,
+            "--contract",
+            contract,
+            "--block",
+        )
+        code, said, _ = epilock(*asked, block)
         assert code == 0
-        assert said.startswith("VERIFIED\n  origin   localhost/epilock\n  size     1\n")
-        other = "0x" + "0" * 64
-        code, said, _ = epilock("anchor", "check", file, "--block", other, "--contract", contract)
-        assert (code, said.split(":")[0]) == (1, "NOT VERIFIED, anchor-block")
+        assert re.search(
+            r"^  8 anchor +held at block \d+, which says that it was made at 20", said, re.MULTILINE
+        )
+        code, said, _ = epilock(*asked, "0" * 64)
+        assert code == 1
+        assert said.startswith("NOT VERIFIED, step 8 (anchor), AnchorProofError: anchor-block: ")
 
     def test_the_background_does_it_too(self, epilock, env, anvil, home):
         anvil.fund(read_address(epilock("anchor", "account")[1].strip()))

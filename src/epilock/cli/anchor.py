@@ -1,6 +1,7 @@
-"""Commands that keep the log's roots on a chain, read them back, and check a proof without any chain.
+"""Commands that keep the log's roots on a chain and read them back.
 
-Which chain, which contract and how often are settings (``EPILOCK_ANCHOR_...``); ``check`` needs none of them.
+Which chain, which contract and how often are settings (``EPILOCK_ANCHOR_...``). What ``proof`` writes is
+checked by ``epilock verify --anchor``, without any of them.
 """
 
 import time
@@ -16,26 +17,17 @@ from epilock.assemble import INSTALLATION, Parts
 from epilock.cli.installation import At, Home, opened
 from epilock.errors import (
     AnchorRefusedError,
-    EpilockError,
-    FileFormatError,
     InconsistentError,
-    InputError,
     NotFoundError,
-    ProofError,
     StateError,
-    TooLargeError,
 )
-from epilock.ledger import checkpoint as checkpoints
-from epilock.ledger import note
-from epilock.ledger import proof as receipts
-from epilock.ledger.anchor import book, outbox, proof
-from epilock.ledger.anchor.account import Account, read_address, written
+from epilock.ledger.anchor import book, outbox
+from epilock.ledger.anchor.account import Account, written
 from epilock.ledger.anchor.book import Anchoring
 from epilock.ledger.anchor.chain import Chain
 from epilock.ledger.anchor.duty import Duty
 from epilock.ledger.anchor.outbox import Paid
 from epilock.ledger.anchor.place import OPEN, Stage
-from epilock.ledger.tree import HASH_BYTES
 
 app = typer.Typer(no_args_is_help=True, help="Roots of the log on a chain that others keep.")
 
@@ -168,38 +160,6 @@ def show_proof(
     )
 
 
-@app.command("check")
-def check(
-    file: Annotated[Path, typer.Argument(help="A .anchor file.")],
-    *,
-    block: Annotated[str, typer.Option(help="Hash of the block, from elsewhere than the log.")],
-    contract: Annotated[str, typer.Option(help="Address of the log's contract, likewise.")],
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="The checkpoint or .tlog-proof that it goes with; `epilock verify` checks that."
-        ),
-    ] = None,
-) -> None:
-    """Check an anchor offline, without any node: exit code 0 only if every step holds."""
-    given = _file(file)
-    block_hash, address = _hash(block), _address(contract)
-    try:
-        done = proof.verify(proof.parse(given), block_hash=block_hash, contract=address)
-        if checkpoint is not None:
-            origin, size, root = _claim(_file(checkpoint))
-            proof.check_checkpoint(done, origin, size, root)
-    except (ProofError, FileFormatError) as error:
-        print(f"NOT VERIFIED, {error}")
-        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
-    print("VERIFIED")
-    print(f"  origin   {done.origin}")
-    print(f"  size     {done.size}")
-    print(f"  root     {done.root.hex()}")
-    print(f"  contract {written(done.contract)}")
-    print(f"  block    {done.number}, which says that it was made at {done.at.isoformat()}")
-
-
 def _duty(parts: Parts) -> Duty:
     if parts.duty is None:
         raise StateError("no chain is set: set EPILOCK_ANCHOR_RPC to the address of a node")
@@ -281,47 +241,3 @@ def _coins(wei: int) -> str:
     """Return an amount in the chain's coin, to the wei."""
     whole, part = divmod(wei, WEI_IN_COIN)
     return f"{whole}.{part:018}".rstrip("0").rstrip(".") + " coins"
-
-
-def _claim(data: bytes) -> tuple[str, int, bytes]:
-    """Return origin, size and root that a checkpoint or a receipt claims; signatures are not checked.
-
-    Raises:
-        InputError: It is neither.
-    """
-    try:
-        is_receipt = data.startswith(receipts.FIRST_LINE.encode())
-        signed = receipts.read(data).checkpoint if is_receipt else data.decode()
-        said = checkpoints.parse(note.parse(signed)[0])
-    except (EpilockError, UnicodeDecodeError):
-        raise InputError("--checkpoint is neither a checkpoint nor a .tlog-proof") from None
-    return said.origin, said.size, said.root
-
-
-def _file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(receipts.MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > receipts.MOST_BYTES:
-        raise TooLargeError(f"{path} has more than {receipts.MOST_BYTES} bytes")
-    return data
-
-
-def _hash(text: str) -> bytes:
-    digits = text.removeprefix("0x")
-    try:
-        found = bytes.fromhex(digits)
-    except ValueError:
-        found = b""
-    if len(found) != HASH_BYTES or len(digits) != 2 * HASH_BYTES:
-        raise InputError("--block is a block's hash: 0x and 64 hexadecimal digits")
-    return found
-
-
-def _address(text: str) -> bytes:
-    try:
-        return read_address(text)
-    except ValueError as error:
-        raise InputError(f"--contract: {error}") from None

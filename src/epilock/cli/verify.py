@@ -6,7 +6,7 @@ group ``epilock verifier``, which hands out the verifier that stands alone. No i
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import msgspec
 import typer
@@ -16,6 +16,7 @@ from epilock.cli.failure import explain
 from epilock.cli.files import read_small
 from epilock.cli.files import write as write_file
 from epilock.errors import (
+    AnchorProofError,
     EntryError,
     EpilockError,
     FileFormatError,
@@ -23,6 +24,8 @@ from epilock.errors import (
     NoteError,
 )
 from epilock.ledger import checkpoint, conflict, entry, note, policy, proof
+from epilock.ledger.anchor import proof as anchors
+from epilock.ledger.anchor.account import read_address
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.note import Verifier
 from epilock.ledger.policy import Policy
@@ -38,6 +41,8 @@ from epilock.ledger.verify import (
     verify_leaf,
 )
 
+ANCHOR = "anchor"  # the step after the last, if an anchor was given
+
 app = typer.Typer(
     no_args_is_help=True, help="The verifier that stands alone: one file, no Epilock."
 )
@@ -49,6 +54,17 @@ Keys = Annotated[
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", help="A C2SP tlog-policy: logs, witnesses and how many of them."),
+]
+AnchorFile = Annotated[
+    Path | None,
+    typer.Option("--anchor", help="The .anchor file: that a chain held this root. With --block."),
+]
+Block = Annotated[
+    str | None, typer.Option("--block", help="Hash of the anchor's block, from any explorer.")
+]
+Contract = Annotated[
+    str | None,
+    typer.Option("--contract", help="Address of the log's contract, as it publishes it."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -67,6 +83,9 @@ def verify(
         str | None,
         typer.Option("--leaf-hash", help="Its RFC 6962 leaf hash instead, 64 hex digits."),
     ] = None,
+    anchor: AnchorFile = None,
+    block: Block = None,
+    contract: Contract = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a file offline, by what it contains: exit code 0 only if every step holds."""
@@ -76,7 +95,8 @@ def verify(
         raise InputError("give --entry or --leaf-hash, not both")
     keys = read_keys(key)
     given = None if entry_file is None else read_small(entry_file)
-    hashed = None if leaf is None else _hash(leaf)
+    hashed = None if leaf is None else _hash(leaf, "--leaf-hash")
+    held = None if anchor is None else _Anchor(read_small(anchor), *_block(block, contract))
     data = read_small(file)
     rule = None if policy_file is None else read_small(policy_file)
     kind = "file"
@@ -85,7 +105,13 @@ def verify(
         kind = _kind(data)
         if kind != "inclusion" and (given is not None or hashed is not None):
             raise InputError(f"an entry belongs to a .tlog-proof; {file} is none")
+        if kind == "misbehaviour" and held is not None:
+            raise InputError(
+                f"an anchor belongs to a .tlog-proof or a checkpoint; {file} is neither"
+            )
         told = CHECKS[kind](data, keys, trust, given, hashed)
+        if held is not None:
+            told |= _anchored(held, told)
     except EpilockError as error:
         fail(error, kind, as_json=as_json)
     _print(kind, told, as_json=as_json)
@@ -171,14 +197,44 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
-def _hash(text: str) -> bytes:
+def _hash(text: str, option: str) -> bytes:
     try:
         data = bytes.fromhex(text)
     except ValueError:
         data = b""
     if len(data) != HASH_BYTES or len(text) != 2 * HASH_BYTES:
-        raise InputError("--leaf-hash is 64 hex digits")
+        raise InputError(f"{option} is 64 hex digits")
     return data
+
+
+class _Anchor(NamedTuple):
+    """What ``--anchor``, ``--block`` and ``--contract`` gave."""
+
+    file: bytes
+    block_hash: bytes
+    contract: bytes
+
+
+def _block(block: str | None, contract: str | None) -> tuple[bytes, bytes]:
+    if block is None or contract is None:
+        raise InputError("--anchor needs --block and --contract, from elsewhere than the log")
+    try:
+        return _hash(block.removeprefix("0x"), "--block"), read_address(contract)
+    except ValueError as error:
+        raise InputError(f"--contract: {error}") from None
+
+
+def _anchored(held: _Anchor, told: dict[str, Any]) -> dict[str, Any]:
+    """Return what an anchor shows of the checkpoint in ``told``: step 8."""
+    done = anchors.verify(
+        anchors.parse(held.file), block_hash=held.block_hash, contract=held.contract
+    )
+    anchors.check_checkpoint(done, told["origin"], told["size"], bytes.fromhex(told["root"]))
+    line = f"held at block {done.number}, which says that it was made at {done.at.isoformat()}"
+    return {
+        "anchor": {"block": done.number, "at": done.at.isoformat()},
+        "lines": told["lines"] | {ANCHOR: line},
+    }  # fmt: skip
 
 
 def _kind(data: bytes) -> str:
@@ -287,6 +343,8 @@ def fail(error: EpilockError, kind: str, *, as_json: bool) -> NoReturn:
     step, name = failed_step(error), type(error).__name__
     number = [*STEPS].index(step) + 1
     step = kind if number == SHOWN else step
+    if isinstance(error, AnchorProofError):
+        number, step = SHOWN + 1, ANCHOR
     if as_json:
         print_json(
             {"ok": False, "kind": kind, "number": number, "step": step, "error": name,
@@ -306,6 +364,8 @@ def _print(kind: str, told: dict[str, Any], *, as_json: bool) -> None:
     for number, step in enumerate([*[*STEPS][:-1], kind], 1):
         if step in lines and (number < SHOWN or kind != "checkpoint"):
             print(f"  {number} {step:12} {plain(lines[step])}")
+    if ANCHOR in lines:
+        print(f"  {SHOWN + 1} {ANCHOR:12} {plain(lines[ANCHOR])}")
     if "entry" not in told:
         return
     said = told["entry"]

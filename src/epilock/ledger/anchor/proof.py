@@ -5,11 +5,11 @@ any explorer, node or newspaper, and the address of the contract, published besi
 steps, in this order:
 
 1. ``anchor-file``: it is a ``.anchor`` file (``FileFormatError``; ``TooLargeError`` beyond 256 KiB).
-2. ``anchor-block``: its header has the hash that was given (``ProofError``).
+2. ``anchor-block``: its header has the hash that was given (``AnchorProofError``).
 3. ``anchor-contract``: under that header's state root there is an account at the contract's address, and
-   its code is the one shipped here, which never changes a root (``ProofError``).
-4. ``anchor-root``: in that account's storage, ``roots[SHA-256(origin)][size]`` is the root (``ProofError``).
-5. ``anchor-checkpoint``: origin, size and root are those of the receipt's checkpoint (``ProofError``).
+   its code is the one shipped here, which never changes a root (``AnchorProofError``).
+4. ``anchor-root``: in that account's storage, ``roots[SHA-256(origin)][size]`` is the root (``AnchorProofError``).
+5. ``anchor-checkpoint``: origin, size and root are those of the receipt's checkpoint (``AnchorProofError``).
 
 The file is JSON: ``format``, ``origin``, ``size``, ``root``, ``contract``, ``header``, ``account`` and ``storage``
 (lists of trie nodes, root first); bytes are hexadecimal in lower case after ``0x``. Python's standard
@@ -23,7 +23,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from epilock.errors import FileFormatError, ProofError, TooLargeError
+from epilock.errors import AnchorProofError, FileFormatError, ProofError, TooLargeError
 from epilock.ledger.anchor import rlp
 from epilock.ledger.anchor.keccak import HASH_BYTES, keccak256
 from epilock.ledger.anchor.trie import value_at
@@ -154,20 +154,20 @@ def verify(
         codes: Keccak-256 of each code that the account may have.
 
     Raises:
-        ProofError: A step fails; the message begins with its name.
+        AnchorProofError: A step fails; the message begins with its name.
     """
     if keccak256(found.header) != block_hash:  # 2
-        raise ProofError("anchor-block: the header does not have the hash that was given")
+        raise AnchorProofError("anchor-block: the header does not have the hash that was given")
     state_root, number, seconds = _header(found.header)
     if found.contract != contract:  # 3
-        raise ProofError("anchor-contract: the proof is about another contract")
+        raise AnchorProofError("anchor-contract: the proof is about another contract")
     storage_root, code_hash = _account(state_root, found)
     if code_hash not in codes:
-        raise ProofError("anchor-contract: the code at that address is not a log's contract")
+        raise AnchorProofError("anchor-contract: the code at that address is not a log's contract")
     slot = root_slot(found.origin, found.size)  # 4
     held = _at("anchor-root", storage_root, slot, found.storage)
     if held != rlp.encode(found.root.lstrip(b"\0")):  # storage holds numbers
-        raise ProofError("anchor-root: the contract holds another root for this log and size")
+        raise AnchorProofError("anchor-root: the contract holds another root for this log and size")
     return Anchored(
         origin=found.origin, size=found.size, root=found.root, contract=contract, number=number,
         at=datetime.fromtimestamp(seconds, UTC),
@@ -178,10 +178,10 @@ def check_checkpoint(done: Anchored, origin: str, size: int, root: bytes) -> Non
     """Return if ``done`` is about this checkpoint: step 5.
 
     Raises:
-        ProofError: It is about another one.
+        AnchorProofError: It is about another one.
     """
     if (done.origin, done.size, done.root) != (origin, size, root):
-        raise ProofError("anchor-checkpoint: the anchor is not of this receipt's checkpoint")
+        raise AnchorProofError("anchor-checkpoint: the anchor is not of this receipt's checkpoint")
 
 
 def _header(data: bytes) -> tuple[bytes, int, int]:
@@ -189,14 +189,14 @@ def _header(data: bytes) -> tuple[bytes, int, int]:
     try:
         fields = rlp.decode(data)
     except ValueError as error:
-        raise ProofError(f"anchor-block: the header is not RLP: {error}") from None
+        raise AnchorProofError(f"anchor-block: the header is not RLP: {error}") from None
     if not isinstance(fields, list) or len(fields) < _LEAST_FIELDS:
-        raise ProofError("anchor-block: a header has at least 15 fields")
+        raise AnchorProofError("anchor-block: a header has at least 15 fields")
     root, number, seconds = fields[_STATE_ROOT], fields[_NUMBER], fields[_TIMESTAMP]
     if not (isinstance(root, bytes) and isinstance(number, bytes) and isinstance(seconds, bytes)):
-        raise ProofError("anchor-block: a field of the header is a list")
+        raise AnchorProofError("anchor-block: a field of the header is a list")
     if len(root) != HASH_BYTES or len(number) > 8 or len(seconds) > 4:  # noqa: PLR2004 - 32 bits of seconds last until 2106
-        raise ProofError("anchor-block: a field of the header has another length")
+        raise AnchorProofError("anchor-block: a field of the header has another length")
     return root, int.from_bytes(number, "big"), int.from_bytes(seconds, "big")
 
 
@@ -206,12 +206,12 @@ def _account(state_root: bytes, found: AnchorProof) -> tuple[bytes, bytes]:
     try:
         fields = rlp.decode(data)
     except ValueError as error:
-        raise ProofError(f"anchor-contract: the account is not RLP: {error}") from None
+        raise AnchorProofError(f"anchor-contract: the account is not RLP: {error}") from None
     if not isinstance(fields, list) or len(fields) != _ACCOUNT_FIELDS:
-        raise ProofError("anchor-contract: an account has 4 fields")
+        raise AnchorProofError("anchor-contract: an account has 4 fields")
     storage, code = fields[_STORAGE_ROOT], fields[_CODE_HASH]
     if not isinstance(storage, bytes) or not isinstance(code, bytes):
-        raise ProofError("anchor-contract: a field of the account is a list")
+        raise AnchorProofError("anchor-contract: a field of the account is a list")
     return storage, code
 
 
@@ -219,7 +219,7 @@ def _at(step: str, root: bytes, key: bytes, nodes: tuple[bytes, ...]) -> bytes:
     try:
         return value_at(root, key, nodes)
     except ProofError as error:
-        raise ProofError(f"{step}: {error}") from None
+        raise AnchorProofError(f"{step}: {error}") from None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
