@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from epilock import settings
 from epilock.assemble import found
 from epilock.cli import ledger as commands
+from epilock.cli import monitor as watching
 from epilock.cli import verify as checks
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
@@ -32,7 +33,7 @@ def run():
     """Run a command as the program does; return exit code and output."""
     app = typer.Typer()
     app.command("verify")(checks.verify)
-    app.command("monitor")(commands.monitor)
+    app.command("monitor")(watching.monitor)
     app.add_typer(commands.app, name="ledger")
 
     def run(*words):

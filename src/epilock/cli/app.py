@@ -10,6 +10,7 @@ from epilock.cli import (
     intake,
     ledger,
     mirror,
+    monitor,
     operation,
     point,
     policy,
@@ -30,7 +31,7 @@ app.command()(operation.init)
 app.command()(operation.serve)
 app.command()(operation.check)
 app.command()(verify.verify)
-app.command()(ledger.monitor)
+app.command()(monitor.monitor)
 app.command()(mirror.mirror)
 app.add_typer(standard.app, name="standard")
 app.add_typer(registers.organisation, name="organisation")

@@ -1,60 +1,18 @@
-"""Commands about the ledger: watch a log (without an installation), show what ours holds, export it.
-
-``monitor`` stands at the top level; ``app`` is the group ``epilock ledger``.
-"""
+"""Commands about this installation's ledger: show what it holds, export it, compare what was exported."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
-from epilock.cli.installation import At, Home, clock, opened
-from epilock.cli.verify import AsJson, Keys, consistency, plain, print_json, read_keys
-from epilock.errors import InputError
-from epilock.ledger import publish, seen
-from epilock.ledger.audit import StandardRules
-from epilock.ledger.finding import Finding
-from epilock.ledger.monitor import Monitor, Report
+from epilock.cli.installation import Home, opened
+from epilock.cli.verify import consistency
+from epilock.ledger import publish
 from epilock.ledger.notation import base64_text
-from epilock.ledger.source import open_source
-from epilock.standard import load
 
 app = typer.Typer(no_args_is_help=True, help="The transparency log of this installation.")
 
 app.command("consistency")(consistency)
-
-
-def monitor(
-    *,
-    log: Annotated[str, typer.Option(help="A folder, or an address that begins with https://.")],
-    key: Keys = None,
-    state: Annotated[
-        Path | None, typer.Option(help="File that remembers the checkpoints seen before.")
-    ] = None,
-    standard: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of another version of the standard. Repeatable."),
-    ] = None,
-    as_json: AsJson = False,
-    now: At = None,
-) -> None:
-    """Read a whole log as a stranger: exit code 0 only if nothing is wrong, overdue or contradictory."""
-    if not key:
-        raise InputError("give the log's --key, had from elsewhere than the log itself")
-    instant = clock(now)
-    rules = StandardRules([load(), *(load(folder) for folder in standard or ())])
-    remembered = seen.Seen() if state is None else seen.load(state)
-    watch = Monitor(open_source(log), read_keys(key), rules, remembered)
-    report = watch.round(instant)
-    if state is not None:
-        seen.save(watch.seen, state)
-    if as_json:
-        print_json(_reported(report))
-    else:
-        _print_report(report)
-    if report.findings:
-        raise typer.Exit(1)
 
 
 @app.command("key")
@@ -128,35 +86,3 @@ def check(
     if found:
         raise typer.Exit(1)
     print(f"{folder} is what the database makes of it")
-
-
-def _reported(report: Report) -> dict[str, Any]:
-    said = report.checkpoint
-    return {
-        "origin": None if said is None else said.origin,
-        "size": report.size,
-        "root": None if said is None else said.root.hex(),
-        "findings": [_finding(each) for each in report.findings],
-        "conflicts": [msgspec.json.decode(each.text()) for each in report.conflicts],
-    }
-
-
-def _finding(found: Finding) -> dict[str, Any]:
-    return {
-        "severity": found.severity, "kind": found.kind, "about": found.about, "index": found.index,
-        "count": found.count, "detail": found.detail.as_dict(),
-    }  # fmt: skip
-
-
-def _print_report(report: Report) -> None:
-    said = report.checkpoint
-    name = "a log whose checkpoint does not verify" if said is None else said.origin
-    print(f"{name}: {report.size} entries read and hashed to the signed root")
-    for each in report.findings:
-        where = "" if each.index is None else f", entry {each.index}"
-        often = "" if each.count == 1 else f" ({each.count} times)"
-        print(f"{each.severity:8} {each.kind}: {plain(each.about)}{where}{often}")
-        print(f"         {plain(each.detail.zh)}")
-        print(f"         {plain(each.detail.en)}")
-    if not report.findings:
-        print("nothing is wrong, overdue or contradictory")

@@ -31,6 +31,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "unreadable": Kind(CRITICAL, "检查点所需的文件无法读取：{why}", "a file that the checkpoint needs cannot be read: {why}"),
     "inconsistent": Kind(CRITICAL, "两个已签名的检查点互相矛盾（条数 {old} 与 {new}）", "two signed checkpoints cannot both be (sizes {old} and {new})"),
     "shrunk": Kind(WARNING, "日志现在出示 {new} 条，而此前出示过 {old} 条", "the log shows {new} entries, and showed {old} before"),
+    "ahead": Kind(WARNING, "该处出示 {new} 条，而日志只出示 {old} 条：稍有延迟，或被扣留", "this place shows {new} entries, and the log {old}: it is a moment behind, or keeps them back"),
+    "elsewhere-unsigned": Kind(WARNING, "该处出示的内容无法验证：{why}", "what this place shows does not verify: {why}"),
     "root": Kind(CRITICAL, "公布的 {size} 条记录算不出检查点的根", "the {size} published entries do not have the checkpoint's root"),
     "tile": Kind(CRITICAL, "公布的散列块与记录不符", "a published tile does not fit the entries"),
     "malformed": Kind(CRITICAL, "不是已知类型的规范记录：{why}", "not a canonical entry of a known type: {why}"),

@@ -7,6 +7,8 @@ Steps of one round; each names what it finds (``finding``) and goes on where tha
 3. The entries that are new are read, decoded, audited and hashed; the tiles are compared. Where the
    growing tree passes the size of an earlier checkpoint, it has that checkpoint's root.
 4. The tree has the checkpoint's root. Only now is the checkpoint remembered as seen.
+5. What others were shown of this log (mirrors, witnesses, the receipts of residents: ``hear``) is compared
+   with what was read. Who shows two people two logs is caught as soon as one of them tells.
 
 Two checkpoints that cannot both be are kept with the hashes that show it: see ``conflict``.
 
@@ -75,7 +77,23 @@ class Monitor:
         self._source = source
         self._verifiers = tuple(verifiers)
         self._rules = rules
+        self._heard: dict[str, str] = {}
+        self._missed: dict[str, Exception] = {}
         self._start()
+
+    def hear(self, where: str, signed: str) -> None:
+        """Take in a checkpoint of this log that is shown at ``where``; the next round compares it.
+
+        Raises:
+            NoteError, ForgedError: It is no checkpoint that this log signed.
+        """
+        open_checkpoint(signed, self._keys())
+        self._heard[where] = signed
+        self._missed.pop(where, None)
+
+    def miss(self, where: str, error: Exception) -> None:
+        """Take in that nothing of this log could be heard at ``where``; the next round says so."""
+        self._missed[where] = error
 
     def round(self, now: datetime) -> Report:
         """Read what is new, and return what is wrong at ``now``."""
@@ -90,6 +108,8 @@ class Monitor:
         for conflict in self.seen.conflicts:
             old, new = _stated(conflict.older).size, _stated(conflict.newer).size
             found.add("inconsistent", f"checkpoints of {old} and {new}", old=old, new=new)
+        for where, why in self._missed.items():
+            found.add("elsewhere-unsigned", where, why=why)
         found.take(self._auditor.conclude(now))
         return Report(said, self._edge.size, found.all(), list(self.seen.conflicts))
 
@@ -142,6 +162,23 @@ class Monitor:
         self.seen.add(self._note)
         self._verified = (said, self._note)
         self._check_keys(said, found)
+        self._compare_heard(said, found)
+
+    def _compare_heard(self, said: Checkpoint, found: Findings) -> None:
+        """Step 5."""
+        for where, text in self._heard.items():
+            other = _stated(text)
+            if other.origin != said.origin:
+                continue
+            if other.size > said.size:
+                found.add("ahead", where, old=said.size, new=other.size)
+                self.seen.add(text)
+                continue
+            root = tree.span_root(0, other.size, self._node)
+            if root != other.root and other.size == said.size:
+                self.seen.accuse(Conflict(text, self._note))
+            elif root != other.root:
+                self._accuse(text, other.size, root, said)
 
     def _read_bundle(
         self, bundle: Tile, older: Sequence[tuple[Checkpoint, str]], found: Findings
