@@ -16,9 +16,10 @@ import hashlib
 import hmac
 import os
 from base64 import b32encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,10 @@ class Transaction:
         """
         row = self.get(table, lock=True, **key)
         row.update(values)
-        stored = dict(row)
+        stored = [_stored(table.columns[name], row[name]) for name in row]
         if "mac" in table.columns:
-            stored["mac"] = self._mac_of(table, row)
-        self.conn.execute(sa.update(table).where(*_match(table, key)).values(stored))
+            stored.append(self.mac(table, stored))
+        self._run(_update_text(table, tuple(key)), [*stored, *_stored_key(table, key)])
         return row
 
     def delete(self, table: sa.Table, /, **key: Any) -> int:
@@ -200,8 +201,44 @@ class Transaction:
 
     def find(self, table: sa.Table, /, *, lock: bool = False, **key: Any) -> dict[str, Any] | None:
         """Return one row by ``key`` or None, its MAC checked."""
-        rows = self.all(table, *_match(table, key), limit=1, lock=lock)
+        rows = self.rows(table, lock=lock, limit=1, **key)
         return rows[0] if rows else None
+
+    def rows(
+        self, table: sa.Table, /, *, lock: bool = False, limit: int | None = None, **key: Any
+    ) -> list[dict[str, Any]]:
+        """Return the rows whose columns equal ``key`` (none of it None), as ``all`` does.
+
+        The text of such a query is made once: building it anew costs five times what running it does,
+        and there are some ten of them in each batch of submissions.
+        """
+        text = _select_text(table, tuple(key)) + ("" if limit is None else f" LIMIT {limit:d}")
+        if lock and self.conn.dialect.name == "postgresql":
+            text += " FOR UPDATE"  # SQLite has locked the whole database already
+        readers = _readers(table)
+        found = []
+        for raw in self._run(text, _stored_key(table, key)):
+            row = {
+                c.name: value if read is None or value is None else read(value)
+                for c, read, value in zip(table.columns, readers, raw, strict=True)
+            }
+            found.append(self._proved(table, row))
+        return found
+
+    def _run(self, text: str, values: Sequence[Any]) -> sa.CursorResult[Any]:
+        """Run a statement by the driver alone."""
+        if self.conn.dialect.name == "postgresql":
+            text = text.replace("?", "%s")
+        return self.conn.exec_driver_sql(text, tuple(values))
+
+    def _proved(self, table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
+        """Return ``row`` without its MAC, which was checked."""
+        if "mac" in table.columns:
+            mac = row.pop("mac")
+            if not hmac.compare_digest(self._mac_of(table, row), bytes(mac)):
+                key = ", ".join(f"{c.name}={row[c.name]}" for c in table.primary_key.columns)
+                raise TamperedError(f"{table.name} ({key}) was changed past this program")
+        return row
 
     def all(
         self,
@@ -222,14 +259,39 @@ class Transaction:
             query = query.limit(limit)
         if lock:
             query = query.with_for_update()
-        found = [dict(row) for row in self.conn.execute(query).mappings()]
-        if "mac" in table.columns:
-            for row in found:
-                mac = row.pop("mac")
-                if not hmac.compare_digest(self._mac_of(table, row), bytes(mac)):
-                    key = ", ".join(f"{c.name}={row[c.name]}" for c in table.primary_key.columns)
-                    raise TamperedError(f"{table.name} ({key}) was changed past this program")
-        return found
+        return [self._proved(table, dict(row)) for row in self.conn.execute(query).mappings()]
+
+
+@lru_cache(maxsize=1024)
+def _select_text(table: sa.Table, names: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{c.name}"' for c in table.columns)
+    return f"SELECT {columns} FROM {table.name} WHERE {_where_text(names)}"
+
+
+@lru_cache(maxsize=1024)
+def _update_text(table: sa.Table, names: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{c.name}" = ?' for c in table.columns)
+    return f"UPDATE {table.name} SET {columns} WHERE {_where_text(names)}"
+
+
+def _where_text(names: tuple[str, ...]) -> str:
+    return " AND ".join(f'"{name}" = ?' for name in names)
+
+
+def _stored_key(table: sa.Table, key: Mapping[str, Any]) -> list[Any]:
+    return [_stored(table.columns[name], value) for name, value in key.items()]
+
+
+@lru_cache(maxsize=256)
+def _readers(table: sa.Table) -> tuple[Callable[[Any], Any] | None, ...]:
+    """Return for each column what makes a value of what the driver gives, or None if that is it."""
+    return tuple(_reader(c.type) for c in table.columns)
+
+
+def _reader(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    if isinstance(kind, Instant | Json):
+        return lambda stored: kind.process_result_value(stored, None)
+    return bool if isinstance(kind, sa.Boolean) else None  # SQLite keeps 0 and 1
 
 
 def _match(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

@@ -222,8 +222,8 @@ def of_emergency(tx: Transaction, org: str, emergency: str) -> list[Bucket]:
 
 def part_states(tx: Transaction, org: str, bucket: int, *, lock: bool = False) -> Mapping[str, str]:
     """Return the state of each part of the bucket; with ``lock`` they stay until the transaction ends."""
-    where = (bucket_parts.c.org == org, bucket_parts.c.bucket == bucket)
-    return {r["part"]: r["state"] for r in tx.all(bucket_parts, *where, lock=lock)}
+    rows = tx.rows(bucket_parts, lock=lock, org=org, bucket=bucket)
+    return {r["part"]: r["state"] for r in rows}
 
 
 def check_open(states: Mapping[str, str], name: str, parts: Collection[str] = ()) -> None:
@@ -330,8 +330,8 @@ def open_leases(tx: Transaction, bucket: Bucket, *, now: datetime) -> list[str]:
 
 
 def _find(tx: Transaction, org: str, name: str) -> Bucket | None:
-    rows = tx.all(buckets, buckets.c.org == org, buckets.c.name == name)
-    return _bucket(tx, rows[0]) if rows else None
+    row = tx.find(buckets, org=org, name=name)
+    return None if row is None else _bucket(tx, row)
 
 
 def _writable(found: Bucket | None, authority: str, parts: Sequence[str]) -> Bucket | None:
