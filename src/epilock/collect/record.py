@@ -80,6 +80,7 @@ class _Sealed(NamedTuple):
     place: int  # in the batch
     accepted: Accepted
     receipt: bytes
+    handle: bytes
     bucket: Bucket
     n: int
     entry: bytes
@@ -89,13 +90,31 @@ class _Sealed(NamedTuple):
     commitment_key: bytes
 
 
-class _Known(NamedTuple):
-    """What one transaction has looked up already."""
+_Place = tuple[str, str, str, date]  # organisation, emergency, circumstance, day
 
-    points: dict[tuple[str, str], int | None]  # version of the notice in force; None: closed
-    buckets: dict[tuple[str, str], tuple[Bucket, bytes] | None]  # with the tag key
-    handles: dict[tuple[str, int], frozenset[bytes]]  # of the batch, stored before, by bucket
-    sealed: set[bytes]  # receipts that this transaction stores
+
+class _Known(NamedTuple):
+    """What one transaction has looked up already.
+
+    Attributes:
+        today: The calendar day in China.
+        wanted: Handles of the whole batch.
+        points: Version of each point's notice in force; None: the point has closed.
+        buckets: Buckets with their tag keys; None: there is none.
+        handles: Those of ``wanted`` that were stored before, by organisation and bucket.
+        sealed: Receipts that this transaction stores.
+    """
+
+    today: date
+    wanted: Sequence[bytes]
+    points: dict[tuple[str, str], int | None]
+    buckets: dict[_Place, tuple[Bucket, bytes] | None]
+    handles: dict[tuple[str, int], frozenset[bytes]]
+    sealed: set[bytes]
+
+
+def _known(now: datetime, wanted: Sequence[bytes] = ()) -> _Known:
+    return _Known(now.astimezone(CHINA).date(), wanted, {}, {}, {}, set())
 
 
 class _ChangedError(Exception):
@@ -171,7 +190,8 @@ class Keeper:
         """
         self._forget_lost_leases(tx)
         try:
-            item = self._seal(tx, _Known({}, {}, {}, set()), 0, accepted, receipt, b"", now)
+            handle = vault.handle_of(receipt)
+            item = self._seal(tx, _known(now), 0, accepted, receipt, handle, b"", now)
             batch = self._log.append(tx, [item.entry], now=now)
             self._keep(tx, [item], batch.first, now)
         except BaseException:
@@ -192,22 +212,25 @@ class Keeper:
         answers: dict[int, Stored | Exception],
         now: datetime,
     ) -> tuple[list[_Sealed], Batch | None]:
-        known = _Known({}, {}, {}, set())
         receipts = [self.receipt_of(accepted) for accepted in batch]
+        handles = [vault.handle_of(receipt) for receipt in receipts]
+        known = _known(now, handles)
         sealed: list[_Sealed] = []
-        twins: list[tuple[int, Accepted, bytes, bytes]] = []
-        for place, (accepted, receipt) in enumerate(zip(batch, receipts, strict=True)):
+        twins: list[tuple[int, Accepted, bytes, bytes, bytes]] = []
+        for place, (accepted, receipt, handle) in enumerate(
+            zip(batch, receipts, handles, strict=True)
+        ):
             digest = self._digest(accepted)
             if receipt in known.sealed:  # repeated within the batch: answered after the append
-                twins.append((place, accepted, receipt, digest))
+                twins.append((place, accepted, receipt, handle, digest))
                 continue
             try:
                 self._check_current(tx, known, accepted.form)
-                found = self._find(tx, known, accepted.form, receipt, receipts, now)
+                found = self._find(tx, known, accepted.form, handle, now)
                 if found is not None:
                     answers[place] = self._again(tx, found, receipt, digest)
                     continue
-                item = self._seal(tx, known, place, accepted, receipt, digest, now)
+                item = self._seal(tx, known, place, accepted, receipt, handle, digest, now)
             except EpilockError as error:
                 answers[place] = error
                 continue
@@ -220,8 +243,8 @@ class Keeper:
             self._check_unchanged(tx, known)
         self._keep(tx, sealed, committed.first, now)
         known.handles.clear()
-        for place, accepted, receipt, digest in twins:
-            found = self._find(tx, known, accepted.form, receipt, receipts, now)
+        for place, accepted, receipt, handle, digest in twins:
+            found = self._find(tx, known, accepted.form, handle, now)
             try:
                 answers[place] = self._again(tx, _there(found), receipt, digest)
             except EpilockError as error:
@@ -255,29 +278,21 @@ class Keeper:
                 "please read it and authorise again"
             )
 
-    def _find(  # noqa: PLR0917 - on the hot path, by position
-        self,
-        tx: Transaction,
-        known: _Known,
-        form: Form,
-        receipt: bytes,
-        receipts: Sequence[bytes],
-        now: datetime,
+    def _find(
+        self, tx: Transaction, known: _Known, form: Form, handle: bytes, now: datetime
     ) -> tuple[Bucket, vault.Record] | None:
-        """Return the record that was stored for ``receipt`` today or yesterday, or None.
+        """Return the record with ``handle`` that was stored today or yesterday, or None.
 
         A form page lives shorter than a day, so that a repetition reaches back one midnight at most.
         """
-        today = now.astimezone(CHINA).date()
-        handle = vault.handle_of(receipt)
-        for day in (today, today - _DAY):
-            bucket = self._bucket(tx, known, form, day, make=day == today, now=now)
-            if bucket is None:
+        for day in (known.today, known.today - _DAY):
+            found = self._bucket(tx, known, form, day, now)
+            if found is None:
                 continue
+            bucket = found[0]
             place = (bucket.org, bucket.id)
             if place not in known.handles:
-                wanted = [vault.handle_of(r) for r in receipts]
-                known.handles[place] = vault.known_handles(tx, *place, wanted)
+                known.handles[place] = vault.known_handles(tx, *place, known.wanted)
             if handle in known.handles[place]:
                 record = vault.find_handle(tx, *place, handle)
                 if record is not None:
@@ -299,27 +314,27 @@ class Keeper:
         )  # fmt: skip
 
     def _bucket(
-        self, tx: Transaction, known: _Known, form: Form, day: date, *, make: bool, now: datetime
-    ) -> Bucket | None:
+        self, tx: Transaction, known: _Known, form: Form, day: date, now: datetime
+    ) -> tuple[Bucket, bytes] | None:
+        """Return the bucket of ``day`` and its tag key; today's is made, of another there may be none."""
         point = form.point
-        name = buckets.name_of(point.org, point.emergency, point.circumstance, day)
-        key = (point.org, name)
+        key = (point.org, point.emergency, point.circumstance, day)
         if key in known.buckets:
-            place = known.buckets[key]
-            return None if place is None else place[0]
-        if make:
+            return known.buckets[key]
+        if day == known.today:
             bucket = buckets.ensure(
                 tx, self._log, self._keys, self._standard, org=point.org, authority=point.authority,
                 emergency=point.emergency, circumstance=point.circumstance, day=day, now=now,
             )  # fmt: skip
         else:
             try:
-                bucket = buckets.load_by_name(tx, point.org, name)
+                bucket = buckets.load_by_name(tx, point.org, buckets.name_of(*key))
             except NotFoundError:
                 known.buckets[key] = None
                 return None
-        known.buckets[key] = (bucket, self._keys.tag_key(point.org, point.emergency))
-        return bucket
+        found = (bucket, self._keys.tag_key(point.org, point.emergency))
+        known.buckets[key] = found
+        return found
 
     def _seal(  # noqa: PLR0917 - on the hot path, by position
         self,
@@ -328,13 +343,15 @@ class Keeper:
         place: int,
         accepted: Accepted,
         receipt: bytes,
+        handle: bytes,
         digest: bytes,
         now: datetime,
     ) -> _Sealed:
         form, org = accepted.form, accepted.form.point.org
-        bucket = self._bucket(tx, known, form, now.astimezone(CHINA).date(), make=True, now=now)
-        if bucket is None:
+        found = self._bucket(tx, known, form, known.today, now)
+        if found is None:
             raise NotFoundError("the bucket of today could not be made")
+        bucket, tag_key = found
         if bucket.live != bucket.parts and not set(bucket.live).issuperset(accepted.parts):
             raise ClosedError(
                 "what was collected here today is being destroyed; come back tomorrow: nothing was stored"
@@ -343,9 +360,8 @@ class Keeper:
         sealer = self._sealer(tx, bucket, now)
         n = sealer.take()
         sealed = sealer.seal(n, accepted.parts)
-        tag_key = self._tag_key(known, org, bucket)
         return _Sealed(
-            place, accepted, receipt, bucket, n,
+            place, accepted, receipt, handle, bucket, n,
             self._collecting(form, bucket, tuple(sorted(accepted.parts)))(
                 n, sealed.commitment.hex()
             ),
@@ -355,10 +371,6 @@ class Keeper:
             ),
             digest, sealed.commitment_key,
         )  # fmt: skip
-
-    def _tag_key(self, known: _Known, org: str, bucket: Bucket) -> bytes:
-        place = known.buckets[org, bucket.name]
-        return self._keys.tag_key(org, bucket.emergency) if place is None else place[1]
 
     def _collecting(
         self, form: Form, bucket: Bucket, parts: tuple[str, ...]
@@ -397,7 +409,7 @@ class Keeper:
             vault.record_row(
                 org=item.bucket.org, bucket=item.bucket.id, n=item.n,
                 point=item.accepted.form.point.point, entry_index=index,
-                handle=vault.handle_of(item.receipt), notice=item.accepted.form.notice,
+                handle=item.handle, notice=item.accepted.form.notice,
                 parts=tuple(item.accepted.parts), language=item.accepted.language,
                 given=item.accepted.given, minor=item.accepted.minor, at=now, digest=item.digest,
             )
