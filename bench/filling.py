@@ -13,7 +13,7 @@ from epilock.assemble import Parts
 from epilock.collect.form import Form, Submission
 from epilock.standard.level import CHINA
 
-BATCH = 1024
+BATCH = 512
 
 
 def answers(n: int) -> dict[str, str]:

@@ -137,6 +137,8 @@ class Forward:
             StateError: ``n`` was taken or passed already, or does not lie below the node.
         """
         cover, child = self._cover, self._child
+        if cover and cover[-1][:2] == (DEPTH, n):  # the usual case: the next leaf lies ready
+            return cover.pop()[2]
         while cover and n < self._end:
             depth, prefix, key = cover.pop()
             down = BITS * (DEPTH - depth)

@@ -25,11 +25,12 @@ from weakref import WeakSet
 from epilock.errors import ClosedError, StateError, TamperedError
 from epilock.store import keytree
 from epilock.store.bucket import Bucket
-from epilock.store.keytree import BITS, DEPTH, LEASE_DEPTH, LEASE_LEAVES, Forward, Node
-from epilock.store.suite import INTERNATIONAL, NONCE_BYTES, SEAL, Suite
+from epilock.store.keytree import ARITY, BITS, DEPTH, LEASE_DEPTH, LEASE_LEAVES, Forward, Node
+from epilock.store.suite import INTERNATIONAL, NONCE_BYTES, Suite
 
 COMMITMENT = b"epilock/commitment/v1\n"
 _NONCES = 1024  # of one reading of the system's randomness
+_FAMILIES = 4096  # nodes kept by one unsealer: those of a million records
 
 PartRow = tuple[str, int, str, int, bytes, bytes]  # the columns of vault.parts
 
@@ -168,7 +169,7 @@ class Sealer:
             leaves.append(leaf)
             plain = parts[part]
             nonce = self._nonce()
-            sealed = suite.cipher(suite.subkey(leaf, SEAL)).encrypt(nonce, plain, aad + number)
+            sealed = suite.part_cipher(leaf).encrypt(nonce, plain, aad + number)
             rows.append((*place, part, n, nonce, sealed))
             text += (name, b"%d:" % len(plain), plain, b",")
         if not rows:
@@ -199,7 +200,7 @@ class Unsealer:
         suite: The algorithms the bucket's keys were made with.
     """
 
-    __slots__ = ("_aad", "_cover", "_key", "_near", "_place", "_suite")
+    __slots__ = ("_aad", "_cover", "_families", "_key", "_near", "_place", "_suite")
 
     def __init__(
         self,
@@ -213,10 +214,8 @@ class Unsealer:
         self._aad = aad_of(suite, bucket.org, bucket.name, part)
         self._cover = cover
         self._suite = suite
-        self._near, self._key = (
-            -1,
-            b"",
-        )  # the node above the last leaf, so that neighbours cost one hash
+        self._near, self._key = -1, b""  # the node above the last leaf: neighbours cost one hash
+        self._families: dict[int, bytes] = {}  # nodes two above a leaf: the others cost two
 
     def leaf(self, n: int) -> bytes:
         """Return the leaf key of record ``n``.
@@ -226,12 +225,23 @@ class Unsealer:
         """
         child, near = self._suite.child, n >> BITS
         if near != self._near:
-            above = (DEPTH - 1, near)
-            node = keytree.above(self._cover, above)
-            if node is None:  # punctured beside it, or itself
+            family = self._families.get(near >> BITS) or self._family(near >> BITS)
+            if family is None:  # a leaf of it was punctured
                 return keytree.find(self._cover, (DEPTH, n), child)
-            self._near, self._key = near, keytree.derive(self._cover[node], node, above, child)
-        return child(self._key, n & keytree.ARITY - 1)
+            self._near, self._key = near, child(family, near & ARITY - 1)
+        return child(self._key, n & ARITY - 1)
+
+    def _family(self, prefix: int) -> bytes | None:
+        """Return the key of a node two above the leaves and keep it, or None if it was punctured."""
+        target = (DEPTH - 2, prefix)
+        node = keytree.above(self._cover, target)
+        if node is None:
+            return None
+        if len(self._families) == _FAMILIES:
+            self._families.clear()
+        found = keytree.derive(self._cover[node], node, target, self._suite.child)
+        self._families[prefix] = found
+        return found
 
     def open(self, n: int, nonce: bytes, sealed: bytes) -> bytes:
         """Return the plaintext of record ``n``.
@@ -241,9 +251,8 @@ class Unsealer:
             TamperedError: The row was changed, moved, cut or put back; it is named.
         """
         suite = self._suite
-        cipher = suite.cipher(suite.subkey(self.leaf(n), SEAL))
         try:
-            return suite.open(cipher, nonce, sealed, self._aad + b"%d" % n)
+            return suite.open(suite.part_cipher(self.leaf(n)), nonce, sealed, self._aad + b"%d" % n)
         except TamperedError:
             raise TamperedError(f"parts ({self._place}, n={n}) is not what was sealed") from None
 
