@@ -13,6 +13,7 @@ from typing import TypeVar
 from bench import filling, installation, row
 from bench.row import Row
 from bench.server import folder
+from epilock import assemble, settings
 from epilock.assemble import Parts
 from epilock.destroy import due as dues
 from epilock.destroy import run
@@ -25,13 +26,16 @@ T = TypeVar("T")
 
 def measure(records: int = 1_000_000, small: int = SMALL) -> list[Row]:
     """Return the rows for a bucket of ``records`` between buckets of ``small``."""
-    with folder() as home:
-        parts = installation.make(home / "home")
+    sizes = (small, small, records, small, small)
+    with folder() as place:
+        home = place / "home"
+        parts = installation.make(home)
+        began = parts.now()
+        parts.close()
+        for turn, count in enumerate(sizes):
+            filling.fill(home, count, now=began + turn * APART)
+        parts = assemble.build(settings.read({}, home=home), now=lambda: began)
         try:
-            form = installation.form(parts)
-            sizes = (small, small, records, small, small)
-            for turn, count in enumerate(sizes):
-                filling.fill(parts, form, count, now=parts.now() + turn * APART)
             took = [_destroy(parts, count) for count in sizes]
         finally:
             parts.close()

@@ -33,6 +33,7 @@ def measure(
 def _filled(stack: ExitStack, home: Path, count: int) -> Target:
     parts = installation.make(home)
     form = installation.form(parts)
-    filling.fill(parts, form, count, now=parts.now())
+    now = parts.now()
     parts.close()
+    filling.fill(home, count, now=now)
     return serve(stack, home, form)
