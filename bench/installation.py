@@ -4,8 +4,6 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import uvicorn
-
 from epilock import assemble, settings
 from epilock.assemble import Parts
 from epilock.collect import issue
@@ -13,7 +11,7 @@ from epilock.collect.form import Form
 from epilock.collect.point import Field, Plan, listing
 from epilock.registry import emergency, mandate, organisation
 from epilock.standard.text import Text
-from epilock.web.app import create_app
+from epilock.web.serve import serve
 
 ASKED = {
     "name": "identity.name",
@@ -79,10 +77,7 @@ def main() -> None:
     environ = dict(pair.split("=", 1) for pair in sys.argv[3:])
     parts = assemble.build(settings.read(environ, home=home), now=lambda: datetime.now(UTC))
     try:
-        uvicorn.run(
-            create_app(parts), host="127.0.0.1", port=port, log_level="warning", access_log=False,
-            loop="uvloop", http="httptools", server_header=False, proxy_headers=False,
-        )  # fmt: skip
+        serve(parts, host="127.0.0.1", port=port)
     finally:
         parts.close()
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from epilock import assemble, settings
 from epilock.cli.installation import clock
 from epilock.collect import notice, qr
 from epilock.demo import city, life
-from epilock.web.app import create_app
+from epilock.web.serve import serve as serve_site
 
 app = typer.Typer(no_args_is_help=True, help="See it work, on made-up people.")
 
@@ -53,10 +52,7 @@ def run(
     try:
         if serve:
             print(f"serving {told.url} (stop with Ctrl-C)")
-            uvicorn.run(
-                create_app(parts), host="127.0.0.1", port=port, log_level="warning",
-                access_log=False, loop="uvloop", http="httptools", server_header=False,
-            )  # fmt: skip
+            serve_site(parts, host="127.0.0.1", port=port)
     finally:
         parts.close()
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from epilock import assemble, settings
 from epilock.assemble import Parts
@@ -28,7 +27,7 @@ from epilock.rounds import Rounds
 from epilock.standard.text import Text
 from epilock.store.check import check as check_all
 from epilock.use import staff
-from epilock.web.app import create_app
+from epilock.web.serve import serve as serve_site
 
 BETWEEN_ROUNDS = 2.0  # seconds from one round of the witnesses to the next
 BETWEEN_ANCHORS = 60.0  # seconds from one round of anchoring to the next
@@ -99,10 +98,7 @@ def serve(
     asking.start()
     anchoring = anchor_rounds(parts)
     try:
-        uvicorn.run(
-            create_app(parts), host=host, port=port, log_level="warning", access_log=False,
-            loop="uvloop", http="httptools", server_header=False, proxy_headers=False,
-        )  # fmt: skip
+        serve_site(parts, host=host, port=port)
     finally:
         if anchoring is not None:  # a chain may be slow; breaking off is safe at any point
             anchoring.stop(within=GRACE)
