@@ -10,7 +10,7 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("submission", "page", "seal", "decisions", "destruction", "growth")
+SECTIONS = ("submission", "page", "seal", "decisions", "intake", "destruction", "growth")
 MARKS = {True: "met", False: "MISSED", None: ""}
 
 
