@@ -1,5 +1,6 @@
 """Server processes to measure: on loopback, each stopped by its own id."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -43,6 +44,12 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         line = next(x for x in status.splitlines() if x.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
+
+    def processor(self) -> float:
+        """Return the seconds of processor time that it has used."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """Stop it."""

@@ -33,12 +33,18 @@ def bodies(most: int, form: Form) -> bytes:
 
 
 class Target:
-    """A server, the path its submissions go to, and the form they fill in."""
+    """A server, the path its submissions go to, and the form they fill in.
+
+    Attributes:
+        by_processor: For each load, answers a second of the server's own processor time. On a machine
+            with other work to do it says what a quiet one would reach, but for waiting for the disk.
+    """
 
     def __init__(self, server: Server, path: str, form: Form, folder: Path) -> None:
         self.server = server
         self._path = path
         self.form = form
+        self.by_processor: list[float] = []
         self._file = folder / f"bodies-{server.port}"
 
     def load(self, seconds: float, *, rate: float = 0.0) -> dict:
@@ -53,6 +59,7 @@ class Target:
             "port": self.server.port, "path": self._path, "bodies": str(self._file),
             "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
         }  # fmt: skip
+        before = self.server.processor()
         done = subprocess.run(
             [sys.executable, "-m", "bench.load"], input=json.dumps(job), text=True, check=True,
             capture_output=True,
@@ -62,6 +69,7 @@ class Target:
             raise RuntimeError(
                 f"{found['failed']} of {found['count']} failed: {found['first_failure']}"
             )
+        self.by_processor.append(found["count"] / max(self.server.processor() - before, 0.01))
         return found
 
     def loading(self, seconds: float) -> Callable[[int], float]:
@@ -106,9 +114,12 @@ def measure(seconds: float = 3, rounds: int = 5) -> list[Row]:
         rates = in_turns(
             {name: target.loading(seconds) for name, target in targets.items()}, rounds
         )
+        quiet = {name: median(target.by_processor) for name, target in targets.items()}
         half = [here.load(seconds, rate=rates["ours"] / 2)["p99_ms"] for _ in range(rounds)]
         return [
             *_rates(rates),
+            row.figure("ours, a second of the server's processor time", quiet["ours"]),
+            row.figure("ours / echo, by processor time", quiet["ours"] / quiet["echo"], 2),
             row.below("p99 at half load, ms", median(half), 50, 1),
             row.below("memory of the server idle, MB", idle, 200),
             row.below("memory of the server under load, MB", here.server.memory(), 200),
