@@ -3,11 +3,12 @@
 import os
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated
 
 import typer
 
-from epilock import assemble, settings
+from epilock import assemble, inventory, settings
 from epilock.assemble import Parts
 from epilock.caretaker import Caretaker
 from epilock.cli.installation import At, Home, clock, opened
@@ -121,7 +122,8 @@ def check(*, home: Home = None) -> None:
     """Open and prove everything that is stored; name each row that is not what it was."""
     found = 0
     with opened(home) as parts:
-        for finding in check_all(parts.database, parts.keys, parts.log):
+        stored = check_all(parts.database, parts.keys, parts.log)
+        for finding in chain(stored, inventory.check(parts.database, parts.log)):
             found += 1
             print(finding, file=sys.stderr)
     if found:

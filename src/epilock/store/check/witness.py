@@ -85,9 +85,7 @@ class _Witness:
         """Check what any other entry says."""
         match each:
             case entry.Bucket():
-                if (each.org, each.bucket) not in self.known.buckets:
-                    problem = f"is missing or changed: ledger entry {index} made it"
-                    yield Damage(f"buckets (org={each.org}, name={each.bucket})", problem)
+                yield from self._bucket(index, each)
             case entry.Lease():
                 yield from self._lease(index, each)
             case entry.Correct():
@@ -103,6 +101,16 @@ class _Witness:
                 yield from self._certified(index, each)
             case _:
                 pass
+
+    def _bucket(self, index: int, each: entry.Bucket) -> Iterator[Damage]:
+        bucket = self.known.buckets.get((each.org, each.bucket))
+        if bucket is None:
+            problem = f"is missing or changed: ledger entry {index} made it"
+            yield Damage(f"buckets (org={each.org}, name={each.bucket})", problem)
+            return
+        for part in sorted(set(each.parts) - set(bucket.parts)):
+            row = rows.name(bucket_parts, (bucket.org, bucket.id, part))
+            yield Damage(row, f"is missing: ledger entry {index} made it")
 
     def _lease(self, index: int, each: entry.Lease) -> Iterator[Damage]:
         bucket = self.known.buckets.get((each.org, each.bucket))

@@ -1,0 +1,222 @@
+"""The inventory: the registers of all rooms, held against the ledger: what was declared, granted, decided or held is still there.
+
+A row's MAC tells that it was changed. It doesn't tell that it was deleted, or put back as it was on an earlier
+day: a hold that was never placed, a point that is open again, a grant that was not used up, an opening that
+nobody made. The ledger tells: each entry is looked up in the row that it was written with.
+
+Always true: nothing is changed; memory grows with accounts and grants, never with records. What the ledger
+knows nothing of can't be told from it: sessions, rates, tallies of the day, what a list's rows were told.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import sqlalchemy as sa
+
+from epilock.collect.issue import notices
+from epilock.collect.point import points
+from epilock.db import Database, Transaction
+from epilock.destroy.hold import holds
+from epilock.destroy.intent import intents
+from epilock.destroy.order import CANCELLED, orders
+from epilock.errors import EntryError, EpilockError
+from epilock.ledger import entry
+from epilock.ledger.check import Damage
+from epilock.ledger.log import Log
+from epilock.registry.emergency import emergencies, levels
+from epilock.registry.mandate import agreements, assessments, mandates
+from epilock.registry.organisation import organisations
+from epilock.store.check import rows
+from epilock.use.gate import OPENED, decisions, openings
+from epilock.use.grant import REFUSED, REVOKED, grants
+from epilock.use.staff import staff
+
+CHUNK = 1000
+_COLLECT = b'"type":"collect"'  # most entries; the store's own check has them
+
+Said = tuple[sa.Table, Mapping[str, Any], Mapping[str, Any]]
+"""A table, the key of a row of it, and what the row must say: a value, or a function that tells."""
+
+
+def check(database: Database, log: Log) -> Iterator[Damage]:
+    """Yield each row of a register that the ledger speaks of and that is missing or says otherwise."""
+    with database.read() as tx, rows.as_stored(tx):
+        found = _Inventory(tx, log)
+        try:
+            yield from found.run()
+        except (EpilockError, UnicodeError, ValueError, TypeError, sa.exc.DatabaseError) as error:
+            kind = type(error).__name__
+            yield Damage("the registers", f"can't be checked to the end: {kind}")
+
+
+class _Inventory:
+    """One pass over the log, then what can be said at its end only."""
+
+    def __init__(self, tx: Transaction, log: Log) -> None:
+        self.tx = tx
+        self.log = log
+        self.roles: dict[tuple[str, str], tuple[int, list[str]]] = {}
+        self.used: Counter[tuple[str, str]] = Counter()
+
+    def run(self) -> Iterator[Damage]:
+        first = 0
+        while chunk := self.log.entries(self.tx, first, CHUNK):
+            for index, data in enumerate(chunk, first):
+                if _COLLECT not in data:
+                    yield from self._entry(index, data)
+            first += len(chunk)
+        for (org, code), (index, roles) in self.roles.items():
+            key = {"org": org, "staff": code}
+            yield from self._row(index, staff, key, {"roles": roles})
+        yield from self._grants()
+        yield from self._openings()
+
+    def _entry(self, index: int, data: bytes) -> Iterator[Damage]:
+        try:
+            said = entry.decode(data)
+        except EntryError:
+            return  # the store's check names it
+        if isinstance(said, entry.Role):
+            self.roles[said.org, said.staff] = index, list(said.roles)
+        for table, key, facts in chain(_declared(said), _decided(index, said)):
+            yield from self._row(index, table, key, facts)
+        if isinstance(said, entry.Decision):
+            yield from self._decision(said)
+
+    def _row(
+        self, index: int, table: sa.Table, key: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> Iterator[Damage]:
+        name = rows.name(table, [key[c.name] for c in table.primary_key.columns])
+        try:
+            row = self.tx.find(table, **key)
+        except (EpilockError, ValueError):
+            return  # named already, by its MAC
+        if row is None:
+            yield Damage(name, f"is missing: ledger entry {index} speaks of it")
+            return
+        for column, wanted in facts.items():
+            fits = wanted(row[column]) if callable(wanted) else row[column] == wanted
+            if not fits:
+                yield Damage(name, f"has another {column} than ledger entry {index} says")
+
+    def _decision(self, said: entry.Decision) -> Iterator[Damage]:
+        """Look up the openings of a decision, by which each person finds it; count what its grant gave."""
+        try:
+            row = self.tx.find(decisions, org=said.org, decision=said.decision)
+        except (EpilockError, ValueError):
+            return
+        if row is None:
+            return
+        if said.grant is not None and said.verdict == OPENED:
+            self.used[row["by_org"], said.grant] += said.count
+        for bucket, n in row["places"]:
+            key = (said.org, bucket, n, said.decision)
+            where = [c == v for c, v in zip(openings.primary_key.columns, key, strict=True)]
+            if self.tx.conn.execute(sa.select(openings.c.n).where(*where)).first() is None:
+                yield Damage(rows.name(openings, key), "is missing: its decision names the record")
+
+    def _grants(self) -> Iterator[Damage]:
+        for (org, code), used in self.used.items():
+            try:
+                row = self.tx.find(grants, org=org, grant=code)
+            except (EpilockError, ValueError):
+                continue
+            if row is not None and row["used"] != used:
+                name = rows.name(grants, (org, code))
+                yield Damage(name, f"says it opened {row['used']}, the ledger says {used}")
+
+    def _openings(self) -> Iterator[Damage]:
+        """Yield the openings that no decision made."""
+        for row in rows.stream(self.tx, openings):
+            org, bucket, n, code = row
+            try:
+                known = self.tx.find(decisions, org=org, decision=code)
+            except (EpilockError, ValueError, sa.exc.DatabaseError):
+                known = None
+            if known is None or [bucket, n] not in known["places"]:
+                yield Damage(rows.name(openings, row), "no decision was about this record")
+
+
+def _declared(said: entry.Entry) -> Iterator[Said]:
+    """Yield the rows that an entry was written with, of what lets data be collected."""
+    match said:
+        case entry.Organisation():
+            facts = _same(said, "serial", "kind", "range", "parent", "area")
+            yield organisations, {"org": said.org}, facts
+        case entry.Emergency():
+            yield emergencies, _key(said, "emergency"), _same(said, "kind", "area")
+        case entry.Level():
+            key = {**_key(said, "emergency"), "effective": _instant(said.effective)}
+            yield levels, key, _same(said, "level", "issuer", "instrument", "date", "expected_end")
+        case entry.Mandate():
+            facts = _same(said, "authority", "emergency", "issuer", "number", "date", "until")
+            yield mandates, _key(said, "mandate"), facts
+        case entry.Agreement():
+            facts = _same(said, "processor", "purpose", "until")
+            yield agreements, _key(said, "agreement"), facts
+        case entry.Assessment():
+            yield assessments, _key(said, "assessment"), _same(said, "about", "date", "until")
+        case entry.Point():
+            facts = _same(said, "authority", "emergency", "circumstance", "method", "basis")
+            yield points, _key(said, "point"), facts
+        case entry.PointClosed():
+            yield points, _key(said, "point"), {"closed": _is_set}
+        case entry.Notice():
+            yield notices, _key(said, "point", "version"), _same(said, "sha256", "level")
+            yield points, _key(said, "point"), {"version": lambda now: now >= said.version}
+        case _:
+            pass
+
+
+def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PLR0912 - a line for each kind
+    """Yield the rows that an entry was written with, of openings and of the end of data."""
+    match said:
+        case entry.Approval() if said.kind == "grant" and said.verdict == "refused":
+            yield grants, {"org": said.org, "grant": said.request}, {"stage": REFUSED}
+        case entry.Grant():
+            facts = _same(said, "staff", "purpose", "form", "subjects", "approved_by")
+            yield grants, _key(said, "grant"), facts
+        case entry.GrantRevoked():
+            yield grants, _key(said, "grant"), {"stage": REVOKED}
+        case entry.Decision():
+            facts = {**_same(said, "by", "purpose", "form", "verdict"), "entry_index": index}
+            yield decisions, _key(said, "decision"), facts
+        case entry.Erasure():
+            yield intents, {"org": said.org, "intent": said.erasure}, {"n": said.n}
+        case entry.Erased():
+            yield intents, {"org": said.org, "intent": said.erasure}, {"done": _is_set}
+        case entry.Destroy():
+            yield intents, {"org": said.org, "intent": said.destruction}, {"n": None}
+        case entry.Certificate() if said.complete:
+            yield intents, {"org": said.org, "intent": said.destruction}, {"done": _is_set}
+        case entry.Order():
+            yield orders, _key(said, "order"), _same(said, "reason", "by")
+        case entry.OrderApproved():
+            yield orders, _key(said, "order"), {"approved_by": said.by}
+        case entry.OrderCancelled():
+            yield orders, _key(said, "order"), {"stage": CANCELLED}
+        case entry.Hold():
+            yield holds, _key(said, "hold"), _same(said, "assessment", "reason", "by")
+        case entry.HoldReleased():
+            yield holds, _key(said, "hold"), {"released": _is_set}
+        case _:
+            pass
+
+
+def _key(said: entry.Entry, *names: str) -> dict[str, Any]:
+    return {"org": said.org, **_same(said, *names)}
+
+
+def _same(said: entry.Entry, *names: str) -> dict[str, Any]:
+    return {name: getattr(said, name) for name in names}
+
+
+def _is_set(value: object) -> bool:
+    return value is not None
+
+
+def _instant(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)
