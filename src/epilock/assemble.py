@@ -108,8 +108,11 @@ def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     return parts
 
 
-def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
+def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = False) -> Parts:
     """Open an installation, its schema brought up to date.
+
+    With ``damaged`` neither slots nor log are judged at the start: for the check, which is to name what is
+    wrong and not to stop at the first of it. Nothing may be written then.
 
     Raises:
         NotFoundError: There is none.
@@ -122,14 +125,16 @@ def build(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     key_engine = open_engine(settings.key_database, overwrite=True)
     migrate.upgrade(key_engine, "keys")
     keys = KeyStore(Database(key_engine, b""), KeyFileRoot(settings.root_key), settings.slots)
-    keys.settle()
+    if not damaged:
+        keys.settle()
     engine = open_engine(settings.database)
     migrate.upgrade(engine, "main")
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
     with database.read() as tx:
         origin = _origin(tx, settings)
         log = Log(origin, _log_signers(keys, origin))
-        log.check_at_start(tx)
+        if not damaged:
+            log.check_at_start(tx)
     standard = load()
     press = Press(
         log=log, standard=standard, signer=_notice_signers(keys, origin), url=settings.url

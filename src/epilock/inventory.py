@@ -43,13 +43,11 @@ Said = tuple[sa.Table, Mapping[str, Any], Mapping[str, Any]]
 
 def check(database: Database, log: Log) -> Iterator[Damage]:
     """Yield each row of a register that the ledger speaks of and that is missing or says otherwise."""
-    with database.read() as tx, rows.as_stored(tx):
-        found = _Inventory(tx, log)
-        try:
-            yield from found.run()
-        except (EpilockError, UnicodeError, ValueError, TypeError, sa.exc.DatabaseError) as error:
-            kind = type(error).__name__
-            yield Damage("the registers", f"can't be checked to the end: {kind}")
+    try:
+        with database.read() as tx, rows.as_stored(tx):
+            yield from _Inventory(tx, log).run()
+    except (EpilockError, UnicodeError, ValueError, TypeError, sa.exc.DatabaseError) as error:
+        yield Damage("the registers", f"can't be checked to the end: {type(error).__name__}")
 
 
 class _Inventory:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from program import Program
 
 from epilock import assemble, settings
 from epilock.collect import issue
@@ -118,3 +119,10 @@ def town(environ, home, clock):
     parts = assemble.found(settings.read(environ, home=home), now=clock)
     yield Town(parts, clock)
     parts.close()
+
+
+@pytest.fixture
+def program(environ, home, tmp_path):
+    made = Program({**environ, "EPILOCK_HOME": str(home)}, tmp_path / "said")
+    yield made
+    made.close()

@@ -47,11 +47,15 @@ class Program:
 
     def run(self, *words: object) -> str:
         """Run the program to its end; return what it said, which must be that all is well."""
-        before = len(self.said())
-        code = self.wait(self.start(*words))
-        said = self.said()[before:]
+        code, said = self.end(*words)
         assert code == 0, said
         return said
+
+    def end(self, *words: object) -> tuple[int, str]:
+        """Run the program to its end; return its exit code and what it said."""
+        before = len(self.said())
+        code = self.wait(self.start(*words))
+        return code, self.said()[before:]
 
     def said(self) -> str:
         """Return everything that the children said."""

@@ -4,6 +4,9 @@ Tables are taken from the metadata, so that a new one can't be forgotten: either
 stands below with the reason why not.
 """
 
+import random
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -149,6 +152,49 @@ def test_contents_that_were_swapped_are_named(lived):
                 missed.append(table.name)
             lived.put(table, first)
     assert missed == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("file", "flips"), [("main.sqlite", 25), ("keys.sqlite", 15)])
+def test_a_flipped_bit_of_a_file_is_found_or_means_nothing(lived, program, tmp_path, file, flips):
+    """Anywhere in the file: a header, an index, a row, a free page. What is not found must not have mattered."""
+    path = tmp_path / file
+    for database in (lived.parts.database, lived.parts.keys.database):
+        with database.engine.connect() as conn:
+            conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+    lived.parts.close()
+    whole = path.read_bytes()
+    before = contents(path)
+    chance = random.Random(file)  # noqa: S311 - places, not secrets
+    unnoticed = 0
+    for _ in range(flips):
+        at = chance.randrange(len(whole))
+        path.write_bytes(
+            whole[:at] + bytes([whole[at] ^ 1 << chance.randrange(8)]) + whole[at + 1 :]
+        )
+        code, said = program.end("check")
+        if code == 0:
+            unnoticed += 1
+            assert contents(path) == before, f"byte {at}"
+        else:
+            assert "Traceback" not in said, f"byte {at}: {said}"
+            assert said.strip(), f"byte {at}"
+        for beside in (path.with_name(f"{file}-wal"), path.with_name(f"{file}-shm")):
+            beside.unlink(missing_ok=True)
+    assert unnoticed < flips
+    path.write_bytes(whole)
+    assert program.end("check")[0] == 0
+
+
+def contents(path):
+    """Everything that a SQLite file says."""
+    with closing(sqlite3.connect(path)) as raw:
+        raw.text_factory = bytes
+        names = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return {
+            name: sorted(raw.execute(f"SELECT * FROM {name.decode()}").fetchall(), key=repr)
+            for (name,) in names.fetchall()
+        }
 
 
 def test_an_opening_that_nobody_made_is_named(lived):

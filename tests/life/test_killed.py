@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 from crowd import Crowd, bodies
-from program import Program, free_port, wait_for
+from program import free_port, wait_for
 
 from epilock import assemble, settings
 from epilock.destroy import certificate, erasure
@@ -30,13 +30,6 @@ from epilock.store import vault
 DAYS = 6
 KILLS = {"sqlite": 50, "postgresql": 12}
 MOST_ANSWERS = 60  # of one life; then, within the time of a commit or two, the end
-
-
-@pytest.fixture
-def program(environ, home, tmp_path):
-    made = Program({**environ, "EPILOCK_HOME": str(home)}, tmp_path / "said")
-    yield made
-    made.close()
 
 
 @pytest.fixture

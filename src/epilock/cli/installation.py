@@ -94,11 +94,14 @@ def _check_year(year: int, what: str) -> None:
 
 
 @contextmanager
-def opened(home: Path | None, at: str | None = None) -> Iterator[Parts]:
-    """Open the installation for one command, with a clock that stands still if ``at`` is given."""
+def opened(home: Path | None, at: str | None = None, *, damaged: bool = False) -> Iterator[Parts]:
+    """Open the installation for one command, with a clock that stands still if ``at`` is given.
+
+    ``damaged`` as ``assemble.build`` says.
+    """
     fixed = clock(at)
     now = (lambda: fixed) if at is not None else (lambda: datetime.now(UTC))
-    parts = build(settings.read(os.environ, home=home), now=now)
+    parts = build(settings.read(os.environ, home=home), now=now, damaged=damaged)
     try:
         yield parts
     finally:

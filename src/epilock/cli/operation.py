@@ -121,11 +121,11 @@ def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> Rounds | N
 def check(*, home: Home = None) -> None:
     """Open and prove everything that is stored; name each row that is not what it was."""
     found = 0
-    with opened(home) as parts:
+    with opened(home, damaged=True) as parts:
         stored = check_all(parts.database, parts.keys, parts.log)
         for finding in chain(stored, inventory.check(parts.database, parts.log)):
             found += 1
-            print(finding, file=sys.stderr)
+            print(f"{finding.row}: {finding.problem}", file=sys.stderr)
     if found:
         raise typer.Exit(1)
     print("everything is as it was stored")
