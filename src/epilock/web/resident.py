@@ -100,7 +100,9 @@ def post_step(org: str, point: str, site: SiteOf, request: Request, form: FormOf
             return _step(visit, walk, ticket)
     except StaleNoticeError:
         pass  # the ticket ran out, or the notice changed while the form was on its way
-    return _notice(visit, Walk(typed=walk.typed), stale=True)
+    # What the notice of now no longer asks is left behind, for the person couldn't take it out themselves.
+    typed = {name: value for name, value in walk.typed.items() if name in visit.form.by_id}
+    return _notice(visit, Walk(typed=typed), stale=True)
 
 
 def _visit(site: Site, request: Request, org: str, point: str, language: str | None) -> _Visit:
