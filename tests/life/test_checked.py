@@ -36,9 +36,11 @@ UNWITNESSED = {
     "witness_states": "asked for again",
     "witness_shown": "asked for again",
     "witness_cosignatures": "signed again",
+    "ledger_anchors": "the chain itself has them",
+    "ledger_anchor_tries": "tried again",
     "secrets": "made once; a deleted one is made anew and opens nothing",
 }
-EMPTY = {"agreements", "holds", "orders"}  # in the life that is walked here
+EMPTY = {"agreements", "holds", "log_keys", "orders"}  # in the life that is walked here
 
 
 class Lived:
