@@ -21,6 +21,7 @@ from epilock.errors import (
     NotFoundError,
     StateError,
 )
+from epilock.ledger import rows
 from epilock.ledger.anchor import book, outbox
 from epilock.ledger.anchor.account import Account, written
 from epilock.ledger.anchor.book import Anchoring
@@ -143,14 +144,12 @@ def show_proof(
     home: Home = None,
 ) -> None:
     """Write an entry's .tlog-proof for an anchored size, and the .anchor file that goes with it."""
-    with opened(home) as parts:
-        duty = _duty(parts)
-        name = duty.place().name
-        with parts.database.read() as tx:
-            row = book.covering(tx, duty.log(), name, index)
-            if row is None or row.proof is None or row.block_hash is None:
-                raise NotFoundError(f"no anchor with a proof covers entry {index} yet")
-            receipt = parts.log.proof(tx, index, row.size)
+    with opened(home) as parts, parts.database.read() as tx:
+        head = rows.find_head(tx, parts.log.origin)
+        row = None if head is None else book.covering(tx, head.log, index)
+        if row is None or row.proof is None or row.block_hash is None:
+            raise NotFoundError(f"no anchor with a proof covers entry {index} yet")
+        receipt = parts.log.proof(tx, index, row.size)
     folder.mkdir(parents=True, exist_ok=True)
     durable.replace(folder / f"entry-{index}.tlog-proof", receipt.encode())
     durable.replace(folder / f"entry-{index}.anchor", row.proof)

@@ -21,7 +21,8 @@ from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
-from epilock.ledger import entry, publish
+from epilock.ledger import entry, publish, rows
+from epilock.ledger.anchor import book
 from epilock.ledger.folder import TEXT
 from epilock.ledger.note import Verifier
 from epilock.registry import organisation as organisations
@@ -144,10 +145,18 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
     """Show one entry, with its proof to download."""
     with site.parts.database.read() as tx:
         said = _entry(site, tx, index)
-        size = site.parts.log.size(tx)
+        head = rows.find_head(tx, site.parts.log.origin)
+        anchored = head is not None and book.covering(tx, head.log, index) is not None
+        size = 0 if head is None else head.size
     text = msgspec.json.format(said, indent=2).decode()
     return site.pages.show(
-        request, "log/entry.html", index=index, size=size, text=text, kind=_kind(said)
+        request,
+        "log/entry.html",
+        index=index,
+        size=size,
+        text=text,
+        kind=_kind(said),
+        anchored=anchored,
     )
 
 

@@ -35,6 +35,7 @@ class Anchoring:
     """One row.
 
     Attributes:
+        place: Name of the place, such as ``evm/1/0x5fbd…``.
         size: Size of the tree.
         root: Its root.
         stage: How far it is.
@@ -46,6 +47,7 @@ class Anchoring:
         changed: When its stage last changed.
     """
 
+    place: str
     size: int
     root: bytes
     stage: Stage
@@ -103,13 +105,22 @@ def find(tx: Transaction, log: int, place: str, size: int) -> Anchoring | None:
     return None if row is None else _anchoring(row)
 
 
-def covering(tx: Transaction, log: int, place: str, index: int) -> Anchoring | None:
-    """Return the smallest anchor with a proof whose tree holds entry ``index``."""
+def covering(tx: Transaction, log: int, index: int) -> Anchoring | None:
+    """Return the smallest anchor with a proof, at any place, whose tree holds entry ``index``."""
     rows = tx.all(
-        anchors, anchors.c.log == log, anchors.c.place == place, anchors.c.size > index,
-        anchors.c.proof.is_not(None), order_by=[anchors.c.size], limit=1,
+        anchors, anchors.c.log == log, anchors.c.size > index, anchors.c.proof.is_not(None),
+        order_by=[anchors.c.size], limit=1,
     )  # fmt: skip
     return _anchoring(rows[0]) if rows else None
+
+
+def latest(tx: Transaction, log: int, count: int) -> list[Anchoring]:
+    """Return the anchors that are done, at any place, the largest first."""
+    rows = tx.all(
+        anchors, anchors.c.log == log, anchors.c.stage == Stage.DONE.value,
+        order_by=[anchors.c.size.desc()], limit=count,
+    )  # fmt: skip
+    return [_anchoring(row) for row in rows]
 
 
 def listed(tx: Transaction, log: int, place: str, *, limit: int | None = None) -> list[Anchoring]:
@@ -123,7 +134,7 @@ def listed(tx: Transaction, log: int, place: str, *, limit: int | None = None) -
 
 def _anchoring(row: dict[str, Any]) -> Anchoring:
     return Anchoring(
-        size=row["size"], root=bytes(row["root"]), stage=Stage(row["stage"]), reason=row["reason"],
+        place=row["place"], size=row["size"], root=bytes(row["root"]), stage=Stage(row["stage"]), reason=row["reason"],
         block=row["block"], block_hash=row["block_hash"], proof=row["proof"],
         begun=row["begun"], changed=row["changed"],
     )  # fmt: skip
