@@ -90,11 +90,11 @@ class Parts:
 def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     """Make a new installation in an empty or missing folder; its log begins with the standard.
 
+    A crash before that first entry leaves keys and empty tables, which the next call goes on with.
+
     Raises:
         ConflictError: There is an installation already.
     """
-    if settings.root_key.exists():
-        raise ConflictError(f"{settings.home} holds an installation already")
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
     KeyFileRoot(settings.root_key, make=True)
@@ -104,7 +104,14 @@ def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
         version=parts.standard.version, sha256=parts.standard.hash,
     )  # fmt: skip
     with parts.database.write() as tx:
-        parts.log.append(tx, [entry.encode(said)], now=now())
+        begun = (
+            parts.log.append(tx, [], now=now()).size > 0
+        )  # holds the head: one is made at a time
+        if not begun:
+            parts.log.append(tx, [entry.encode(said)], now=now())
+    if begun:
+        parts.close()
+        raise ConflictError(f"{settings.home} holds an installation already")
     return parts
 
 

@@ -7,6 +7,7 @@ from epilock.demo import life
 from epilock.errors import ConflictError, NotFoundError
 from epilock.migrate import upgrade
 from epilock.store.check import check
+from epilock.store.root import KeyFileRoot
 
 
 def test_from_the_code_to_the_certificate(tmp_path):
@@ -32,6 +33,17 @@ def test_an_installation_is_made_once(tmp_path, clock):
     assemble.found(told, now=clock).close()
     with pytest.raises(ConflictError):
         assemble.found(told, now=clock)
+
+
+def test_an_installation_that_a_crash_kept_from_being_made_is_made_again(tmp_path, clock):
+    """Killed between its keys and its first entry: there is nothing yet that could be lost."""
+    told = settings.read({}, home=tmp_path / "home")
+    KeyFileRoot(told.root_key, make=True)
+    assemble.build(told, now=clock).close()
+    parts = assemble.found(told, now=clock)
+    with parts.database.read() as tx:
+        assert parts.log.size(tx) == 1
+    parts.close()
 
 
 def test_secrets_are_for_their_owner_alone(tmp_path, clock):
