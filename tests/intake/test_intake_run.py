@@ -115,7 +115,7 @@ class TestRun:
         assert audit(works) == []
 
     def test_numbers_that_were_leased_and_not_used_are_given_back(self, works):
-        works.run(works.point(), works.file(table(ROWS)))
+        works.run(works.point(), works.file(table(ROWS)), beside=True)
         with works.parts.database.read() as tx:
             bucket = running.buckets.listing(tx, ORG)[0]
             open_ = running.buckets.open_leases(tx, bucket, now=works.clock())

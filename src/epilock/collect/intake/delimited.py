@@ -6,9 +6,9 @@ half-way stores nothing.
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from pathlib import Path
 
 from epilock.collect.design.field import DesignField
 from epilock.collect.design.header import read_columns
@@ -38,7 +38,7 @@ class Delimited:
             TooLargeError: It has too many columns.
         """
         self._source = source
-        with Path(source.path).open("rb") as stream:
+        with source.open() as stream:
             sample = stream.read(SAMPLE)
         encoding, text = decoded(sample, source.name)
         self._separator, rows = first_rows(text, source.name)
@@ -56,7 +56,7 @@ class Delimited:
         pick = itemgetter(*wanted) if len(wanted) > 1 else None
         least = max(wanted, default=-1) + 1
         number = 0
-        with Path(source.path).open(encoding=self._encoding, newline="") as stream:
+        with io.TextIOWrapper(source.open(), encoding=self._encoding, newline="") as stream:
             reader = csv.reader(stream, delimiter=self._separator)
             try:
                 for number, cells in enumerate(reader, 1):
@@ -96,7 +96,7 @@ class Delimited:
 
     def _fits(self, encoding: str) -> bool:
         decoder = codecs.getincrementaldecoder(encoding)()
-        with Path(self._source.path).open("rb") as stream:
+        with self._source.open() as stream:
             try:
                 while chunk := stream.read(CHUNK):
                     decoder.decode(chunk)

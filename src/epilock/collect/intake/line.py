@@ -26,7 +26,6 @@ from epilock.errors import EpilockError, FileFormatError, InputError, StateError
 from epilock.standard import Standard, load
 from epilock.store.suite import INTERNATIONAL
 
-AHEAD = 2  # leases that are out at a time: one batch is written while the next is prepared
 _SENT: dict[str, type[EpilockError]] = {
     kind.__name__: kind for kind in (FileFormatError, TooLargeError, InputError)
 }

@@ -30,7 +30,7 @@ class Parquet:
             TooLargeError: It has too many rows or columns, or a row group is too large.
         """
         self._source = source
-        with self._mended(), pq.ParquetFile(source.path) as file:
+        with self._mended(), source.open() as stream, pq.ParquetFile(stream) as file:
             about = file.metadata
             self._names = list(file.schema_arrow.names)
             kinds = list(file.schema_arrow.types)
@@ -57,7 +57,7 @@ class Parquet:
     def rows(self, wanted: Sequence[int], after: int = 0) -> Iterator[Row]:
         """Yield rows; see ``table.Table``."""
         names = [self._names[place] for place in wanted]
-        with self._mended(), pq.ParquetFile(self._source.path) as file:
+        with self._mended(), self._source.open() as stream, pq.ParquetFile(stream) as file:
             groups, number = self._groups_after(file, after)
             for batch in file.iter_batches(STEP, row_groups=groups, columns=names):
                 columns = [batch.column(name).to_pylist() for name in names]

@@ -6,7 +6,6 @@ Rules kept in this file:
 """
 
 import hashlib
-from pathlib import Path
 
 from epilock.collect.design.read import ENCRYPTED, FOREIGN, OLE
 from epilock.collect.intake.delimited import Delimited
@@ -29,10 +28,10 @@ def open_table(source: Source) -> Table:
         FileFormatError: It can't be read as a table: empty, corrupt, encrypted, of another kind.
         TooLargeError: It is larger than 2 GB, or unpacks to more than the limits of its kind.
     """
-    path, name = Path(source.path), source.name
+    name = source.name
     try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
+        size, _ = source.state()
+        with source.open() as stream:
             start = stream.read(HEAD)
     except OSError as error:
         raise FileFormatError(f"{name}: cannot be read: {error.strerror}") from None
@@ -48,14 +47,15 @@ def open_table(source: Source) -> Table:
         return Parquet(source)
     if start.startswith(b"PK"):
         return Workbook(source)
-    _refuse(path, start, name)
+    _refuse(source, start)
     return Delimited(source)
 
 
-def _refuse(path: Path, start: bytes, name: str) -> None:
+def _refuse(source: Source, start: bytes) -> None:
     """Raise for a file of a kind that is no table."""
+    name = source.name
     if start.startswith(OLE):
-        with path.open("rb") as stream:
+        with source.open() as stream:
             directory = stream.read(OLE_BYTES)
         raise FileFormatError(
             f"{name}: encrypted with a password; save it without one"
@@ -73,7 +73,7 @@ def fingerprint(source: Source, secret: bytes) -> bytes:
     """Return the file's keyed hash: BLAKE2s-256 over its bytes and the sheet's name (rule 1)."""
     digest = hashlib.blake2s(key=secret, person=b"epi-file")
     digest.update(source.sheet.encode() + b"\0")
-    with Path(source.path).open("rb") as stream:
+    with source.open() as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.digest()

@@ -20,13 +20,12 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from epilock.collect import issue
 from epilock.collect import point as points_
 from epilock.collect.form import Form
 from epilock.collect.intake import register
-from epilock.collect.intake.line import AHEAD, Beside, InTurn, Job
+from epilock.collect.intake.line import Beside, InTurn, Job, Line
 from epilock.collect.intake.mapping import ColumnMap, map_columns
 from epilock.collect.intake.prepare import Lease, Prepared
 from epilock.collect.intake.read import fingerprint, open_table
@@ -45,6 +44,10 @@ from epilock.store.bucket import Bucket
 from epilock.store.keys import KeyStore
 
 LARGE = 2**20  # bytes; a smaller file is not worth a second process
+GROUP = (
+    4  # leases of one transaction; larger ones write fewer pages of scattered indexes for each row
+)
+CACHE = 192  # megabytes of pages while a large file comes in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +129,10 @@ def run(
     target = target_of(intake, org, point)
     mapping = map_columns(intake.standard, target.form, open_table(source), by_hand)
     mapping.check()
-    state = _stat(source)
+    state = source.state()
     file = fingerprint(source, intake.secret)
     desk = _Desk(intake, target)
+    large = state[0] > LARGE if beside is None else beside
     with intake.database.write() as tx:
         found = register.begin(
             tx, intake.log, standard_ref=intake.standard.ref, org=org, point=point,
@@ -136,25 +140,34 @@ def run(
         )  # fmt: skip
         if found.done:
             return found
-        leases = [desk.take(tx, now()) for _ in range(AHEAD)]
+        leases = [desk.take(tx, now()) for _ in range(2 * GROUP if large else 1)]
     job = _job(intake, target, mapping, source, found)
-    large = state[0] > LARGE if beside is None else beside
     with closing(Beside(job) if large else InTurn(job, intake.standard)) as line:
         for first in leases:
             line.give(first)
         while not found.done:
-            batch = line.take()
+            taken = _take(line, GROUP if large else 1)
             _check_file(source, state)
             with intake.database.write() as tx:
-                found = _commit(
-                    tx, intake, target, found, batch, bucket=desk.used(batch.block), at=now()
-                )
-                lease = desk.take(tx, now()) if batch.more else None
-            if lease is not None:
+                if large:
+                    tx.widen(CACHE)
+                for batch in taken:
+                    bucket = desk.used(batch.block)
+                    found = _commit(tx, intake, target, found, batch, bucket=bucket, at=now())
+                next_ = [desk.take(tx, now()) for batch in taken if batch.more]
+            for lease in next_:
                 line.give(lease)
             told(found)
     desk.give_back(now())  # after an error they run out by themselves
     return found
+
+
+def _take(line: Line, most: int) -> list[Prepared]:
+    """Return the batches of one transaction: ``most`` of them, or fewer at the end of the file."""
+    taken = [line.take()]
+    while taken[-1].more and len(taken) < most:
+        taken.append(line.take())
+    return taken
 
 
 class _Desk:
@@ -255,13 +268,8 @@ def _check_current(tx: Transaction, target: Target) -> None:
         )
 
 
-def _stat(source: Source) -> tuple[int, int]:
-    about = Path(source.path).stat()
-    return about.st_size, about.st_mtime_ns
-
-
 def _check_file(source: Source, state: tuple[int, int]) -> None:
-    if _stat(source) != state:
+    if source.state() != state:
         raise ConflictError(
             f"{source.name} was changed while it was imported; nothing more is stored"
         )

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 
 from epilock.collect.design.archive import Archive, EnoughError
 from epilock.collect.design.field import DesignField
@@ -79,7 +78,7 @@ class Workbook:
 
     @contextmanager
     def _opened(self) -> Iterator[Archive]:
-        with Path(self._source.path).open("rb") as stream:
+        with self._source.open() as stream:
             yield Archive(stream, self._source.name, elements=ELEMENTS, unpacked=MAX_UNPACKED)
 
     def _choose(self, archive: Archive, book: Book) -> tuple[str, Mapping[int, DesignField], int]:

@@ -7,9 +7,11 @@ Rules kept in this file:
   3. What a table holds is streamed: of a million rows a few thousand are in memory.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from epilock.collect.design.field import DesignField
 
@@ -52,11 +54,24 @@ class Source:
     """Where a table is read from.
 
     Attributes:
-        path: Of the file.
+        path: Of the file, if ``content`` is None.
         name: What messages call it.
         sheet: Name of the sheet in a workbook, or "" for the only one.
+        content: The file's bytes, for a small one that is not on disk.
     """
 
     path: str
     name: str
     sheet: str = ""
+    content: bytes | None = field(default=None, repr=False)
+
+    def open(self) -> BinaryIO:
+        """Return the file, from its beginning."""
+        return io.BytesIO(self.content) if self.content is not None else Path(self.path).open("rb")
+
+    def state(self) -> tuple[int, int]:
+        """Return size and time of the last change, by which a change is noticed."""
+        if self.content is not None:
+            return len(self.content), 0
+        about = Path(self.path).stat()
+        return about.st_size, about.st_mtime_ns

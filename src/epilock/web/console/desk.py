@@ -42,6 +42,7 @@ AUTHORITY = "government"  # the kind of organisation that declares emergencies a
 RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "points": frozenset({"collector", "custodian"}),
+        "imports": frozenset({"collector", "custodian"}),
         "records": frozenset({"custodian", "analyst"}),
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),

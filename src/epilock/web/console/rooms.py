@@ -7,6 +7,7 @@ from epilock.web.console import (
     door,
     grant,
     home,
+    intake,
     level,
     mine,
     opening,
@@ -19,7 +20,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, record, grant, approval, destruction, level, oversight, account,
+        door, home, mine, opening, point, intake, record, grant, approval, destruction, level, oversight, account,
         paper,
     )
 )  # fmt: skip
