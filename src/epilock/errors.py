@@ -31,6 +31,7 @@ Rules kept in this file:
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
         RootKeyError          the root key is missing, wrong or readable by others
+      DrillError            a drill shows that a guarantee does not hold
       IntegrityError        stored bytes are not what was stored
         TamperedError         a sealed row or a signed row was altered, swapped or replayed
       LedgerError           the transparency log
@@ -208,6 +209,10 @@ class ErasedError(KeysError):
 
 class RootKeyError(KeysError):
     """The root key is missing, wrong, or readable by others."""
+
+
+class DrillError(EpilockError):
+    """A drill shows that a guarantee does not hold: the program must not be trusted before it does."""
 
 
 class IntegrityError(EpilockError):

@@ -6,6 +6,7 @@ from epilock.cli import (
     anchor,
     demo,
     destroy,
+    drill,
     grant,
     intake,
     ledger,
@@ -49,4 +50,5 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(witness.app, name="witness")
 app.add_typer(verify.app, name="verifier")
 app.add_typer(anchor.app, name="anchor")
+app.add_typer(drill.app, name="drill")
 app.add_typer(demo.app, name="demo")

@@ -43,9 +43,9 @@ def live(settings: Settings, say: Say, *, start: datetime = START) -> None:
     clock = Clock(start)
     parts = assemble.found(settings, now=clock)
     try:
-        _found(parts, clock)
-        form = _open(parts, clock, say)
-        stored = _give(parts, clock, form, say)
+        prepare(parts, clock)
+        form = open_gate(parts, clock, say)
+        stored = give(parts, clock, form, say)
         _open_record(parts, clock, stored, say)
         _too_early(parts, clock, stored, say)
         _step_down(parts, clock, say)
@@ -56,7 +56,8 @@ def live(settings: Settings, say: Say, *, start: datetime = START) -> None:
     _verify_alone(stored, proofs, key, say)
 
 
-def _found(parts: assemble.Parts, clock: Clock) -> None:
+def prepare(parts: assemble.Parts, clock: Clock) -> None:
+    """Register a command, a health authority and a compound; the level is II."""
     ref, now = parts.standard.ref, clock()
     contact = dict.fromkeys(organisations.CONTACT, "清和市人民路1号（演示）")
     with parts.database.write() as tx:
@@ -74,7 +75,7 @@ def _found(parts: assemble.Parts, clock: Clock) -> None:
             tx, parts.log, standard_ref=ref, authority="qinghe", emergency="outbreak-7",
             kind="public-health", area="370102", name=Text("疫情", "Outbreak"), now=now,
         )  # fmt: skip
-        _set_level(tx, parts, "II", "清政发〔2026〕1号", now)
+        set_level(tx, parts, "II", "清政发〔2026〕1号", now)
         today = now.astimezone(CHINA).date()
         mandates.record_mandate(
             tx, parts.log, standard_ref=ref, org="sunny-garden", authority="qinghe",
@@ -87,9 +88,10 @@ def _found(parts: assemble.Parts, clock: Clock) -> None:
         )  # fmt: skip
 
 
-def _set_level(
+def set_level(
     tx: Transaction, parts: assemble.Parts, level: str, instrument: str, now: datetime
 ) -> int:
+    """Change the level; return how many notices were issued anew."""
     return issue.change_level(
         tx, parts.press, authority="qinghe", emergency="outbreak-7", level=level,
         issuer="清和市人民政府", instrument=instrument, date_=now.astimezone(CHINA).date(),
@@ -97,7 +99,8 @@ def _set_level(
     )  # fmt: skip
 
 
-def _open(parts: assemble.Parts, clock: Clock, say: Say) -> Form:
+def open_gate(parts: assemble.Parts, clock: Clock, say: Say) -> Form:
+    """Open the compound's collection point; return the form of its notice."""
     say("1. A compound opens a collection point; the standard decides what it may ask.")
     refused = parts.standard.ask("residential-entry", "biometric.face", "II")
     say(f"   a face: refused by {refused.rule} ({', '.join(refused.source[:2])})")
@@ -124,10 +127,11 @@ def _open(parts: assemble.Parts, clock: Clock, say: Say) -> Form:
     return issue.form_of(parts.standard, point, issued)
 
 
-def _give(parts: assemble.Parts, clock: Clock, form: Form, say: Say) -> Stored:
+def give(parts: assemble.Parts, clock: Clock, form: Form, say: Say, *, number: int = 1) -> Stored:
+    """Let a made-up resident submit, the first or another; return what was stored."""
     say("2. A resident reads, authorises and submits. Without a tick nothing is stored:")
-    person = people(1, seed=14, today=clock().astimezone(CHINA).date())[0]
-    full = city.fill(form, person, 1)
+    person = people(number, seed=14, today=clock().astimezone(CHINA).date())[-1]
+    full = city.fill(form, person, number)
     today = clock().astimezone(CHINA).date()
     try:
         form.accept(
@@ -203,7 +207,7 @@ def _too_early(parts: assemble.Parts, clock: Clock, stored: Stored, say: Say) ->
 def _step_down(parts: assemble.Parts, clock: Clock, say: Say) -> None:
     clock.instant += timedelta(days=3)
     with parts.database.write() as tx:
-        reissued = _set_level(tx, parts, "III", "清政发〔2026〕9号", clock())
+        reissued = set_level(tx, parts, "III", "清政发〔2026〕9号", clock())
     say(f"5. Three days later the level falls to III; {reissued} notice is issued anew.")
     clock.instant += timedelta(days=8)
     for done in destruction.run(parts.tools, now=clock()):

@@ -32,8 +32,7 @@ from epilock.ledger.log import Log
 from epilock.ledger.note import Verifier
 from epilock.ledger.policy import Policy
 from epilock.ledger.verify import open_checkpoint
-from epilock.ledger.wire import exchange
-from epilock.ledger.witness.ask import MOST_ANSWER, OK, Asked, Post, ask, post
+from epilock.ledger.witness.ask import OK, Asked, Send, ask, over_http
 from epilock.ledger.witness.memory import origin_hash
 from epilock.standard.level import CHINA
 
@@ -90,11 +89,11 @@ class Gatherer:
     """
 
     def __init__(
-        self, database: Database, log: Log, *, send: Post | None = None, seconds: float = SECONDS
+        self, database: Database, log: Log, *, send: Send | None = None, seconds: float = SECONDS
     ) -> None:
         self._database = database
         self._log = log
-        self._send = send or post(seconds)
+        self._send = send or over_http(seconds)
         self._seconds = seconds
 
     def round(self, now: datetime) -> None:
@@ -162,10 +161,7 @@ class Gatherer:
             InputError: It does not answer.
             LedgerError: It is not signed by this log.
         """
-        answer = exchange(
-            f"{address}/{origin_hash(self._log.origin)}/checkpoint", limit=MOST_ANSWER,
-            seconds=self._seconds,
-        )  # fmt: skip
+        answer = self._send(f"{address}/{origin_hash(self._log.origin)}/checkpoint", None)
         if answer.status != OK:
             raise NotFoundError(f"it answers {answer.status}")
         return open_checkpoint(answer.body.decode(errors="replace"), self._log.verifiers)[0]

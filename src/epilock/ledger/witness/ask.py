@@ -17,8 +17,8 @@ from epilock.ledger.witness.request import MOST_BYTES, AddCheckpoint
 MOST_ANSWER = 1 << 16  # some cosignatures of 3,300 bytes
 OK, CONFLICT, UNPROCESSABLE = 200, 409, 422
 
-Post = Callable[[str, bytes], Answer]
-"""Sends a body to an address and returns what it answers; raises ``InputError`` if nothing does."""
+Send = Callable[[str, bytes | None], Answer]
+"""Posts a body to an address, or gets it if there is none; raises ``InputError`` if nothing answers."""
 Prove = Callable[[int], Sequence[bytes]]
 """Returns the consistency proof from a size to the checkpoint's."""
 
@@ -34,13 +34,13 @@ class Asked:
     lines: tuple[tuple[Verifier, str], ...]
 
 
-def post(seconds: float) -> Post:
-    """Return a ``Post`` over HTTP that waits at most ``seconds``."""
+def over_http(seconds: float) -> Send:
+    """Return a ``Send`` over HTTP that waits at most ``seconds``."""
     return lambda address, body: wire.exchange(address, body, limit=MOST_ANSWER, seconds=seconds)
 
 
 def ask(
-    send: Post, address: str, keys: Sequence[Verifier], signed: str, *, old: int, prove: Prove
+    send: Send, address: str, keys: Sequence[Verifier], signed: str, *, old: int, prove: Prove
 ) -> Asked:
     """Return the cosignatures of ``signed`` by the witness at ``address`` that has these ``keys``.
 
@@ -64,7 +64,7 @@ def ask(
     return Asked(_cosigned(signed, answer.body, keys))
 
 
-def _send(send: Post, address: str, signed: str, old: int, prove: Prove) -> Answer:
+def _send(send: Send, address: str, signed: str, old: int, prove: Prove) -> Answer:
     body = AddCheckpoint(old, prove(old), signed).body()
     if len(body) > MOST_BYTES:
         raise InputError(f"the request would have more than {MOST_BYTES} bytes")
