@@ -213,6 +213,18 @@ class TestKeys:
             assert Verifier.from_vkey(key).vkey == key
 
     @pytest.mark.parametrize(
+        "key",
+        [
+            "Wit1+55ee4561+AVhZSmQj9+SoL+p/nN0Hh76xXmF7QcHfytUrI1XfSClk",
+            "Wit2+85ecc407+AWVbwFJte9wMQIPSnEnj4KibeO6vSIOEDUTDp3o63c2x",
+            "Wit3+d3ed3be7+ASb6Uz1+fxAcXkMvDd7nGa3FjDce7LxIKmbbTCT0MpVn",
+        ],
+    )
+    def test_keys_that_another_implementation_made(self, key):
+        """From the tests of transparency-dev/formats (Go)."""
+        assert Verifier.from_vkey(key).vkey == key
+
+    @pytest.mark.parametrize(
         "spoiled",
         [
             "", "foo", "foo+", FOO[:-1], FOO + "A", FOO.replace("530d", "530e"),

@@ -14,7 +14,8 @@ from epilock.assemble import Parts
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, day, instant_text, make_folder, opened
-from epilock.cli.verify import AsJson, Keys, PolicyFile, fail, print_json, read_keys
+from epilock.cli.verdict import fail, print_json
+from epilock.cli.verify import AsJson, Keys, PolicyFile, read_keys
 from epilock.db import Transaction
 from epilock.destroy import certificate
 from epilock.destroy import due as dues

@@ -17,7 +17,8 @@ import typer
 from epilock.cli import monitor_page
 from epilock.cli.files import write as write_file
 from epilock.cli.installation import At, clock
-from epilock.cli.verify import AsJson, Keys, plain, print_json, read_keys
+from epilock.cli.verdict import plain, print_json
+from epilock.cli.verify import AsJson, Keys, read_keys
 from epilock.errors import EpilockError, InputError
 from epilock.ledger import seen
 from epilock.ledger.audit import StandardRules

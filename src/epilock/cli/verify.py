@@ -6,17 +6,15 @@ group ``epilock verifier``, which hands out the verifier that stands alone. No i
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple
 
-import msgspec
 import typer
 
 from epilock import verifier
-from epilock.cli.failure import explain
 from epilock.cli.files import read_small
 from epilock.cli.files import write as write_file
+from epilock.cli.verdict import ANCHOR, fail, show
 from epilock.errors import (
-    AnchorProofError,
     EntryError,
     EpilockError,
     FileFormatError,
@@ -31,17 +29,12 @@ from epilock.ledger.note import Verifier
 from epilock.ledger.policy import Policy
 from epilock.ledger.tree import HASH_BYTES, leaf_hash
 from epilock.ledger.verify import (
-    SHOWN,
-    STEPS,
     check_growth,
-    failed_step,
     open_checkpoint,
     read_checkpoint,
     read_path,
     verify_leaf,
 )
-
-ANCHOR = "anchor"  # the step after the last, if an anchor was given
 
 app = typer.Typer(
     no_args_is_help=True, help="The verifier that stands alone: one file, no Epilock."
@@ -114,7 +107,7 @@ def verify(
             told |= _anchored(held, told)
     except EpilockError as error:
         fail(error, kind, as_json=as_json)
-    _print(kind, told, as_json=as_json)
+    show(kind, told, as_json=as_json)
 
 
 def consistency(
@@ -160,7 +153,7 @@ def consistency(
     told["lines"]["consistency"] = (
         f"the tree of {claims[0][0].size} entries begins that of {claims[1][0].size}"
     )
-    _print("consistency", told, as_json=as_json)
+    show("consistency", told, as_json=as_json)
 
 
 @app.command("write")
@@ -185,16 +178,6 @@ def read_keys(given: list[str] | None) -> list[Verifier]:
     if any(key.algorithm not in policy.LOGS for key in keys):
         raise InputError("--key: this is a witness's key; witnesses belong into a --policy")
     return keys
-
-
-def print_json(value: Any) -> None:
-    """Print ``value`` on one line."""
-    print(msgspec.json.encode(value).decode())
-
-
-def plain(text: str) -> str:
-    """Return ``text`` without characters that could steer a terminal."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _hash(text: str, option: str) -> bytes:
@@ -263,10 +246,10 @@ def _inclusion(
 ) -> dict[str, Any]:
     found = proof.read(data)
     stated = found.extra if given is None and hashed is None else given
-    if stated is None and hashed is None:
+    leaf = hashed if stated is None else leaf_hash(stated)
+    if leaf is None:
         raise EntryError("the proof does not carry its entry; give --entry or --leaf-hash")
-    leaf = hashed if stated is None or hashed is not None else leaf_hash(stated)
-    said, witnesses = verify_leaf(found, leaf or b"", keys, trust)
+    said, witnesses = verify_leaf(found, leaf, keys, trust)
     told = {"index": found.index, **_claim(said, witnesses, trust)}
     if stated is not None:
         says = _says(stated)
@@ -332,47 +315,3 @@ def _says(data: bytes) -> entry.Entry | None:
         return entry.decode(data)
     except EntryError:
         return None
-
-
-def fail(error: EpilockError, kind: str, *, as_json: bool) -> NoReturn:
-    """Say which step failed and leave, with the exit code of its error.
-
-    Raises:
-        EpilockError: ``error``, if it is of the command line and not of a step.
-    """
-    step, name = failed_step(error), type(error).__name__
-    number = [*STEPS].index(step) + 1
-    step = kind if number == SHOWN else step
-    if isinstance(error, AnchorProofError):
-        number, step = SHOWN + 1, ANCHOR
-    if as_json:
-        print_json(
-            {"ok": False, "kind": kind, "number": number, "step": step, "error": name,
-             "why": str(error)}
-        )  # fmt: skip
-    else:
-        print(f"NOT VERIFIED, step {number} ({step}), {name}: {plain(str(error))}")
-    raise typer.Exit(explain(error)[1]) from None
-
-
-def _print(kind: str, told: dict[str, Any], *, as_json: bool) -> None:
-    lines = told.pop("lines")
-    if as_json:
-        print_json({"ok": True, "kind": kind, **told})
-        return
-    print("VERIFIED")
-    for number, step in enumerate([*[*STEPS][:-1], kind], 1):
-        if step in lines and (number < SHOWN or kind != "checkpoint"):
-            print(f"  {number} {step:12} {plain(lines[step])}")
-    if ANCHOR in lines:
-        print(f"  {SHOWN + 1} {ANCHOR:12} {plain(lines[ANCHOR])}")
-    if "entry" not in told:
-        return
-    said = told["entry"]
-    if isinstance(said, str):
-        print(f"The entry is of no type of Epilock: {said}")
-        return
-    print(f"The entry says ({entry.kind(said)}):")
-    for name in said.__struct_fields__:
-        value = msgspec.json.encode(getattr(said, name)).decode()
-        print(f"  {name:12} {plain(value)}")
