@@ -453,6 +453,30 @@ class TestTally:
         assert said == 1
         assert (found.shown, found.given, found.refused, found.left) == (7, 3, 1, 3)
 
+    def test_what_is_given_is_counted_where_it_is_stored_and_once(self, town):
+        accepted = town.accepted()
+        for _ in range(2):  # the second is the first again
+            keeper_of(town).store([accepted], now=town.clock())
+        with town.parts.database.read() as tx:
+            (row,) = tx.all(tally.tallies)
+        assert (row["notice"], row["given"], row["shown"]) == (town.form().notice, 1, 0)
+
+    def test_days_add_up_for_each_notice(self, town):
+        """What did people see: the sum of all that the ledger says of a notice."""
+        key = ("garden", town.point, town.form().notice)
+        for shown in (7, 2):
+            town.parts.tally.count(key, "shown", shown)
+            with town.parts.database.write() as tx:
+                tally.keep(tx, town.parts.tally.take(), now=town.clock())
+                tally.commit_counts(
+                    tx, town.parts.log, standard_ref=town.parts.standard.ref, now=town.clock()
+                )
+                size = town.parts.log.size(tx)
+        with town.parts.database.read() as tx:
+            row = tally.totals(tx, "garden", town.point)[key[2]]
+        assert (row["shown"], row["left"], row["given"]) == (9, 9, 0)
+        assert row["entry_index"] == size - 1
+
     def test_what_could_not_be_kept_is_counted_again(self, town):
         town.parts.tally.count(("a", "b", "c"), "shown")
         taken = town.parts.tally.take()

@@ -11,6 +11,8 @@ from staff_room import badge, renew
 from test_resident import TYPED, _fields
 from visitor import Visitor
 
+from epilock.collect import tally
+from epilock.destroy import request as requests
 from epilock.ledger import entry
 
 
@@ -366,3 +368,70 @@ class TestPapers:
         assert [a.sha256 for a in _entries(parts, "assessment")] == [
             sha256(b"a report").hexdigest()
         ]
+
+
+@pytest.mark.usefixtures("given")
+class TestRequests:
+    def _asked(self, custodian):
+        page = read(custodian, "/console/records/sunny/1/0")
+        return page.send(page.to("/console/requests/1/0"), reason="objection")
+
+    def test_a_lost_receipt_takes_two_persons_and_then_it_is_gone(self, custodian, approver, parts):
+        page = self._asked(custodian)
+        assert "waiting" in page.text
+        assert _entries(parts, "erasure") == []
+        page = read(approver, "/console/approvals")
+        done = page.send(next(f for f in page.forms if ("verdict", "approve") in f.values))
+        assert "the record is destroyed" in done.text
+        assert [e.reason for e in _entries(parts, "erasure")] == ["objection"]
+        assert len(_entries(parts, "erased")) == 1
+        assert "approved and destroyed" in read(custodian, "/console/requests").text
+
+    def test_who_recorded_it_cannot_approve_it(self, parts, site):
+        both = badge(parts, site, "sunny", "both", "custodian", "approver")
+        self._asked(both)
+        page = read(both, "/console/approvals")
+        assert "another person decides" in page.text
+        with parts.database.read() as tx:
+            (asked,) = requests.listing(tx, "sunny")
+        answer = both.post(
+            f"/console/approvals/requests/sunny/{asked.request}",
+            data={"csrf": page.value("csrf"), "verdict": "approve"},
+        )
+        assert answer.status_code == 403
+        assert _entries(parts, "erasure") == []
+
+    def test_an_organisation_beside_it_sees_nothing(self, custodian, parts, site):
+        self._asked(custodian)
+        beside = badge(parts, site, "lishan-cdc", "qian", "approver")
+        assert "Nothing waits" in read(beside, "/console/approvals").text
+
+    def test_every_part_that_is_named_has_a_page(self, parts, site):
+        """A custodian reaches each part of the console that the menu names."""
+        everyone = badge(
+            parts,
+            site,
+            "sunny",
+            "all",
+            "custodian",
+            "approver",
+            "supervisor",
+            "analyst",
+            "collector",
+        )
+        home = read(everyone, "/console")
+        paths = {href for href, _ in home.links if href.startswith("/console")}
+        assert "/console/requests" in paths
+        assert {p: s for p in paths if (s := read(everyone, p).status) != 200} == {}
+
+
+class TestWhatPeopleSaw:
+    def test_each_version_of_the_notice_with_its_counts(self, given, custodian, parts):
+        with parts.database.write() as tx:
+            tally.keep(tx, parts.tally.take(), now=parts.now())
+            tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=parts.now())
+        page = read(custodian, f"/console/points/{given.point}")
+        assert "What people saw, version by version" in page.text
+        version = read(custodian, f"/console/points/{given.point}/notice/1")
+        assert "given 1" in version.text
+        assert read(custodian, f"/console/points/{given.point}/notice/9").status == 404

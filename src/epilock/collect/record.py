@@ -14,6 +14,7 @@ Rules kept in this file:
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from epilock.collect import code
+from epilock.collect import code, tally
 from epilock.collect import point as points_
 from epilock.collect.form import Accepted, Form
 from epilock.db import Database, Transaction
@@ -242,6 +243,7 @@ class Keeper:
         if tx.conn.dialect.name == "postgresql":  # SQLite has locked everything from the start
             self._check_unchanged(tx, known)
         self._keep(tx, sealed, committed.first, now)
+        _count(tx, sealed, now)
         known.handles.clear()
         for place, accepted, receipt, handle, digest in twins:
             found = self._find(tx, known, accepted.form, handle, now)
@@ -466,3 +468,12 @@ def _collecting(  # noqa: PLR0917 - on the hot path, by position
     return entry.collecting(
         org=org, standard=standard, point=point, bucket=bucket, notice=notice, parts=parts
     )
+
+
+def _count(tx: Transaction, sealed: Sequence[_Sealed], now: datetime) -> None:
+    """Count what was given under each notice, in the transaction that stores it; the head is locked."""
+    given = Counter(
+        (item.bucket.org, item.accepted.form.point.point, item.accepted.form.notice)
+        for item in sealed
+    )
+    tally.keep(tx, {key: {"given": times} for key, times in given.items()}, now=now)

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,6 +34,21 @@ tallies = sealed_table(
     sa.Column("given", sa.Integer, nullable=False),
     sa.Column("refused", sa.Integer, nullable=False),
 )
+
+notice_totals = sealed_table(
+    "notice_totals",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("point", sa.String(40), primary_key=True),
+    sa.Column("notice", sa.String(64), primary_key=True),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("shown", sa.BigInteger, nullable=False),
+    sa.Column("given", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.BigInteger, nullable=False),
+    sa.Column("left", sa.BigInteger, nullable=False),
+    sa.Column("entry_index", sa.BigInteger, nullable=False),
+)
+"""What the ledger's ``notice-counts`` entries add up to, and the latest of them; for the console to read."""
 
 Key = tuple[str, str, str]  # organisation, point, notice (hex)
 
@@ -102,7 +118,8 @@ def of_point(tx: Transaction, org: str, point: str) -> list[Count]:
 
 def commit_counts(tx: Transaction, log: Log, *, standard_ref: str, now: datetime) -> int:
     """Write one ``notice-counts`` entry for each notice that was counted, and begin anew; return how many."""
-    entries = []
+    log.append(tx, [], now=now)  # the head first: a batch of records locks it before it counts
+    entries, counted = [], []
     for row in tx.all(tallies, order_by=[tallies.c.org, tallies.c.point, tallies.c.notice]):
         counts = {k: row[k] for k in KINDS}
         if any(counts.values()):
@@ -113,8 +130,28 @@ def commit_counts(tx: Transaction, log: Log, *, standard_ref: str, now: datetime
                 left=left, **counts,
             )  # fmt: skip
             entries.append(entry.encode(said))
+            counted.append(said)
         key = {k: row[k] for k in ("org", "point", "notice")}
         tx.update(tallies, key, since=now, shown=0, given=0, refused=0)
     if entries:
-        log.append(tx, entries, now=now)
+        first = log.append(tx, entries, now=now).first
+        for number, said in enumerate(counted):
+            _add_up(tx, said, first + number, now=now)
     return len(entries)
+
+
+def totals(tx: Transaction, org: str, point: str) -> dict[str, dict[str, Any]]:
+    """Return what has been committed to the ledger so far, by the hash of each notice of ``point``."""
+    c = notice_totals.c
+    return {row["notice"]: row for row in tx.all(notice_totals, c.org == org, c.point == point)}
+
+
+def _add_up(tx: Transaction, said: entry.NoticeCounts, index: int, *, now: datetime) -> None:
+    key = {"org": said.org, "point": said.point, "notice": said.notice}
+    counts = {"shown": said.shown, "given": said.given, "refused": said.refused, "left": said.left}
+    row = tx.find(notice_totals, lock=True, **key)
+    if row is None:
+        tx.insert(notice_totals, **key, until=now, entry_index=index, **counts)
+        return
+    sums = {kind: row[kind] + count for kind, count in counts.items()}
+    tx.update(notice_totals, key, until=now, entry_index=index, **sums)

@@ -10,7 +10,10 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.destroy import order as orders
+from epilock.destroy import request as requests
+from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
+from epilock.destroy.request import Request
 from epilock.errors import ForbiddenError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
@@ -26,18 +29,19 @@ PART = "approvals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """One request; either a grant or an order of destruction with its bucket's name.
+    """One request: a grant, an order of destruction, or a person's request to be erased.
 
     Attributes:
         organisation: Whose request it is.
-        grant, order: One of the two.
-        bucket: Of an order.
+        grant, order, erasure: One of the three.
+        bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
     """
 
     organisation: Organisation
     grant: Grant | None = None
     order: Order | None = None
+    erasure: Request | None = None
     bucket: str = ""
     own: bool = False
 
@@ -85,6 +89,21 @@ def post_order(org: str, order: str, desk: DeskOf, form: CheckedForm) -> Respons
     return desk.go("/console/approvals", done="approved" if approve else "cancelled")
 
 
+@router.post("/requests/{org}/{request}")
+def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Approve a person's request, which destroys their record at once, or refuse it."""
+    desk.enter(PART)
+    parts, approve, now = desk.site.parts, word(form, "verdict") == "approve", desk.site.now()
+    with parts.database.write() as tx:
+        requests.decide(
+            tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
+            approve=approve, now=now,
+        )  # fmt: skip
+    if approve:
+        runs.complete(parts.tools, now=now, org=org)
+    return desk.go("/console/approvals", done="erased" if approve else "refused")
+
+
 def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
     """Return what waits for an approver of the desk's organisation, the oldest first."""
     found: list[Waiting] = []
@@ -101,5 +120,12 @@ def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
                 bucket=buckets.load(tx, one.org, o.bucket).name,
             )
             for o in reversed(orders.listing(tx, one.org, stages=(PROPOSED,)))
+        ]  # fmt: skip
+        found += [
+            Waiting(
+                organisation=one, erasure=r, own=r.by == desk.who,
+                bucket=buckets.load(tx, one.org, r.bucket).name,
+            )
+            for r in reversed(requests.listing(tx, one.org, stage=requests.ASKED))
         ]  # fmt: skip
     return found

@@ -10,6 +10,7 @@ from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
+from epilock.destroy import request as requests
 from epilock.use import grant as grants
 from epilock.use import staff
 from epilock.web.console.approval import waiting_for
@@ -52,6 +53,9 @@ def _cards(desk: Desk, tx: Transaction) -> list[Card]:
         cards.append(
             Card(name="holds", number=len(holds.listing(tx, desk.org, now=now)), path=path)
         )
+    if desk.may("requests"):
+        asked = len(requests.listing(tx, desk.org, stage=requests.ASKED))
+        cards.append(Card(name="requests", number=asked, path="/console/requests"))
     if desk.may("grants"):
         live = grants.listing(tx, desk.org, stages=(grants.ACTIVE,))
         cards.append(

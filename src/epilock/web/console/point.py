@@ -39,6 +39,10 @@ def get_point(point: str, desk: DeskOf) -> Response:
     parts = desk.site.parts
     with parts.database.read() as tx:
         found, issued = issue.in_force(tx, desk.org, point)
+        versions = [
+            issue.version_of(tx, desk.org, point, v) for v in range(issued.notice.version, 0, -1)
+        ]
+        seen = tally.totals(tx, desk.org, point)
         counts = _counts(desk, tx)
     address = _address(desk, point)
     asked = found.active(parts.standard, issued.notice.level)
@@ -48,6 +52,19 @@ def get_point(point: str, desk: DeskOf) -> Response:
         waiting=[f for f in found.fields if f.id not in ids], closing=CLOSING,
         counts=counts.get(point, dict.fromkeys(tally.KINDS, 0)),
         image=trusted(qr.svg(address, title=desk.name(found.name))),
+        full=trusted(html(issued.notice, desk.t.language)), versions=versions, seen=seen,
+    )  # fmt: skip
+
+
+@router.get("/{point}/notice/{version}")
+def get_version(point: str, version: int, desk: DeskOf) -> Response:
+    """Show one version of the notice, as people saw it."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        issued = issue.version_of(tx, desk.org, point, version)
+        row = tally.totals(tx, desk.org, point).get(issued.sha256)
+    return desk.show(
+        "notice.html", here=PART, issued=issued, row=row,
         full=trusted(html(issued.notice, desk.t.language)),
     )  # fmt: skip
 

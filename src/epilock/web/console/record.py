@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.destroy import due as dues
+from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import EpilockError, ForbiddenError, InputError
 from epilock.registry import organisation as organisations
@@ -202,7 +203,7 @@ def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Resp
 def _record(
     desk: Desk, source: str, bucket: int, n: int, error: EpilockError | None = None
 ) -> Response:
-    parts, now = desk.site.parts, desk.site.now()
+    parts = desk.site.parts
     with parts.database.read() as tx:
         mine = _reach(desk, tx, source)
         _check_listed(desk, source, mine)
@@ -222,7 +223,7 @@ def _record(
         grants=[g for g in mine if place.circumstance in g.circumstances],
         events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
         glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
-        now_=now,
+        erasures=tuple(erasure.REASONS),
     )  # fmt: skip
 
 

@@ -15,12 +15,13 @@ from epilock.web.console import (
     paper,
     point,
     record,
+    request,
 )
 
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, grant, approval, destruction, level, oversight, account,
-        paper,
+        door, home, mine, opening, point, intake, record, request, grant, approval, destruction, level,
+        oversight, account, paper,
     )
 )  # fmt: skip

@@ -547,6 +547,37 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "erasure_requests",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("bucket", sa.Integer(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("stage", sa.String(length=10), nullable=False),
+        sa.Column("by", sa.String(length=20), nullable=False),
+        sa.Column("asked", epilock.db.Instant(), nullable=False),
+        sa.Column("decided_by", sa.String(length=20), nullable=True),
+        sa.Column("decided", epilock.db.Instant(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "request"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "notice_totals",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("point", sa.String(length=40), nullable=False),
+        sa.Column("notice", sa.String(length=64), nullable=False),
+        sa.Column("until", epilock.db.Instant(), nullable=False),
+        sa.Column("shown", sa.BigInteger(), nullable=False),
+        sa.Column("given", sa.BigInteger(), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("left", sa.BigInteger(), nullable=False),
+        sa.Column("entry_index", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "point", "notice"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "witness_policies",
         sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("idx", sa.BigInteger(), autoincrement=False, nullable=False),
