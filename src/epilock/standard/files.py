@@ -12,6 +12,7 @@ from epilock.errors import StandardFileError, TooLargeError
 NAMES = ("categories", "circumstances", "purposes", "scales", "sources", "version")
 MOST_BYTES = 1 << 20  # of one file
 _HEADER = re.compile(r"\s*\[([^\]]+)\]")
+_AT = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\-\"]+)\s*=")
 
 
@@ -32,8 +33,13 @@ class DataFile:
             self.data: dict[str, Any] = tomllib.loads(self._text)
         except UnicodeDecodeError:
             raise StandardFileError(f"{name}:1: the file is not UTF-8") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise StandardFileError(f"{name}: not TOML: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            at = _AT.search(str(error))
+            line = int(at[1]) if at else self._text.count("\n") + 1
+            reason = _AT.sub("", str(error))
+            raise StandardFileError(f"{name}:{line}: not TOML: {reason}") from None
+        except RecursionError:
+            raise StandardFileError(f"{name}:1: not TOML: nested too deep") from None
 
     def line(self, table: str, key: str = "") -> int:
         """Return the line (from 1) where ``key`` of ``table`` stands, or the table's own line."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from epilock.standard import files
 from epilock.standard.compiled import Standard
+from epilock.standard.consistency import check_circumstance, check_verified
 from epilock.standard.files import DataFile
 from epilock.standard.level import LEVELS
 from epilock.standard.model import (
@@ -76,11 +77,45 @@ def _read(folder: Path) -> Standard:
     categories = reader.categories(scales["alarms"])
     purposes = reader.purposes(scales["ranges"])
     circumstances = reader.circumstances(categories, purposes, scales, numbers)
+    _check_together(found, sources, scales, categories, purposes, circumstances)
     return Standard(
         version=number, hash_=files.digest(folder), title=reader.text(version, "", version.data, "title"),
         end_days=numbers["end_days"], sources=sources, scales=scales, categories=categories,
         purposes=purposes, circumstances=circumstances,
     )  # fmt: skip
+
+
+def _check_together(  # noqa: PLR0917 - the tables of one standard
+    found: Mapping[str, DataFile],
+    sources: Mapping[str, Source],
+    scales: Mapping[str, Mapping[str, Named]],
+    categories: Mapping[str, Category],
+    purposes: Mapping[str, Purpose],
+    circumstances: Mapping[str, Circumstance],
+) -> None:
+    """Check what rows say about each other; see ``consistency``."""
+    for name, rows in (("categories", categories), ("purposes", purposes), ("circumstances", circumstances)):  # fmt: skip
+        for row in rows.values():
+            check_verified(found[name], row.code, row.source, sources, verified=row.verified)
+    for scale, named in scales.items():
+        for line in named.values():
+            table = f"{scale}.{line.code}"
+            check_verified(found["scales"], table, line.source, sources, verified=line.verified)
+    file = found["circumstances"]
+    for where in circumstances.values():
+        check_circumstance(
+            file, where, categories=categories, purposes=purposes, media=scales["media"]
+        )
+        for id_, at in where.retentions.items():
+            kept = at["N"]
+            check_verified(
+                file,
+                where.code,
+                kept.source,
+                sources,
+                verified=kept.verified,
+                key=f"retention.{id_}",
+            )
 
 
 class _Reader:
@@ -349,7 +384,7 @@ class _Reader:
                 raise file.fail(code, f"ask.{level}", f"{level!r} is no level that allows anything")
             for item in self.words(file, code, table, level, None):
                 optional = item.startswith("[") and item.endswith("]")
-                names = tuple(item.strip("[]").split("|"))
+                names = tuple((item[1:-1] if optional else item).split("|"))
                 for name in names:
                     self._check_ask(file, code, level, name, categories, never, allows)
                     allows[name] = Allow(
@@ -394,15 +429,18 @@ class _Reader:
         table = row.get("retention")
         if not isinstance(table, dict) or "standard" not in table:
             raise file.fail(code, "retention.standard", "needs a retention named `standard`")
+        verified = self.flag(file, code, row, "verified", default=True)
         found = {}
         for name, one in table.items():
             key = f"retention.{name}"
             for category in (
                 self.words(file, code, one, "categories", allows) if isinstance(one, dict) else ()
             ):
+                if allows[category].retention != "standard":
+                    raise file.fail(code, key, f"{key}: {category} has another retention already")
                 allows[category] = replace(allows[category], retention=name)
             found[name] = MappingProxyType(
-                self._by_level(file, code, key, name, one, source, numbers)
+                self._by_level(file, code, key, name, one, source, numbers, verified=verified)
             )
         return MappingProxyType(found)
 
@@ -415,6 +453,8 @@ class _Reader:
         row: Any,
         source: tuple[str, ...],
         numbers: Mapping[str, int],
+        *,
+        verified: bool,
     ) -> dict[str, Retention]:
         keys = {
             "days", "days_at", "starts", "ceiling_days", "end", "statutory", "categories", "source",
@@ -442,7 +482,7 @@ class _Reader:
                 statutory=self.flag(file, code, row, "statutory", default=False),
                 rule=f"retain/{code}/{name}" + (f"/{level}" if level in days_at else ""),
                 source=self.words(file, code, row, "source", self._sources) or source,
-                verified=self.flag(file, code, row, "verified", default=True),
+                verified=self.flag(file, code, row, "verified", default=verified),
             )
             for level in LEVELS
         }  # fmt: skip
