@@ -5,6 +5,6 @@ Always true: pure. No clock, no database, no file after loading; what is not lis
 """
 
 from epilock.standard.compiled import Standard
-from epilock.standard.load import load
+from epilock.standard.load import load, load_named, versions
 
-__all__ = ["Standard", "load"]
+__all__ = ["Standard", "load", "load_named", "versions"]

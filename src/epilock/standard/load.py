@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from epilock.errors import InputError
 from epilock.standard import files
 from epilock.standard.compiled import Standard
 from epilock.standard.consistency import check_circumstance, check_verified
@@ -53,6 +54,27 @@ def load(folder: Path | None = None) -> Standard:
         TooLargeError: A file has more than a megabyte.
     """
     return _load(FOLDER / VERSION) if folder is None else _read(folder)
+
+
+def versions() -> tuple[str, ...]:
+    """Return the versions that are shipped, oldest first."""
+    return tuple(sorted(p.name for p in FOLDER.iterdir() if (p / "version.toml").is_file()))
+
+
+def load_named(name: str) -> Standard:
+    """Return a shipped version such as ``2026.1``, or the standard of a folder.
+
+    Raises:
+        InputError: It is neither.
+        StandardFileError: The folder's data contradicts itself.
+    """
+    if name in versions():
+        return _load(FOLDER / name)
+    if not Path(name).is_dir():
+        raise InputError(
+            f"{name!r} is neither a folder nor a shipped version; there are {', '.join(versions())}"
+        )
+    return _read(Path(name))
 
 
 @cache
