@@ -1,7 +1,9 @@
 """``epilock standard list``, ``show`` and ``diff`` at a terminal."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -9,8 +11,11 @@ from typer.testing import CliRunner
 from epilock.cli.standard import app
 from epilock.errors import InputError, StandardFileError
 from epilock.standard import load
+from epilock.standard.files import NAMES
 from epilock.standard.load import FOLDER, VERSION
 from epilock.standard.sheet import tables
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "standard.md"
 
 
 def run(*words):
@@ -136,3 +141,19 @@ class TestDiff:
         assert str(found.exception).startswith(
             "purposes.toml:6: [situation-monitoring] forms: 'gossip'"
         )
+
+
+class TestReference:
+    """``docs/reference/standard.md`` names what there is, and its commands run."""
+
+    def test_examples(self):
+        text = REFERENCE.read_text("utf-8")
+        runs = re.findall(r"\$ epilock standard (.*?)\n```\n<!-- exit: (\d) -->", text)
+        assert len(runs) == 5
+        assert [run(*words.split()).exit_code for words, _ in runs] == [int(c) for _, c in runs]
+
+    def test_complete(self):
+        """Every table and file is named."""
+        text = REFERENCE.read_text("utf-8")
+        assert [t for t in tables(load()) if f"`{t}`" not in text] == []
+        assert [n for n in NAMES if f"`{n}.toml`" not in text] == []
