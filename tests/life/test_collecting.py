@@ -432,7 +432,8 @@ class FullDisk(Log):
 class TestBucket:
     def test_one_without_its_entry_is_not_there(self, town):
         """No change of state without its ledger entry, also if the batch goes on without this submission."""
-        keeper = keeper_of(town, log=FullDisk(town.parts.log.origin, town.parts.log.signer))
+        log = town.parts.log
+        keeper = keeper_of(town, log=FullDisk(log.origin, lambda _: log.signer))
         (answer,) = keeper.store([town.accepted()], now=town.clock())
         assert isinstance(answer, IntegrityError)
         assert count(town, buckets.buckets) == 0
