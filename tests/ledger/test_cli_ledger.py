@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from ledgers import ORIGIN, STANDARD, published, signer
+from ledgers import ORIGIN, STANDARD, published, signer, some
 from story import BUCKET, OPENING, collect
 from typer.testing import CliRunner
 
@@ -217,3 +217,33 @@ class TestInstallation:
         assert code == 0
         assert f'"{STANDARD}"' in text
         assert run("ledger", "proof", "1", "--home", home)[0] == 1
+
+    def test_what_it_hands_out_shows_that_it_only_grew(self, run, tmp_path):
+        """Two checkpoints and the proof between them, checked by whoever kept the older one."""
+        home, now = tmp_path / "home", datetime(2026, 3, 14, tzinfo=UTC)
+        parts = found(settings.read({}, home=home), now=lambda: now)
+        for first in (1, 4):
+            with parts.database.write() as tx:
+                parts.log.append(tx, some(3, first), now=now)
+        parts.close()
+        key = run("ledger", "key", "--home", home)[1].strip()
+        for name, words in {
+            "old": ("checkpoint", "4"), "new": ("checkpoint",), "path": ("consistency-proof", "4"),
+        }.items():  # fmt: skip
+            code, text = run("ledger", *words, "--home", home)
+            assert code == 0, text
+            (tmp_path / name).write_text(text)
+        old, new, path = (tmp_path / name for name in ("old", "new", "path"))
+        words = ("--proof", path, "--key", key)
+        code, text = run("ledger", "consistency", old, new, *words)
+        assert (code, text.split("\n")[0]) == (0, "VERIFIED"), text
+        assert run("ledger", "consistency", new, old, *words)[0] == 1
+        assert run("ledger", "checkpoint", "3", "--home", home)[0] == 1
+
+    def test_without_a_key_it_says_that_no_signature_was_looked_at(self, run, tmp_path):
+        path = tmp_path / "empty"
+        path.write_text("")
+        checkpoint = VECTORS / "ct8.checkpoint"
+        code, text = run("ledger", "consistency", checkpoint, checkpoint, "--proof", path)
+        assert code == 0
+        assert text.count("NOT CHECKED") == 3
