@@ -435,3 +435,20 @@ class TestWhatPeopleSaw:
         version = read(custodian, f"/console/points/{given.point}/notice/1")
         assert "given 1" in version.text
         assert read(custodian, f"/console/points/{given.point}/notice/9").status == 404
+
+
+@pytest.mark.usefixtures("given")
+class TestOversight:
+    def test_every_organisation_has_its_row_and_the_overdue_one_stands_out(
+        self, parts, site, clock
+    ):
+        inspector = badge(parts, site, "jinan", "wu", "supervisor")
+        clock.forward(days=40)
+        renew(parts, inspector, "jinan", "wu")
+        page = read(inspector, "/console/oversight")
+        assert "All organisations" in page.text
+        row = re.findall(r"<tr><td><a[^>]*org=sunny.*?</tr>", page.html, re.DOTALL)[0]
+        assert '<span class="tag bad">' in row
+        one = read(inspector, "/console/oversight?org=sunny")
+        assert "All organisations" not in one.text
+        assert "Overdue: " in one.text

@@ -63,6 +63,8 @@ ORGANISATIONS = (
 
 STAFF = (
     ("qinghe", "command", ("supervisor",)),
+    ("qinghe", "duty", ("custodian",)),
+    ("qinghe", "deputy", ("approver",)),
     ("qinghe", "root", ("administrator",)),
     ("qinghe-cdc", "doctor", ("analyst", "custodian")),
     ("qinghe-cdc", "second", ("approver",)),
@@ -134,7 +136,7 @@ def build(settings: Settings, *, today: datetime, say: Callable[[str], None]) ->
     clock = Clock(today - timedelta(days=DAYS))
     city = City(assemble.found(settings, now=clock))
     _organisations(city, clock())
-    say("five organisations, nine accounts")
+    say("five organisations, eleven accounts")
     _levels(city, 0, clock())
     _papers(city, clock())
     _points(city, clock())

@@ -3,25 +3,51 @@
 All of it stands in the public log as well; here it is put together.
 """
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from epilock.collect import point as points
+from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
 from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import gate
-from epilock.web.console.desk import DeskOf
+from epilock.web.console.desk import Desk, DeskOf
 
 router = APIRouter(include_in_schema=False, prefix="/console/oversight")
 PART = "oversight"
 MOST = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One organisation in a row of numbers.
+
+    Attributes:
+        organisation: Which.
+        points: Open collection points.
+        due, overdue: Parts that must go, and those that should be gone.
+        orders, holds: That wait or last.
+        review: Of its latest decisions, emergency openings, which are reviewed afterwards.
+    """
+
+    organisation: Organisation
+    points: int
+    due: int
+    overdue: int
+    orders: int
+    holds: int
+    review: int
+
+
 @router.get("")
 def get_oversight(desk: DeskOf, org: str = "") -> Response:
-    """Show one organisation: overdue, due next, orders, holds, latest decisions."""
+    """Show all organisations in a row each, or one of them: overdue, due next, orders, holds, latest decisions."""
     desk.enter(PART)
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
@@ -33,8 +59,20 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         used = {o.bucket for o in waiting} | {h.bucket for h in held}
         names = {b: buckets.load(tx, chosen.org, b).name for b in used}
         decisions = gate.latest(tx, chosen.org, limit=MOST)
+        lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
         "oversight.html", here=PART, everyone=everyone, chosen=chosen, names=names, held=held,
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
-        decisions=decisions,
+        decisions=decisions, lines=lines,
+    )  # fmt: skip
+
+
+def _line(desk: Desk, tx: Transaction, one: Organisation) -> Line:
+    now = desk.site.now()
+    calendar = dues.calendar(tx, desk.site.parts.standard, now=now, org=one.org, until=now)
+    return Line(
+        organisation=one, points=len(points.listing(tx, one.org, only_open=True)),
+        due=sum(d.is_due(now) for d in calendar), overdue=sum(d.is_overdue(now) for d in calendar),
+        orders=len(orders.listing(tx, one.org)), holds=len(holds.listing(tx, one.org, now=now)),
+        review=sum(d.review for d in gate.latest(tx, one.org, limit=MOST)),
     )  # fmt: skip
