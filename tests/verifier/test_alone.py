@@ -78,6 +78,8 @@ class TestTerminal:
             [proof, "--policy", proof],
             [proof, "--consistency", proof, "--key", KEY],
             [str(VECTORS / "ct8.checkpoint"), "--key", KEY, "--entry", proof],
+            [proof, "--key", KEY, "--destruction", "--anchor", proof, "0x00", "0x00"],
+            [proof, proof, "--key", KEY, "--consistency", proof, "--anchor", proof, "0x", "0x"],
         ):
             assert alone.main(words) == 2, words
             assert "step       file" in capsys.readouterr().out
@@ -179,7 +181,10 @@ class TestAnchor:
             self.fails(alone.ANCHOR, **change)
 
     def test_what_is_no_anchor(self):
-        for data in (b"", b"{}", self.FILE.replace(b"v1", b"v2"), self.FILE.replace(b"0x", b"0y")):
+        for data in (
+            b"", b"{}", b"[]", self.FILE.replace(b"v1", b"v2"), self.FILE.replace(b"0x", b"0y"),
+            self.FILE.replace(b'"header": "', b'"header": 5, "x": "'),
+        ):  # fmt: skip
             self.fails(alone.FILE, data=data)
         self.fails(alone.FILE, block="0xno")
 

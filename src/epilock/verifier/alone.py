@@ -484,7 +484,7 @@ def trie_value(root: bytes, key: bytes, nodes: list[bytes]) -> Any:
 
 def unhex(text: str) -> bytes:
     """Return the bytes of hexadecimal digits, with or without 0x before them."""
-    return bytes.fromhex(text.removeprefix("0x"))
+    return bytes.fromhex(str(text).removeprefix("0x"))
 
 
 def check_anchor(data: bytes, said: Told, block: str, contract: str) -> Told:
@@ -527,15 +527,15 @@ def check(given: argparse.Namespace) -> Told:
     first, *others = (load(each) for each in given.file)
     entry, path = (load(p) if p else None for p in (given.entry, given.consistency))
     blind = not given.policy and not given.key
-    if path is not None and len(others) == 1:
+    if path is not None and len(others) == 1 and not given.anchor:
         given.kind = "consistency"
         return check_consistency(first, others[0], path, None if blind else trust)
-    if blind or path is not None or (others and not given.destruction):
+    if blind or path is not None or (given.anchor if given.destruction else others):
         raise Failure(FILE, "give --policy or --key, and as many files as the usage says")
     if given.destruction:
         given.kind = "destruction"
         return check_destruction(first, others, trust)
-    if first.startswith(b"{") and entry is None and leaf is None:
+    if first.startswith(b"{") and entry is None and leaf is None and not given.anchor:
         given.kind = "misbehaviour"
         return check_misbehaviour(first, trust)
     is_proof = first.startswith(b"c2sp.org/tlog-proof@")
@@ -568,9 +568,7 @@ def main(words: list[str] | None = None) -> int:
     its.add_argument("--leaf-hash", help="its RFC 6962 leaf hash, 64 hex digits")
     its.add_argument("--consistency", help="base64 hashes, one a line")
     its.add_argument("--destruction", action="store_true", help="show that all of a record is gone")
-    parser.add_argument(
-        "--anchor", nargs=3, help="a file, its block's hash, the contract's address"
-    )
+    parser.add_argument("--anchor", nargs=3, help="a file, hash of its block, address of contract")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(words)
     given.kind = "file"
