@@ -11,7 +11,7 @@ import typer
 from epilock import assemble, settings
 from epilock.cli.installation import clock
 from epilock.collect import notice, qr
-from epilock.demo import city, life
+from epilock.demo import city, departments, life
 from epilock.web.serve import serve as serve_site
 
 app = typer.Typer(no_args_is_help=True, help="See it work, on made-up people.")
@@ -25,6 +25,21 @@ def live(
     with tempfile.TemporaryDirectory(prefix="epilock-life-") as folder:
         told = settings.read({}, home=Path(folder) / "home")
         life.live(told, print, start=clock(start) if start else life.START)
+
+
+@app.command("departments")
+def play_departments(
+    anvil: Annotated[
+        Path | None,
+        typer.Option(help="Program of a chain, anvil of the Foundry project; else it is left out."),
+    ] = None,
+) -> None:
+    """A log, three witnesses, a mirror, a monitor and a chain, each a process, on loopback."""
+    program = departments.find_chain(anvil)
+    if program is None:
+        print("no chain: anvil is not on this machine; name it with --anvil to see the anchor too")
+    with tempfile.TemporaryDirectory(prefix="epilock-departments-") as folder:
+        departments.Town(Path(folder), print, anvil=program).play()
 
 
 @app.command("run")

@@ -31,7 +31,7 @@ PACKAGES = {  # SHA-512 of the package's tarball, as npm writes it
         "ykHJmFOGdBR8+9smOKBm9ZZDCCCkLQctiHOAddLvmYx9mPeBDMfq6jP51hKYsO5MG8ClPLSlWe+JpiXPjoXgBQ==",
     ),
 }
-FOLDER = Path(__file__).parents[2] / "build/anvil"
+FOLDER = Path(__file__).parents[1] / "build/anvil"
 SECONDS = 20.0
 
 

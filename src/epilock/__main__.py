@@ -1,0 +1,5 @@
+"""``python -m epilock`` is ``epilock``."""
+
+from epilock.cli import main
+
+main()
