@@ -98,6 +98,7 @@ def serve(
     asking = Rounds("witnesses", lambda: gatherer.round(parts.now()), every=BETWEEN_ROUNDS)
     asking.start()
     anchoring = anchor_rounds(parts)
+    print(f"serving {parts.settings.url} at {host} port {port} (stop with Ctrl-C)", flush=True)
     try:
         serve_site(parts, host=host, port=port)
     finally:

@@ -1,0 +1,7 @@
+"""The tutorial, followed to the letter by someone who has nothing but the program."""
+
+from follow import follow
+
+
+def test_ten_minutes(tmp_path):
+    follow("tutorial/ten-minutes.md", tmp_path)
