@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: install run test check bench lock clean
+.PHONY: install run test check bench docs lock clean
 
 install: $(VENV)/installed
 
@@ -29,6 +29,11 @@ check: install
 bench: install
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.lock
 	$(BIN)/python -m bench
+
+docs: install
+	$(BIN)/python -m epilock.cli.reference > docs/reference/cli.md
+	$(BIN)/python -m epilock.web.reference > docs/reference/http-api.md
+	$(BIN)/python -m epilock.ledger.reference > docs/reference/ledger-entries.md
 
 lock:
 	test -x build/lock/bin/pip-compile || ($(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools)

@@ -21,8 +21,9 @@ PURGE_SLICES = 20  # transactions a round and part, so that a purge never holds 
 class Caretaker:
     """Does rounds in a thread of its own until it is stopped."""
 
-    def __init__(self, parts: Parts, *, every: float = ROUND) -> None:
+    def __init__(self, parts: Parts, *, every: float = ROUND, destroy: bool = True) -> None:
         self._parts = parts
+        self._destroy = destroy
         self._rounds = Rounds("caretaker", self.round, every=every)
         self._counted: date | None = None
 
@@ -47,8 +48,9 @@ class Caretaker:
             with parts.database.write() as tx:
                 tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=now)
         self._counted = today
-        destruction.run(parts.tools, now=now)
-        destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)
+        if self._destroy:
+            destruction.run(parts.tools, now=now)
+            destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)
 
     def _keep_counts(self) -> None:
         taken = self._parts.tally.take()

@@ -68,19 +68,21 @@ def _pattern(expected):
     return "".join(lines)
 
 
-def _environment(folder, more):
-    tools = folder / ".tools"
-    tools.mkdir()
-    program = tools / "epilock"
+def program(folder):
+    """Put a program ``epilock`` into ``folder`` that runs these sources."""
+    folder.mkdir(parents=True)
+    file = folder / "epilock"
     python = shlex.quote(sys.executable)
-    program.write_text(
-        f"#!/bin/sh\nexec {python} -c 'from epilock.cli import main; main()' \"$@\"\n"
-    )
-    program.chmod(0o755)
+    file.write_text(f"#!/bin/sh\nexec {python} -c 'from epilock.cli import main; main()' \"$@\"\n")
+    file.chmod(0o755)
+
+
+def _environment(folder, more):
+    program(folder / ".tools")
     kept = {k: v for k, v in os.environ.items() if not k.startswith("EPILOCK_")}
     return kept | {
-        "PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(SOURCES), "PYTHONUTF8": "1",
-        "TZ": "UTC", **more,
+        "PATH": f"{folder}/.tools:{os.environ['PATH']}", "PYTHONPATH": str(SOURCES),
+        "PYTHONUTF8": "1", "TZ": "UTC", **more,
     }  # fmt: skip
 
 

@@ -9,10 +9,15 @@ from typing import Annotated
 import typer
 
 from epilock import assemble, settings
+from epilock.caretaker import Caretaker
 from epilock.cli.installation import clock
 from epilock.collect import notice, qr
 from epilock.demo import city, departments, life
+from epilock.settings import Settings
 from epilock.web.serve import serve as serve_site
+
+GUIDE = "guide.txt"
+HERE = "{url}"  # stands in the guide for the address that the city is served at
 
 app = typer.Typer(no_args_is_help=True, help="See it work, on made-up people.")
 
@@ -52,37 +57,90 @@ def run(
     ] = True,
 ) -> None:
     """Make the demonstration city, unless it is there, and serve it."""
-    told = settings.read(
-        {**os.environ, "EPILOCK_URL": f"http://127.0.0.1:{port}", "EPILOCK_ORIGIN": "demo.example/epilock"},
-        home=home,
-    )  # fmt: skip
-    if told.root_key.exists():
+    url = f"http://127.0.0.1:{port}"
+    if home.exists():
         print(f"the city of an earlier run is served again; delete {home} for a new one")
-        parts = assemble.build(told, now=lambda: datetime.now(UTC))
+        guide = (home / GUIDE).read_text(encoding="utf-8")
     else:
-        made = city.build(told, today=datetime.now(UTC), say=lambda text: print(f"made: {text}"))
-        _guide(made, told.url)
-        made.parts.close()
-        parts = assemble.build(told, now=lambda: datetime.now(UTC))
+        guide = _make(home, url)
+    print(guide.replace(HERE, url))
+    if not serve:
+        return
+    parts = assemble.build(_settings(home, url), now=lambda: datetime.now(UTC))
+    caretaker = Caretaker(parts, destroy=False)  # what is due waits for whoever tries it out
+    caretaker.start()
     try:
-        if serve:
-            print(f"serving {told.url} (stop with Ctrl-C)")
-            serve_site(parts, host="127.0.0.1", port=port)
+        print(f"serving {url} (stop with Ctrl-C)", flush=True)
+        serve_site(parts, host="127.0.0.1", port=port, insist=False)
     finally:
+        caretaker.stop()
         parts.close()
 
 
-def _guide(made: city.City, url: str) -> None:
-    print("\nAccounts (one-time passwords, shown once):")
-    for org, login, roles, password in made.passwords:
-        print(f"  {org:14} {login:8} {password}  {roles}")
-    print(f"\nSign in: {url}/console")
-    print("Points, as their QR codes hold them:")
-    for circumstance, point in made.points.items():
-        mark = notice.fingerprint(made.parts.notice_signer(point.org).verifier.public)
-        print(f"  {circumstance:18} {qr.point_url(url, point.point, mark)}")
-    print(f"\nReceipts to try at {url}/r:")
-    for circumstance, stored in made.receipts.items():
-        print(f"  {circumstance:18} {stored.code}")
-    print(f"\nThe public log: {url}/log")
-    print(f"Its key: {made.parts.log.signer.vkey}\n")
+def _settings(home: Path, url: str) -> Settings:
+    return settings.read(
+        {**os.environ, "EPILOCK_URL": url, "EPILOCK_ORIGIN": "demo.example/epilock"}, home=home
+    )
+
+
+def _make(home: Path, url: str) -> str:
+    """Make the city and return its guide; a folder called ``home`` is never half a city."""
+    with tempfile.TemporaryDirectory(
+        prefix=f".{home.name}-", dir=_parent(home), ignore_cleanup_errors=True
+    ) as folder:
+        building = Path(folder) / "home"
+        made = city.build(
+            _settings(building, url), today=datetime.now(UTC), say=lambda text: print(f"made: {text}", flush=True),
+        )  # fmt: skip
+        guide = _guide(made, home)
+        made.parts.close()
+        (building / GUIDE).write_text(guide, encoding="utf-8")
+        building.rename(home)
+    return guide
+
+
+def _parent(home: Path) -> Path:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return home.parent
+
+
+def _guide(made: city.City, home: Path) -> str:
+    """Return what to try, in an order that tells the story; passwords are those of made-up people."""
+    points = {
+        circumstance: qr.point_url(
+            HERE, point.point,
+            notice.fingerprint(made.parts.notice_signer(point.org).verifier.public),
+        )
+        for circumstance, point in made.points.items()
+    }  # fmt: skip
+    lines = [
+        "",
+        "1. As a resident, open a point as its QR code holds it, read, tick, fill in, keep the receipt:",
+        *(f"     {circumstance:18} {address}" for circumstance, address in points.items()),
+        "",
+        f"2. With a receipt's code see what is held, correct it, withdraw it: {HERE}/r",
+        *(
+            f"     {circumstance:18} {stored.code}"
+            for circumstance, stored in made.receipts.items()
+        ),
+        "",
+        f"3. As a stranger, see what is due and overdue: {HERE}/log",
+        f"     its key: {made.parts.log.signer.vkey}",
+        "",
+        f"4. As staff, sign in at {HERE}/console (the first sign-in asks for a password of your own):",
+        "     organisation   login    one-time password  roles",
+        *(
+            f"     {org:14} {login:8} {password}   {roles}"
+            for org, login, roles, password in made.passwords
+        ),
+        "   office sees what is due and may hold it; doctor asks for a grant, second approves it;",
+        "   street approves orders of the compound and the school; command oversees all.",
+        "",
+        f"5. As a program, read the API: {HERE}/api",
+        "",
+        "6. At the terminal, what is due today, and its end:",
+        f"     epilock destroy due --home {home}",
+        f"     epilock destroy run --home {home}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -87,6 +87,12 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8600,
+    behind: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the web server before it, whose X-Forwarded-For is believed."
+        ),
+    ] = None,
     home: Home = None,
 ) -> None:
     """Serve pages, console, API and log; in the background records are destroyed and witnesses asked."""
@@ -100,7 +106,7 @@ def serve(
     anchoring = anchor_rounds(parts)
     print(f"serving {parts.settings.url} at {host} port {port} (stop with Ctrl-C)", flush=True)
     try:
-        serve_site(parts, host=host, port=port)
+        serve_site(parts, host=host, port=port, behind=behind)
     finally:
         if anchoring is not None:  # a chain may be slow; breaking off is safe at any point
             anchoring.stop(within=GRACE)

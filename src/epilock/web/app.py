@@ -29,7 +29,7 @@ from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
 from epilock.web.security import Guard
 
-_MODULES = (
+MODULES = (
     static, front, resident, receipt, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
 
     for kind in (EpilockError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
-    for router in (*(module.router for module in _MODULES), *ROUTERS):
+    for router in (*(module.router for module in MODULES), *ROUTERS):
         app.include_router(router)
     front = Front(submit.route(parts), app)
     return Guard(front, respond, secure=parts.settings.secure_cookies)

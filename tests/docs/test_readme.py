@@ -1,0 +1,84 @@
+"""The front page in two languages: it runs, and both say the same."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from follow import CONSOLE, DOCS, program
+
+ROOT = DOCS.parent
+ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
+LINKS = re.compile(r"\]\(([^)]+)\)")
+
+
+def commands(text):
+    lines = "".join(CONSOLE.findall(text)).splitlines()
+    return [line[2:].split(" #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+class TestTwins:
+    @pytest.mark.parametrize("count", ["\n## ", "\n- ", "\n| `", "\n|---", "```console"])
+    def test_as_many_of_each(self, count):
+        assert ENGLISH.count(count) == CHINESE.count(count) > 0
+
+    def test_the_same_commands(self):
+        assert commands(ENGLISH) == commands(CHINESE)
+
+    def test_the_same_links(self):
+        there = {"README.md": "README.zh.md"}
+        assert [there.get(link, link) for link in LINKS.findall(CHINESE)] == LINKS.findall(ENGLISH)
+
+    def test_the_same_folders(self):
+        folder = re.compile(r"^\| (`.*`) \|", re.MULTILINE)
+        assert folder.findall(ENGLISH) == folder.findall(CHINESE)
+
+
+def test_every_folder_is_there():
+    for cell in re.findall(r"^\| (`.*`) \|", ENGLISH, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", cell):
+            assert (ROOT / name).is_dir(), name
+
+
+def test_every_package_of_the_source_is_told():
+    told = re.findall(r"`src/epilock/(\w+)`", ENGLISH)
+    packages = {p.parent.name for p in (ROOT / "src/epilock").glob("*/__init__.py")}
+    assert packages - {"migrations"} == set(told)
+
+
+class TestItRuns:
+    """In a folder where the city was made as ``make run`` makes it, each line does what it says."""
+
+    @pytest.fixture(scope="class")
+    def checkout(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("readme")
+        program(folder / ".venv/bin")
+        (folder / "form.csv").write_text("Name,Mobile phone,Body temperature,Face photo\n")
+        done = self.shell(folder, ".venv/bin/epilock demo run --only-make")
+        assert "Sign in" in done.stdout
+        return folder
+
+    def shell(self, folder, line):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("EPILOCK_")}
+        return subprocess.run(
+            ["bash", "-c", line], cwd=folder, capture_output=True, text=True, encoding="utf-8",
+            check=False, timeout=200, env={**kept, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1"},
+        )  # fmt: skip
+
+    def test_each_line(self, checkout):
+        assert sys.version_info >= (3, 11)
+        expected = {
+            "standard": 1,
+            "destroy": 1,
+        }  # a face is refused; the city has something overdue
+        for line in commands(ENGLISH):
+            if line.startswith("make"):
+                continue
+            done = self.shell(checkout, line)
+            wanted = expected.get(line.split()[1], 0)
+            assert done.returncode == wanted, f"{line}\n{done.stdout}{done.stderr}"
+
+    def test_make_does_what_the_test_did(self):
+        makefile = (ROOT / "Makefile").read_text()
+        assert "run: install\n\t$(BIN)/epilock demo run\n" in makefile
