@@ -12,6 +12,7 @@ from epilock.collect.point import Field, Plan
 from epilock.demo import city
 from epilock.demo.people import people
 from epilock.registry import emergency as emergencies
+from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.level import CHINA
 from epilock.standard.text import Text
@@ -47,6 +48,10 @@ def _make(parts, now):
         issue.change_level(
             tx, parts.press, authority="qinghe", emergency="flood", level="II", issuer="x",
             instrument="1", date_=now.date(), expected_end=None, now=now,
+        )  # fmt: skip
+        mandates.record_assessment(
+            tx, parts.log, standard_ref=ref, org="sunny", about="staffing", date_=now.date(),
+            until=now.date() + timedelta(days=365), sha256="ab" * 32, now=now,
         )  # fmt: skip
         fields = (
             Field(id="name", category="identity.name", label=Text("姓名", "Name"), optional=False),

@@ -1,6 +1,7 @@
 """The demonstration: a running city, or one record's life."""
 
 import os
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,7 @@ def _guide(made: city.City, home: Path) -> str:
         )
         for circumstance, point in made.points.items()
     }  # fmt: skip
+    program = sys.argv[0] if Path(sys.argv[0]).name == "epilock" else "epilock"
     lines = [
         "",
         "1. As a resident, open a point as its QR code holds it, read, tick, fill in, keep the receipt:",
@@ -139,8 +141,8 @@ def _guide(made: city.City, home: Path) -> str:
         f"5. As a program, read the API: {HERE}/api",
         "",
         "6. At the terminal, what is due today, and its end:",
-        f"     epilock destroy due --home {home}",
-        f"     epilock destroy run --home {home}",
+        f"     {program} destroy due --home {home}",
+        f"     {program} destroy run --home {home}",
         "",
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ HEAD = """# Commands
 
 Made from the program by `python -m epilock.cli.reference`; a test compares.
 
-Exit codes: 0 done; 1 the answer is no (refused, overdue, not verified); 2 what was given is wrong, or the machine failed, so that there is no answer.
+Exit codes: 0 done; 1 the answer is no (refused, overdue, not shown); 2 what was given is wrong, or the machine failed, so that there is no answer; 3 what was given is not authentic; 4 too few witnesses stand behind it.
 What went wrong is one line on standard error.
 
 Wherever a command takes `--home`, the folder may be given by `EPILOCK_HOME` instead, and [settings](settings.md) say the rest.

@@ -15,7 +15,9 @@ from epilock.web.console.desk import RIGHTS
 from epilock.web.request import SiteOf
 
 router = APIRouter(prefix="/api/staff", tags=["staff"])
-_bearer = HTTPBearer(auto_error=False, description="An API token, made by `epilock staff token`.")
+_bearer = HTTPBearer(
+    auto_error=False, description="An API token, made in the console or by `epilock staff token`."
+)
 
 
 def account(
