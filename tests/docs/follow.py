@@ -7,14 +7,13 @@
 
 import os
 import re
-import shlex
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
+from forker import program
+
 DOCS = Path(__file__).parents[2] / "docs"
-SOURCES = Path(__file__).parents[2] / "src"
 FILE = re.compile(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 MARK = "@@step@@"
@@ -32,13 +31,13 @@ def steps(text):
     return found
 
 
-def follow(page, folder, before="", env=()):
+def follow(page, folder, forker, env=()):
     """Run the page in ``folder``; raise if a command fails or prints something else than the page says.
 
     Args:
         page: Path below ``docs``.
         folder: An empty folder.
-        before: Commands that set the stage, not on the page.
+        forker: Socket of the forker.
         env: More environment variables.
     """
     text = (DOCS / page).read_text("utf-8")
@@ -48,10 +47,10 @@ def follow(page, folder, before="", env=()):
         (folder / name).write_text(content, encoding="utf-8")
     todo = steps(text)
     assert todo, f"{page} has no commands"
-    script = "\n".join([before, *(f"echo {MARK}\n{command}" for command, _ in todo)])
+    script = "\n".join(f"echo {MARK}\n{command}" for command, _ in todo)
     done = subprocess.run(
         ["bash", "-eu", "-c", script], cwd=folder, capture_output=True, text=True,
-        encoding="utf-8", check=False, env=_environment(folder, dict(env)), timeout=240,
+        encoding="utf-8", check=False, env=_environment(folder, forker, dict(env)), timeout=240,
     )  # fmt: skip
     printed = done.stdout.split(f"{MARK}\n")[1:]
     last = todo[len(printed) - 1][0] if printed else "the stage"
@@ -68,22 +67,10 @@ def _pattern(expected):
     return "".join(lines)
 
 
-def program(folder):
-    """Put a program ``epilock`` into ``folder`` that runs these sources."""
-    folder.mkdir(parents=True)
-    file = folder / "epilock"
-    python = shlex.quote(sys.executable)
-    file.write_text(f"#!/bin/sh\nexec {python} -c 'from epilock.cli import main; main()' \"$@\"\n")
-    file.chmod(0o755)
-
-
-def _environment(folder, more):
-    program(folder / ".tools")
+def _environment(folder, forker, more):
+    program(folder / ".tools", forker)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("EPILOCK_")}
-    return kept | {
-        "PATH": f"{folder}/.tools:{os.environ['PATH']}", "PYTHONPATH": str(SOURCES),
-        "PYTHONUTF8": "1", "TZ": "UTC", **more,
-    }  # fmt: skip
+    return kept | {"PATH": f"{folder}/.tools:{os.environ['PATH']}", "TZ": "UTC", **more}
 
 
 def _free_port():

@@ -72,7 +72,7 @@ def _make(parts, now):
     "page",
     ["open-a-point", "print-a-poster", "change-the-level", "erase-a-person", "back-up-and-restore"],
 )
-def test_page(page, town, tmp_path):
+def test_page(page, town, tmp_path, forker):
     folder = tmp_path / "desk"
     shutil.copytree(town, folder)
-    follow(f"howto/{page}.md", folder, env=[("EPILOCK_HOME", str(folder / "town"))])
+    follow(f"howto/{page}.md", folder, forker, env=[("EPILOCK_HOME", str(folder / "town"))])

@@ -5,7 +5,8 @@ import re
 import subprocess
 
 import pytest
-from follow import CONSOLE, DOCS, program
+from follow import CONSOLE, DOCS
+from forker import program
 
 ROOT = DOCS.parent
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh.md"))
@@ -47,10 +48,10 @@ def test_every_package_of_the_source_is_told():
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def checkout(tmp_path_factory, forker):
     """A folder where the city was made as ``make run`` makes it."""
     folder = tmp_path_factory.mktemp("readme")
-    program(folder / ".venv/bin")
+    program(folder / ".venv/bin", forker)
     (folder / "form.csv").write_text("Name,Mobile phone,Body temperature,Face photo\n")
     done = shell(folder, ".venv/bin/epilock demo run --only-make")
     assert "sign in at" in done.stdout, done.stderr
@@ -61,7 +62,7 @@ def shell(folder, line):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("EPILOCK_")}
     return subprocess.run(
         ["bash", "-c", line], cwd=folder, capture_output=True, text=True, encoding="utf-8",
-        check=False, timeout=200, env={**kept, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1"},
+        check=False, timeout=200, env=kept,
     )  # fmt: skip
 
 

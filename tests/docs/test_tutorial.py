@@ -3,5 +3,5 @@
 from follow import follow
 
 
-def test_ten_minutes(tmp_path):
-    follow("tutorial/ten-minutes.md", tmp_path)
+def test_ten_minutes(tmp_path, forker):
+    follow("tutorial/ten-minutes.md", tmp_path, forker)
