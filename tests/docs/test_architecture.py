@@ -29,7 +29,7 @@ def test_every_package_and_module_of_the_top_is_told():
 def test_everything_told_is_there():
     for heads, names in paragraphs():
         for name in names:
-            if "." in name:
+            if "." in name or heads[0].endswith(".py"):
                 continue
             place = SOURCE / heads[0].rstrip("/") / name.rstrip("/")
             assert place.is_dir() or place.with_suffix(".py").is_file(), (heads[0], name)

@@ -104,7 +104,9 @@ def bring_in(
 
 
 @app.command("list")
-def list_(org: str, *, home: Home = None) -> None:
+def list_(
+    org: Annotated[str, typer.Argument(help="Code of the organisation.")], *, home: Home = None
+) -> None:
     """List an organisation's imports, the latest first, and how many people are still to be told."""
     with opened(home) as parts, parts.database.read() as tx:
         for found in register.listing(tx, org):
@@ -116,7 +118,13 @@ def list_(org: str, *, home: Home = None) -> None:
 
 
 @app.command("report")
-def show_report(code: Code, out: Path, *, org: OrgOption, home: Home = None) -> None:
+def show_report(
+    code: Code,
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    *,
+    org: OrgOption,
+    home: Home = None,
+) -> None:
     """Write the rows that were refused, by number, field and code; no value is in it."""
     with opened(home) as parts:
         with parts.database.read() as tx:
