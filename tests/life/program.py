@@ -124,16 +124,21 @@ def _mother(output: str) -> None:
 
     import epilock.cli.app  # noqa: F401, PLC0415 - the one import that all children share
 
+    alive: set[int] = set()
     while line := sys.stdin.readline():
         asked = json.loads(line)
         if isinstance(asked, int):
             answer = os.waitstatus_to_exitcode(os.waitpid(asked, 0)[1])
+            alive.discard(asked)
         else:
             answer = os.fork()
             if answer == 0:
                 _become(asked, output)
+            alive.add(answer)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+    for pid in alive:  # whoever asked is gone: nobody else would end these
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ from epilock.ledger.verify import open_checkpoint, verify
 from epilock.store import bucket as buckets
 from epilock.store import vault
 
+pytestmark = pytest.mark.timeout(900)  # half a minute, unless a dozen others share the machine
 DAYS = 6
 KILLS = {"sqlite": 50, "postgresql": 12}
-MOST_ANSWERS = 60  # of one life; then, within the time of a commit or two, the end
+MOST_ANSWERS = 30  # of one life; then, within the time of a commit or two, the end
 
 
 @pytest.fixture
