@@ -17,6 +17,7 @@ from epilock.ledger.anchor.outbox import paid, tries
 from epilock.ledger.anchor.place import Stage
 from epilock.ledger.anchor.schedule import Schedule, run
 from epilock.ledger.rows import Head
+from epilock.store.check.rows import check_sealed
 
 DAILY = Schedule(entries=100, every=timedelta(hours=24))
 SEND, RECEIPT, CALL = "eth_sendRawTransaction", "eth_getTransactionReceipt", "eth_call"
@@ -153,6 +154,28 @@ class TestRound:
         desk.node.mend()
         with pytest.raises(Exception, match="was changed past this program"):
             desk.round()
+
+    def test_every_changed_row_is_named(self, desk):
+        """What ``epilock check`` says of the book and of the tries."""
+        desk.until_done()
+        with desk.database.read() as tx:
+            assert list(check_sealed(tx)) == []
+        with desk.database.write() as tx:
+            tx.conn.execute(tries.update().where(tries.c.job == "open").values(gas_used=1))
+            tx.conn.execute(book.anchors.update().values(block=7))
+        with desk.database.read() as tx:
+            found = [damage.row.partition(" ")[0] for damage in check_sealed(tx)]
+        assert sorted(found) == ["ledger_anchor_tries", "ledger_anchors"]
+
+    def test_a_node_that_forgot_the_older_state(self, database, clock):
+        """It is said, and nothing counts as done that was not read back."""
+        desk = Desk(database, clock, depth=2)
+        desk.round()
+        desk.chain.mine(2)
+        desk.node.before[CALL] = _newest_only
+        step = desk.round()
+        assert step.progress.stage is Stage.HELD
+        assert "does not keep the state of block" in step.progress.reason
 
 
 class TestCrash:
@@ -390,6 +413,11 @@ def _stale(desk):
         return "0x" + (owner + bytes(32) if len(found) == 130 else bytes(32)).hex()
 
     return answer
+
+
+def _newest_only(_call, block):
+    if block != "latest":
+        raise AnchorRefusedError("eth_call was refused: missing trie node")
 
 
 def _small_head(found):

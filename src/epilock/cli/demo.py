@@ -12,6 +12,7 @@ import typer
 from epilock import assemble, settings
 from epilock.caretaker import Caretaker
 from epilock.cli.installation import clock
+from epilock.cli.operation import GRACE, anchor_rounds
 from epilock.collect import notice, qr
 from epilock.demo import city, departments, life
 from epilock.settings import Settings
@@ -70,10 +71,13 @@ def run(
     parts = assemble.build(_settings(home, url), now=lambda: datetime.now(UTC))
     caretaker = Caretaker(parts, destroy=False)  # what is due waits for whoever tries it out
     caretaker.start()
+    anchoring = anchor_rounds(parts)  # none, unless a chain is set
     try:
         print(f"serving {url} (stop with Ctrl-C)", flush=True)
         serve_site(parts, host="127.0.0.1", port=port, insist=False)
     finally:
+        if anchoring is not None:
+            anchoring.stop(within=GRACE)
         caretaker.stop()
         parts.close()
 

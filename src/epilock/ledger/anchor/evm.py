@@ -74,9 +74,7 @@ class EvmAnchor:
         held = self.read(origin, size)
         if held == root:
             self._outbox.settle(self._job(origin, size, root))
-            block = self.settled_block()
-            settled = block >= 0 and self._held_at(origin, size, root, block)
-            return Progress(stage=Stage.DONE if settled else Stage.HELD)
+            return self._settled(origin, size, root)
         if held is not None:
             return Progress(
                 stage=Stage.CONFLICT, reason="the contract holds another root for this size"
@@ -107,7 +105,7 @@ class EvmAnchor:
     def prove(self, origin: str, size: int, root: bytes) -> Proven | None:
         """Return a verified proof in the state ``depth`` blocks ago; see ``Place``."""
         block = self.settled_block()
-        if block < 0 or not self._held_at(origin, size, root, block):
+        if self._settled(origin, size, root).stage is not Stage.DONE:
             return None
         block_hash, header = self._chain.header(block)
         account, storage = self._chain.proof(self._contract, proof.root_slot(origin, size), block)
@@ -122,13 +120,23 @@ class EvmAnchor:
     def _ask(self, method: str, *words: Any, block: int | None = None) -> bytes:
         return self._chain.call(self._contract, code.call(method, *words), block=block)
 
-    def _held_at(self, origin: str, size: int, root: bytes, block: int) -> bool:
+    def _settled(self, origin: str, size: int, root: bytes) -> Progress:
+        """Return the progress of a root that the newest state holds."""
+        block = self.settled_block()
+        if self._depth == 1:  # some chains answer for their newest state only, and never go back
+            return Progress(stage=Stage.DONE)
         try:
-            return self.read(origin, size, block=block) == root
+            held = block >= 0 and self.read(origin, size, block=block) == root
+        except AnchorRefusedError as error:
+            return Progress(
+                stage=Stage.HELD,
+                reason=f"the node does not keep the state of block {block}: {error}",
+            )
         except UnreachableError:
             raise
-        except AnchorError:  # the contract was not there yet, or that state is forgotten
-            return False
+        except AnchorError:  # the contract was not there yet
+            held = False
+        return Progress(stage=Stage.DONE if held else Stage.HELD)
 
     def _job(self, origin: str, size: int, root: bytes) -> Job:
         return Job(

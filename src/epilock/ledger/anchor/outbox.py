@@ -51,7 +51,7 @@ tries = sealed_table(
     sa.Column("hash", sa.LargeBinary(HASH_BYTES), nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
     sa.Column("stored", Instant, nullable=False),
-    sa.Column("succeeded", sa.Boolean),
+    sa.Column("status", sa.Integer),
     sa.Column("block", sa.BigInteger),
     sa.Column("gas_used", sa.BigInteger),
 )
@@ -218,12 +218,12 @@ class Outbox:
         return Pushed(nonce=row["nonce"], receipt=None)
 
     def _note(self, job: Job, row: dict[str, Any], receipt: Receipt) -> None:
-        found = (receipt.succeeded, receipt.block, receipt.gas_used)
-        if (row["succeeded"], row["block"], row["gas_used"]) == found:
+        found = (int(receipt.succeeded), receipt.block, receipt.gas_used)
+        if (row["status"], row["block"], row["gas_used"]) == found:
             return
         key = {"log": job.log, "place": job.place, "job": job.name, "n": row["n"]}
         with self._database.write() as tx:
-            tx.update(tries, key, succeeded=found[0], block=found[1], gas_used=found[2])
+            tx.update(tries, key, status=found[0], block=found[1], gas_used=found[2])
 
 
 def paid(tx: Transaction, log: int) -> list[Paid]:
@@ -236,7 +236,7 @@ def paid(tx: Transaction, log: int) -> list[Paid]:
     )
     return [
         Paid(
-            job=row["job"], succeeded=row["succeeded"], gas_used=row["gas_used"],
+            job=row["job"], succeeded=row["status"] == 1, gas_used=row["gas_used"],
             gas_price=row["gas_price"], stored=row["stored"],
         )
         for row in rows

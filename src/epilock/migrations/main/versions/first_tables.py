@@ -232,7 +232,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("stored", epilock.db.Instant(), nullable=False),
-        sa.Column("succeeded", sa.Boolean(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("block", sa.BigInteger(), nullable=True),
         sa.Column("gas_used", sa.BigInteger(), nullable=True),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
