@@ -138,7 +138,7 @@ def cost(*, home: Home = None) -> None:
 
 @app.command("proof")
 def show_proof(
-    index: Annotated[int, typer.Argument(help="Index of the entry.")],
+    index: Annotated[int, typer.Argument(min=0, max=2**62, help="Index of the entry.")],
     folder: Annotated[Path, typer.Argument(help="Where the two files are written.")],
     *,
     home: Home = None,
