@@ -15,6 +15,7 @@ from epilock.cli.installation import clock
 from epilock.cli.operation import GRACE, anchor_rounds
 from epilock.collect import notice, qr
 from epilock.demo import city, departments, life
+from epilock.errors import InputError
 from epilock.settings import Settings
 from epilock.web.serve import serve as serve_site
 
@@ -60,9 +61,13 @@ def run(
 ) -> None:
     """Make the demonstration city, unless it is there, and serve it."""
     url = f"http://127.0.0.1:{port}"
-    if home.exists():
+    if (home / GUIDE).exists():
         print(f"the city of an earlier run is served again; delete {home} for a new one")
         guide = (home / GUIDE).read_text(encoding="utf-8")
+    elif home.exists():
+        raise InputError(
+            f"{home} is there, and is no city of this program: delete it, or give --home"
+        )
     else:
         guide = _make(home, url)
     print(guide.replace(HERE, url))
