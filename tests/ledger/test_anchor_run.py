@@ -371,9 +371,11 @@ class TestRefused:
         with desk.database.read() as tx:
             assert [each.succeeded for each in paid(tx, 1) if each.job == "anchor:8"] == [False]
 
-    def test_no_gas_is_spent_where_it_can_be_known_before(self, desk):
+    def test_no_gas_is_spent_where_it_can_be_known_before(self, desk, caplog):
         desk.place.anchor(ORIGIN, 9, b"\1" * 32, now=desk.clock())
-        assert desk.round().progress.stage is Stage.REFUSED
+        with caplog.at_level(logging.WARNING):
+            assert desk.round().progress.stage is Stage.REFUSED
+        assert "size 8 was refused" in caplog.text
         assert desk.row().reason == "a tree of 9 was anchored already"
         assert desk.tries() == []
         assert desk.round() is None

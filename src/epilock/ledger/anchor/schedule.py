@@ -116,6 +116,8 @@ def _go_on(
         book.note(tx, log, place.name, row.size, found, now=now)
     if row.stage is Stage.DONE and found.stage is not Stage.DONE:
         _log.warning("the anchor of size %d is undone: the chain was reorganised", row.size)
+    if found.stage is Stage.REFUSED:
+        _log.warning("the anchor of size %d was refused; `epilock anchor list` says why", row.size)
     if found.stage is Stage.CONFLICT:
         raise InconsistentError(
             f"{place.name} holds another root for {row.size} entries of this log: another tree was"
