@@ -70,7 +70,16 @@ def _make(parts, now):
 
 @pytest.mark.parametrize(
     "page",
-    ["open-a-point", "print-a-poster", "change-the-level", "erase-a-person", "back-up-and-restore"],
+    [
+        "open-a-point",
+        "print-a-poster",
+        "change-the-level",
+        "erase-a-person",
+        "back-up-and-restore",
+        "run-a-witness",
+        "mirror-a-log",
+        "watch-logs",
+    ],
 )
 def test_page(page, town, tmp_path, forker):
     folder = tmp_path / "desk"

@@ -95,7 +95,8 @@ class Mirror:
             proved = ProvedTree(self._source, said)
             self._check_continues(files, had, proved, signed)
             fetched = 0
-            for bundle in tiles.bundles_of(said.size, since=had.size):
+            grown = tiles.bundles_of(said.size, since=had.size) if said.size > had.size else ()
+            for bundle in grown:
                 fetched += self._keep(files, proved, bundle.n)
                 if say is not None:
                     say(min((bundle.n + 1) * WIDTH, said.size), said.size)
