@@ -17,6 +17,7 @@ from epilock.collect.record import Keeper
 from epilock.collect.tally import Tally
 from epilock.collect.writer import Writer
 from epilock.db import Database, Transaction, open_engine
+from epilock.destroy.due import part_due
 from epilock.destroy.hold import is_held
 from epilock.destroy.run import Tools
 from epilock.errors import ConflictError, InputError, NotFoundError, StateError
@@ -160,7 +161,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         keeper=keeper, writer=Writer(keeper, now=now), intake=intake, tally=Tally(), now=now,
         gate=Gate(
             log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
-            is_held=is_held,
+            is_held=is_held, ends=lambda tx, bucket, part: part_due(tx, standard, bucket, part).at,
         ),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
         duty=_duty(settings, database, keys, origin),

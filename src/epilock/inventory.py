@@ -30,8 +30,11 @@ from epilock.registry.emergency import emergencies, levels
 from epilock.registry.mandate import agreements, assessments, mandates
 from epilock.registry.organisation import organisations
 from epilock.store.check import rows
-from epilock.use.gate import OPENED, decisions, openings
+from epilock.use.aggregate import aggregates
+from epilock.use.decision import OPENED, SUBJECT, decisions, openings
 from epilock.use.grant import REFUSED, REVOKED, grants
+from epilock.use.review import emergency_openings
+from epilock.use.search import searches
 from epilock.use.staff import staff
 
 CHUNK = 1000
@@ -83,6 +86,8 @@ class _Inventory:
             yield from self._row(index, table, key, facts)
         if isinstance(said, entry.Decision):
             yield from self._decision(said)
+        if isinstance(said, entry.AggregateDecision):
+            self._count(said)
 
     def _row(
         self, index: int, table: sa.Table, key: Mapping[str, Any], facts: Mapping[str, Any]
@@ -115,6 +120,14 @@ class _Inventory:
             where = [c == v for c, v in zip(openings.primary_key.columns, key, strict=True)]
             if self.tx.conn.execute(sa.select(openings.c.n).where(*where)).first() is None:
                 yield Damage(rows.name(openings, key), "is missing: its decision names the record")
+
+    def _count(self, said: entry.AggregateDecision) -> None:
+        try:
+            row = self.tx.find(aggregates, org=said.org, decision=said.decision)
+        except (EpilockError, ValueError):
+            return
+        if row is not None and said.grant is not None and said.verdict == OPENED:
+            self.used[row["by_org"], said.grant] += 1
 
     def _grants(self) -> Iterator[Damage]:
         for (org, code), used in self.used.items():
@@ -182,6 +195,17 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.Decision():
             facts = {**_same(said, "by", "purpose", "form", "verdict"), "entry_index": index}
             yield decisions, _key(said, "decision"), facts
+            if said.grant is None and said.verdict == OPENED and said.by != SUBJECT:
+                yield emergency_openings, _key(said, "decision"), _same(said, "by")
+        case entry.AggregateDecision():
+            facts = _same(said, "by", "grant", "purpose", "counted", "verdict", "question")
+            yield aggregates, _key(said, "decision"), {**facts, "entry_index": index}
+        case entry.Search():
+            facts = {**_same(said, "by", "grant", "found"), "entry_index": index}
+            yield searches, _key(said, "search"), facts
+        case entry.Review():
+            facts = {"reviewer": said.by, **_same(said, "verdict", "reason")}
+            yield emergency_openings, _key(said, "decision"), facts
         case entry.Erasure():
             yield intents, {"org": said.org, "intent": said.erasure}, {"n": said.n}
         case entry.Erased():

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from program import Program
+from sampled import Clinic
 
 from epilock import assemble, settings
 from epilock.collect import issue
@@ -119,6 +120,11 @@ def town(environ, home, clock):
     parts = assemble.found(settings.read(environ, home=home), now=clock)
     yield Town(parts, clock)
     parts.close()
+
+
+@pytest.fixture
+def clinic(town):
+    return Clinic(town)
 
 
 @pytest.fixture

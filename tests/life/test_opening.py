@@ -20,6 +20,7 @@ from epilock.errors import (
 from epilock.ledger import entry
 from epilock.standard import load
 from epilock.store import bucket as buckets
+from epilock.use import decision as decision_
 from epilock.use import gate, grant, rate, session, staff
 
 LONG = "a long enough password"
@@ -82,7 +83,9 @@ class TestGate:
             said = entry.decode(town.parts.log.entry(tx, decision.entry_index))
             (shown,) = town.parts.gate.reveal(tx, decision)
             assert grant.load(tx, "cdc", found.grant).used == 1
-            assert [d.decision for d in gate.history(tx, "garden", *place)] == [decision.decision]
+            assert [d.decision for d in decision_.history(tx, "garden", *place)] == [
+                decision.decision
+            ]
         assert (said.verdict, said.count, said.by) == ("opened", 1, people["doctor"].staff)
         assert shown["contact.mobile"] == {"mobile": "13912345678"}
 

@@ -8,8 +8,11 @@ import typer
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, day, instant_text, opened
 from epilock.standard.level import midnight
-from epilock.use import gate
+from epilock.use import aggregate
 from epilock.use import grant as grants
+from epilock.use import review as reviews
+from epilock.use.aggregate import Aggregate, Question
+from epilock.use.decision import OPENED
 
 app = typer.Typer(no_args_is_help=True, help="Grants: leave to open records for a purpose.")
 
@@ -41,10 +44,11 @@ def ask(
     source: Annotated[str, typer.Argument(help="Organisation that collected the records.")],
     *,
     purpose: Annotated[str, typer.Option(help="Code of the standard, such as tracing.")],
-    form: Annotated[str, typer.Option(help=", ".join(gate.FORMS))],
+    form: Annotated[str, typer.Option(help=", ".join(grants.FORMS))],
     circumstance: Annotated[list[str], typer.Option(help="Whose records. Repeatable.")],
     subjects: Annotated[
-        int, typer.Option(min=1, max=grants.MOST_SUBJECTS, help="Most persons it may open.")
+        int,
+        typer.Option(min=1, max=grants.MOST_SUBJECTS, help="Most persons it may open, or tables."),
     ],
     until: Annotated[str, typer.Option(help=f"Last day, at most {grants.LONGEST.days} days away.")],
     reason: Annotated[str, typer.Option(help="Why; without personal information.")],
@@ -91,6 +95,94 @@ def revoke(code: Code, *, org: Org, who: As, home: Home = None, now: At = None) 
                 by=found.staff, now=parts.now(),
             )  # fmt: skip
     print(f"{code} is revoked")
+
+
+@app.command("reviews")
+def list_reviews(
+    org: Annotated[str, typer.Argument(help="Organisation whose staff opened.")],
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were reviewed.")] = False,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """List the openings in an emergency that wait for their review; exit code 1 if one is overdue."""
+    with opened(home, now) as parts, parts.database.read() as tx:
+        found = reviews.listing(tx, org) if every else reviews.outstanding(tx, org)
+        for o in found:
+            state = f"{o.verdict} ({o.reason})" if o.reviewed else f"by {instant_text(o.due)}"
+            late = " OVERDUE" if o.is_overdue(parts.now()) else ""
+            print(f"{o.decision} {instant_text(o.opened)} {o.by} from {o.org}: {state}{late}")
+        overdue = any(o.is_overdue(parts.now()) for o in found)
+    if overdue:
+        raise typer.Exit(1)
+
+
+@app.command("review")
+def review(
+    decision: Annotated[str, typer.Argument(help="The opening, such as c-k3f7q2xw5mza.")],
+    *,
+    source: Annotated[str, typer.Option(help="Organisation that collected the record.")],
+    reason: Annotated[str, typer.Option(help=", ".join(reviews.REASONS))],
+    who: As,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Say as the second person whether an opening in an emergency was justified; the reason decides."""
+    with opened(home, now) as parts:
+        found = signed_in(parts, who, "approver")
+        with parts.database.write() as tx:
+            done = reviews.review(
+                tx, parts.log, standard_ref=parts.standard.ref, org=source, decision=decision,
+                by=found, reason=reason, now=parts.now(),
+            )  # fmt: skip
+    print(f"{decision} was {done.verdict}: {done.reason}")
+
+
+@app.command("count")
+def count(
+    code: Code,
+    *,
+    emergency: Annotated[str, typer.Option(help="Code of the emergency, such as outbreak-7.")],
+    circumstance: Annotated[str, typer.Option(help="Whose records.")],
+    by: Annotated[str, typer.Option(help="Category whose values are counted, or day.")],
+    since: Annotated[str, typer.Option(help="First day.")],
+    until: Annotated[str, typer.Option(help="Last day, which must be over.")],
+    who: As,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Count records under a grant to count; exit code 1 if it is refused."""
+    with opened(home, now) as parts:
+        found = signed_in(parts, who, *grants.HOLDERS)
+        with parts.database.write() as tx:
+            source = grants.load(tx, found.org, code).source
+            question = Question(
+                source=source, emergency=emergency, circumstance=circumstance, since=day(since),
+                until=day(until), counted=by,
+            )  # fmt: skip
+            decided = aggregate.decide(
+                parts.gate, tx, found, question=question, grant=code, now=parts.now()
+            )
+        if decided.verdict != OPENED:
+            print(f"refused: {decided.rule} (entry {decided.entry_index})")
+            raise typer.Exit(1)
+        with parts.database.read() as tx:
+            counts = aggregate.tally(parts.gate, tx, decided)
+        with parts.database.write() as tx:
+            decided = aggregate.publish(parts.gate, tx, decided, counts, now=parts.now())
+    _print_table(decided)
+
+
+def _print_table(decided: Aggregate) -> None:
+    table = decided.table
+    if table is None or table.others is None:
+        print("no number can be shown: all are too small, also beside earlier tables")
+        return
+    for value, number in sorted(table.cells.items(), key=lambda cell: (-cell[1], cell[0])):
+        print(f"{number:>9,} {value or '(not given)'}")
+    if table.others:
+        print(f"{table.others:>9,} (others, hidden)")
+    print(f"{table.total:>9,} in all; question {decided.number}, entry {decided.entry_index}")
 
 
 def _decide(code: str, org: str, who: str, home: Home, now: At, *, approve: bool) -> None:

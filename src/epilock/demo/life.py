@@ -29,7 +29,7 @@ from epilock.standard.level import CHINA
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
-from epilock.use import gate as gates
+from epilock.use import decision as decisions
 from epilock.use import grant as grants
 from epilock.use import staff
 
@@ -187,7 +187,7 @@ def _open_record(parts: assemble.Parts, clock: Clock, stored: Stored, say: Say) 
         )  # fmt: skip
     with parts.database.read() as tx:
         shown = parts.gate.reveal(tx, decision)[0]
-        seen = gates.history(tx, "sunny-garden", *place)
+        seen = decisions.history(tx, "sunny-garden", *place)
     say(f"   after: {decision.verdict}, ledger entry {decision.entry_index}; masked:")
     for category, values in sorted(shown.items()):
         say(f"   | {category}: {', '.join(values.values())}")

@@ -276,6 +276,48 @@ class Decision(Timed, frozen=True, kw_only=True):
     count: f.Count
 
 
+class AggregateDecision(Timed, frozen=True, kw_only=True):
+    """Records were counted by what they say, or it was refused; it stands here before a number leaves.
+
+    Of the records of one circumstance from day ``since`` to day ``until``. No record is named: ``records``
+    says how many there were, rounded down to tens; ``question`` numbers what was asked under the grant.
+    """
+
+    decision: f.Id
+    by: f.Actor
+    grant: f.Id | None
+    purpose: f.Code
+    emergency: f.Slug
+    circumstance: f.Circumstance
+    since: f.Day
+    until: f.Day
+    counted: f.Code
+    verdict: f.Opened
+    rule: f.Rule
+    records: f.Count
+    question: f.Count
+
+
+class Search(Timed, frozen=True, kw_only=True):
+    """A member of staff looked for someone by an identifier, under a grant; so many records were listed."""
+
+    search: f.Id
+    by: f.Actor
+    grant: f.Id
+    emergency: f.Slug
+    category: f.Code
+    found: f.Count
+
+
+class Review(Timed, frozen=True, kw_only=True):
+    """A second person looked at an opening for treatment in an emergency: it was justified, or it was not."""
+
+    decision: f.Id
+    by: f.Actor
+    verdict: f.Reviewed
+    reason: f.Code
+
+
 class Erasure(Timed, frozen=True, kw_only=True):
     """Intent: parts of one record shall be erased."""
 
@@ -467,7 +509,7 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
+        Approval, Decision, AggregateDecision, Search, Review, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
         Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
         ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
     )

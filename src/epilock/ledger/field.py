@@ -108,6 +108,7 @@ Range = Annotated[str, _pattern("R[1-7]", "Circulation range", "R1")]
 Language = Annotated[str, _pattern("[a-z]{2,3}(-[A-Za-z]{2,4})?", "Language", "zh")]
 Level = Annotated[str, _pattern("(N|IV|III|II|I|E)", "Response level", "II")]
 Opened = Annotated[str, _pattern("(opened|refused)", "What was decided", "opened")]
+Reviewed = Annotated[str, _pattern("(justified|unjustified)", "What a review found", "justified")]
 HoldReason = Annotated[
     str, _pattern("(evidence|investigation)", "Why it must be kept (ERL 85)", "evidence")
 ]

@@ -80,6 +80,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "overdue": Kind(CRITICAL, "部分 {part} 于 {due} 到期（{rule}），没有销毁证明；日志中有 {count} 条", "part {part} was due on {due} ({rule}) and has no certificate; the log has {count} records"),
     "due": Kind(WARNING, "部分 {part} 于 {due} 到期（{rule}），尚无销毁证明；日志中有 {count} 条", "part {part} was due on {due} ({rule}) and has no certificate yet; the log has {count} records"),
     # Use.
+    "no-grant": Kind(CRITICAL, "没有授权，也不是本人或紧急救治一人，却开启了信息", "records were opened without a grant, and neither by their person nor one for treatment"),
+    "unreviewed": Kind(CRITICAL, "紧急打开后{days}天内没有审查", "an opening in an emergency was not reviewed within {days} days"),
+    "review-self": Kind(CRITICAL, "紧急打开由打开者本人审查", "an opening in an emergency was reviewed by who opened it"),
     "grant-misused": Kind(CRITICAL, "授权{why}后仍开启信息", "records were opened under a grant that {why}"),
 })  # fmt: skip
 

@@ -196,7 +196,7 @@ def find_record(tx: Transaction, org: str, bucket: int, n: int) -> Record:
         NotFoundError: There is none.
         TamperedError: Its row was changed past this program.
     """
-    return _record(tx.get(records, org=org, bucket=bucket, n=n))
+    return read_record(tx.get(records, org=org, bucket=bucket, n=n))
 
 
 def find_handle(tx: Transaction, org: str, bucket: int, handle: bytes) -> Record | None:
@@ -205,7 +205,7 @@ def find_handle(tx: Transaction, org: str, bucket: int, handle: bytes) -> Record
         records, records.c.org == org, records.c.bucket == bucket, records.c.handle == handle,
         order_by=[records.c.n], limit=1,
     )  # fmt: skip
-    return _record(rows[0]) if rows else None
+    return read_record(rows[0]) if rows else None
 
 
 def known_handles(
@@ -350,6 +350,7 @@ def _parts_by_bucket(sealed: Iterable[PartRow]) -> Mapping[tuple[str, int], set[
     return found
 
 
-def _record(row: dict[str, Any]) -> Record:
+def read_record(row: dict[str, Any]) -> Record:
+    """Return the record that a row of ``records`` states."""
     row["parts"], row["erased"] = tuple(row["parts"]), tuple(row["erased"])
     return Record(**row)

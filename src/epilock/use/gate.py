@@ -7,11 +7,14 @@ other way round.
 
 Rules kept in this file:
   1. Nothing is opened without a grant, but for the person themselves (by receipt) and for treatment in an
-     emergency, one subject at a time, which is reviewed afterwards.
+     emergency, one subject at a time, which is reviewed afterwards (``review``).
   2. A minor's record (MINOR 36), more than 10 subjects of grade 4, and counts from the alarms on
      (JI-2017-5, halved) need a grant that a second person approved.
   3. On consent, a record opens only for a purpose that its person gave.
   4. A held bucket opens for inspection only (PIPL 47).
+  5. Only the parts that hold what is shown are opened. The form ``status`` shows a verifier the status, the
+     masked name and the last day, of one subject at a time.
+  6. Grade 4 is never listed: where several records open at once it is masked, also in the form ``raw``.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,102 +22,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
-from typing import Any
 
-import sqlalchemy as sa
-
-from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.db import Transaction, new_id
 from epilock.errors import ForbiddenError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard import Standard
+from epilock.standard.level import CHINA
 from epilock.standard.model import Verdict
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
 from epilock.store.bucket import Bucket
 from epilock.store.keys import KeyStore
 from epilock.store.vault import Record
+from epilock.use import decision as decisions
 from epilock.use import grant as grants
+from epilock.use import review as reviews
+from epilock.use.decision import OPENED, REFUSED, SUBJECT, Decision, Place
 from epilock.use.grant import ACTIVE, Grant
 from epilock.use.mask import mask
 from epilock.use.staff import Staff
 
-OPENED, REFUSED = "opened", "refused"
-SUBJECT = "subject"
 SUBJECT_ACCESS = "subject-access"
-FORMS = ("raw", "masked")
+RAW, MASKED, STATUS = "raw", "masked", "status"
+FORMS = (RAW, MASKED, STATUS)  # of single records; what is counted stands in ``aggregate``
+STATUS_CATEGORY, EXPIRES = "health.code-status", "expires"
+STATUS_SHOWS = frozenset({STATUS_CATEGORY, "identity.name"})
 MOST_RECORDS = 150  # of one decision, as its ledger entry holds
 TWO_PERSONS_ABOVE = 10  # subjects of grade 4 (standard, section 3)
 _GRADE_4 = 4
 
-decisions = sealed_table(
-    "decisions",
-    metadata,
-    sa.Column("org", sa.String(31), primary_key=True),
-    sa.Column("decision", sa.String(20), primary_key=True),
-    sa.Column("by", sa.String(20), nullable=False),
-    sa.Column("by_org", sa.String(31), nullable=False),
-    sa.Column("grant", sa.String(20)),
-    sa.Column("purpose", sa.String(40), nullable=False),
-    sa.Column("form", sa.String(20), nullable=False),
-    sa.Column("verdict", sa.String(8), nullable=False),
-    sa.Column("rule", sa.String(200), nullable=False),
-    sa.Column("places", Json, nullable=False),
-    sa.Column("categories", Json, nullable=False),
-    sa.Column("review", sa.Boolean, nullable=False),
-    sa.Column("at", Instant, nullable=False),
-    sa.Column("entry_index", sa.BigInteger, nullable=False),
-)
-
-openings = sa.Table(
-    "openings",
-    metadata,
-    sa.Column("org", sa.String(31), primary_key=True),
-    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("decision", sa.String(20), primary_key=True),
-    sqlite_with_rowid=False,
-)
-"""Which decisions a record was in; each is found again in ``decisions``, whose rows are sealed."""
-
-Place = tuple[int, int]  # bucket id, record number
 Key = tuple[str, str, str, str, str]  # circumstance, category, purpose, range, form
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """One decision, as it was committed.
-
-    Attributes:
-        org: Organisation that collected the records.
-        decision: Its code.
-        by: Staff id, or ``subject``.
-        by_org: Organisation of who asked.
-        grant: The grant, or None.
-        purpose, form: As asked.
-        verdict: ``opened`` or ``refused``.
-        rule: The rule that decided.
-        places: The records.
-        categories: What may be revealed.
-        review: Whether it must be reviewed afterwards (emergency opening).
-        at: When.
-        entry_index: Index of its ledger entry.
-    """
-
-    org: str
-    decision: str
-    by: str
-    by_org: str
-    grant: str | None
-    purpose: str
-    form: str
-    verdict: str
-    rule: str
-    places: tuple[Place, ...]
-    categories: tuple[str, ...]
-    review: bool
-    at: datetime
-    entry_index: int
 
 
 @lru_cache(maxsize=4)
@@ -146,6 +84,7 @@ class Gate:
         table: ``compile_table(standard)``.
         acts_of: The acts a record's person gave, or None if its basis needs no consent.
         is_held: Whether a bucket is under a hold.
+        ends: When a part of a bucket must be gone, or None if that cannot be told yet.
     """
 
     log: Log
@@ -154,6 +93,7 @@ class Gate:
     table: Mapping[Key, Verdict]
     acts_of: Callable[[Transaction, Record], Collection[str] | None]
     is_held: Callable[[Transaction, str, int, datetime], bool]
+    ends: Callable[[Transaction, Bucket, str], datetime | None]
 
     def decide(
         self,
@@ -177,7 +117,8 @@ class Gate:
         """
         records = self._records(tx, source, places)
         found = None if grant is None else grants.load(tx, who.org, grant)
-        range_ = grants.reach(tx, who.org, source)
+        where = {bucket.circumstance for bucket, _ in records}
+        range_ = grants.reach(tx, self.standard, who.org, source, where, purpose, form)
         rule, categories = self._judge(
             tx, who, records, found, source=source, purpose=purpose, form=form, range_=range_,
             reason=reason, now=now,
@@ -187,7 +128,7 @@ class Gate:
         return self._write(
             tx, source=source, by=who.staff, by_org=who.org, grant=grant, purpose=purpose, form=form,
             rule=rule, records=records, categories=categories,
-            review=found is None and bool(categories), now=now,
+            reason=reason.strip() if found is None and categories else "", now=now,
         )  # fmt: skip
 
     def decide_subject(
@@ -200,7 +141,7 @@ class Gate:
         return self._write(
             tx, source=source, by=SUBJECT, by_org=source, grant=None, purpose=SUBJECT_ACCESS,
             form="raw", rule=f"see/{bucket.circumstance}/{SUBJECT_ACCESS}", records=records,
-            categories=categories, review=False, now=now,
+            categories=categories, now=now,
         )  # fmt: skip
 
     def reveal(self, tx: Transaction, decision: Decision) -> list[dict[str, dict[str, str]]]:
@@ -212,24 +153,42 @@ class Gate:
             ForbiddenError: The decision is not in the database, or refused.
             ErasedError: A record is gone.
         """
-        row = tx.find(decisions, org=decision.org, decision=decision.decision)
-        if row is None or row["verdict"] != OPENED or _decision(row) != decision:
+        row = tx.find(decisions.decisions, org=decision.org, decision=decision.decision)
+        if row is None or row["verdict"] != OPENED or decisions.read(row) != decision:
             raise ForbiddenError("nothing opens without a decision that allows it")
-        opened = []
-        for bucket, n in decision.places:
-            plain = tags.parse(vault.open_record(tx, self.keys, decision.org, bucket, n))
-            shown: dict[str, dict[str, str]] = {}
-            for answers in plain.values():
-                for category, fields in answers.items():
-                    if category in decision.categories:
-                        shown[category] = {
-                            field: value
-                            if decision.form == "raw"
-                            else mask(self.standard, category, value)
-                            for field, value in fields.items()
-                        }
-            opened.append(shown)
-        return opened
+        known = {b: buckets.load(tx, decision.org, b) for b, _ in decision.places}
+        return [self._reveal(tx, decision, known[b], n) for b, n in decision.places]
+
+    def _reveal(
+        self, tx: Transaction, decision: Decision, bucket: Bucket, n: int
+    ) -> dict[str, dict[str, str]]:
+        record = vault.find_record(tx, bucket.org, bucket.id, n)
+        part_of = self.standard.part_of
+        holds = {part_of(bucket.circumstance, c).name for c in decision.categories}
+        wanted = [p for p in record.left if p in bucket.live and p in holds]
+        opened = vault.open_known(tx, self.keys, bucket, record, wanted or None)
+        shown: dict[str, dict[str, str]] = {}
+        for answers in tags.parse(opened).values():
+            for category, fields in answers.items():
+                if category in decision.categories:
+                    plain = self._is_plain(decision, category)
+                    shown[category] = {
+                        field: value if plain else mask(self.standard, category, value)
+                        for field, value in fields.items()
+                    }
+        if decision.form == STATUS and STATUS_CATEGORY in shown:
+            part = part_of(bucket.circumstance, STATUS_CATEGORY).name
+            end = self.ends(tx, bucket, part)
+            if end is not None:
+                shown[STATUS_CATEGORY][EXPIRES] = end.astimezone(CHINA).isoformat("T", "minutes")
+        return shown
+
+    def _is_plain(self, decision: Decision, category: str) -> bool:
+        """Tell whether values of ``category`` are shown as they were given (rules 5 and 6)."""
+        if decision.form == STATUS:
+            return category == STATUS_CATEGORY
+        grade_4 = self.standard.categories[category].grade == _GRADE_4
+        return decision.form == RAW and not (grade_4 and len(decision.places) > 1)
 
     def _records(
         self, tx: Transaction, source: str, places: Sequence[Place]
@@ -242,7 +201,7 @@ class Gate:
                 known[bucket] = buckets.load(tx, source, bucket)
         return [(known[b], vault.find_record(tx, source, b, n)) for b, n in places]
 
-    def _judge(  # noqa: PLR0911 - one line a refusal
+    def _judge(  # noqa: C901, PLR0911 - one line a refusal
         self,
         tx: Transaction,
         who: Staff,
@@ -260,7 +219,8 @@ class Gate:
         refusal = self._refusal(found, who, records, source, purpose, form, reason, now)
         if refusal:
             return refusal, ()
-        if self.standard.purposes[purpose].one_subject and form == "raw" and len(records) > 1:
+        single = form == STATUS or (self.standard.purposes[purpose].one_subject and form == RAW)
+        if single and len(records) > 1:
             return f"one-subject/{purpose}", ()
         allowed: set[str] = set()
         rule = ""
@@ -269,7 +229,8 @@ class Gate:
                 verdict = self.table.get((circumstance, category, purpose, range_, form))
                 if verdict is None or not verdict.allowed:
                     return "not-listed" if verdict is None else verdict.rule, ()
-                allowed.add(category)
+                if form != STATUS or category in STATUS_SHOWS:
+                    allowed.add(category)
                 rule = verdict.rule
         for bucket, record in records:
             if purpose != "inspection" and self.is_held(tx, source, bucket.id, now):
@@ -342,7 +303,7 @@ class Gate:
         rule: str,
         records: Sequence[tuple[Bucket, Record]],
         categories: tuple[str, ...],
-        review: bool,
+        reason: str = "",
         now: datetime,
     ) -> Decision:
         code = new_id("c")
@@ -355,41 +316,12 @@ class Gate:
         )  # fmt: skip
         index = self.log.append(tx, [entry.encode(said)], now=now).first
         tx.insert(
-            decisions, org=source, decision=code, by=by, by_org=by_org, grant=grant, purpose=purpose,
-            form=form, verdict=verdict, rule=rule, review=review, at=now, entry_index=index,
-            places=[[record.bucket, record.n] for _, record in records],
+            decisions.decisions, org=source, decision=code, by=by, by_org=by_org, grant=grant, purpose=purpose,
+            form=form, verdict=verdict, rule=rule, review=bool(reason), at=now,
+            entry_index=index, places=[[record.bucket, record.n] for _, record in records],
             categories=list(categories),
         )  # fmt: skip
-        tx.bulk(openings, [(source, r.bucket, r.n, code) for _, r in records])
-        return load(tx, source, code)
-
-
-def load(tx: Transaction, org: str, decision: str) -> Decision:
-    """Return the decision.
-
-    Raises:
-        NotFoundError: There is none of that code.
-    """
-    return _decision(tx.get(decisions, org=org, decision=decision))
-
-
-def history(tx: Transaction, org: str, bucket: int, n: int) -> list[Decision]:
-    """Return all decisions about one record, the oldest first: who opened it, when, what for."""
-    query = sa.select(openings.c.decision).where(
-        openings.c.org == org, openings.c.bucket == bucket, openings.c.n == n
-    )
-    found = [load(tx, org, row.decision) for row in tx.conn.execute(query)]
-    return sorted(found, key=lambda d: d.entry_index)
-
-
-def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Decision]:
-    """Return the latest decisions about records of ``org``."""
-    rows = tx.all(
-        decisions, decisions.c.org == org, order_by=[decisions.c.entry_index.desc()], limit=limit
-    )
-    return [_decision(r) for r in rows]
-
-
-def _decision(row: dict[str, Any]) -> Decision:
-    places = tuple((bucket, n) for bucket, n in row["places"])
-    return Decision(**{**row, "places": places, "categories": tuple(row["categories"])})
+        if reason:
+            reviews.note(tx, source, code, by, by_org, reason, now)
+        tx.bulk(decisions.openings, [(source, r.bucket, r.n, code) for _, r in records])
+        return decisions.load(tx, source, code)

@@ -3,6 +3,9 @@
 A grant names purpose, form, circumstances, whose records, who, until when and at most how many subjects:
 the most that a stolen account can take is a number one can read off. It is asked for by who needs it and
 approved by a second person, who may sit in the superior organisation, and never by who asked.
+
+A grant to count (form ``aggregate``) opens no record to anyone: what it bounds is how many tables may be
+asked for, and so what can be learned by subtracting them.
 """
 
 from collections.abc import Collection
@@ -22,6 +25,12 @@ from epilock.use.staff import Staff
 
 LONGEST = timedelta(days=30)
 MOST_SUBJECTS = 10_000
+AGGREGATE = "aggregate"
+FORMS = ("raw", "masked", "status", AGGREGATE)
+MOST_TABLES = 20  # that a grant to count may ask for
+RESTS_ON = frozenset(
+    {"case", "order", "relation-or-emergency", "agreement"}
+)  # needs named by number
 REQUESTED, ACTIVE, REFUSED, REVOKED = "requested", "active", "refused", "revoked"
 NEXT = {
     REQUESTED: {ACTIVE, REFUSED, REVOKED},
@@ -63,8 +72,8 @@ class Grant:
         source: Organisation that collected the records.
         purpose, form: As in the standard.
         circumstances: Whose records it reaches.
-        subjects: Most subjects it may open.
-        used: How many it has opened.
+        subjects: Most subjects it may open, or tables it may ask for (form ``aggregate``).
+        used: How many it has opened, or asked for.
         case: Case, order or relation it rests on, by number, or None.
         reason: Why, in the holder's words; no personal information.
         stage: As in ``NEXT``.
@@ -90,9 +99,35 @@ class Grant:
     until: datetime
 
 
-def reach(tx: Transaction, org: str, source: str) -> str:
-    """Return the circulation range in which staff of ``org`` see what ``source`` collected."""
-    return "R1" if org == source else organisations.load(tx, org).range
+def reach(  # noqa: PLR0917 - who, whose, and what for
+    tx: Transaction,
+    standard: Standard,
+    org: str,
+    source: str,
+    circumstances: Collection[str],
+    purpose: str,
+    form: str,
+) -> str:
+    """Return the circulation range in which staff of ``org`` see what ``source`` collected.
+
+    Who collected is R1, and stays what it is besides: a health authority traces by what it collected itself.
+    Of the two, the first in which the standard lets the purpose see all ``circumstances`` counts.
+    """
+    own = organisations.load(tx, org).range
+    if org != source:
+        return own
+    fits = (
+        range_
+        for range_ in ("R1", own)
+        if all(
+            standard.see(
+                code, next(iter(standard.circumstances[code].allows)), purpose=purpose,
+                range=range_, form=form,
+            ).allowed
+            for code in circumstances
+        )
+    )  # fmt: skip
+    return next(fits, "R1")
 
 
 def request(
@@ -119,16 +154,19 @@ def request(
     """
     if not who.roles & HOLDERS:
         raise ForbiddenError(f"a grant is held by {', '.join(sorted(HOLDERS))}")
-    if not reason.strip() or not 1 <= subjects <= MOST_SUBJECTS:
-        raise InputError(f"a grant needs a reason and 1 to {MOST_SUBJECTS} subjects")
+    most, what = (MOST_TABLES, "tables") if form == AGGREGATE else (MOST_SUBJECTS, "subjects")
+    if not reason.strip() or not 1 <= subjects <= most:
+        raise InputError(f"a grant needs a reason and 1 to {most} {what}")
     if not now < until <= now + LONGEST:
         raise InputError(f"a grant ends within {LONGEST.days} days")
     if purpose not in standard.purposes or not circumstances:
         raise InputError("a grant needs a purpose and circumstances of the standard")
-    if "case" in standard.purposes[purpose].needs and not case:
-        raise InputError(f"{purpose} needs a case number")
+    if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
+        raise InputError(f"{purpose} needs the number of the case, order or relation it rests on")
     organisations.load(tx, source)
-    _check_leave(standard, circumstances, purpose, form, reach(tx, who.org, source))
+    _check_known(standard, circumstances)
+    range_ = reach(tx, standard, who.org, source, circumstances, purpose, form)
+    _check_leave(standard, circumstances, purpose, form, range_)
     code = new_id("g")
     tx.insert(
         grants, org=who.org, grant=code, staff=who.staff, source=source, purpose=purpose, form=form,
@@ -224,12 +262,16 @@ def listing(
     return [_grant(r) for r in rows]
 
 
+def _check_known(standard: Standard, circumstances: tuple[str, ...]) -> None:
+    for code in circumstances:
+        if code not in standard.circumstances:
+            raise InputError(f"{code!r} is no circumstance of the standard")
+
+
 def _check_leave(
     standard: Standard, circumstances: tuple[str, ...], purpose: str, form: str, range_: str
 ) -> None:
     for code in circumstances:
-        if code not in standard.circumstances:
-            raise InputError(f"{code!r} is no circumstance of the standard")
         category = next(iter(standard.circumstances[code].allows))
         verdict = standard.see(code, category, purpose=purpose, range=range_, form=form)
         if not verdict.allowed:

@@ -29,8 +29,8 @@ from epilock.store import bucket as buckets
 from epilock.store import vault
 from epilock.store.bucket import LIVE, Bucket
 from epilock.store.vault import Record
-from epilock.use import gate
-from epilock.use.gate import Decision
+from epilock.use import decision as decisions
+from epilock.use.decision import Decision
 from epilock.web.request import Site
 
 
@@ -135,7 +135,7 @@ def days(tx: Transaction, site: Site, held: Holding, *, today: date) -> list[Day
 def openings(tx: Transaction, held: Holding) -> list[Decision]:
     """Return every decision about the record, wherever it lay, the newest first."""
     places = {(r.bucket, r.n) for r in _chain(tx, held.org, held.record.handle)}
-    found = [d for b, n in places for d in gate.history(tx, held.org, b, n)]
+    found = [d for b, n in places for d in decisions.history(tx, held.org, b, n)]
     return sorted(found, key=lambda d: d.entry_index, reverse=True)
 
 

@@ -11,7 +11,8 @@ Rules kept in this folder:
   3. A part may be destroyed from the instant that the standard and the levels recorded so far give,
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. Who was imported without having been told is told, promptly after the emergency's end.
-  5. A certificate must say what the log says: see ``holdings``.
+  5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
+  6. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -78,6 +79,7 @@ class Auditor:
             if now - instant(erasure.at) >= GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
+        opening.list_unreviewed(told, result, now)
         for index, intent in told.intents.values():
             if now - instant(intent.at) >= GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

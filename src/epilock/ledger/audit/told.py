@@ -40,11 +40,22 @@ class ToldOrder:
 
 @dataclass(slots=True)
 class ToldGrant:
-    """A grant, whether it was revoked, and the records opened under it."""
+    """A grant, whether it was revoked, the records opened under it, how often was counted and searched."""
 
     said: e.Grant
     revoked: bool = False
     opened: set[tuple[str, int]] = field(default_factory=set)
+    counted: int = 0
+    searched: int = 0
+
+
+@dataclass(slots=True)
+class ToldEmergencyOpening:
+    """An opening for treatment without a grant, its place, and whether it was reviewed."""
+
+    said: e.Decision
+    index: int
+    reviewed: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +86,7 @@ class Told:
         holds: Holds that were not released.
         orders: Orders that were not cancelled.
         grants: Grants by id.
+        glass: Openings for treatment without a grant, by decision.
         keys: Keys of the log that were announced, with the index of the entry.
         keys_ended: Keys of the log that ended, likewise.
         sealed: Index of the entry that seals the log.
@@ -98,6 +110,7 @@ class Told:
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
         self.grants: dict[str, ToldGrant] = {}
+        self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:

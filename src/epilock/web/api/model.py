@@ -229,6 +229,29 @@ class Opened(BaseModel):
     records: list[dict[str, dict[str, str]]]
 
 
+class CountRecords(Taken):
+    """What to count, of whose records, under which grant to count."""
+
+    grant: str = Field(max_length=20)
+    emergency: str = Field(max_length=31)
+    circumstance: str = Field(max_length=41)
+    by: str = Field(max_length=80, description="A category, whose values are counted, or ``day``.")
+    since: date
+    until: date = Field(description="The last day, counted too; it must be over (China).")
+
+
+class Counted(BaseModel):
+    """A decision and, if it allows it, a table without small numbers."""
+
+    decision: str
+    verdict: str
+    rule: str
+    entry: int
+    question: int = Field(description="Which one it is under its grant; 0 if it was refused.")
+    cells: dict[str, int] = Field(description="By value; ```` is: not given.")
+    others: int | None = Field(description="Sum of what is hidden; null if no number can be shown.")
+
+
 class DuePart(BaseModel):
     """A living part of the organisation's buckets."""
 

@@ -7,10 +7,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from epilock.destroy import due as dues
 from epilock.errors import ForbiddenError, SignInError
-from epilock.use import gate
+from epilock.use import aggregate
+from epilock.use import decision as decisions
+from epilock.use import grant as grants
 from epilock.use import session as sessions
+from epilock.use.aggregate import Question
 from epilock.use.staff import Staff
-from epilock.web.api.model import DuePart, Opened, OpenRecords
+from epilock.web.api.model import Counted, CountRecords, DuePart, Opened, OpenRecords
 from epilock.web.console.desk import RIGHTS
 from epilock.web.request import SiteOf
 
@@ -68,12 +71,40 @@ def post_open(wanted: OpenRecords, site: SiteOf, who: Account) -> Opened:
             now=site.now(),
         )  # fmt: skip
     opened = []
-    if decision.verdict == gate.OPENED:
+    if decision.verdict == decisions.OPENED:
         with parts.database.read() as tx:
             opened = parts.gate.reveal(tx, decision)
     return Opened(
         decision=decision.decision, verdict=decision.verdict, rule=decision.rule,
         entry=decision.entry_index, records=opened,
+    )  # fmt: skip
+
+
+@router.post("/count")
+def post_count(wanted: CountRecords, site: SiteOf, who: Account) -> Counted:
+    """Count records under a grant to count; a refusal is an answer too, with its rule."""
+    _need(who, "counts")
+    parts, now = site.parts, site.now()
+    with parts.database.write() as tx:
+        question = Question(
+            source=grants.load(tx, who.org, wanted.grant).source, emergency=wanted.emergency,
+            circumstance=wanted.circumstance, since=wanted.since, until=wanted.until,
+            counted=wanted.by,
+        )  # fmt: skip
+        decided = aggregate.decide(
+            parts.gate, tx, who, question=question, grant=wanted.grant, now=now
+        )
+    if decided.verdict == decisions.OPENED:
+        with parts.database.read() as tx:
+            counts = aggregate.tally(parts.gate, tx, decided)
+        with parts.database.write() as tx:
+            decided = aggregate.publish(parts.gate, tx, decided, counts, now=now)
+    table = decided.table
+    return Counted(
+        decision=decided.decision, verdict=decided.verdict, rule=decided.rule,
+        entry=decided.entry_index, question=decided.number,
+        cells={} if table is None else dict(table.cells),
+        others=None if table is None else table.others,
     )  # fmt: skip
 
 

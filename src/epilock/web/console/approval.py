@@ -1,4 +1,4 @@
-"""Approvals: what a second person decides, of the own organisation and of those below it.
+"""Approvals: what a second person decides or reviews, of the own organisation and of those below it.
 
 A village office has one person; then the approver sits in the organisation above.
 """
@@ -19,7 +19,9 @@ from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import grant as grants
+from epilock.use import review as reviews
 from epilock.use.grant import REQUESTED, Grant
+from epilock.use.review import EmergencyOpening
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.request import word
 
@@ -29,11 +31,11 @@ PART = "approvals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """One request: a grant, an order of destruction, or a person's request to be erased.
+    """One request: a grant, an order of destruction, a person's to be erased, or an opening to be reviewed.
 
     Attributes:
         organisation: Whose request it is.
-        grant, order, erasure: One of the three.
+        grant, order, erasure, opening: One of the four.
         bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
     """
@@ -42,6 +44,7 @@ class Waiting:
     grant: Grant | None = None
     order: Order | None = None
     erasure: Request | None = None
+    opening: EmergencyOpening | None = None
     bucket: str = ""
     own: bool = False
 
@@ -52,7 +55,9 @@ def get_approvals(desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = waiting_for(desk, tx)
-    return desk.show("approvals.html", here=PART, found=found)
+    return desk.show(
+        "approvals.html", here=PART, found=found, reasons=tuple(reviews.REASONS.items())
+    )
 
 
 @router.post("/grants/{org}/{grant}")
@@ -104,12 +109,29 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
     return desk.go("/console/approvals", done="erased" if approve else "refused")
 
 
+@router.post("/reviews/{org}/{decision}")
+def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Say whether an opening in an emergency was justified."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    with parts.database.write() as tx:
+        reviews.review(
+            tx, parts.log, standard_ref=parts.standard.ref, org=org, decision=decision,
+            by=desk.session.staff, reason=word(form, "reason", most=20), now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go("/console/approvals", done="reviewed")
+
+
 def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
     """Return what waits for an approver of the desk's organisation, the oldest first."""
     found: list[Waiting] = []
     for one in organisations.everyone(tx):
         if desk.org not in {one.org, *organisations.superiors(tx, one.org)}:
             continue
+        found += [
+            Waiting(organisation=one, opening=o, own=o.by == desk.who)
+            for o in reviews.outstanding(tx, one.org)
+        ]
         found += [
             Waiting(organisation=one, grant=g, own=g.staff == desk.who)
             for g in reversed(grants.listing(tx, one.org, stages=(REQUESTED,)))

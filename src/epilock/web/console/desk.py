@@ -44,6 +44,7 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "points": frozenset({"collector", "custodian"}),
         "imports": frozenset({"collector", "custodian"}),
         "records": frozenset({"custodian", "analyst"}),
+        "counts": frozenset({"custodian", "analyst"}),
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),
         "requests": frozenset({"custodian"}),

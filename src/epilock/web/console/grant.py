@@ -76,12 +76,13 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     purposes = [
         (code, desk.name(p.name))
         for code, p in standard.purposes.items()
-        if set(p.forms) & set(gate.FORMS) and code != gate.SUBJECT_ACCESS
+        if set(p.forms) & set(grants.FORMS) and code != gate.SUBJECT_ACCESS
     ]
     return desk.show(
         "grants.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         found=found, everyone=everyone, purposes=purposes, typed=form or FormData(),
-        chosen=words(form, "circumstance") if form else (), forms=gate.FORMS,
+        chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
+        tables=grants.MOST_TABLES,
         first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
     )  # fmt: skip

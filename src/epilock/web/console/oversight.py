@@ -16,7 +16,9 @@ from epilock.destroy import order as orders
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
-from epilock.use import gate
+from epilock.use import aggregate
+from epilock.use import decision as decisions_
+from epilock.use import review as reviews
 from epilock.web.console.desk import Desk, DeskOf
 
 router = APIRouter(include_in_schema=False, prefix="/console/oversight")
@@ -33,7 +35,8 @@ class Line:
         points: Open collection points.
         due, overdue: Parts that must go, and those that should be gone.
         orders, holds: That wait or last.
-        review: Of its latest decisions, emergency openings, which are reviewed afterwards.
+        review: Openings in an emergency by its staff that nobody has reviewed yet.
+        late: Whether a review of these should have come.
     """
 
     organisation: Organisation
@@ -43,6 +46,7 @@ class Line:
     orders: int
     holds: int
     review: int
+    late: bool
 
 
 @router.get("")
@@ -58,21 +62,24 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         held = holds.listing(tx, chosen.org, now=now)
         used = {o.bucket for o in waiting} | {h.bucket for h in held}
         names = {b: buckets.load(tx, chosen.org, b).name for b in used}
-        decisions = gate.latest(tx, chosen.org, limit=MOST)
+        glass = reviews.listing(tx, chosen.org, limit=MOST)
+        counted = aggregate.latest(tx, chosen.org, limit=MOST)
+        decisions = decisions_.latest(tx, chosen.org, limit=MOST)
         lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
         "oversight.html", here=PART, everyone=everyone, chosen=chosen, names=names, held=held,
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
-        decisions=decisions, lines=lines,
+        decisions=decisions, lines=lines, glass=glass, counted=counted,
     )  # fmt: skip
 
 
 def _line(desk: Desk, tx: Transaction, one: Organisation) -> Line:
     now = desk.site.now()
     calendar = dues.calendar(tx, desk.site.parts.standard, now=now, org=one.org, until=now)
+    outstanding = reviews.outstanding(tx, one.org)
     return Line(
         organisation=one, points=len(points.listing(tx, one.org, only_open=True)),
         due=sum(d.is_due(now) for d in calendar), overdue=sum(d.is_overdue(now) for d in calendar),
         orders=len(orders.listing(tx, one.org)), holds=len(holds.listing(tx, one.org, now=now)),
-        review=sum(d.review for d in gate.latest(tx, one.org, limit=MOST)),
+        review=len(outstanding), late=any(o.is_overdue(now) for o in outstanding),
     )  # fmt: skip

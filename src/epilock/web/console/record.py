@@ -25,9 +25,11 @@ from epilock.store import bucket as buckets
 from epilock.store import count, tags, vault
 from epilock.store.bucket import COLLECTION, LIVE, Bucket
 from epilock.store.vault import Record
-from epilock.use import gate
+from epilock.use import decision as decisions
+from epilock.use import gate, search
 from epilock.use import grant as grants
-from epilock.use.grant import ACTIVE, Grant
+from epilock.use.decision import Place
+from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
@@ -56,34 +58,22 @@ def get_shelves(desk: DeskOf, source: str = "") -> Response:
 
 @router.post("/search/{source}")
 def post_search(source: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Find records by an identifier; it is hashed, compared and forgotten, and stands in no address."""
+    """Find records by an identifier, which stands in no address; the log says that a search was made."""
     desk.enter(PART)
     parts = desk.site.parts
     try:
-        with parts.database.read() as tx:
-            mine = _reach(desk, tx, source)
-            if not mine:
-                raise ForbiddenError(
-                    "a search needs an active grant that reaches this organisation"
-                )
-            emergency = word(form, "emergency", most=40)
-            places = tags.find(
-                tx, parts.keys, source, emergency, word(form, "category", most=40),
-                word(form, "value", most=300),
+        with parts.database.write() as tx:
+            found = search.search(
+                parts.gate, tx, desk.session.staff, source=source, now=desk.site.now(),
+                emergency=word(form, "emergency", most=40), grant=word(form, "grant", most=20),
+                category=word(form, "category", most=40), value=word(form, "value", most=300),
             )  # fmt: skip
-            found = [
-                (buckets.load(tx, source, b), vault.find_record(tx, source, b, n), role)
-                for b, n, role in places[: gate.MOST_RECORDS]
-            ]
     except WRONG as error:
         return _shelves(desk, source, error)
+    with parts.database.read() as tx:
+        mine = _reach(desk, tx, source)
     return desk.show(
-        "found.html",
-        here=PART,
-        source=source,
-        found=found,
-        grants=mine,
-        more=len(places) - len(found),
+        "found.html", here=PART, source=source, found=found, grants=mine, most=gate.MOST_RECORDS
     )
 
 
@@ -111,17 +101,20 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
-        found = gate.load(tx, source, decision)
+        found = decisions.load(tx, source, decision)
         if found.by != desk.who:
             raise ForbiddenError("an opening is shown to the one who asked for it")
-        fresh = found.verdict == gate.OPENED and now < found.at + SHOWN_FOR
+        fresh = found.verdict == decisions.OPENED and now < found.at + SHOWN_FOR
         opened = parts.gate.reveal(tx, found) if fresh else []
         places = [(buckets.load(tx, source, b), n) for b, n in found.places]
         circumstances = {b.circumstance for b, _ in places}
+        range_ = grants.reach(
+            tx, parts.standard, desk.org, source, circumstances, found.purpose, found.form
+        )
     advice = [
         parts.standard.see(
             c, next(iter(parts.standard.circumstances[c].allows)), purpose=found.purpose,
-            range=_range(desk, source), form=found.form,
+            range=range_, form=found.form,
         ).advice
         for c in sorted(circumstances)
     ]  # fmt: skip
@@ -129,7 +122,7 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
         "opened.html", here=PART, decision=found, fresh=fresh, places=places,
         opened=list(zip(places, opened, strict=True)) if fresh else [],
         advice=[a for a in advice if a.zh], minutes=SHOWN_FOR.seconds // 60,
-        refused=found.verdict == gate.REFUSED, rule=found.rule.partition("/")[0],
+        refused=found.verdict == decisions.REFUSED, rule=found.rule.partition("/")[0],
     )  # fmt: skip
 
 
@@ -184,7 +177,7 @@ def post_event(source: str, bucket: int, n: int, desk: DeskOf, form: CheckedForm
 def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read() as tx:
         mine = _reach(desk, tx, source)
-        sources = {desk.org, *(g.source for g in _active(desk, tx))}
+        sources = {desk.org, *(g.source for g in _active(desk, tx) if g.form != AGGREGATE)}
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
         _check_listed(desk, source, mine)
         found = [
@@ -210,7 +203,7 @@ def _record(
         place = buckets.load(tx, source, bucket)
         found = vault.find_record(tx, source, bucket, n)
         due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, found)}
-        history = gate.history(tx, source, bucket, n)
+        history = decisions.history(tx, source, bucket, n)
     wrong = None if error is None else problem_of(error)
     starts = {
         r.starts
@@ -238,8 +231,8 @@ def _active(desk: Desk, tx: Transaction) -> list[Grant]:
 
 
 def _reach(desk: Desk, tx: Transaction, source: str) -> list[Grant]:
-    """Return the active grants of who asks that reach records of ``source``."""
-    return [g for g in _active(desk, tx) if g.source == source]
+    """Return the active grants of who asks that open records of ``source``; one to count lists none."""
+    return [g for g in _active(desk, tx) if g.source == source and g.form != AGGREGATE]
 
 
 def _check_listed(desk: Desk, source: str, mine: list[Grant]) -> None:
@@ -249,11 +242,7 @@ def _check_listed(desk: Desk, source: str, mine: list[Grant]) -> None:
         )
 
 
-def _range(desk: Desk, source: str) -> str:
-    return "R1" if source == desk.org else desk.organisation.range
-
-
-def _place(text: str) -> gate.Place:
+def _place(text: str) -> Place:
     bucket, _, n = text.partition(":")
     if not (bucket.isascii() and bucket.isdigit() and n.isascii() and n.isdigit()):
         raise InputError("choose records from the list")

@@ -2,6 +2,7 @@
 
 from epilock.web.console import (
     account,
+    aggregate,
     approval,
     destruction,
     door,
@@ -21,7 +22,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, request, grant, approval, destruction, level,
+        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval, destruction, level,
         oversight, account, paper,
     )
 )  # fmt: skip

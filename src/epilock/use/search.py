@@ -1,0 +1,124 @@
+"""Search: a person's records are found by an identifier, under a grant, and the ledger says that it was done.
+
+That someone stands in a list of the quarantined is information about them, before anything is opened. So a
+search shows no more than the grant reaches, is an entry before its result leaves, and is bounded: a grant for
+so many subjects allows ``PER_SUBJECT`` times as many searches, for numbers are mistyped. The identifier itself
+is hashed, compared and forgotten.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
+from epilock.errors import ForbiddenError
+from epilock.ledger import entry
+from epilock.ledger.audit.opening import SEARCHES_PER_SUBJECT as PER_SUBJECT
+from epilock.store import bucket as buckets
+from epilock.store import tags, vault
+from epilock.store.bucket import LIVE, Bucket
+from epilock.store.vault import Record
+from epilock.use import grant as grants
+from epilock.use.gate import MOST_RECORDS, Gate
+from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.staff import Staff
+
+searches = sealed_table(
+    "searches",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("search", sa.String(20), primary_key=True),
+    sa.Column("by", sa.String(20), nullable=False),
+    sa.Column("by_org", sa.String(31), nullable=False),
+    sa.Column("grant", sa.String(20), nullable=False),
+    sa.Column("emergency", sa.String(31), nullable=False),
+    sa.Column("category", sa.String(80), nullable=False),
+    sa.Column("found", sa.Integer, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("entry_index", sa.BigInteger, nullable=False),
+    sa.Index("searches_grant", "by_org", "grant"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One record that was found.
+
+    Attributes:
+        bucket, record: Where it is, and what is known of it without opening it.
+        role: ``subject``, or ``mentioned`` by somebody else.
+    """
+
+    bucket: Bucket
+    record: Record
+    role: str
+
+
+def search(
+    gate: Gate,
+    tx: Transaction,
+    who: Staff,
+    *,
+    source: str,
+    emergency: str,
+    category: str,
+    value: str,
+    grant: str,
+    now: datetime,
+) -> list[Found]:
+    """Return the living records of ``source`` that hold ``value`` and that the grant reaches.
+
+    At most as many as one decision can open. The caller commits before it shows them.
+
+    Raises:
+        ForbiddenError: The grant is another's, has ended, reaches no records of ``source``, is one to count,
+            or allows no more searches.
+        InputError: Nobody can be found by that category.
+        NotFoundError: There is no such grant.
+        ErasedError: The emergency's tag key was dropped.
+    """
+    gate.log.append(tx, [], now=now)  # holds the log's head: two searches are not counted as one
+    leave = grants.load(tx, who.org, grant)
+    _check(tx, who, leave, source, now)
+    found = _found(gate, tx, leave, emergency, category, value)
+    code = new_id("f")
+    said = entry.Search(
+        org=source, standard=gate.standard.ref, at=entry.stamp(now), search=code, by=who.staff,
+        grant=grant, emergency=emergency, category=category, found=len(found),
+    )  # fmt: skip
+    index = gate.log.append(tx, [entry.encode(said)], now=now).first
+    tx.insert(
+        searches, org=source, search=code, by=who.staff, by_org=who.org, grant=grant,
+        emergency=emergency, category=category, found=len(found), at=now, entry_index=index,
+    )  # fmt: skip
+    return found
+
+
+def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime) -> None:
+    if leave.staff != who.staff or leave.stage != ACTIVE or now >= leave.until:
+        raise ForbiddenError("a search needs an active grant of one's own")
+    if leave.source != source or leave.form == AGGREGATE:
+        raise ForbiddenError(f"this grant opens no record of {source}, so it searches none")
+    query = sa.select(sa.func.count()).where(
+        searches.c.by_org == leave.org, searches.c.grant == leave.grant
+    )
+    if int(tx.conn.execute(query).scalar_one()) >= leave.subjects * PER_SUBJECT:
+        raise ForbiddenError(
+            f"this grant allowed {leave.subjects * PER_SUBJECT} searches, and they are used up"
+        )
+
+
+def _found(  # noqa: PLR0917 - where, then what
+    gate: Gate, tx: Transaction, leave: Grant, emergency: str, category: str, value: str
+) -> list[Found]:
+    known: dict[int, Bucket] = {}
+    found = []
+    for bucket, n, role in tags.find(tx, gate.keys, leave.source, emergency, category, value):
+        if bucket not in known:
+            known[bucket] = buckets.load(tx, leave.source, bucket)
+        if known[bucket].circumstance in leave.circumstances:
+            record = vault.find_record(tx, leave.source, bucket, n)
+            if record.state == LIVE:
+                found.append(Found(bucket=known[bucket], record=record, role=role))
+    return found[:MOST_RECORDS]

@@ -1,0 +1,88 @@
+"""A point that takes samples, in the town: its records say who was tested, and with what result."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from epilock.collect import issue
+from epilock.collect.form import Submission
+from epilock.collect.point import Field, Plan
+from epilock.registry import mandate
+from epilock.standard.text import Text
+from epilock.store import bucket as buckets
+from epilock.use import grant, staff
+
+ASKED = {
+    "name": "identity.name", "id": "identity.resident-id", "mobile": "contact.mobile",
+    "sample": "health.sample-id", "result": "health.test-result",
+}  # fmt: skip
+PERSON = {
+    "name": "欧阳测试", "id": "370102199003070913", "mobile": "13912345678", "sample": "S-1",
+}  # fmt: skip
+
+
+class Clinic:
+    """The point, and what a test does with it again and again."""
+
+    def __init__(self, town):
+        self.town, self.parts = town, town.parts
+        self.ref, today = self.parts.standard.ref, town.clock().date()
+        fields = tuple(
+            Field(id=i, category=c, label=self.parts.standard.categories[c].name, optional=False)
+            for i, c in ASKED.items()
+        )
+        plan = Plan(
+            emergency="city/flu", circumstance="sampling", name=Text("采样", "Samples"),
+            fields=fields,
+        )  # fmt: skip
+        with self.parts.database.write() as tx:
+            mandate.record_assessment(
+                tx, self.parts.log, standard_ref=self.ref, org="garden", about="sampling",
+                date_=today, until=today + timedelta(days=90), sha256="0" * 64, now=town.clock(),
+            )  # fmt: skip
+            self.point = issue.open_with_notice(
+                tx, self.parts.press, org="garden", plan=plan, now=town.clock()
+            ).point
+
+    def take(self, *results, without=()):
+        """Store a record for each result; return their places. ``without``: acts not given."""
+        with self.parts.database.read() as tx:
+            point, issued = issue.in_force(tx, "garden", self.point)
+        form = issue.form_of(self.parts.standard, point, issued)
+        given = [a for a in form.acts.ids if a != "guardian" and a not in without]
+        accepted = [
+            form.accept(
+                Submission(
+                    client=str(uuid4()), notice=form.notice, given=given,
+                    fields={**PERSON, "result": result},
+                ),
+                today=self.town.clock().date(),
+            )
+            for result in results
+        ]  # fmt: skip
+        stored = self.town.store(*accepted)
+        with self.parts.database.read() as tx:
+            return [(buckets.load_by_name(tx, "garden", s.bucket).id, s.n) for s in stored]
+
+    def hire(self, org, login, *roles):
+        with self.parts.database.write() as tx:
+            return staff.add_staff(
+                tx, self.parts.log, standard_ref=self.ref, org=org, login=login, roles=roles,
+                now=self.town.clock(),
+            )[0]  # fmt: skip
+
+    def leave(self, who, by, **change):
+        """A grant, asked for and approved."""
+        now = self.town.clock()
+        with self.parts.database.write() as tx:
+            asked = grant.request(
+                tx, self.parts.standard, who, now=now,
+                **{
+                    "source": "garden", "purpose": "situation-monitoring", "form": "aggregate",
+                    "circumstances": ("sampling",), "subjects": 5, "case": None,
+                    "reason": "daily report", "until": now + timedelta(days=20), **change,
+                },
+            )  # fmt: skip
+            return grant.decide(
+                tx, self.parts.log, standard_ref=self.ref, org=who.org, grant=asked.grant, by=by,
+                approve=True, now=now,
+            )  # fmt: skip
