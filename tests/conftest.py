@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 from epilock.db import Database, key_metadata, metadata, open_engine
 
 MAC_KEY = bytes(range(32))
+RECURSION = 1000  # Python's own limit
 
 
 class Clock:
@@ -129,6 +131,11 @@ def key_database(database_url: tuple[str, ...]) -> Iterator[Database]:
     database = Database(engine, MAC_KEY)
     yield database
     database.close()
+
+
+def pytest_runtest_setup() -> None:
+    """Undo what py-evm does when it is imported: with its limit of 100,000 hostile JSON ends the process."""
+    sys.setrecursionlimit(RECURSION)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:

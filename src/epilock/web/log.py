@@ -21,12 +21,14 @@ from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
-from epilock.ledger import entry, publish, rows
+from epilock.ledger import entry, publish, regime, rows
 from epilock.ledger.anchor import book
 from epilock.ledger.folder import TEXT
+from epilock.ledger.gather import State, status
 from epilock.ledger.note import Verifier
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
+from epilock.standard.level import CHINA
 from epilock.web.request import Site, SiteOf
 
 router = APIRouter(include_in_schema=False)
@@ -79,6 +81,8 @@ class Picture:
         organisations: All, by code.
         holdings: Living buckets, overdue first, then the next to go.
         certificates: The latest destructions, the newest first: index and entry.
+        policy: Public path of the policy in force; "" without one.
+        witnesses: How it stands with each witness of it.
     """
 
     size: int
@@ -87,6 +91,8 @@ class Picture:
     organisations: dict[str, Organisation]
     holdings: tuple[Holding, ...]
     certificates: tuple[tuple[int, entry.Certificate], ...]
+    policy: str
+    witnesses: tuple[State, ...]
 
 
 @dataclass(slots=True)
@@ -226,11 +232,14 @@ def _picture(site: Site, now: datetime) -> Picture:
             found.setdefault(one.bucket.name, []).append(one)
         holdings = [_holding(tuple(of_bucket), now) for of_bucket in found.values()]
         everyone = {o.org: o for o in organisations.everyone(tx)}
+        announced = regime.in_force(tx, parts.log, now.astimezone(CHINA).date())
         return Picture(
             size=parts.log.size(tx), made=now, checkpoint=parts.log.checkpoint(tx),
             organisations=everyone,
             holdings=tuple(sorted(holdings, key=lambda h: not h.overdue)),
             certificates=tuple(_certificates(site, tx, everyone)),
+            policy="" if announced is None else announced.path,
+            witnesses=tuple(status(tx, parts.log, now=now)),
         )  # fmt: skip
 
 

@@ -26,7 +26,12 @@ from epilock.errors import ForbiddenError, InputError, TooLargeError
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
-UPLOADS = ("/console/points/upload", "/console/papers/assessments", "/console/imports")
+UPLOADS = (
+    "/console/points/upload",
+    "/console/papers/assessments",
+    "/console/imports",
+    "/console/witnesses",
+)
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"

@@ -51,6 +51,7 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "destruction": frozenset({"custodian", "approver", "supervisor"}),
         "levels": frozenset({"custodian", "approver", "supervisor"}),
         "oversight": frozenset({"supervisor"}),
+        "witnesses": frozenset({"administrator", "supervisor"}),
         "accounts": frozenset({"administrator"}),
         "papers": frozenset({"administrator", "custodian"}),
     }

@@ -17,12 +17,13 @@ from epilock.web.console import (
     point,
     record,
     request,
+    witness,
 )
 
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval, destruction, level,
-        oversight, account, paper,
+        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
+        destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip
