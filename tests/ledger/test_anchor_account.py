@@ -78,3 +78,18 @@ def test_an_installation_without_a_chain_needs_no_extra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'epilock[chain]'" in done.stdout
+
+
+def test_hostile_json_cannot_end_a_process_that_signs():
+    """``eth-account`` loads what raises Python's limit of recursion a hundredfold; it is put back."""
+    code = (
+        "import json, sys\n"
+        "from epilock.ledger.anchor.account import Account\n"
+        "before = sys.getrecursionlimit()\n"
+        "Account(b'1' * 32)\n"
+        "assert sys.getrecursionlimit() == before\n"
+        "try: json.loads('[' * 200_000)\n"
+        "except RecursionError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"

@@ -5,6 +5,7 @@ of the optional extra ``[chain]``, so that an installation without a chain does 
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -49,13 +50,7 @@ class Account:
 
     def __init__(self, secret: bytes) -> None:
         try:
-            account: Any = import_module("eth_account").Account
-        except ModuleNotFoundError:
-            raise StateError(
-                "to sign for a chain, install the extra: pip install 'epilock[chain]'"
-            ) from None
-        try:
-            self._key = account.from_key(secret)
+            self._key = _signing().from_key(secret)
         except ValueError:
             raise AnchorError("the account's secret is no key of secp256k1") from None
         self.address = bytes.fromhex(self._key.address[2:])
@@ -70,6 +65,26 @@ class Account:
             fields["to"] = order.to
         raw = bytes(self._key.sign_transaction(fields).raw_transaction)
         return raw, keccak256(raw)
+
+
+def _signing() -> Any:
+    """Return what signs, loaded on first use.
+
+    What it loads raises Python's limit of recursion to 100,000, with which a hostile JSON of some hundred
+    kilobytes ends the whole process; so the limit is put back.
+
+    Raises:
+        StateError: The extra ``[chain]`` is not installed.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        return import_module("eth_account").Account
+    except ModuleNotFoundError:
+        raise StateError(
+            "to sign for a chain, install the extra: pip install 'epilock[chain]'"
+        ) from None
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def written(address: bytes) -> str:
