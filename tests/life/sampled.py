@@ -1,4 +1,4 @@
-"""A point that takes samples, in the town: its records say who was tested, and with what result."""
+"""Points of other circumstances in the town: one takes samples, others what a test asks for."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -21,30 +21,34 @@ PERSON = {
 
 
 class Clinic:
-    """The point, and what a test does with it again and again."""
+    """A point, and what a test does with it again and again."""
 
-    def __init__(self, town):
-        self.town, self.parts = town, town.parts
+    def __init__(self, town, circumstance="sampling", asked=ASKED):
+        self.town, self.parts, self.circumstance = town, town.parts, circumstance
         self.ref, today = self.parts.standard.ref, town.clock().date()
         fields = tuple(
             Field(id=i, category=c, label=self.parts.standard.categories[c].name, optional=False)
-            for i, c in ASKED.items()
+            for i, c in asked.items()
         )
         plan = Plan(
-            emergency="city/flu", circumstance="sampling", name=Text("采样", "Samples"),
+            emergency="city/flu", circumstance=circumstance, name=Text("采样", "Samples"),
             fields=fields,
         )  # fmt: skip
         with self.parts.database.write() as tx:
             mandate.record_assessment(
-                tx, self.parts.log, standard_ref=self.ref, org="garden", about="sampling",
+                tx, self.parts.log, standard_ref=self.ref, org="garden", about=circumstance,
                 date_=today, until=today + timedelta(days=90), sha256="0" * 64, now=town.clock(),
             )  # fmt: skip
             self.point = issue.open_with_notice(
                 tx, self.parts.press, org="garden", plan=plan, now=town.clock()
             ).point
 
-    def take(self, *results, without=()):
+    def take(self, *results, without=(), **person):
         """Store a record for each result; return their places. ``without``: acts not given."""
+        return self.keep(*({**PERSON, **person, "result": r} for r in results), without=without)
+
+    def keep(self, *answers, without=()):
+        """Store a record for each of ``answers``; return their places."""
         with self.parts.database.read() as tx:
             point, issued = issue.in_force(tx, "garden", self.point)
         form = issue.form_of(self.parts.standard, point, issued)
@@ -53,11 +57,11 @@ class Clinic:
             form.accept(
                 Submission(
                     client=str(uuid4()), notice=form.notice, given=given,
-                    fields={**PERSON, "result": result},
+                    fields=fields,
                 ),
                 today=self.town.clock().date(),
             )
-            for result in results
+            for fields in answers
         ]  # fmt: skip
         stored = self.town.store(*accepted)
         with self.parts.database.read() as tx:

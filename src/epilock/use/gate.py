@@ -7,7 +7,8 @@ other way round.
 
 Rules kept in this file:
   1. Nothing is opened without a grant, but for the person themselves (by receipt) and for treatment in an
-     emergency, one subject at a time, which is reviewed afterwards (``review``).
+     emergency, one subject at a time, which is reviewed afterwards (``review``); who has many openings
+     that nobody has reviewed yet opens no more in this way.
   2. A minor's record (MINOR 36), more than 10 subjects of grade 4, and counts from the alarms on
      (JI-2017-5, halved) need a grant that a second person approved.
   3. On consent, a record opens only for a purpose that its person gave.
@@ -239,6 +240,8 @@ class Gate:
             if acts is not None and purpose != "inspection" and f"purpose:{purpose}" not in acts:
                 return f"not-given/{purpose}", ()
         if found is None:
+            if len(reviews.outstanding(tx, who.org, who.staff)) >= reviews.MOST_OUTSTANDING:
+                return "emergency/reviews-outstanding", ()
             return f"emergency/{purpose}", tuple(sorted(allowed))
         missing = self._two_persons(found, records, allowed)
         return (missing, ()) if missing else (rule, tuple(sorted(allowed)))

@@ -22,6 +22,7 @@ from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.use.staff import Staff
 
+MOST_OUTSTANDING = 10  # of one person: what a stolen account can take so before another looks
 JUSTIFIED, UNJUSTIFIED = "justified", "unjustified"
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -143,10 +144,16 @@ def review(
     return _read(row)
 
 
-def outstanding(tx: Transaction, by_org: str) -> list[EmergencyOpening]:
-    """Return what staff of ``by_org`` opened in an emergency and nobody has reviewed, the oldest first."""
+def outstanding(tx: Transaction, by_org: str, by: str | None = None) -> list[EmergencyOpening]:
+    """Return what was opened in an emergency and nobody has reviewed, the oldest first.
+
+    By all staff of ``by_org``, or by one of them.
+    """
     c = emergency_openings.c
-    rows = tx.all(emergency_openings, c.by_org == by_org, c.reviewed.is_(None), order_by=[c.opened])
+    where = [c.by_org == by_org, c.reviewed.is_(None)]
+    if by is not None:
+        where.append(c.by == by)
+    rows = tx.all(emergency_openings, *where, order_by=[c.opened])
     return [_read(row) for row in rows]
 
 

@@ -112,6 +112,8 @@ def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime
 def _found(  # noqa: PLR0917 - where, then what
     gate: Gate, tx: Transaction, leave: Grant, emergency: str, category: str, value: str
 ) -> list[Found]:
+    if not buckets.of_emergency(tx, leave.source, emergency):
+        return []  # nor is there a key by which anybody could be found
     known: dict[int, Bucket] = {}
     found = []
     for bucket, n, role in tags.find(tx, gate.keys, leave.source, emergency, category, value):
