@@ -82,3 +82,30 @@ def test_a_refusal_is_final(run):
 def test_a_question_without_a_bound_is_none(run):
     code, out = run(*[w.replace("2026-03-20", "2027-03-20") for w in ASKED], who="lin")
     assert (code, "30 days" in out) == (2, True)
+
+
+def test_what_is_counted_is_decided_first(run):
+    asked = (
+        "ask", "sunny", "--purpose", "situation-monitoring", "--form", "aggregate", "--circumstance",
+        "sampling", "--subjects", "2", "--until", "2026-03-20", "--reason", "daily report",
+    )  # fmt: skip
+    grant = run(*asked, who="lin")[1].split()[0]
+    assert run("approve", grant, "--org", "cdc", who="bao")[0] == 0
+    question = (
+        "count", grant, "--emergency", "flu", "--circumstance", "sampling", "--by",
+        "health.test-result", "--since", "2026-03-01", "--until", "2026-03-13",
+    )  # fmt: skip
+    code, out = run(*question, who="lin")
+    assert (code, out.startswith("refused: aggregate/too-few")) == (1, True)
+
+
+def test_reviews_that_nobody_owes(run):
+    assert run("reviews", "cdc") == (0, "")
+    code, out = run(
+        "review", "c-aaaaaaaaaaaa", "--source", "sunny", "--reason", "in-treatment", who="bao"
+    )
+    assert (code, "nothing has this key" in out) == (2, True)
+    code, out = run(
+        "review", "c-aaaaaaaaaaaa", "--source", "sunny", "--reason", "because", who="bao"
+    )
+    assert (code, "life-at-risk" in out) == (2, True)

@@ -30,7 +30,9 @@ class Clinic:
             Field(id=i, category=c, label=self.parts.standard.categories[c].name, optional=False)
             for i, c in asked.items()
         )
+        methods = self.parts.standard.circumstances[circumstance].methods
         plan = Plan(
+            method="qr-form" if "qr-form" in methods else "interview",
             emergency="city/flu", circumstance=circumstance, name=Text("采样", "Samples"),
             fields=fields,
         )  # fmt: skip
