@@ -215,6 +215,35 @@ def decision(*numbers, day=15, by="s-1", **change):
     return e.Decision(**values | change)
 
 
+def aggregate(day=15, by="s-1", **change):
+    values = HEAD | {
+        "at": at(day, 5), "decision": "de-2", "by": by, "grant": "g-1",
+        "purpose": "situation-monitoring", "emergency": "outbreak-7",
+        "circumstance": "residential-entry", "since": "2026-03-01", "until": "2026-03-14",
+        "counted": "contact.area", "verdict": "opened", "rule": "see/monitoring", "records": 400,
+        "question": 1,
+    }  # fmt: skip
+    return e.AggregateDecision(**values | change)
+
+
+def search(day=15, by="s-1"):
+    return e.Search(
+        **HEAD, at=at(day, 5), search="f-1", by=by, grant="g-1", emergency="outbreak-7",
+        category="contact.mobile", found=1,
+    )  # fmt: skip
+
+
+def glass(n=0, **change):
+    """An opening for treatment, without a grant."""
+    return decision(n, **{"grant": None, "purpose": "treatment", **change})
+
+
+def review(by="s-2", day=16):
+    return e.Review(
+        **HEAD, at=at(day, 5), decision="de-1", by=by, verdict="justified", reason="in-treatment"
+    )
+
+
 OPENING = [
     organisation(), emergency(), level(), assessment(), mandate(), point(), notice(), bucket(),
 ]  # fmt: skip

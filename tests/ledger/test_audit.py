@@ -13,6 +13,7 @@ from story import (
     OPENING,
     POINT,
     RoundRules,
+    aggregate,
     assessment,
     at,
     audit,
@@ -26,6 +27,7 @@ from story import (
     erased,
     erasure,
     event,
+    glass,
     grant,
     hold,
     import_completed,
@@ -40,6 +42,8 @@ from story import (
     order_approved,
     organisation,
     point,
+    review,
+    search,
 )  # fmt: skip
 
 from epilock.errors import InputError
@@ -340,7 +344,7 @@ class TestUndeclared:
             e.ImportTold(**HEAD, at=at(15), import_id="i-9", records=1, way="letter", by="s-1"),
             e.NoticeCounts(**HEAD, at=at(15), point=POINT, notice="f" * 64, since=at(14),
                            until=at(15), shown=1, given=0, refused=0, left=1),
-            decision(0), correct(0, 1), event(0, 1),
+            decision(0), aggregate(), search(), review(), correct(0, 1), event(0, 1),
         ],
         ids=e.kind,
     )  # fmt: skip
@@ -424,6 +428,9 @@ class TestPoints:
         assert kinds(opening=opening) == ["refused"]
 
 
+COUNTING = {"purpose": "situation-monitoring", "form": "aggregate"}
+
+
 class TestGrants:
     @pytest.mark.parametrize(
         ("told", "why"),
@@ -438,6 +445,61 @@ class TestGrants:
     def test_an_opening_that_a_grant_does_not_cover(self, told, why):
         (finding,) = audit(*THREE, *told).values()
         assert (finding.kind, finding.about) == ("grant-misused", f"g-1: {why}")
+
+    @pytest.mark.parametrize(
+        ("told", "why"),
+        [
+            ([grant(**COUNTING), *[aggregate()] * 3], "was used up"),
+            ([grant(**COUNTING), aggregate(day=17)], "had ended"),
+            ([grant(**COUNTING), aggregate(by="s-9")], "is another's"),
+            ([grant(), aggregate()], "is for something else"),
+            ([grant(**COUNTING), decision(0)], "is for something else"),
+            ([grant(), decision(0, purpose="governance")], "is for something else"),
+            ([grant(), *[search()] * 7], "was used up"),
+            ([grant(), search(by="s-9")], "is another's"),
+        ],
+    )
+    def test_what_is_counted_or_searched_beyond_a_grant(self, told, why):
+        (finding,) = audit(*THREE, *told).values()
+        assert (finding.kind, finding.about) == ("grant-misused", f"g-1: {why}")
+
+    def test_what_a_grant_covers(self):
+        told = [grant(**COUNTING), aggregate(), aggregate(), aggregate(verdict="refused")]
+        assert kinds(*THREE, *told) == []
+        assert kinds(*THREE, grant(), *[search()] * 6, decision(0, 1)) == []
+
+    def test_nothing_is_counted_without_one(self):
+        assert kinds(*THREE, aggregate(grant=None)) == ["no-grant"]
+        assert kinds(*THREE, aggregate(grant=None, verdict="refused")) == []
+
+
+class TestReviews:
+    """What was opened without a grant was for treatment, of one, and another looked at it in time."""
+
+    SOON, LATER = datetime.fromisoformat(at(17)), datetime.fromisoformat(at(18, 5))
+
+    def test_in_time(self):
+        assert kinds(*THREE, glass(), now=self.SOON) == []
+        assert kinds(*THREE, glass(), now=self.LATER) == ["unreviewed"]
+        assert kinds(*THREE, glass(), review(), now=self.LATER) == []
+
+    def test_of_oneself_is_none(self):
+        told = (*THREE, glass(), review(by="s-1"))
+        assert kinds(*told, now=self.SOON) == ["review-self"]
+        assert kinds(*told, now=self.LATER) == ["review-self", "unreviewed"]
+
+    def test_twice(self):
+        assert kinds(*THREE, glass(), review(), review(by="s-3")) == ["declared-twice"]
+
+    @pytest.mark.parametrize(
+        "said", [glass(purpose="tracing"), decision(0, 1, grant=None, purpose="treatment")]
+    )
+    def test_of_another_purpose_or_of_many_there_should_be_none_to_review(self, said):
+        assert kinds(*THREE, said, now=self.SOON) == ["no-grant"]
+
+    def test_who_opens_their_own_is_reviewed_by_nobody(self):
+        told = glass(purpose="subject-access", by="subject")
+        assert kinds(*THREE, told, now=self.LATER) == []
 
 
 class TestStandardRules:

@@ -5,11 +5,12 @@ from datetime import date, timedelta
 import pytest
 
 from epilock import inventory
-from epilock.destroy import erasure
+from epilock.destroy import erasure, hold
 from epilock.destroy import run as destruction
 from epilock.errors import ForbiddenError, InputError
 from epilock.ledger import entry
 from epilock.ledger.audit import Auditor, StandardRules
+from epilock.registry import mandate
 from epilock.use import aggregate, grant
 from epilock.use.aggregate import Question
 
@@ -183,6 +184,22 @@ class TestRefusals:
                     form=form, grant=leave.grant, now=town.clock(),
                 )  # fmt: skip
             assert opening.verdict == "refused"
+
+    def test_what_is_held_is_only_stored(self, town, clinic, doctor, leave):
+        place, *_ = clinic.take(*results(negative=12))
+        today = town.clock().date()
+        with town.parts.database.write() as tx:
+            why = mandate.record_assessment(
+                tx, town.parts.log, standard_ref=clinic.ref, org="garden", about="hold",
+                date_=today, until=today + timedelta(days=90), sha256="0" * 64, now=town.clock(),
+            )  # fmt: skip
+            hold.place(
+                tx, town.parts.log, standard_ref=clinic.ref, org="garden", bucket=place[0],
+                assessment=why, reason="evidence", last_day=today + timedelta(days=9),
+                by=doctor.staff, now=town.clock(),
+            )  # fmt: skip
+        town.clock.forward(days=1)
+        assert decide(town, doctor, leave).rule == "duty/hold"
 
     def test_days_the_wrong_way_round(self, town, doctor, leave):
         with pytest.raises(InputError, match="first before the last"):

@@ -155,6 +155,25 @@ class TestReview:
             look(town, second, decided)
 
 
+class TestBound:
+    def test_who_has_ten_unreviewed_opens_no_more(self, town, clinic, doctor, second):
+        """What a stolen account can take in this way, before another looks."""
+        places = clinic.take(*["negative"] * 12)
+
+        def glass(place):
+            with town.parts.database.write() as tx:
+                return town.parts.gate.decide(
+                    tx, doctor, source="garden", places=[place], purpose="treatment", form="raw",
+                    grant=None, reason="found unconscious", now=town.clock(),
+                )  # fmt: skip
+
+        decided = [glass(place) for place in places[:11]]
+        assert [d.verdict for d in decided] == ["opened"] * 10 + ["refused"]
+        assert decided[-1].rule == "emergency/reviews-outstanding"
+        look(town, second, decided[0])
+        assert glass(places[11]).verdict == "opened"
+
+
 class TestOverdue:
     def test_after_three_days_it_stands_out(self, town, opened):
         (waiting,) = outstanding(town)
