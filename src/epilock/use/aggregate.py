@@ -28,15 +28,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.errors import ErasedError, ForbiddenError, InputError
+from epilock.errors import ForbiddenError, InputError
 from epilock.ledger import entry
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
 from epilock.store.bucket import LIVE, Bucket
-from epilock.store.seal import Unsealer
-from epilock.store.vault import Record
 from epilock.use import grant as grants
+from epilock.use import tally as tally_
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
@@ -47,8 +46,6 @@ DAY = "day"
 MOST_DAYS = 366
 MOST_RECORDS = 1_000_000  # of one table
 ROUNDED = 10  # the entry says how many records there were, rounded down to this
-NOT_GIVEN = ""
-_CHUNK = 5000
 _TELLS_WHO = frozenset({"name", "mobile", "id", "email", "address", "contact", "code"})  # masks
 
 aggregates = sealed_table(
@@ -178,14 +175,9 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
     row = tx.find(aggregates, org=question.source, decision=decided.decision)
     if row is None or row["verdict"] != OPENED or _read(row) != decided:
         raise ForbiddenError("nothing is counted without a decision that allows it")
-    counts: Counter[str] = Counter()
-    given = _Given(gate, tx, decided.purpose)
-    for bucket in _buckets(tx, question):
-        if question.counted == DAY:
-            counts[bucket.day.isoformat()] += sum(map(given, _records(tx, bucket)))
-        else:
-            counts.update(_values(gate, tx, bucket, question.counted, given))
-    return counts
+    found = _buckets(tx, question)
+    counted = None if question.counted == DAY else question.counted
+    return tally_.count(gate, tx, found, counted, purpose=decided.purpose)
 
 
 def publish(
@@ -361,78 +353,6 @@ def _earlier(tx: Transaction, question: Question) -> Iterator[tuple[Aggregate, M
 def _difference(one: Mapping[str, int], other: Mapping[str, int]) -> int:
     """Return by how many records at least two questions differ."""
     return sum(abs(one.get(day, 0) - other.get(day, 0)) for day in one.keys() | other.keys())
-
-
-class _Given:
-    """Tells whether a record's person gave the purpose; asked once for records that gave alike (rule 5)."""
-
-    def __init__(self, gate: Gate, tx: Transaction, purpose: str) -> None:
-        self._gate, self._tx, self._act = gate, tx, f"purpose:{purpose}"
-        self._known: dict[tuple[str, str, int | None], bool] = {}
-
-    def __call__(self, record: Record) -> bool:
-        alike = (record.point, record.notice, record.given)
-        found = self._known.get(alike)
-        if found is None:
-            acts = self._gate.acts_of(self._tx, record)
-            found = self._known[alike] = acts is None or self._act in acts
-        return found
-
-
-def _records(tx: Transaction, bucket: Bucket) -> Iterator[Record]:
-    """Yield the living records of a bucket, a slice at a time."""
-    c = vault.records.c
-    after = -1
-    while True:
-        rows = tx.all(
-            vault.records, c.org == bucket.org, c.bucket == bucket.id, c.state == LIVE, c.n > after,
-            order_by=[c.n], limit=_CHUNK,
-        )  # fmt: skip
-        yield from map(vault.read_record, rows)
-        if len(rows) < _CHUNK:
-            return
-        after = rows[-1]["n"]
-
-
-def _values(
-    gate: Gate, tx: Transaction, bucket: Bucket, category: str, given: _Given
-) -> Iterator[str]:
-    """Yield what each record of a bucket says in ``category``: the one part that holds it is opened."""
-    part = gate.standard.part_of(bucket.circumstance, category).name
-    if part not in bucket.live:
-        return
-    cover = gate.keys.cover(bucket.org, bucket.name, part)
-    unsealer = Unsealer(bucket, part, cover, suite=gate.keys.suite)
-    for records in _slices(_records(tx, bucket)):
-        wanted = [r.n for r in records if part in r.left and given(r)]
-        c = vault.parts.c
-        rows = tx.conn.execute(
-            sa.select(c.n, c.nonce, c.sealed).where(
-                c.org == bucket.org, c.bucket == bucket.id, c.part == part,
-                c.n >= records[0].n, c.n <= records[-1].n,
-            )
-        )  # fmt: skip
-        found = {n: (nonce, sealed) for n, nonce, sealed in rows}
-        for n in wanted:
-            if n not in found:
-                raise vault.missing(next(r for r in records if r.n == n), part)
-            try:
-                plain = tags.parse({part: unsealer.open(n, *found[n])})
-            except ErasedError:  # erased since this transaction began
-                continue
-            fields = plain[part].get(category, {})
-            yield "; ".join(v.strip() for v in fields.values() if v.strip()) or NOT_GIVEN
-
-
-def _slices(records: Iterator[Record]) -> Iterator[list[Record]]:
-    held: list[Record] = []
-    for record in records:
-        held.append(record)
-        if len(held) == _CHUNK:
-            yield held
-            held = []
-    if held:
-        yield held
 
 
 def _read(row: Mapping[str, Any]) -> Aggregate:

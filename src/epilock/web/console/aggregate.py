@@ -16,10 +16,11 @@ from epilock.errors import EpilockError, ForbiddenError, InputError
 from epilock.registry import emergency as emergencies
 from epilock.use import aggregate
 from epilock.use import grant as grants
-from epilock.use.aggregate import DAY, NOT_GIVEN, Aggregate, Question
+from epilock.use.aggregate import DAY, Aggregate, Question
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.use.suppression import SMALLEST
+from epilock.use.tally import NOT_GIVEN
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
