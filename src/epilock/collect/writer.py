@@ -17,6 +17,7 @@ Rules kept in this file:
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -27,6 +28,8 @@ from epilock.collect.record import Keeper, Stored
 from epilock.errors import StateError
 
 MAX_BATCH = 512
+GATHER = 0.001  # seconds: what a batch costs whatever its size is then paid for more of them
+FEW = 64  # where so many wait already, nothing is waited for
 MAX_WAITING = 20_000
 
 Answer = Stored | Exception
@@ -94,6 +97,8 @@ class Writer:
         going = True
         while going:
             batch = [self._waiting.get()]
+            if self._waiting.qsize() < FEW:
+                time.sleep(GATHER)
             while len(batch) < MAX_BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get())
             items = [item for item in batch if item is not None]

@@ -12,6 +12,7 @@ Rules kept in this file:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -77,10 +78,11 @@ def load(tx: Transaction, log: int, signer_of: SignerOf) -> Keyring:
     return found
 
 
-def version(tx: Transaction, log: int) -> Sequence[tuple[int, int | None]]:
+def version(tx: Transaction, log: int) -> Sequence[Any]:
     """Return what changes whenever the keys of a log do: number and end of each."""
-    query = sa.select(keys.c.number, keys.c.last).where(keys.c.log == log).order_by(keys.c.number)
-    return [(number, last) for number, last in tx.conn.execute(query)]
+    mark = "%s" if tx.conn.dialect.name == "postgresql" else "?"
+    query = f"SELECT number, last FROM log_keys WHERE log = {mark} ORDER BY number"
+    return tx.conn.exec_driver_sql(query, (log,)).fetchall()  # by the driver: once for each batch
 
 
 def add(tx: Transaction, log: int, ring: Keyring, signer: Signer, *, first: int) -> None:

@@ -17,7 +17,7 @@ import logging
 import traceback
 from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,7 +72,10 @@ class Guard:
     def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool) -> None:
         self._app = app
         self._respond = respond
-        self._headers = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
+        wanted = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
+        self._headers = [
+            (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in wanted.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -85,9 +88,9 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                there = {name for name, _ in headers}
+                headers.extend(pair for pair in self._headers if pair[0] not in there)
             await send(message)
 
         try:
