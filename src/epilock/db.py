@@ -189,7 +189,7 @@ class Transaction:
         stored = [_stored(table.columns[name], row[name]) for name in row]
         if "mac" in table.columns:
             stored.append(self.mac(table, stored))
-        self._run(_update_text(table, tuple(key)), [*stored, *_stored_key(table, key)])
+        self.run(_update_text(table, tuple(key)), [*stored, *_stored_key(table, key)])
         return row
 
     def delete(self, table: sa.Table, /, **key: Any) -> int:
@@ -226,7 +226,7 @@ class Transaction:
             text += " FOR UPDATE"  # SQLite has locked the whole database already
         readers = _readers(table)
         found = []
-        for raw in self._run(text, _stored_key(table, key)):
+        for raw in self.run(text, _stored_key(table, key)):
             row = {
                 c.name: value if read is None or value is None else read(value)
                 for c, read, value in zip(table.columns, readers, raw, strict=True)
@@ -234,8 +234,11 @@ class Transaction:
             found.append(self._proved(table, row))
         return found
 
-    def _run(self, text: str, values: Sequence[Any]) -> sa.CursorResult[Any]:
-        """Run a statement by the driver alone."""
+    def run(self, text: str, values: Sequence[Any]) -> Any:
+        """Run a statement of the hot path, its marks ``?``, by the driver alone.
+
+        That is a fifth of what building it anew would cost. Values are in their stored form.
+        """
         if self.conn.dialect.name == "postgresql":
             text = text.replace("?", "%s")
         return self.conn.exec_driver_sql(text, tuple(values))

@@ -80,9 +80,9 @@ def load(tx: Transaction, log: int, signer_of: SignerOf) -> Keyring:
 
 def version(tx: Transaction, log: int) -> Sequence[Any]:
     """Return what changes whenever the keys of a log do: number and end of each."""
-    mark = "%s" if tx.conn.dialect.name == "postgresql" else "?"
-    query = f"SELECT number, last FROM log_keys WHERE log = {mark} ORDER BY number"
-    return tx.conn.exec_driver_sql(query, (log,)).fetchall()  # by the driver: once for each batch
+    query = "SELECT number, last FROM log_keys WHERE log = ? ORDER BY number"
+    found: Sequence[Any] = tx.run(query, (log,)).fetchall()
+    return found
 
 
 def add(tx: Transaction, log: int, ring: Keyring, signer: Signer, *, first: int) -> None:

@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -81,7 +80,7 @@ def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | Non
         TamperedError: The row was changed past this program.
     """
     postgres = tx.conn.dialect.name == "postgresql"  # SQLite has locked the whole database already
-    row = _run(tx, FIND_HEAD + (" FOR UPDATE" if lock and postgres else ""), origin).fetchone()
+    row = tx.run(FIND_HEAD + (" FOR UPDATE" if lock and postgres else ""), (origin,)).fetchone()
     if row is None:
         return None
     log, size, root, mac = row
@@ -113,7 +112,7 @@ def lock_head(tx: Transaction, origin: str) -> Head:
 def put_head(tx: Transaction, origin: str, head: Head) -> None:
     """Write the head of the log ``origin``."""
     mac = tx.mac(heads, [head.log, origin, head.size, head.root])
-    _run(tx, UPDATE_HEAD, head.size, head.root, mac, head.log)
+    tx.run(UPDATE_HEAD, (head.size, head.root, mac, head.log))
 
 
 def put_checkpoint(tx: Transaction, head: Head, now: datetime) -> None:
@@ -138,7 +137,7 @@ def put_tiles(tx: Transaction, log: int, since: int, changed: Sequence[tuple[Til
         if before <= 0:
             new.append((log, tile.level, tile.n, hashes))
             continue
-        if _run(tx, UPDATE_TILE, hashes, log, tile.level, tile.n).rowcount != 1:
+        if tx.run(UPDATE_TILE, (hashes, log, tile.level, tile.n)).rowcount != 1:
             raise IntegrityError(f"ledger_tiles (level={tile.level}, n={tile.n}) is missing")
     tx.bulk(tiles, new)
 
@@ -166,10 +165,3 @@ def read_entries(tx: Transaction, log: int, first: int, end: int) -> list[bytes]
         .order_by(entries.c.idx)
     )
     return [bytes(each) for each in tx.conn.execute(query).scalars()]
-
-
-def _run(tx: Transaction, statement: str, *values: object) -> Any:
-    """Run a statement of the hot path by the driver alone: a fifth of what building it would cost."""
-    if tx.conn.dialect.name == "postgresql":
-        statement = statement.replace("?", "%s")
-    return tx.conn.exec_driver_sql(statement, values)

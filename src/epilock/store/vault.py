@@ -225,13 +225,14 @@ def known_handles(
     """
     wanted = list(handles)
     if tx.conn.dialect.name == "postgresql":
-        query, values = f"{_HANDLES} handle = ANY(%s)".replace("?", "%s"), [org, bucket, wanted]
+        query, values = f"{_HANDLES} handle = ANY(?)", [org, bucket, wanted]
     else:
         marks = ", ".join("?" * len(wanted))
         query = f"{_HANDLES} handle IN ({marks})".replace(_TABLE, f"{_TABLE} {_BY_HANDLE}")
         values = [org, bucket, *wanted]
-    found = tx.conn.exec_driver_sql(query, tuple(values))
-    return frozenset(bytes(h) for h, state in found if states is None or state in states)
+    return frozenset(
+        bytes(h) for h, state in tx.run(query, values) if states is None or state in states
+    )
 
 
 def find_receipt(tx: Transaction, org: str, handle: bytes) -> tuple[Bucket, int]:
