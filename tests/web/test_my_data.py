@@ -103,6 +103,15 @@ class TestSeeing:
         assert verify(answer.content, [key]).index >= 0
         assert "attachment" in answer.headers["content-disposition"]
 
+    def test_the_proof_fits_on_paper(self, visitor, code):
+        """As a code with the whole proof in it; without scripts, like all of this."""
+        page = _look(visitor, code)
+        assert 'action="/r/code' in page.html
+        answer = visitor.post("/r/code", data={"code": code})
+        assert answer.status_code == 200
+        assert "<svg" in answer.text
+        assert "saved as a file, verifies" in answer.text
+
     def test_the_receipt_is_that_of_the_standard_and_holds_no_value(self, visitor, code, parts):
         answer = visitor.post("/r/receipt", data={"code": code})
         assert answer.status_code == 200

@@ -14,6 +14,7 @@ import segno
 from epilock.errors import InputError
 
 QUIET = 4  # modules of white around the code, as ISO/IEC 18004 asks
+MOST_PROOF = 2953  # bytes of the largest code (version 40, level L)
 LONGEST = 600  # characters of an address: beyond, small phones can't read the print any more
 
 
@@ -44,8 +45,19 @@ def _make(text: str) -> segno.QRCode:
 
 def svg(text: str, *, title: str = "") -> str:
     """Return an SVG element to stand in a page; it scales with its box and needs no style."""
+    return _svg(_make(text), title)
+
+
+def proof_svg(text: str, *, title: str) -> str | None:
+    """Return an SVG element with a whole proof, to be printed and read off by a program; None if too long."""
+    if len(text.encode()) > MOST_PROOF:
+        return None
+    return _svg(segno.make(text.encode(), error="l", micro=False, boost_error=False), title)
+
+
+def _svg(code: segno.QRCode, title: str) -> str:
     out = BytesIO()
-    _make(text).save(
+    code.save(
         out, kind="svg", border=QUIET, xmldecl=False, svgns=True, omitsize=True, nl=False,
         title=title or None, light="#fff",
     )  # fmt: skip

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock.assemble import INSTALLATION
+from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
+from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
 from epilock.registry import organisation as organisations
 from epilock.use import rate
@@ -25,6 +27,7 @@ from epilock.web import holding as holdings
 from epilock.web.holding import Holding
 from epilock.web.language import Speaker
 from epilock.web.log import download
+from epilock.web.page import trusted
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False)
@@ -77,6 +80,21 @@ def post_proof(site: SiteOf, request: Request, form: FormOf) -> Response:
                 raise NotFoundError("this receipt has no such proof")
             index, text = found[0].index, found[0].text
         return download(text, f"receipt-{index}.tlog-proof", TEXT)
+
+    return with_code(site, request, form, shown)
+
+
+@router.post("/r/code")
+def post_code(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Show the proof as a QR code, to be printed and kept: it needs no file and no network."""
+
+    def shown(tx: Transaction, held: Holding) -> Response:
+        proof = cosigned.short(site.parts.log.proof(tx, held.record.entry_index))
+        code = qr.proof_svg(proof, title=site.pages.speaker(request)("receipt.paper.title"))
+        return page(
+            site, request, form, "receipt/paper.html", held=held,
+            code_image=None if code is None else trusted(code),
+        )  # fmt: skip
 
     return with_code(site, request, form, shown)
 
