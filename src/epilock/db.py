@@ -173,9 +173,9 @@ class Transaction:
             cursor.close()
             return
         marks = ", ".join("?" * len(table.columns))
-        self.conn.exec_driver_sql(
-            f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(rows)
-        )
+        cursor = self.conn.connection.cursor()
+        cursor.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
+        cursor.close()
 
     def update(self, table: sa.Table, key: Mapping[str, Any], /, **values: Any) -> dict[str, Any]:
         """Change one row found by its full primary ``key``; return it as it is now.

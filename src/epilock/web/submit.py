@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from epilock.assemble import Parts
 from epilock.collect import issue
@@ -91,21 +92,30 @@ class Forms:
             return self.get(org, point).accept(submission, today=today)
 
 
+class _Submit:
+    """The endpoint, an ASGI application of its own: nothing stands between it and the guard."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._writer = parts.writer
+        self._forms = Forms(parts, {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        where = scope["path_params"]
+        org, point = where["org"], where["point"]
+        body = await Request(scope, receive).body()
+        accepted = self._forms.accept(org, point, parse(body))
+        try:
+            stored = await self._writer.submit_from(accepted, asyncio.get_running_loop())
+        except (StaleNoticeError, ClosedError):
+            self._forms.drop(org, point)
+            raise
+        said = Response(_ENCODER.encode(answer(stored)), 201, media_type="application/json")
+        await said(scope, receive, send)
+
+
 def route(parts: Parts) -> Route:
     """Return the route."""
-    forms = Forms(parts, {})
-
-    async def submit(request: Request) -> Response:
-        org, point = request.path_params["org"], request.path_params["point"]
-        accepted = forms.accept(org, point, parse(await request.body()))
-        try:
-            stored = await parts.writer.submit_from(accepted, asyncio.get_running_loop())
-        except (StaleNoticeError, ClosedError):
-            forms.drop(org, point)
-            raise
-        return Response(_ENCODER.encode(answer(stored)), 201, media_type="application/json")
-
-    return Route(PATH, submit, methods=["POST"])
+    return Route(PATH, _Submit(parts), methods=["POST"])
 
 
 def answer(stored: Stored) -> Receipt:
