@@ -165,17 +165,23 @@ class Transaction:
         if "mac" in table.columns:
             rows = [(*row, self.mac(table, row)) for row in rows]
         columns = ", ".join(f'"{c.name}"' for c in table.columns)
-        if self.conn.dialect.name == "postgresql":
-            cursor = self.conn.connection.cursor()
-            with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-            cursor.close()
-            return
         marks = ", ".join("?" * len(table.columns))
+        text = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
+        dialect = self.conn.dialect
         cursor = self.conn.connection.cursor()
-        cursor.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
-        cursor.close()
+        try:
+            if dialect.name == "postgresql":
+                with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            else:
+                cursor.executemany(text, rows)
+        except dialect.loaded_dbapi.Error as error:  # as SQLAlchemy would raise it, without values
+            raise sa.exc.DBAPIError.instance(
+                text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
+            ) from error
+        finally:
+            cursor.close()
 
     def update(self, table: sa.Table, key: Mapping[str, Any], /, **values: Any) -> dict[str, Any]:
         """Change one row found by its full primary ``key``; return it as it is now.

@@ -267,7 +267,7 @@ class TestChain:
         assert second["gas_price"] * 10 >= first["gas_price"] * 11
         assert int(quiet.ask("txpool_status")["pending"], 16) == 1
         quiet.mine()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         with database.read() as tx:
             root = book.find(tx, 1, place.name, 8).root
         assert place.read(ORIGIN, 8) == root
@@ -283,7 +283,7 @@ class TestChain:
         round_()
         assert len(self.rows(database)) == 1
         quiet.mine()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
 
     def test_killed_while_a_transaction_waits(self, database, clock, quiet, begin):
         """What waits in a node dies with it; what is stored is sent again."""
@@ -298,13 +298,32 @@ class TestChain:
         quiet.start()
         assert round_().stage is Stage.SENT
         quiet.mine()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         assert len(self.rows(database)) == 1
+
+    def test_mined_between_two_questions(self, quiet, begin):
+        """The contract is asked for its largest tree and for our root; a block in between refuses nothing."""
+        quiet.mine_at_once(on=True)
+        round_, _, between = begin(quiet)
+        quiet.mine_at_once(on=False)
+        assert round_().stage is Stage.SENT
+        asked = []
+
+        def mine_once(found):
+            if not asked:
+                quiet.mine()
+            asked.append(found)
+            return found
+
+        between.after["eth_call"] = mine_once
+        assert round_().stage is not Stage.REFUSED
+        assert len(asked) > 1
+        assert round_().stage is Stage.DONE
 
     def test_a_reorganisation(self, database, clock, anvil, begin):
         round_, place, _ = begin(anvil)
         round_()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         with database.read() as tx:
             first = book.find(tx, 1, place.name, 8)
         proof.verify(
@@ -315,7 +334,7 @@ class TestChain:
         assert round_().stage is Stage.SENT
         with database.read() as tx:
             assert book.find(tx, 1, place.name, 8).proof is None  # of a block that is no more
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         with database.read() as tx:
             second = book.find(tx, 1, place.name, 8)
         assert second.block_hash != first.block_hash
@@ -325,7 +344,7 @@ class TestChain:
         round_, place, between = begin(anvil)
         between.before["eth_getProof"] = _unknown
         round_()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         with database.read() as tx:
             assert book.find(tx, 1, place.name, 8).proof is None
 
@@ -336,7 +355,7 @@ class TestChain:
             found | {"accountProof": found["accountProof"][1:]}
         )
         round_()
-        assert round_().stage is Stage.DONE
+        wait_until(lambda: round_().stage is Stage.DONE)
         with database.read() as tx:
             assert book.find(tx, 1, place.name, 8).proof is None
 

@@ -71,6 +71,7 @@ class EvmAnchor:
 
     def anchor(self, origin: str, size: int, root: bytes, *, now: datetime) -> Progress:
         """Do the next step; see the table in the module and the rules of ``Place``."""
+        head = self.head(origin)  # before the root: a block may be mined between the two questions
         held = self.read(origin, size)
         if held == root:
             self._outbox.settle(self._job(origin, size, root))
@@ -79,7 +80,6 @@ class EvmAnchor:
             return Progress(
                 stage=Stage.CONFLICT, reason="the contract holds another root for this size"
             )
-        head = self.head(origin)
         if head.owner != self._outbox.account.address:
             raise AnchorError(
                 "the contract says that this log belongs to another account, or to none"
