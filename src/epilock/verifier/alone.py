@@ -452,7 +452,7 @@ def rlp(data: bytes) -> tuple[Any, bytes]:
     body, rest, items = data[1 + more : end], data[end:], []
     if len(data) < end:
         raise ValueError("RLP is cut off")
-    if kind == 0x80:  # noqa: PLR2004
+    if kind == 0x80:  # noqa: PLR2004 - RLP's mark of a string
         return body, rest
     while body:
         item, body = rlp(body)
