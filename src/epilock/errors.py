@@ -10,6 +10,7 @@ Rules kept in this file:
     EpilockError
       InputError            what came in is wrong
         FileFormatError       a file that cannot be read as what it should be
+        UnattainableError     no release keeps the privacy models within its limit
         TooLargeError         larger than the stated limit
         FieldsError           fields of a form, each with its own problem
         StaleNoticeError      given under an older version of the notice
@@ -62,6 +63,10 @@ class InputError(EpilockError):
 
 class FileFormatError(InputError):
     """A file cannot be read as what it should be: corrupt, empty, encrypted, of another kind."""
+
+
+class UnattainableError(InputError):
+    """No release keeps the privacy models within the share of rows that may be suppressed."""
 
 
 class TooLargeError(InputError):

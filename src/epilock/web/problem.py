@@ -31,6 +31,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.FieldsError: 422,
     errors.ConsentError: 422,
     errors.FileFormatError: 422,
+    errors.UnattainableError: 422,
     errors.TooLargeError: 413,
     LengthRequiredError: 411,
     errors.StaleNoticeError: 409,

@@ -1,0 +1,467 @@
+"""The inner loops, compiled (numba): grouping, histograms of classes, what a class fails, what a node costs.
+
+A *class* is a set of rows that look alike at a node. Its key is the packed codes of its quasi-identifiers:
+each attribute has a field of bits in one of the key's words (``packing``), so that a roll-up is mask, look-up
+and or. Keys are a tuple of arrays, one for each word: the compiler makes a loop of its own for each width. Nothing here allocates per row but what it returns; all of it runs without Python's
+lock, so that two nodes can be looked at on two cores.
+
+Arrays, used alike by all functions:
+  keys, a tuple of (n,) uint64 · counts (n,) int64, rows of a class · fails (n,) bool · codes of an
+  attribute are ``(keys[word[a]][i] >> shift[a]) & mask[a]`` · a histogram of the classes' sensitive values is in CSR
+  form: values[starts[i]:starts[i + 1]] and their rows in the same places.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: Fibonacci hashing (Knuth 6.4)
+
+
+@njit(cache=True, nogil=True)
+def group(keys: Any, counts: Any) -> Any:
+    """Group equal ``keys``; return each row's class, each class's first row, and its added ``counts``.
+
+    Classes are numbered in the order in which they first appear. Open addressing, at most half full.
+    """
+    n = keys[0].shape[0]
+    bits = 4
+    while (1 << bits) < 2 * n:
+        bits += 1
+    last = (1 << bits) - 1
+    high = np.uint64(64 - bits)
+    table = np.full(1 << bits, -1, np.int32)
+    classes = np.empty(n, np.int32)
+    firsts = np.empty(n, np.int32)
+    added = np.zeros(n, np.int64)
+    many = 0
+    for i in range(n):
+        mixed = keys[0][i] * _GOLDEN
+        for w in range(1, len(keys)):
+            mixed = (mixed ^ (mixed >> np.uint64(29)) ^ keys[w][i]) * _GOLDEN
+        place = np.int64(mixed >> high)
+        c = table[place]
+        while c >= 0:
+            first = firsts[c]
+            same = True
+            for w in range(len(keys)):
+                same = same and keys[w][first] == keys[w][i]
+            if same:
+                break
+            place = (place + 1) & last
+            c = table[place]
+        if c < 0:
+            c = many
+            table[place] = many
+            firsts[many] = i
+            many += 1
+        added[c] += counts[i]
+        classes[i] = c
+    return classes, firsts[:many], added[:many]
+
+
+@njit(cache=True, nogil=True)
+def are_among(keys: Any, known: Any) -> Any:
+    """Return for each of ``keys`` whether it is one of the different keys ``known``."""
+    n, many = keys[0].shape[0], known[0].shape[0]
+    bits = 4
+    while (1 << bits) < 2 * many:
+        bits += 1
+    last = (1 << bits) - 1
+    high = np.uint64(64 - bits)
+    table = np.full(1 << bits, -1, np.int32)
+    found = np.zeros(n, np.bool_)
+    for i in range(-many, n):  # the known ones take their places first
+        mixed = np.uint64(0)
+        for w in range(len(keys)):
+            word = keys[w][i] if i >= 0 else known[w][i + many]
+            mixed = (mixed ^ (mixed >> np.uint64(29)) ^ word) * _GOLDEN
+        place = np.int64(mixed >> high)
+        c = table[place]
+        while c >= 0:
+            same = i >= 0
+            for w in range(len(keys)):
+                same = same and known[w][c] == keys[w][i]
+            if same:
+                found[i] = True
+                break
+            place = (place + 1) & last
+            c = table[place]
+        if i < 0:
+            table[place] = i + many
+    return found
+
+
+@njit(cache=True, nogil=True)
+def raise_levels(
+    keys: Any,
+    old: Any,
+    new: Any,
+    word: Any,
+    shift: Any,
+    mask: Any,
+    lut: Any,
+    first: Any,
+    lifted: Any,
+) -> None:
+    """Write ``keys`` into ``lifted`` with each attribute's code lifted from level ``old[a]`` to ``new[a]``.
+
+    ``first[a, l, m]`` is where the look-up table of attribute a from level l to m begins in ``lut``.
+    """
+    n = keys[0].shape[0]
+    keep = np.full(len(keys), ~np.uint64(0), np.uint64)
+    for a in range(old.shape[0]):
+        if old[a] != new[a]:
+            keep[word[a]] &= ~(mask[a] << shift[a])
+    for w in range(len(keys)):
+        kept = keep[w]
+        for i in range(n):
+            lifted[w][i] = keys[w][i] & kept
+    for a in range(old.shape[0]):
+        if old[a] != new[a]:
+            here, there, low, ones = keys[word[a]], lifted[word[a]], shift[a], mask[a]
+            table = lut[first[a, old[a], new[a]] :]
+            for i in range(n):
+                there[i] |= table[(here[i] >> low) & ones] << low
+
+
+@njit(cache=True, nogil=True)
+def add_up(classes: Any, counts: Any, many: int) -> Any:
+    """Return the sums of ``counts`` for each of ``many`` classes."""
+    added = np.zeros(many, np.int64)
+    for i in range(classes.shape[0]):
+        added[classes[i]] += counts[i]
+    return added
+
+
+@njit(cache=True, nogil=True)
+def merge_histograms(
+    classes: Any, many: int, starts: Any, values: Any, rows: Any, size: int
+) -> Any:
+    """Return the CSR histograms of ``many`` classes into which the old ones merge (``classes``).
+
+    ``size`` is the number of different sensitive values. Each class's values come out in rising order
+    of first appearance, each once.
+    """
+    space = np.zeros(many + 1, np.int64)
+    for i in range(classes.shape[0]):
+        space[classes[i] + 1] += starts[i + 1] - starts[i]
+    for c in range(many):
+        space[c + 1] += space[c]
+    place = space[:-1].copy()
+    laid_values = np.empty(values.shape[0], np.int32)
+    laid_rows = np.empty(values.shape[0], np.int64)
+    for i in range(classes.shape[0]):
+        at = place[classes[i]]
+        for j in range(starts[i], starts[i + 1]):
+            laid_values[at] = values[j]
+            laid_rows[at] = rows[j]
+            at += 1
+        place[classes[i]] = at
+    seen = np.full(size, -1, np.int64)
+    out = np.zeros(many + 1, np.int64)
+    end = 0
+    for c in range(many):
+        begin = end
+        for j in range(space[c], space[c + 1]):
+            v = laid_values[j]
+            if seen[v] >= begin:
+                laid_rows[seen[v]] += laid_rows[j]
+            else:
+                seen[v] = end
+                laid_values[end] = v
+                laid_rows[end] = laid_rows[j]
+                end += 1
+        out[c + 1] = end
+    return out, laid_values[:end], laid_rows[:end]
+
+
+# -- what a class fails: each function marks ``fails`` and raises ``must``, a lower bound of the rows of the
+# -- class that stay suppressed however its rows are told apart further (see ``model``)
+
+
+@njit(cache=True, nogil=True)
+def fail_small(sizes: Any, least: int, counts: Any, fails: Any, must: Any) -> None:
+    """Fail classes whose ``sizes`` are below ``least``: all their rows stay suppressed."""
+    for c in range(counts.shape[0]):
+        if sizes[c] < least:
+            fails[c] = True
+            must[c] = counts[c]
+
+
+@njit(cache=True, nogil=True)
+def fail_presence(counts: Any, population: Any, low: float, high: float, fails: Any) -> None:
+    """Fail classes whose share of the population lies outside ``low`` to ``high``."""
+    for c in range(counts.shape[0]):
+        share = counts[c] / population[c]
+        if share < low or share > high:
+            fails[c] = True
+
+
+@njit(cache=True, nogil=True)
+def fail_distinct(starts: Any, least: int, counts: Any, fails: Any, must: Any) -> None:
+    """Fail classes with fewer than ``least`` different sensitive values."""
+    for c in range(counts.shape[0]):
+        if starts[c + 1] - starts[c] < least:
+            fails[c] = True
+            must[c] = counts[c]
+
+
+@njit(cache=True, nogil=True)
+def _entropy(rows: Any, begin: int, end: int, cap: int) -> Any:
+    """Return the entropy (nats) of the rows, none counted above ``cap``, and their number."""
+    total = 0
+    weighted = 0.0
+    for j in range(begin, end):
+        r = min(rows[j], cap)
+        total += r
+        weighted += r * np.log(r)
+    return np.log(total) - weighted / total, total
+
+
+@njit(cache=True, nogil=True)
+def fail_entropy(
+    starts: Any, rows: Any, least: float, slack: float, counts: Any, fails: Any, must: Any
+) -> None:
+    """Fail classes whose entropy of sensitive values is below ``least`` nats less ``slack``.
+
+    What can be kept of a failing class is at most what a cap on its most frequent values leaves: of all
+    choices of as many of its rows the capped one has the largest entropy (majorisation).
+    """
+    for c in range(counts.shape[0]):
+        begin, end = starts[c], starts[c + 1]
+        most = 0
+        for j in range(begin, end):
+            most = max(most, rows[j])
+        if _entropy(rows, begin, end, most)[0] >= least - slack:
+            continue
+        fails[c] = True
+        low, high = 0, most  # the largest cap that passes lies in [low, high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _entropy(rows, begin, end, middle)[0] >= least - slack:
+                low = middle
+            else:
+                high = middle
+        kept = 0
+        if low > 0:
+            # Between the caps ``low`` and ``low + 1`` some of the largest may keep one row more.
+            for j in range(begin, end):
+                kept += min(rows[j], low + 1)
+            kept -= 1
+        must[c] = max(must[c], counts[c] - kept)
+
+
+@njit(cache=True, nogil=True)
+def fail_recursive(
+    starts: Any,
+    rows: Any,
+    times: float,
+    l: int,
+    counts: Any,
+    fails: Any,
+    must: Any,
+) -> None:
+    """Fail classes where r1 < ``times`` * (r_l + ... + r_m) does not hold (r in falling order)."""
+    for c in range(counts.shape[0]):
+        begin, end = starts[c], starts[c + 1]
+        if end - begin < l:
+            fails[c] = True
+            must[c] = counts[c]
+            continue
+        order = np.sort(rows[begin:end])[::-1]
+        tail = 0
+        for j in range(l - 1, order.shape[0]):
+            tail += order[j]
+        if order[0] < times * tail:
+            continue
+        fails[c] = True
+        # Whatever subset passes, its tail is at most this tail and none of its values exceeds the cap.
+        cap = np.int64(np.ceil(times * tail)) - 1
+        kept = 0
+        for j in range(order.shape[0]):
+            kept += min(order[j], cap)
+        must[c] = max(must[c], counts[c] - max(kept, 0))
+
+
+EQUAL, ORDERED, HIERARCHICAL = 0, 1, 2
+
+
+@njit(cache=True, nogil=True)
+def fail_distance(
+    kind: int, starts: Any, values: Any, rows: Any, q: Any, groups: Any, most: float, slack: float,
+    counts: Any, fails: Any, must: Any,
+) -> None:  # fmt: skip
+    """Fail classes whose distribution is farther than ``most`` from ``q`` (earth mover's distance).
+
+    ``groups`` (levels, size) holds for a hierarchical distance each value's group on each level below
+    the root. Sources: Li, Li, Venkatasubramanian 2007. The witness ``f`` of Kantorovich's dual gives the
+    bound: whatever rows of the class are kept, their mean of f is at most E_q f + ``most``; so rows with
+    the largest f go until it is.
+    """
+    size = q.shape[0]
+    p = np.zeros(size)
+    f = np.zeros(size)
+    levels = groups.shape[0]
+    extra = np.zeros(size)
+    for c in range(counts.shape[0]):
+        n = 0
+        for j in range(starts[c], starts[c + 1]):
+            n += rows[j]
+        if n == 0:
+            continue
+        distance = 0.0
+        if kind == EQUAL:
+            for j in range(starts[c], starts[c + 1]):
+                more = rows[j] / n - q[values[j]]
+                if more > 0:
+                    distance += more
+        elif kind == ORDERED:
+            for j in range(starts[c], starts[c + 1]):
+                p[values[j]] = rows[j] / n
+            running = 0.0
+            for v in range(size):
+                running += p[v] - q[v]
+                distance += abs(running)
+            distance /= max(1, size - 1)
+        else:
+            for j in range(starts[c], starts[c + 1]):
+                p[values[j]] = rows[j] / n
+            for level in range(levels):
+                for v in range(size):
+                    extra[groups[level, v]] += p[v] - q[v]
+                for v in range(size):
+                    distance += abs(extra[groups[level, v]])
+                    extra[groups[level, v]] = 0.0
+            distance /= 2 * levels
+        if distance > most + slack:
+            fails[c] = True
+            _witness(kind, starts[c], starts[c + 1], values, rows, n, q, groups, p, f, extra)
+            bound = most + slack
+            for v in range(size):
+                bound += q[v] * f[v]
+            gone = _removed(starts[c], starts[c + 1], values, rows, f, bound)
+            must[c] = max(must[c], gone)
+        if kind != EQUAL:
+            for j in range(starts[c], starts[c + 1]):
+                p[values[j]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _witness(
+    kind: int, begin: int, end: int, values: Any, rows: Any, n: int, q: Any, groups: Any, p: Any,
+    f: Any, extra: Any,
+) -> None:  # fmt: skip
+    size = q.shape[0]
+    if kind == EQUAL:
+        for v in range(size):
+            f[v] = 0.0
+        for j in range(begin, end):
+            if rows[j] / n > q[values[j]]:
+                f[values[j]] = 1.0
+    elif kind == ORDERED:
+        running = 0.0
+        for v in range(size):
+            running += p[v] - q[v]
+            f[v] = np.sign(running) if v < size - 1 else 0.0
+        ahead = 0.0
+        for v in range(size - 1, -1, -1):
+            ahead += f[v]
+            f[v] = ahead / max(1, size - 1)
+    else:
+        for v in range(size):
+            f[v] = 0.0
+        for level in range(groups.shape[0]):
+            for v in range(size):
+                extra[groups[level, v]] += p[v] - q[v]
+            for v in range(size):
+                f[v] += np.sign(extra[groups[level, v]]) / (2 * groups.shape[0])
+            for v in range(size):
+                extra[groups[level, v]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _removed(begin: int, end: int, values: Any, rows: Any, f: Any, bound: float) -> Any:
+    """Return how many rows must go so that the mean of ``f`` over the rest is at most ``bound``."""
+    many = end - begin
+    heights = np.empty(many)
+    total = 0.0
+    n = 0
+    for j in range(many):
+        heights[j] = f[values[begin + j]]
+        total += heights[j] * rows[begin + j]
+        n += rows[begin + j]
+    gone = 0
+    order = np.argsort(heights)
+    for j in range(many - 1, -1, -1):
+        over = total - bound * (n - gone)
+        if over <= 1e-9 * n:
+            break
+        h, r = heights[order[j]], rows[begin + order[j]]
+        if h <= bound:
+            break
+        need = np.int64(np.ceil(over / (h - bound) - 1e-9))
+        taken = min(need, r)
+        gone += taken
+        total -= h * taken
+    return gone
+
+
+# -- what a node costs
+
+
+@njit(cache=True, nogil=True)
+def facts(counts: Any, fails: Any, must: Any, least: int) -> Any:
+    """Return suppressed rows, kept classes, their squares, rows that must go, and what bounds ancestors.
+
+    The last three bound what may still be reached by generalising on: sum of count * max(count, least)
+    over all classes; classes of ``least`` rows and more; rows in smaller ones.
+    """
+    suppressed, kept, big, small, gone = 0, 0, 0, 0, 0
+    squares, reach = 0.0, 0.0
+    for c in range(counts.shape[0]):
+        n = counts[c]
+        gone += must[c]
+        reach += float(n) * max(n, least)
+        if n >= least:
+            big += 1
+        else:
+            small += n
+        if fails[c]:
+            suppressed += n
+        elif n > 0:
+            kept += 1
+            squares += float(n) * n
+    return suppressed, kept, squares, gone, reach, big, small
+
+
+@njit(cache=True, nogil=True)
+def kept_shares(
+    keys: Any, counts: Any, fails: Any, word: Any, shift: Any, mask: Any, shares: Any, first: Any
+) -> Any:
+    """Return for each attribute the sum over kept classes of rows times share of their form.
+
+    ``shares[first[a] + code]`` is the share of a form at the node's level of attribute a.
+    """
+    sums = np.zeros(word.shape[0])
+    for c in range(counts.shape[0]):
+        if not fails[c]:
+            for a in range(word.shape[0]):
+                code = np.int64((keys[word[a]][c] >> shift[a]) & mask[a])
+                sums[a] += counts[c] * shares[first[a] + code]
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def suppressed_forms(
+    keys: Any, counts: Any, fails: Any, word: Any, shift: Any, mask: Any, first: Any, size: int
+) -> Any:
+    """Return how many suppressed rows have each form: form ``code`` of attribute a at ``first[a] + code``."""
+    found = np.zeros(size, np.int64)
+    for c in range(counts.shape[0]):
+        if fails[c]:
+            for a in range(word.shape[0]):
+                code = np.int64((keys[word[a]][c] >> shift[a]) & mask[a])
+                found[first[a] + code] += counts[c]
+    return found

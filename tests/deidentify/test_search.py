@@ -1,0 +1,238 @@
+"""The optimum is the optimum: brute force says so for every model and metric, and ARX for Adult."""
+
+import json
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deidentify import oracle
+from deidentify.tables import (
+    ADULT,
+    ATTRIBUTES,
+    adult,
+    adult_hierarchy,
+    hierarchies,
+    made,
+    searched,
+    table_of,
+)
+from epilock.deidentify import counting, metric, search
+from epilock.deidentify.judge import Judge
+from epilock.deidentify.packing import Packing
+from epilock.errors import InputError, TooLargeError, UnattainableError
+
+CLASS_MODELS = [
+    [{"kind": "k-anonymity", "k": 2}],
+    [{"kind": "k-anonymity", "k": 3}],
+    [{"kind": "strict-risk", "threshold": 0.4}],
+    [{"kind": "distinct-l-diversity", "attribute": "s", "l": 2}],
+    [{"kind": "entropy-l-diversity", "attribute": "s", "l": 2.0}],
+    [{"kind": "entropy-l-diversity", "attribute": "s", "l": 1.5}],
+    [{"kind": "recursive-l-diversity", "attribute": "s", "c": 2.0, "l": 2}],
+    [{"kind": "recursive-l-diversity", "attribute": "s", "c": 0.9, "l": 2}],
+    [{"kind": "t-closeness", "attribute": "s", "t": 0.3, "distance": "equal"}],
+    [{"kind": "t-closeness", "attribute": "s", "t": 0.2, "distance": "ordered"}],
+    [{"kind": "t-closeness", "attribute": "s", "t": 0.2, "distance": "hierarchical"}],
+    [{"kind": "k-map", "k": 3}],
+    [{"kind": "delta-presence", "low": 0.2, "high": 0.7}],
+    [
+        {"kind": "k-anonymity", "k": 2},
+        {"kind": "t-closeness", "attribute": "s", "t": 0.25, "distance": "equal"},
+    ],
+    [
+        {"kind": "k-map", "k": 4},
+        {"kind": "k-anonymity", "k": 2},
+        {"kind": "distinct-l-diversity", "attribute": "s", "l": 2},
+    ],
+]
+SENSITIVE = [["1", "low", "*"], ["2", "low", "*"], ["3", "high", "*"], ["4", "high", "*"]]
+
+
+@st.composite
+def cases(draw):
+    many = draw(st.integers(1, 3))
+    hs = {f"q{a}": draw(hierarchies(prefix=f"{a}.")) for a in range(many)}
+    rows = draw(
+        st.lists(
+            st.tuples(*(st.sampled_from([r[0] for r in h]) for h in hs.values())),
+            min_size=1,
+            max_size=14,
+        )
+    )
+    sensitive = draw(st.lists(st.sampled_from("1234"), min_size=len(rows), max_size=len(rows)))
+    more = draw(
+        st.lists(st.tuples(*(st.sampled_from([r[0] for r in h]) for h in hs.values())), max_size=14)
+    )
+    return hs, rows, sensitive, rows + more
+
+
+def both(case, models, name, limit, weights=None):
+    """The engine's optimum and brute force's."""
+    hs, rows, sensitive, wide = case
+    of = {a: [row[i] for row in rows] for i, a in enumerate(hs)}
+    kinds = {m["kind"] for m in models}
+    with_sensitive = any("attribute" in m for m in models)
+    population = wide if kinds & {"k-map", "delta-presence"} else None
+    found, refused = None, False
+    try:
+        found = searched(
+            table_of({**of, "s": sensitive}), hs, models, name, limit,
+            sensitive="s" if with_sensitive else None,
+            sensitive_rows=SENSITIVE if with_sensitive else None,
+            population=None if population is None
+            else table_of({a: [row[i] for row in population] for i, a in enumerate(hs)}),
+            weights=weights,
+        )  # fmt: skip
+    except UnattainableError:
+        refused = True
+    listed = None if weights is None else [weights.get(a, 1.0) for a in hs]
+    best, where = oracle.optimum(
+        rows, list(hs.values()), models, name, limit=limit, sensitive=sensitive,
+        sensitive_hierarchy=SENSITIVE, population_rows=population, weights=listed,
+    )  # fmt: skip
+    assert refused == (not where)
+    return found, best, where
+
+
+@pytest.mark.parametrize("models", CLASS_MODELS, ids=lambda m: "+".join(x["kind"] for x in m))
+@settings(max_examples=40, deadline=None)
+@given(case=cases(), name=st.sampled_from(metric.NAMES), share=st.sampled_from([0, 0.1, 0.3, 1]))
+def test_no_node_is_better(models, case, name, share):
+    """For every model, metric and limit: score, node, suppressed rows and classes are those of brute force."""
+    limit = int(share * len(case[1]))
+    found, best, where = both(case, models, name, limit)
+    if found is not None:
+        assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
+        assert (found.levels, found.suppressed, found.classes) in where
+        assert found.suppressed <= limit
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=cases(),
+    name=st.sampled_from(["precision", "discernibility", "average-class-size"]),
+    share=st.sampled_from([0, 0.2, 0.5, 1]),
+    threshold=st.sampled_from([0.2, 0.34, 0.5]),
+)
+def test_the_average_risk_is_kept_by_suppressing_the_smallest(case, name, share, threshold):
+    """A release model is kept as brute force keeps it, beside a class model."""
+    models = [{"kind": "k-anonymity", "k": 2}, {"kind": "average-risk", "threshold": threshold}]
+    found, best, _ = both(case, models, name, int(share * len(case[1])))
+    if found is not None:
+        assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=cases(),
+    name=st.sampled_from(["loss", "precision", "entropy"]),
+    weight=st.sampled_from([0.0, 0.5, 3.0]),
+)
+def test_weights_say_which_attribute_matters(case, name, weight):
+    """A weighted metric is minimised by its own formula."""
+    weights = {"q0": 1.0, "q1": weight} if "q1" in case[0] else {"q0": 2.0}
+    found, best, _ = both(case, [{"kind": "k-anonymity", "k": 2}], name, 1, weights)
+    if found is not None:
+        assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=cases(), name=st.sampled_from(metric.NAMES), models=st.sampled_from(CLASS_MODELS))
+def test_ties_are_reported_and_nodes_add_up(case, name, models):
+    """Every node with the best score is named, and each node of the lattice has one fate."""
+    found, _, where = both(case, models, name, len(case[1]) // 4)
+    if found is not None:
+        assert {found.levels, *found.ties} == {node for node, _, _ in where}
+        tally = found.tally
+        assert tally.checked + tally.over_limit + tally.not_better == tally.lattice
+
+
+def cases_of_arx():
+    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]
+
+
+NAMES = {"non-uniform entropy": "entropy"}
+
+
+@pytest.mark.parametrize(
+    "case", cases_of_arx(), ids=lambda c: f"{c['metric']}-{c['k']}-{c['suppression']}-{c['extra']}"
+)
+def test_adult_as_arx_found_it(case, adult_table):
+    """Score to 1e-6, suppressed rows and classes are what ARX found on the same table."""
+    sensitive = ("occupation",) if case["extra"] else ()
+    if isinstance(case["qis"], list):
+        attributes = case["qis"]
+    else:
+        attributes = [a for a in ATTRIBUTES if a not in sensitive]
+    models = [{"kind": "k-anonymity", "k": case["k"]}]
+    if case["extra"] and "diversity" in case["extra"]:
+        models.append({"kind": "distinct-l-diversity", "attribute": "occupation", "l": 3})
+    elif case["extra"]:
+        models.append({"kind": "t-closeness", "attribute": "occupation", "t": 0.2})
+    columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in attributes]), sensitive)
+    counted = counting.count(adult_table.to_batches(), columns)
+    rows = counted.classes.rows
+    found = search.search(
+        counted.classes,
+        Judge.of(made(models), counted, sensitive),
+        metric.prepare(NAMES.get(case["metric"], case["metric"]), counted.classes),
+        limit=int(case["suppression"] * rows + 1e-9),
+    )
+    assert found.score == pytest.approx(case["score"], rel=1e-6)
+    assert (found.suppressed, found.classes) == (case["suppressed"], case["classes"])
+    assert dict(zip(attributes, found.levels, strict=True)) == case["optimum"]
+
+
+@pytest.fixture(scope="module")
+def adult_table():
+    return adult()
+
+
+class TestRefusals:
+    HS: ClassVar = {"q0": [["a", "*"], ["b", "*"]]}
+
+    def test_a_limit_that_cannot_be_met_says_what_could(self):
+        """Five rows never make a class of ten: the message says how many would go."""
+        table = table_of({"q0": ["a", "a", "b", "b", "b"]})
+        with pytest.raises(UnattainableError, match=r"at q0 1 it would be 5 \(1\.0000\)"):
+            searched(table, self.HS, [{"kind": "k-anonymity", "k": 10}], "loss", 2)
+
+    def test_a_lattice_that_is_too_large_names_the_other_way(self):
+        hs = {f"q{i}": [["a", *(f"x{j}" for j in range(7)), "*"]] for i in range(9)}
+        table = table_of({a: ["a"] for a in hs})
+        with pytest.raises(TooLargeError, match="beam"):
+            searched(table, hs, [{"kind": "k-anonymity", "k": 1}], "loss", 0)
+
+    def test_an_ordered_distance_needs_an_order(self):
+        table = table_of({"q0": ["a", "b"], "s": ["red", "blue"]})
+        models = [{"kind": "t-closeness", "attribute": "s", "t": 0.1, "distance": "ordered"}]
+        with pytest.raises(InputError, match="needs an order"):
+            searched(table, self.HS, models, "loss", 0, sensitive="s")
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"kind": "k-anonymity", "k": 0},
+            {"kind": "strict-risk", "threshold": 0},
+            {"kind": "average-risk", "threshold": 1.5},
+            {"kind": "t-closeness", "attribute": "s", "t": -0.1},
+            {"kind": "delta-presence", "low": 0.5, "high": 0.2},
+            {"kind": "entropy-l-diversity", "attribute": "s", "l": float("nan")},
+            {"kind": "recursive-l-diversity", "attribute": "s", "c": 0, "l": 2},
+        ],
+        ids=lambda m: m["kind"],
+    )
+    def test_a_parameter_out_of_its_range(self, wrong):
+        """The message names the model and what its parameter may be."""
+        with pytest.raises(InputError, match=wrong["kind"]):
+            made([wrong])
+
+    def test_weights_for_a_metric_of_classes(self):
+        table = table_of({"q0": ["a", "b"]})
+        with pytest.raises(InputError, match="takes no weights"):
+            searched(
+                table, self.HS, [{"kind": "k-anonymity", "k": 1}], "discernibility", 0,
+                weights={"q0": 2.0},
+            )  # fmt: skip
