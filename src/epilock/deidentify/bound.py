@@ -1,4 +1,10 @@
-"""Which node to look at next: nodes that can't be allowed, or can't be better, are passed by (numba)."""
+"""Which node to look at next: nodes that can't be allowed, or can't be better, are passed by (numba).
+
+Two tuples go together through all functions. ``asked``, what the search is about: shape of the metric, sizes
+and strides of the lattice, the terms (base, first, rows, extra), weights, floor, rows of the table, least
+size of a class, whether classes fail by size alone. ``learnt``, one array each with a place for each node:
+rows that must go (must), and how far classes have merged (reach, big, small); arrays that the metric does not need have one place.
+"""
 
 from typing import Any
 
@@ -10,6 +16,7 @@ _GEOMETRIC, _SUM, _SQUARES = 0, 1, 2  # ``metric.Shape``
 
 @njit(cache=True, nogil=True)
 def _term(base: Any, first: Any, rows: Any, extra: Any, a: int, level: int, s: int) -> Any:
+    """Return the cost of attribute ``a`` on a level with ``s`` rows suppressed, at least."""
     if s == 0:
         return base[a, level]
     begin, end = first[a, level], first[a, level + 1]
@@ -27,29 +34,30 @@ def _term(base: Any, first: Any, rows: Any, extra: Any, a: int, level: int, s: i
 
 
 @njit(cache=True, nogil=True)
-def lower_bound(
-    node: int, s: int, shape: int, sizes: Any, strides: Any, base: Any, first: Any, rows: Any,
-    extra: Any, weights: Any, floor: Any, n: int, reach: Any, big: Any, small: Any, least: int,
-    by_size: bool,
-) -> Any:  # fmt: skip
-    """Return what the node loses at least, if ``s`` of its rows at least are suppressed."""
-    if shape <= _SUM:
-        total = 1.0 if shape == _GEOMETRIC else 0.0
-        alike = shape == _GEOMETRIC and weights.min() == weights.max()  # one root instead of many
+def lower_bound(node: int, asked: Any, learnt: Any) -> Any:
+    """Return what the ``node`` loses at least."""
+    shape, sizes, strides, base, first, rows, extra, weights, floor, n, least, by_size = asked
+    must, reach, big, small = learnt
+    s = must[node]
+    if shape == _GEOMETRIC:
+        total = 1.0
+        alike = weights.min() == weights.max()  # one root instead of many
         for a in range(sizes.shape[0]):
-            level = (node // strides[a]) % sizes[a]
-            term = _term(base, first, rows, extra, a, level, s)
-            if shape == _SUM:
-                total += weights[a] * term
-            elif n > floor[a]:
+            if n > floor[a]:
+                level = (node // strides[a]) % sizes[a]
+                term = _term(base, first, rows, extra, a, level, s)
                 factor = max(0.0, (term - floor[a]) / (n - floor[a])) + 1
                 total *= factor if alike else factor ** weights[a]
-        if alike:
-            total **= weights[0]
-        return total - 1 if shape == _GEOMETRIC else total
+        return (total ** weights[0] if alike else total) - 1
+    if shape == _SUM:
+        total = 0.0
+        for a in range(sizes.shape[0]):
+            level = (node // strides[a]) % sizes[a]
+            total += weights[a] * _term(base, first, rows, extra, a, level, s)
+        return total
     if shape == _SQUARES:
         bound = max(reach[node], float(s) * n + float(n - s) * least)
-        if by_size:
+        if by_size:  # rows that must go were in classes below ``least``, and counted as such
             bound = max(bound, reach[node] + float(s) * (n - least))
         return bound
     kept = (n - s) // least
@@ -61,23 +69,16 @@ def lower_bound(
 
 @njit(cache=True, nogil=True)
 def next_node(
-    order: Any, place: int, state: Any, must: Any, limit: int, best: float, shape: int, sizes: Any,
-    strides: Any, base: Any, first: Any, rows: Any, extra: Any, weights: Any, floor: Any, n: int,
-    reach: Any, big: Any, small: Any, least: int, by_size: bool,
-) -> Any:  # fmt: skip
+    order: Any, place: int, state: Any, limit: int, best: float, asked: Any, learnt: Any
+) -> Any:
     """Return the place in ``order`` of the next node to look at; those passed by get their state."""
+    must = learnt[0]
     while place < order.shape[0]:
         node = order[place]
         if state[node] == OPEN:
             if must[node] > limit:
                 state[node] = OVER_LIMIT
-            elif (
-                lower_bound(
-                    node, must[node], shape, sizes, strides, base, first, rows, extra, weights, floor,
-                    n, reach, big, small, least, by_size,
-                )
-                > best
-            ):  # fmt: skip
+            elif lower_bound(node, asked, learnt) > best:
                 state[node] = NOT_BETTER
             else:
                 return place
@@ -86,14 +87,7 @@ def next_node(
 
 
 @njit(cache=True, nogil=True)
-def bounds(
-    nodes: Any, must: Any, shape: int, sizes: Any, strides: Any, base: Any, first: Any, rows: Any,
-    extra: Any, weights: Any, floor: Any, n: int, reach: Any, big: Any, small: Any, least: int,
-    by_size: bool, out: Any,
-) -> None:  # fmt: skip
+def bounds(nodes: Any, asked: Any, learnt: Any, out: Any) -> None:
     """Write the lower bound of each of ``nodes`` into ``out``."""
     for i in range(nodes.shape[0]):
-        out[i] = lower_bound(
-            nodes[i], must[nodes[i]], shape, sizes, strides, base, first, rows, extra, weights, floor,
-            n, reach, big, small, least, by_size,
-        )  # fmt: skip
+        out[i] = lower_bound(nodes[i], asked, learnt)

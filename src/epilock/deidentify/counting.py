@@ -9,6 +9,7 @@ Rules kept in this file:
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -175,6 +176,12 @@ def collect(found: pa.Table, columns: Columns, population: pa.Table | None = Non
     return Counted(classes, tuple(values for _, values in sensitive))
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return the process's database, which holds nothing and writes nothing; threads take cursors of it."""
+    return duckdb.connect(":memory:", config={"temp_directory": ""})
+
+
 def _grouped(batches: Iterable[pa.RecordBatch], columns: Columns) -> pa.Table:
     """Return each different row of ``keyed`` and its number ``n``, counted by DuckDB."""
     stopped: list[InputError] = []
@@ -189,7 +196,7 @@ def _grouped(batches: Iterable[pa.RecordBatch], columns: Columns) -> pa.Table:
             stopped.append(error)
 
     names = columns.schema.names
-    with duckdb.connect(":memory:") as connection:
+    with _database().cursor() as connection:
         rows = pa.RecordBatchReader.from_batches(columns.schema, keyed_batches())
         connection.register("rows", rows)
         found = connection.sql(

@@ -75,10 +75,11 @@ class Lattice:
         self._wide = wide
         self._least = least
         terms = metric.terms
-        self._known = (
+        self._asked = (
             int(metric.shape), self.sizes, self.strides, terms.base, terms.first, terms.rows, terms.extra,
-            metric.weights, metric.floor, metric.rows, self._reach, self._big, self._small, least, by_size,
+            metric.weights, metric.floor, metric.rows, least, by_size,
         )  # fmt: skip
+        self._learnt = self._must, self._reach, self._big, self._small
 
     def levels(self, node: int) -> Nodes:
         """Return the level of each attribute at ``node``."""
@@ -114,17 +115,15 @@ class Lattice:
 
     def next_place(self, order: Nodes, place: int, limit: int, best: float) -> int:
         """Return the place in ``order``, from ``place`` on, of the next node to look at, or its length."""
-        return int(bound.next_node(order, place, self.state, self._must, limit, best, *self._known))
+        return int(
+            bound.next_node(order, place, self.state, limit, best, self._asked, self._learnt)
+        )
 
     def bounds(self, nodes: Nodes) -> npt.NDArray[np.float64]:
         """Return what each of ``nodes`` loses at least."""
         out = np.empty(len(nodes))
-        bound.bounds(nodes, self._must, *self._known, out)
+        bound.bounds(nodes, self._asked, self._learnt, out)
         return out
-
-    def least_must(self) -> int:
-        """Return how many rows stay suppressed at every node that was looked at, at least."""
-        return int(self._must.min())
 
     def tally(self) -> Tally:
         """Return what became of the nodes."""

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from epilock.deidentify import kernels
 from epilock.deidentify.classes import Classes, Counts
 from epilock.deidentify.hierarchy import Hierarchy
+from epilock.deidentify.packing import Levels
 from epilock.errors import InputError
 
 Name = Literal["loss", "precision", "entropy", "discernibility", "average-class-size"]
@@ -93,9 +94,13 @@ class Metric:
         if self.name == "loss":
             x = np.maximum(0.0, (self._kept(classes, fails) + s - self.floor) / self._range())
             return float(np.prod((x + 1) ** self.weights) - 1)
-        return float(
-            self.weights @ (self._entropies(classes) + self._suppressed(classes, fails, s))
-        )
+        lost = self._suppressed(classes, fails, s)
+        return self.of_levels(classes.levels) + float(self.weights @ lost)
+
+    def of_levels(self, levels: Sequence[int] | Levels) -> float:
+        """Return the part of a sum over attributes that only levels decide."""
+        each = np.array([self.terms.base[a, level] for a, level in enumerate(levels)])
+        return float(self.weights @ each)
 
     def _range(self) -> Floats:
         return np.maximum(self.rows - self.floor, np.finfo(float).tiny)
@@ -111,9 +116,6 @@ class Metric:
             np.concatenate(tables), first,
         )  # fmt: skip
         return sums
-
-    def _entropies(self, classes: Classes) -> Floats:
-        return np.array([self.terms.base[a, level] for a, level in enumerate(classes.levels)])
 
     def _suppressed(self, classes: Classes, fails: npt.NDArray[np.bool_], s: int) -> Floats:
         packing = classes.packing

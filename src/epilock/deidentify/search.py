@@ -153,7 +153,6 @@ class _Search:
         """Judge a node and learn from it."""
         classes = self.sources.at(self.lattice.levels(node))
         fails, facts = self.judge.judge(classes)
-        self.lattice.learn(node, facts)
         if self.fewest is None or facts.suppressed < self.fewest[0]:
             self.fewest = facts.suppressed, node
         if facts.suppressed <= self.limit:
@@ -161,6 +160,7 @@ class _Search:
             if score <= self.best + _same(self.best):
                 self.found.append((score, node, facts))
                 self.best = min(self.best, score)
+        self.lattice.learn(node, facts)
         return facts
 
     def _dive(self) -> None:
