@@ -115,6 +115,10 @@ def drafted(code, aspect):
         "ranges": lambda: set(re.findall(r"R\d", ranges)),
         "days": lambda: days(kept),
         "end": lambda: "destroy" if end.startswith("destroy") else "de-identify",
+        "release": lambda: tuple(
+            int(m[1]) if (m := re.search(pattern, end)) else least
+            for pattern, least in ((r"\bk=(\d+)", 20), (r"\bl=(\d+)", 1))
+        ),
         "basis": lambda: set(re.findall(r"guardian|law|emergency|consent(?! below)", basis.replace("guardian's consent", "guardian"))),
     }  # fmt: skip
     return readings[aspect]()
@@ -133,12 +137,13 @@ def compiled(code, aspect):
         "ranges": lambda: set(where.ranges),
         "days": lambda: {level: kept[level].days for level in LEVELS},
         "end": lambda: kept["N"].end,
+        "release": lambda: (where.release.k, where.release.l),
         "basis": lambda: set(where.basis),
     }
     return readings[aspect]()
 
 
-ASPECTS = ("name", "asks", "never", "methods", "media", "ranges", "days", "end", "basis")
+ASPECTS = ("name", "asks", "never", "methods", "media", "ranges", "days", "end", "release", "basis")
 
 
 class TestCategories:

@@ -47,6 +47,8 @@ class TestLoad:
             ("categories", 'source = ["PIPL-6"', 'source = ["PIPL-999"', "'PIPL-999' is not known"),
             ("circumstances", '"health.temperature"]', '"health.mood"]', "'health.mood' is no category"),
             ("circumstances", '"identity.ethnicity", "online.*"', '"identity.name"', "listed and forbidden"),
+            ("circumstances", "k = 50", "k = 19", "release: k is a number of 20 or more"),
+            ("circumstances", "l = 3 }", "m = 3 }", "release is a table of k and l"),
             ("circumstances", 'end = "destroy"', 'end = "de-identify"', "end must be destroy or anonymise"),
             ("circumstances", "days = 14", "days = 0", "must be a number of days"),
             ("circumstances", 'basis = ["emergency"]', 'basis = ["whim"]', "'whim' is not known"),

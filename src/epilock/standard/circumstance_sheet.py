@@ -34,6 +34,7 @@ def circumstance_lines(standard: Standard, where: Circumstance, level: str) -> l
         line("流转范围", "circulation", *(range_text(standard, where, r) for r in where.ranges)),
         line("目的", "purposes", *purposes),
         *_kept(standard, where, level),
+        _released(where),
         line("降级后", "after a step down", Text(
             f"不再允许的类别{where.step_down_days}日后销毁",
             f"what the lower level forbids is gone after {where.step_down_days} days",
@@ -113,6 +114,19 @@ def range_text(standard: Standard, where: Circumstance, code: str) -> Text:
         return name
     purpose = standard.purposes[need].name
     return Text(f"{name.zh}：仅限{purpose.zh}", f"{name.en}: for {purpose.en} only")
+
+
+def _released(where: Circumstance) -> Line:
+    """Return what a de-identified table of its records must satisfy."""
+    k, l = where.release.k, where.release.l  # noqa: E741 - the models' own letters
+    more = (
+        Text(f"，敏感项至少{l}种", f", {l} values of what is sensitive") if l > 1 else Text("", "")
+    )
+    rule = where.release.rule
+    return line(
+        f"去标识化发布 {rule}", f"released de-identified, {rule}",
+        Text(f"每组至少{k}人{more.zh}", f"groups of {k} persons at least{more.en}"),
+    )  # fmt: skip
 
 
 def _kept(standard: Standard, where: Circumstance, level: str) -> list[Line]:

@@ -132,11 +132,18 @@ def _circumstances(before: Standard, after: Standard) -> Iterator[Change]:
     """Yield what the circumstances of both versions, and new or lost ones, ask and keep otherwise."""
     for code in sorted({*before.circumstances, *after.circumstances}):
         old, new = before.circumstances.get(code), after.circumstances.get(code)
+        if old and new and old.release != new.release:
+            yield Change(Kind.changed, code, "release", _released(old), _released(new))
         listed = {*(old.allows if old else ()), *(new.allows if new else ())}
         for category in sorted(listed):
             yield from _asked(code, category, (before, after))
             if old and new and category in old.allows and category in new.allows:
                 yield from _kept(code, category, (before, old), (after, new))
+
+
+def _released(where: Circumstance) -> Text:
+    says = f"k = {where.release.k}, l = {where.release.l}"
+    return Text(says, says)
 
 
 def _asked(code: str, category: str, versions: tuple[Standard, Standard]) -> Iterator[Change]:

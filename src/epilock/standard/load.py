@@ -26,6 +26,7 @@ from epilock.standard.model import (
     Circumstance,
     Named,
     Purpose,
+    Release,
     Retention,
     Source,
 )
@@ -317,7 +318,7 @@ class _Reader:
         rows = {}
         keys = {
             "name", "everyday", "note", "basis", "methods", "media", "media_only", "ranges",
-            "range_needs", "purposes", "never", "ask", "retention", "step_down_days", "source",
+            "range_needs", "purposes", "never", "ask", "retention", "step_down_days", "release", "source",
             "verified",
         }  # fmt: skip
         for code, row in file.data.items():
@@ -345,9 +346,24 @@ class _Reader:
                 step_down_days=self.days(
                     file, code, "step_down_days", row.get("step_down_days", numbers["step_down_days"])
                 ),
+                release=self._release(file, code, row, scales["duties"]["deidentified"]),
                 source=source, verified=self.flag(file, code, row, "verified", default=True),
             )  # fmt: skip
         return MappingProxyType(rows)
+
+    def _release(self, file: DataFile, code: str, row: Mapping[str, Any], duty: Named) -> Release:
+        """Return what a release must satisfy: the duty's k, or more where the circumstance says so."""
+        given = row.get("release", {})
+        least = {"k": int(str(duty.facts["k"])), "l": 1}
+        if not isinstance(given, dict) or not set(given) <= set(least):
+            raise file.fail(code, "release", "release is a table of k and l")
+        found = {**least, **given}
+        for name, value in found.items():
+            if type(value) is not int or value < least[name]:
+                raise file.fail(
+                    code, "release", f"release: {name} is a number of {least[name]} or more"
+                )
+        return Release(k=found["k"], l=found["l"], rule=f"release/{code}", source=duty.source)
 
     def _mapping(  # noqa: PLR0917 - file and place, then what is read
         self,

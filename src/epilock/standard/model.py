@@ -166,6 +166,23 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What a table made of a circumstance's records must satisfy before it leaves.
+
+    Attributes:
+        k: Every class has at least so many records.
+        l: Every class has at least so many different values of each sensitive attribute.
+        rule: Such as ``release/epi-investigation``.
+        source: Ids of sources.
+    """
+
+    k: int
+    l: int  # noqa: E741 - the model's own letter
+    rule: str
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstance:
     """One circumstance of collection.
 
@@ -186,6 +203,7 @@ class Circumstance:
         one_of: Groups of categories of which one answer is enough.
         retentions: Id to days by level; see ``Standard.retention``.
         step_down_days: Days until what a lower level forbids is due.
+        release: What a de-identified table of its records must satisfy.
         source: Ids of sources.
         verified: Whether all of it was checked.
     """
@@ -206,6 +224,7 @@ class Circumstance:
     one_of: tuple[tuple[str, ...], ...]
     retentions: Mapping[str, Mapping[str, Retention]] = field(hash=False)
     step_down_days: int
+    release: Release
     source: tuple[str, ...]
     verified: bool
 
