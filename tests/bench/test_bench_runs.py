@@ -1,12 +1,13 @@
 """The measurements run: each section gives its rows, at a size too small to mean anything.
 
 What needs Tink or casbin is left out, for they are no test's requirements; so are sections that take
-longer to start their servers than a test may. ``growth`` fills, serves and loads as they do.
+longer to start their servers than a test may. ``growth`` fills, serves and loads as they do. Large tables
+are measured in processes of their own; here what those run is run.
 """
 
 import pytest
 
-from bench import destruction, growth
+from bench import deidentify_scale, destruction, growth
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,9 @@ def test_a_section_gives_its_rows(section, size, rows):
     assert len(found) == rows
     assert all(row.figure for row in found)
     assert all(row.target for row in found if row.met is not None)
+
+
+def test_a_large_table_gives_its_figures():
+    found = deidentify_scale.run(deidentify_scale.adult_columns(), 300)
+    assert 0 < found["combinations"] <= 300
+    assert 0 < found["checked"] <= 12_960
