@@ -12,6 +12,7 @@ from epilock.ledger.anchor import contract as code
 from epilock.ledger.anchor.contract import NOBODY, Head
 from epilock.ledger.anchor.evm import EvmAnchor
 from epilock.ledger.anchor.outbox import Job, Outbox
+from epilock.ledger.anchor.place import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ def deploy(outbox: Outbox, origin: str, *, log: int, depth: int, now: datetime) 
         UnreachableError: Nothing is known; the same call goes on later.
     """
     job = Job(
-        log=log, place=f"evm/{outbox.chain_id}", name="deploy", to=None, data=code.creation(),
+        log=log, place=f"{Kind.CHAIN.value}/{outbox.chain_id}", name="deploy", to=None, data=code.creation(),
         gas=code.GAS_TO_CREATE,
     )  # fmt: skip
     pushed = outbox.push(job, now=now)

@@ -6,7 +6,7 @@ finds the newer one by asking again. Nothing is decided by what was noted alone.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from epilock.db import Database
@@ -14,7 +14,7 @@ from epilock.errors import AnchorError, ConflictError, InconsistentError, ProofE
 from epilock.ledger import rows
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.book import Anchoring
-from epilock.ledger.anchor.place import OPEN, Place, Progress, Stage
+from epilock.ledger.anchor.place import OPEN, Place, Progress, Proven, Stage
 from epilock.ledger.rows import Head
 
 _log = logging.getLogger(__name__)
@@ -112,8 +112,14 @@ def _go_on(
         found = place.anchor(origin, row.size, row.root, now=now)
     except ConflictError:  # another process does this very step
         return Step(size=row.size, progress=Progress(stage=Stage.SENT))
+    proven = None
+    if found.stage is Stage.DONE and row.proof is None:
+        proven, why = _prove(place, origin, row)
+        found = replace(found, reason=why)
     with database.write() as tx:
         book.note(tx, log, place.name, row.size, found, now=now)
+        if proven is not None:
+            book.keep(tx, log, place.name, row.size, proven)
     if row.stage is Stage.DONE and found.stage is not Stage.DONE:
         _log.warning("the anchor of size %d is undone: the chain was reorganised", row.size)
     if found.stage is Stage.REFUSED:
@@ -123,18 +129,12 @@ def _go_on(
             f"{place.name} holds another root for {row.size} entries of this log: another tree was"
             " anchored under its name"
         )
-    if found.stage is Stage.DONE and row.proof is None:
-        _prove(database, place, origin, log, row)
     return Step(size=row.size, progress=found)
 
 
-def _prove(database: Database, place: Place, origin: str, log: int, row: Anchoring) -> None:
-    """Keep an offline proof, if the place gives one; the anchor is done without it too."""
+def _prove(place: Place, origin: str, row: Anchoring) -> tuple[Proven | None, str]:
+    """Return an offline proof if the place gives one, or why not; the anchor is done without it too."""
     try:
-        proven = place.prove(origin, row.size, row.root)
+        return place.prove(origin, row.size, row.root), ""
     except (AnchorError, ProofError) as error:
-        _log.info("no offline proof of the anchor of size %d: %s", row.size, type(error).__name__)
-        return
-    if proven is not None:
-        with database.write() as tx:
-            book.keep(tx, log, place.name, row.size, proven)
+        return None, f"no offline proof: {error}"
