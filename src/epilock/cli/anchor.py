@@ -280,8 +280,6 @@ def _line(row: Anchoring) -> str:
 
 def _fault(parts: Parts, place: Place, row: Anchoring) -> str | None:
     """Return what is wrong with an anchor: the place, the book and the log's tree must agree."""
-    if row.stage is Stage.REFUSED:
-        return f"refused: {row.reason}"
     try:
         held = place.read(parts.log.origin, row.size)
     except UnreachableError:
@@ -293,7 +291,8 @@ def _fault(parts: Parts, place: Place, row: Anchoring) -> str | None:
     if root != row.root:
         return "the log has another root than the one that was to be anchored"
     if held is None:
-        return "nothing is held for it there"
+        refused = row.stage is Stage.REFUSED
+        return f"refused: {row.reason}" if refused else "nothing is held for it there"
     return None if held == root else "another root is held for it there"
 
 

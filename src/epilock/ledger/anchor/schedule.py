@@ -66,7 +66,7 @@ def run(
     """Do one round; return what it found, or None if nothing is due. Never waits, safe to repeat.
 
     The newest anchor is gone on with, or, if it is done, checked again: a chain may have been
-    reorganised below any depth. Only then is another one begun.
+    reorganised below any depth. If it was, those below are looked at too. Only then is another one begun.
 
     Args:
         database: The main database.
@@ -122,6 +122,7 @@ def _go_on(
             book.keep(tx, log, place.name, row.size, proven)
     if row.stage is Stage.DONE and found.stage is not Stage.DONE:
         _log.warning("the anchor of size %d is undone: the chain was reorganised", row.size)
+        _look_back(database, place, origin, log, row.size, now=now)
     if found.stage is Stage.REFUSED:
         _log.warning("the anchor of size %d was refused; `epilock anchor list` says why", row.size)
     if found.stage is Stage.CONFLICT:
@@ -130,6 +131,26 @@ def _go_on(
             " anchored under its name"
         )
     return Step(size=row.size, progress=found)
+
+
+def _look_back(
+    database: Database, place: Place, origin: str, log: int, size: int, *, now: datetime
+) -> None:
+    """Note which anchors below one that was undone are undone too, so that no dead proof is handed out.
+
+    They are not sent again: a place may take growing sizes only, and the larger tree holds all of the
+    smaller one.
+    """
+    with database.read() as tx:
+        older = book.listed(tx, log, place.name)
+    undone = Progress(stage=Stage.REFUSED, reason="undone: the chain was reorganised")
+    for row in older:
+        if row.size >= size or row.stage is not Stage.DONE:
+            continue
+        if place.read(origin, row.size) == row.root:
+            return
+        with database.write() as tx:
+            book.note(tx, log, place.name, row.size, undone, now=now)
 
 
 def _prove(place: Place, origin: str, row: Anchoring) -> tuple[Proven | None, str]:
