@@ -20,12 +20,14 @@ from epilock.db import Database, Transaction, open_engine
 from epilock.destroy.due import part_due
 from epilock.destroy.hold import is_held
 from epilock.destroy.run import Tools
-from epilock.errors import ConflictError, InputError, NotFoundError, StateError
+from epilock.errors import ConflictError, EpilockError, InputError, NotFoundError, StateError
 from epilock.ledger import entry, rows
 from epilock.ledger.anchor.account import read_address
-from epilock.ledger.anchor.duty import Duty
-from epilock.ledger.anchor.node import HttpNode, is_near
+from epilock.ledger.anchor.duty import ChainDuty, Duty, StampDuty
+from epilock.ledger.anchor.node import HttpNode, Node, is_near
 from epilock.ledger.anchor.schedule import Schedule
+from epilock.ledger.anchor.stamp import MOST_ROOT, read_root
+from epilock.ledger.anchor.tsa import Authority, HttpAuthority
 from epilock.ledger.keyring import SignerOf
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
@@ -56,7 +58,8 @@ class Parts:
         tally: Counts of notices shown and refused.
         gate: Decides and opens.
         tools: What destruction runs need.
-        duty: To anchor the log on a chain, or None if no chain was named.
+        chain: To anchor the log on a chain, or None if none was named.
+        stamps: To have it stamped, or None if no authority was named.
         now: The clock.
         session_secret: 32 bytes, for signed form tokens.
     """
@@ -73,9 +76,15 @@ class Parts:
     tally: Tally
     gate: Gate
     tools: Tools
-    duty: Duty | None
+    chain: ChainDuty | None
+    stamps: StampDuty | None
     now: Callable[[], datetime]
     session_secret: bytes
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """Return where the log is anchored: nowhere, unless it was set."""
+        return tuple(duty for duty in (self.chain, self.stamps) if duty is not None)
 
     def notice_signer(self, org: str) -> Signer:
         """Return the notice key of ``org``, made on first use."""
@@ -126,10 +135,11 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         NotFoundError: There is none.
         RootKeyError: Its root key is missing, wrong, or readable by others.
         IntegrityError: The log's head does not fit its rows.
-        InputError: The chain's node or contract has no usable address.
+        InputError: A place to anchor at has no usable address, contract or root.
     """
     if not settings.root_key.exists():
         raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
+    outside = _outside(settings)
     key_engine = open_engine(settings.key_database, overwrite=True)
     migrate.upgrade(key_engine, "keys")
     keys = KeyStore(Database(key_engine, b""), KeyFileRoot(settings.root_key), settings.slots)
@@ -152,6 +162,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "receipts"), holder=holder,
     )  # fmt: skip
+    chain, stamps = _duties(settings, outside, database, keys, origin)
     intake = Intake(
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "imports"), holder=holder,
@@ -164,7 +175,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
             is_held=is_held, ends=lambda tx, bucket, part: part_due(tx, standard, bucket, part).at,
         ),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
-        duty=_duty(settings, database, keys, origin),
+        chain=chain, stamps=stamps,
         session_secret=keys.secret(INSTALLATION, "session"),
     )  # fmt: skip
 
@@ -181,20 +192,53 @@ def _origin(tx: Transaction, settings: Settings) -> str:
     return known or settings.origin or NEW_ORIGIN
 
 
-def _duty(settings: Settings, database: Database, keys: KeyStore, origin: str) -> Duty | None:
-    told = settings.anchor
-    if told is None:
-        return None
-    try:
-        contract = read_address(told.contract) if told.contract else None
-    except ValueError as error:
-        raise InputError(f"EPILOCK_ANCHOR_CONTRACT: {error}") from None
-    return Duty(
-        database=database, origin=origin, node=HttpNode(told.rpc), is_near=is_near(told.rpc),
-        secret=partial(keys.secret, INSTALLATION, "anchor"), contract=contract, depth=told.depth,
-        most_price=told.most_price, patience=told.patience,
-        schedule=Schedule(entries=told.entries, every=told.every),
-    )  # fmt: skip
+def _outside(settings: Settings) -> tuple[Node | None, bytes | None, Authority | None]:
+    """Return the chain's node, its contract and the authority, as far as they are set.
+
+    Raises:
+        InputError: One has no usable address, contract or root.
+    """
+    node = contract = authority = None
+    chain, stamps = settings.anchor.chain, settings.anchor.stamps
+    if chain is not None:
+        node = HttpNode(chain.rpc)
+        try:
+            contract = read_address(chain.contract) if chain.contract else None
+        except ValueError as error:
+            raise InputError(f"EPILOCK_ANCHOR_CONTRACT: {error}") from None
+    if stamps is not None:
+        try:
+            with stamps.root.open("rb") as file:
+                root = read_root(file.read(MOST_ROOT + 1))
+        except (OSError, EpilockError) as error:
+            raise InputError(f"EPILOCK_ANCHOR_TSA_ROOT: {error}") from None
+        authority = Authority(ask=HttpAuthority(stamps.address), root=root, policy=stamps.policy)
+    return node, contract, authority
+
+
+def _duties(
+    settings: Settings,
+    outside: tuple[Node | None, bytes | None, Authority | None],
+    database: Database,
+    keys: KeyStore,
+    origin: str,
+) -> tuple[ChainDuty | None, StampDuty | None]:
+    told, (node, contract, authority) = settings.anchor, outside
+    schedule = Schedule(entries=told.entries, every=told.every)
+    chain = stamps = None
+    if told.chain is not None and node is not None:
+        chain = ChainDuty(
+            database=database, origin=origin, node=node, is_near=is_near(told.chain.rpc),
+            secret=partial(keys.secret, INSTALLATION, "anchor"), contract=contract,
+            depth=told.chain.depth, most_price=told.chain.most_price, patience=told.chain.patience,
+            schedule=schedule,
+        )  # fmt: skip
+    if told.stamps is not None and authority is not None:
+        stamps = StampDuty(
+            database=database, origin=origin, authority=authority,
+            is_near=is_near(told.stamps.address), schedule=schedule,
+        )  # fmt: skip
+    return chain, stamps
 
 
 def _log_signers(keys: KeyStore, origin: str) -> SignerOf:

@@ -42,7 +42,7 @@ Rules kept in this file:
         ForgedError           a known key's signature fails
         PolicyError           too few cosignatures
         ProofError            a proof that does not lead to the root
-          AnchorProofError    an anchor that does not lead from the block to the root
+          AnchorProofError    an anchor that does not lead to the root, or a stamp that does not hold
         InconsistentError     two checkpoints that cannot both be
         AnchorError           an anchor outside: a chain, a time-stamping authority
           UnreachableError      it gives no usable answer now; try again
@@ -257,7 +257,7 @@ class ProofError(LedgerError):
 
 
 class AnchorProofError(ProofError):
-    """An anchor's proof does not lead from the block's hash to the root; the message begins with its step."""
+    """An anchor's proof does not lead from what is trusted to the root; the message begins with its step."""
 
 
 class InconsistentError(LedgerError):

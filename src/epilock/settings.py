@@ -10,15 +10,19 @@
 | ``EPILOCK_ORIGIN`` | origin line of the log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
-| ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored | empty |
+| ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored on a chain | empty |
 | ``EPILOCK_ANCHOR_CONTRACT`` | address of the contract that ``epilock anchor deploy`` made | empty |
 | ``EPILOCK_ANCHOR_ENTRIES`` | anchor after so many new entries | ``100000`` |
 | ``EPILOCK_ANCHOR_HOURS`` | anchor after so many hours, if anything is new | ``24`` |
 | ``EPILOCK_ANCHOR_DEPTH`` | blocks that must lie on a root before it counts (1 on chains that never reorganise) | ``32`` |
 | ``EPILOCK_ANCHOR_MOST_GWEI`` | the most that is ever offered for a unit of gas, in gwei | ``100`` |
 | ``EPILOCK_ANCHOR_PATIENCE`` | minutes before a transaction that is not mined is replaced | ``10`` |
+| ``EPILOCK_ANCHOR_TSA`` | address of a time-stamping authority (RFC 3161); empty: nothing is stamped | empty |
+| ``EPILOCK_ANCHOR_TSA_ROOT`` | PEM file of the root certificate under which its stamps must stand | empty |
+| ``EPILOCK_ANCHOR_TSA_POLICY`` | policy that it is asked for, such as ``1.3.6.1.4.1.32473.1``; empty: its own | empty |
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -45,20 +49,25 @@ VARIABLES = (
     "EPILOCK_ANCHOR_DEPTH",
     "EPILOCK_ANCHOR_MOST_GWEI",
     "EPILOCK_ANCHOR_PATIENCE",
+    "EPILOCK_ANCHOR_TSA",
+    "EPILOCK_ANCHOR_TSA_ROOT",
+    "EPILOCK_ANCHOR_TSA_POLICY",
 )
 MOST_DIGITS = 9
 WEI_IN_GWEI = 10**9
+# An object identifier: of the first two numbers not every pair exists (X.660), and sixty are many.
+_POLICY = re.compile(
+    r"(?:[01]\.[1-3]?[0-9]|2\.(?:0|[1-9]\d{0,8}))(?:\.(?:0|[1-9]\d{0,9})){1,12}", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorSettings:
-    """Where and when the log is anchored on a chain; see the module for each meaning.
+class ChainSettings:
+    """On which chain the log is anchored, and how; see the module for each meaning.
 
     Attributes:
         rpc: Address of the node; it may hold a paid-for key, so it is never shown.
         contract: Address of the contract as it was given, or "".
-        entries: New entries.
-        every: Time.
         depth: Blocks.
         most_price: Wei.
         patience: Time.
@@ -66,11 +75,41 @@ class AnchorSettings:
 
     rpc: str = field(repr=False)
     contract: str
-    entries: int
-    every: timedelta
     depth: int
     most_price: int
     patience: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampSettings:
+    """Who stamps the log's roots; see the module for each meaning.
+
+    Attributes:
+        address: Of the authority; it may hold a paid-for key, so it is never shown.
+        root: PEM file.
+        policy: Object identifier in digits and dots, or None.
+    """
+
+    address: str = field(repr=False)
+    root: Path
+    policy: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorSettings:
+    """When the log is anchored, and where.
+
+    Attributes:
+        entries: New entries.
+        every: Time.
+        chain: A chain, or None.
+        stamps: An authority, or None.
+    """
+
+    entries: int
+    every: timedelta
+    chain: ChainSettings | None
+    stamps: StampSettings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +124,7 @@ class Settings:
     origin: str | None
     url: str
     cooling: timedelta
-    anchor: AnchorSettings | None
+    anchor: AnchorSettings
 
     @property
     def secure_cookies(self) -> bool:
@@ -133,21 +172,43 @@ def _database(environ: Mapping[str, str], name: str, default: str) -> str:
     return given
 
 
-def _anchor(environ: Mapping[str, str]) -> AnchorSettings | None:
-    rpc = environ.get("EPILOCK_ANCHOR_RPC", "")
-    if not rpc:
-        return None
-    if not rpc.startswith(("http://", "https://")):
-        raise InputError("EPILOCK_ANCHOR_RPC must begin with http:// or https://")
+def _anchor(environ: Mapping[str, str]) -> AnchorSettings:
     return AnchorSettings(
-        rpc=rpc,
-        contract=environ.get("EPILOCK_ANCHOR_CONTRACT", ""),
         entries=_number(environ, "EPILOCK_ANCHOR_ENTRIES", 100_000),
         every=timedelta(hours=_number(environ, "EPILOCK_ANCHOR_HOURS", 24)),
+        chain=_chain(environ, _address(environ, "EPILOCK_ANCHOR_RPC")),
+        stamps=_stamps(environ, _address(environ, "EPILOCK_ANCHOR_TSA")),
+    )
+
+
+def _chain(environ: Mapping[str, str], rpc: str) -> ChainSettings | None:
+    told = ChainSettings(
+        rpc=rpc,
+        contract=environ.get("EPILOCK_ANCHOR_CONTRACT", ""),
         depth=_number(environ, "EPILOCK_ANCHOR_DEPTH", 32),
         most_price=_number(environ, "EPILOCK_ANCHOR_MOST_GWEI", 100) * WEI_IN_GWEI,
         patience=timedelta(minutes=_number(environ, "EPILOCK_ANCHOR_PATIENCE", 10)),
     )
+    return told if rpc else None
+
+
+def _stamps(environ: Mapping[str, str], address: str) -> StampSettings | None:
+    root = environ.get("EPILOCK_ANCHOR_TSA_ROOT", "")
+    policy = environ.get("EPILOCK_ANCHOR_TSA_POLICY", "")
+    if policy and not _POLICY.fullmatch(policy):
+        raise InputError("EPILOCK_ANCHOR_TSA_POLICY must be numbers and dots, such as 1.3.6.1.4.1")
+    if not address:
+        return None
+    if not root:
+        raise InputError("EPILOCK_ANCHOR_TSA needs EPILOCK_ANCHOR_TSA_ROOT, the file of its root")
+    return StampSettings(address=address, root=Path(root), policy=policy or None)
+
+
+def _address(environ: Mapping[str, str], name: str) -> str:
+    address = environ.get(name, "")
+    if address and not address.startswith(("http://", "https://")):
+        raise InputError(f"{name} must begin with http:// or https://")
+    return address
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:

@@ -99,9 +99,10 @@ class TestCommands:
         assert epilock("anchor", "run")[1] == "the root of 1 entries is on the chain\n"
 
         code, said, _ = epilock("anchor", "list")
-        assert re.fullmatch(r" +1  done +\S+  proof at block \d+\n", said)
+        place = f"evm/31337/{contract.lower()}"
+        assert re.fullmatch(place + r"\n +1  done +\S+  proof at block \d+\n", said)
         code, said, _ = epilock("anchor", "verify")
-        assert (code, said.split()) == (0, ["1", "holds"])
+        assert (code, said.split()) == (0, [place, "1", "holds"])
         code, said, _ = epilock("anchor", "cost")
         assert said.startswith("3 transactions mined, 0 of them in vain\n")
         assert "a year of one anchor every 1 day, 0:00:00: " in said
@@ -137,31 +138,31 @@ class TestCommands:
         said = epilock("anchor", "deploy")[1]
         env["EPILOCK_ANCHOR_CONTRACT"] = re.search(r"0x\w{40}", said)[0]
         parts = build(settings.read(env), now=lambda: NOW)
-        rounds = anchor_rounds(parts, every=0.05)
+        (rounds,) = anchor_rounds(parts, every=0.05)
         try:
             wait_until(lambda: self.stage(parts) is Stage.DONE)
-            assert parts.duty.place().read(parts.log.origin, 1) is not None
+            assert parts.chain.place().read(parts.log.origin, 1) is not None
         finally:
             rounds.stop()
             parts.close()
 
     def stage(self, parts):
         with parts.database.read() as tx:
-            row = book.newest(tx, 1, parts.duty.place().name)
+            row = book.newest(tx, 1, parts.chain.place().name)
         return None if row is None else row.stage
 
     def test_a_chain_that_is_gone_ends_nothing(self, epilock, env, anvil, home):
         env["EPILOCK_ANCHOR_CONTRACT"] = "0x" + "1" * 40
         anvil.kill()
         parts = build(settings.read(env), now=lambda: NOW)
-        rounds = anchor_rounds(parts, every=0.01)
+        (rounds,) = anchor_rounds(parts, every=0.01)
         anvil.start()
         rounds.stop()
         parts.close()
 
     def test_without_a_chain_nothing_is_asked(self, home):
         parts = build(settings.read({}, home=home), now=lambda: NOW)
-        assert anchor_rounds(parts) is None
+        assert anchor_rounds(parts) == []
         parts.close()
 
     @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ class TestCommands:
         said = epilock("anchor", "deploy")[1]
         env["EPILOCK_ANCHOR_CONTRACT"] = re.search(r"0x\w{40}", said)[0]
         parts = build(settings.read(env), now=lambda: NOW)
-        parts.duty.place().anchor(parts.log.origin, 700, b"\1" * 32, now=NOW)
+        parts.chain.place().anchor(parts.log.origin, 700, b"\1" * 32, now=NOW)
         parts.close()
         code, said, _ = epilock("anchor", "verify")
         assert code == 1

@@ -3,17 +3,23 @@
 import os
 import re
 import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from epilock import settings
+from epilock.assemble import found
 from epilock.cli.app import app
-from epilock.ledger.anchor import contract, proof
+from epilock.ledger.anchor import contract, proof, stamp
 from epilock.ledger.anchor.book import anchors
 from epilock.ledger.anchor.outbox import tries
 from epilock.ledger.anchor.place import Stage
+from epilock.ledger.anchor.tsa import stamps
+from tsa import Authority, Server, pem
 
 DOCS = Path(__file__).parents[2] / "docs"
 VECTORS = Path(__file__).parents[1] / "vectors/ledger"
@@ -111,12 +117,48 @@ class TestVerify:
         assert said in str(told.exception)
 
 
+class TestStamps:
+    """The other how-to, its commands run one after another by a shell, at a real authority."""
+
+    HOWTO = (DOCS / "howto/stamp-the-log.md").read_text()
+
+    def test_every_command(self, tmp_path):
+        authority = Authority(tmp_path / "tsa")
+        server = Server(authority)
+        (tmp_path / "stamps-root.pem").write_bytes(pem(authority.root))
+        env = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "EPILOCK_HOME": str(tmp_path / "home"), "LC_ALL": "C.UTF-8",
+        }  # fmt: skip
+        lines = "\n".join(re.findall(r"```sh\n(.*?)```", self.HOWTO, re.DOTALL))
+        script = lines.replace("https://stamps.example/tsa", server.url)
+        first = 'set -e\nKEY="$(epilock ledger key)"\n'
+        found(settings.read({}, home=tmp_path / "home"), now=lambda: datetime.now(UTC)).close()
+        try:
+            told = subprocess.run(
+                ["bash", "-c", first + script], capture_output=True, text=True, cwd=tmp_path,
+                env=env, check=False,
+            )  # fmt: skip
+        finally:
+            server.stop()
+        assert told.returncode == 0, told.stderr
+        assert "the root of 1 entries is stamped" in told.stdout
+        assert "  8 anchor       stamped by CN=stamps" in told.stdout
+        assert "Verification: OK" in told.stdout
+        assert "Time stamp: " in told.stdout
+
+    def test_it_says_what_a_stamp_does_not_prove(self):
+        for text in (self.HOWTO, REFERENCE):
+            assert "two histories" in text
+            assert "clock and" in text
+
+
 class TestReference:
     def test_every_stage(self):
         assert all(f"| `{stage.value}` |" in REFERENCE for stage in Stage)
 
     def test_every_step(self):
-        assert all(f"| `{step}` |" in REFERENCE for step in proof.STEPS)
+        assert all(f"| `{step}` |" in REFERENCE for step in (*proof.STEPS, *stamp.STEPS))
 
     def test_every_method_of_the_contract(self):
         names = {each["name"] for each in contract.artefact()["abi"]}
@@ -126,7 +168,7 @@ class TestReference:
         assert all(code.hex() in REFERENCE for code in proof.CODE_HASHES)
 
     def test_every_column(self):
-        for table in (anchors, tries):
+        for table in (anchors, stamps, tries):
             (row,) = [
                 line for line in REFERENCE.split("\n") if line.startswith(f"| `{table.name}`")
             ]

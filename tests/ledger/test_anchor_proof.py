@@ -20,8 +20,9 @@ from trie import HexaryTrie
 from epilock.errors import FileFormatError, ProofError, TooLargeError
 from epilock.ledger import checkpoint, note
 from epilock.ledger.anchor import proof, rlp
+from epilock.ledger.anchor.anchorfile import MOST_BYTES
 from epilock.ledger.anchor.keccak import RATE, keccak256
-from epilock.ledger.anchor.proof import FORMAT, MOST_BYTES, AnchorProof
+from epilock.ledger.anchor.proof import FORMAT, AnchorProof
 from epilock.ledger.anchor.trie import value_at
 
 VECTORS = Path(__file__).parents[1] / "vectors/ledger"

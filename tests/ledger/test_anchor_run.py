@@ -14,7 +14,7 @@ from epilock.ledger.anchor.account import Account, Order
 from epilock.ledger.anchor.book import Anchoring
 from epilock.ledger.anchor.evm import EvmAnchor
 from epilock.ledger.anchor.outbox import paid, tries
-from epilock.ledger.anchor.place import Stage
+from epilock.ledger.anchor.place import Kind, Proven, Stage
 from epilock.ledger.anchor.schedule import Schedule, run
 from epilock.ledger.rows import Head
 from epilock.store.check.rows import check_sealed
@@ -324,8 +324,10 @@ class TestNonce:
         with pytest.raises(UnreachableError):
             desk.round()
         clock.forward(seconds=PATIENCE.total_seconds())
+        desk.node.mend()
         assert "above the most that may be paid" in desk.round().progress.reason
         assert len(desk.tries()) == 1
+        assert desk.holds()  # at the old price, which a node may have forgotten meanwhile
 
     def test_a_price_too_high_from_the_start(self, database, desk):
         box = outbox(database, desk.node, most_price=GWEI)
@@ -346,6 +348,28 @@ class TestReorganisation:
         assert desk.until_done().progress.stage is Stage.DONE
         assert desk.holds()
         assert len(desk.tries()) == 1
+
+    def test_those_below_are_undone_too(self, desk):
+        """No dead proof is handed out for them; the larger tree, sent again, covers their entries."""
+        first = desk.until_done()
+        before = desk.chain.tester.take_snapshot()
+        for _ in range(2):
+            desk.grow(100)
+            desk.until_done()
+        with desk.database.write() as tx:
+            for size in (8, 108):
+                at = desk.clock()
+                book.keep(tx, 1, desk.place.name, size, Proven(file=b"{}", at=at, block=1))
+        desk.chain.tester.revert_to_snapshot(before)
+        assert (first.size, desk.round().progress.stage) == (8, Stage.SENT)
+        stages = [desk.row(size).stage for size in (8, 108, 208)]
+        assert stages == [Stage.DONE, Stage.REFUSED, Stage.SENT]
+        with desk.database.read() as tx:
+            assert book.covering(tx, 1, 7, Kind.CHAIN).size == 8
+            assert book.covering(tx, 1, 50, Kind.CHAIN) is None
+        desk.clock.forward(minutes=11)  # the first's nonce is free again: signed anew with it
+        assert desk.until_done().size == 208
+        assert desk.holds(208)
 
     def test_at_depth_it_is_only_held(self, database, clock):
         desk = Desk(database, clock, depth=3)

@@ -38,6 +38,7 @@ UNWITNESSED = {
     "witness_cosignatures": "signed again",
     "ledger_anchors": "the chain itself has them",
     "ledger_anchor_tries": "tried again",
+    "ledger_anchor_stamps": "asked again",
     "secrets": "made once; a deleted one is made anew and opens nothing",
 }
 EMPTY = {  # in the life that is walked here; the last five have tests of their own

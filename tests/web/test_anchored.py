@@ -1,6 +1,6 @@
 """The public page of anchors: which chain holds what, and two files that are checked together."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
 
 FILE = (Path(__file__).parents[1] / "vectors/ledger/anchor/ct8.anchor").read_bytes()
+AT = datetime(2026, 3, 14, 2, 30, tzinfo=UTC)
+ROOT = "4b" * 32
 CONTRACT = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
 
 
@@ -23,18 +25,26 @@ def anchor(parts, *, chain=1, stage=Stage.DONE, proof=True):
         book.begin(tx, 1, place, head.size, head.root, now=parts.now())
         book.note(tx, 1, place, head.size, Progress(stage=stage), now=parts.now())
         if proof:
-            book.keep(tx, 1, place, head.size, Proven(block=77, block_hash=b"\x5a" * 32, file=FILE))
+            book.keep(
+                tx, 1, place, head.size, Proven(file=FILE, at=AT, block=77, block_hash=b"\x5a" * 32)
+            )
     return head.size
 
 
 class TestPage:
     def test_without_a_chain(self, visitor):
-        assert "kept on no chain, or not yet" in read(visitor, "/log/anchored").text
+        assert (
+            "kept on no chain and under no time stamp, or not yet"
+            in read(visitor, "/log/anchored").text
+        )
         assert "/log/anchored/1.anchor" not in visitor.get("/log/entry/1").text
 
     def test_what_is_under_way_is_not_shown(self, visitor, parts):
         anchor(parts, stage=Stage.HELD, proof=False)
-        assert "kept on no chain, or not yet" in read(visitor, "/log/anchored").text
+        assert (
+            "kept on no chain and under no time stamp, or not yet"
+            in read(visitor, "/log/anchored").text
+        )
 
     def test_an_anchor_names_chain_contract_and_block(self, visitor, parts):
         size = anchor(parts)
@@ -56,6 +66,54 @@ class TestPage:
     def test_without_a_proof_there_is_nothing_to_download(self, visitor, parts):
         anchor(parts, proof=False)
         assert ".anchor" not in visitor.get("/log/anchored").text.replace("entry-….anchor", "")
+
+
+class TestStamps:
+    """The same page and files for time stamps, beside those of a chain."""
+
+    def stamp(self, parts, *, proof=True):
+        place = f"tsa/{ROOT}"
+        with parts.database.write() as tx:
+            head = parts.log.head(tx)
+            book.begin(tx, 1, place, head.size, head.root, now=parts.now())
+            done = Progress(stage=Stage.DONE)
+            book.note(tx, 1, place, head.size, done, now=parts.now())
+            if proof:
+                book.keep(tx, 1, place, head.size, Proven(file=b"{}", at=AT))
+        return head.size
+
+    def test_the_page_says_what_a_stamp_proves(self, visitor, parts):
+        size = self.stamp(parts)
+        page = visitor.get("/log/anchored").text
+        assert ROOT in page
+        assert "2026-03-14 02:30:00 UTC" in page
+        assert f"/log/stamped/{size - 1}.anchor" in page
+        assert "whether the log shows different people different things" in page
+        assert "Contract" not in page
+
+    def test_beside_a_chain(self, visitor, parts):
+        self.stamp(parts)
+        anchor(parts)
+        page = visitor.get("/log/anchored").text
+        assert "0x5FbDB2315678afecb367f032d93F642f64180aa3" in page
+        assert ROOT in page
+        assert visitor.get("/log/anchored/1.anchor").content == FILE
+        assert visitor.get("/log/stamped/1.anchor").content == b"{}"
+
+    def test_its_files(self, visitor, parts):
+        size = self.stamp(parts)
+        key = Verifier.from_vkey(visitor.get("/log/vkey").text.strip())
+        found = visitor.get("/log/stamped/1.tlog-proof")
+        assert verify(found.content, [key]).checkpoint.size == size
+        assert "entry-1-stamp" in found.headers["content-disposition"]
+        assert "/log/stamped/1.anchor" in visitor.get("/log/entry/1").text
+        assert "/log/anchored/1.anchor" not in visitor.get("/log/entry/1").text
+        assert visitor.get("/log/anchored/1.anchor").status_code == 404
+        assert visitor.get(f"/log/stamped/{size}.anchor").status_code == 404
+
+    def test_without_a_proof_there_is_nothing_to_download(self, visitor, parts):
+        self.stamp(parts, proof=False)
+        assert visitor.get("/log/stamped/1.anchor").status_code == 404
 
 
 class TestFiles:

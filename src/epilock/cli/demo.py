@@ -76,13 +76,13 @@ def run(
     parts = assemble.build(_settings(home, url), now=lambda: datetime.now(UTC))
     caretaker = Caretaker(parts, destroy=False)  # what is due waits for whoever tries it out
     caretaker.start()
-    anchoring = anchor_rounds(parts)  # none, unless a chain is set
+    anchoring = anchor_rounds(parts)  # none, unless a place is set
     try:
         print(f"serving {url} (stop with Ctrl-C)", flush=True)
         serve_site(parts, host="127.0.0.1", port=port, insist=False)
     finally:
-        if anchoring is not None:
-            anchoring.stop(within=GRACE)
+        for rounds in anchoring:
+            rounds.stop(within=GRACE)
         caretaker.stop()
         parts.close()
 

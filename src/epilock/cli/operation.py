@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated
@@ -22,6 +23,7 @@ from epilock.cli.registers import (
     Supervisor,
     Telephone,
 )
+from epilock.ledger.anchor.duty import Duty
 from epilock.ledger.gather import Gatherer
 from epilock.registry import organisation as organisations
 from epilock.rounds import Rounds
@@ -32,7 +34,7 @@ from epilock.web.serve import serve as serve_site
 
 BETWEEN_ROUNDS = 2.0  # seconds from one round of the witnesses to the next
 BETWEEN_ANCHORS = 60.0  # seconds from one round of anchoring to the next
-GRACE = 2.0  # seconds that the end of the program waits for a chain
+GRACE = 2.0  # seconds that the end of the program waits for the outside
 
 
 def init(
@@ -108,19 +110,20 @@ def serve(
     try:
         serve_site(parts, host=host, port=port, behind=behind)
     finally:
-        if anchoring is not None:  # a chain may be slow; breaking off is safe at any point
-            anchoring.stop(within=GRACE)
+        for rounds in anchoring:  # the outside may be slow; breaking off is safe at any point
+            rounds.stop(within=GRACE)
         asking.stop()
         caretaker.stop()
         parts.close()
 
 
-def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> Rounds | None:
-    """Begin to anchor the log beside everything else, if a chain was named."""
-    duty = parts.duty
-    if duty is None:
-        return None
-    rounds = Rounds("anchor", lambda: duty.run(now=parts.now()), every=every)
+def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> list[Rounds]:
+    """Begin to anchor the log beside everything else, at each place that was named."""
+    return [_begun(duty, parts.now, every) for duty in parts.duties]
+
+
+def _begun(duty: Duty, now: Callable[[], datetime], every: float) -> Rounds:
+    rounds = Rounds(f"anchor-{duty.kind.value}", lambda: duty.run(now=now()), every=every)
     rounds.start()
     return rounds
 

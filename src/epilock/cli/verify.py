@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from cryptography import x509
 
 from epilock import verifier
 from epilock.cli.files import read_small
@@ -23,6 +24,7 @@ from epilock.errors import (
 )
 from epilock.ledger import checkpoint, conflict, entry, note, policy, proof
 from epilock.ledger.anchor import proof as anchors
+from epilock.ledger.anchor import stamp
 from epilock.ledger.anchor.account import read_address
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.note import Verifier
@@ -50,7 +52,14 @@ PolicyFile = Annotated[
 ]
 AnchorFile = Annotated[
     Path | None,
-    typer.Option("--anchor", help="The .anchor file: that a chain held this root. With --block."),
+    typer.Option(
+        "--anchor",
+        help="The .anchor file: a chain held this root (with --block, --contract), or it was stamped (with --tsa-root).",
+    ),
+]
+TsaRoot = Annotated[
+    Path | None,
+    typer.Option("--tsa-root", help="PEM file of the root of a time-stamping authority."),
 ]
 Block = Annotated[
     str | None, typer.Option("--block", help="Hash of the anchor's block, from any explorer.")
@@ -79,6 +88,7 @@ def verify(
     anchor: AnchorFile = None,
     block: Block = None,
     contract: Contract = None,
+    tsa_root: TsaRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a file offline, by what it contains: exit code 0 only if every step holds."""
@@ -89,7 +99,7 @@ def verify(
     keys = read_keys(key)
     given = None if entry_file is None else read_small(entry_file)
     hashed = None if leaf is None else _hash(leaf, "--leaf-hash")
-    held = None if anchor is None else _Anchor(read_small(anchor), *_block(block, contract))
+    held = None if anchor is None else _anchor(read_small(anchor), block, contract, tsa_root)
     data = read_small(file)
     rule = None if policy_file is None else read_small(policy_file)
     kind = "file"
@@ -191,16 +201,29 @@ def _hash(text: str, option: str) -> bytes:
 
 
 class _Anchor(NamedTuple):
-    """What ``--anchor``, ``--block`` and ``--contract`` gave."""
+    """What ``--anchor`` gave, and what is trusted of it: a block and a contract, or a root."""
 
     file: bytes
-    block_hash: bytes
-    contract: bytes
+    block: tuple[bytes, bytes] | None
+    root: x509.Certificate | None
+
+
+def _anchor(file: bytes, block: str | None, contract: str | None, tsa_root: Path | None) -> _Anchor:
+    if tsa_root is None:
+        return _Anchor(file, _block(block, contract), None)
+    if block is not None or contract is not None:
+        raise InputError("--block and --contract belong to a chain, --tsa-root to a time stamp")
+    try:
+        return _Anchor(file, None, stamp.read_root(read_small(tsa_root, stamp.MOST_ROOT)))
+    except FileFormatError as error:
+        raise InputError(f"--tsa-root: {error}") from None
 
 
 def _block(block: str | None, contract: str | None) -> tuple[bytes, bytes]:
     if block is None or contract is None:
-        raise InputError("--anchor needs --block and --contract, from elsewhere than the log")
+        raise InputError(
+            "--anchor needs --block and --contract, or --tsa-root for a time stamp, from elsewhere than the log"
+        )
     try:
         return _hash(block.removeprefix("0x"), "--block"), read_address(contract)
     except ValueError as error:
@@ -209,15 +232,35 @@ def _block(block: str | None, contract: str | None) -> tuple[bytes, bytes]:
 
 def _anchored(held: _Anchor, told: dict[str, Any]) -> dict[str, Any]:
     """Return what an anchor shows of the checkpoint in ``told``: step 8."""
-    done = anchors.verify(
-        anchors.parse(held.file), block_hash=held.block_hash, contract=held.contract
-    )
-    anchors.check_checkpoint(done, told["origin"], told["size"], bytes.fromhex(told["root"]))
+    claim = told["origin"], told["size"], bytes.fromhex(told["root"])
+    if held.root is not None:
+        shown, line = _stamped(held.file, held.root, claim)
+    else:
+        shown, line = _chained(held, claim)
+    return {"anchor": shown, "lines": told["lines"] | {ANCHOR: line}}
+
+
+def _chained(held: _Anchor, claim: tuple[str, int, bytes]) -> tuple[dict[str, Any], str]:
+    block_hash, contract = held.block or (b"", b"")
+    done = anchors.verify(anchors.parse(held.file), block_hash=block_hash, contract=contract)
+    anchors.check_checkpoint(done, *claim)
     line = f"held at block {done.number}, which says that it was made at {done.at.isoformat()}"
-    return {
-        "anchor": {"block": done.number, "at": done.at.isoformat()},
-        "lines": told["lines"] | {ANCHOR: line},
+    return {"block": done.number, "at": done.at.isoformat()}, line
+
+
+def _stamped(
+    file: bytes, root: x509.Certificate, claim: tuple[str, int, bytes]
+) -> tuple[dict[str, Any], str]:
+    done = stamp.verify(stamp.parse(file), root)
+    stamp.check_checkpoint(done, *claim)
+    about = "" if done.accuracy is None else f" to {done.accuracy.total_seconds():g} s"
+    line = f"stamped by {done.authority}, which says that it was {done.at.isoformat()}{about}"
+    shown = {
+        "at": done.at.isoformat(),
+        "accuracy": None if done.accuracy is None else done.accuracy.total_seconds(),
+        "policy": done.policy, "authority": done.authority,
     }  # fmt: skip
+    return shown, line
 
 
 def _kind(data: bytes) -> str:

@@ -4,8 +4,10 @@ Here speak those who read a log, and the log when it asks its witnesses. What co
 nobody before it is checked against signatures and hashes.
 """
 
+import time
 from dataclasses import dataclass
 from http.client import HTTPException
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -14,6 +16,8 @@ from epilock.errors import InputError
 
 SECONDS = 30.0
 AGENT = "epilock"
+TEXT = "text/plain; charset=utf-8"
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,12 @@ class Answer:
     Attributes:
         status: HTTP status.
         body: Its bytes, one more than the limit at most: so that too much is noticed.
+        kind: Its content type, without parameters, in lower case; "" if it does not say.
     """
 
     status: int
     body: bytes
+    kind: str = ""
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -52,16 +58,29 @@ def check_address(address: str) -> str:
 
 
 def exchange(
-    address: str, body: bytes | None = None, *, limit: int, seconds: float = SECONDS
+    address: str,
+    body: bytes | None = None,
+    *,
+    limit: int,
+    seconds: float = SECONDS,
+    kind: str = TEXT,
 ) -> Answer:
     """Return what ``address`` answers to a GET, or to a POST of ``body``; any status is an answer.
 
+    Args:
+        address: Where.
+        body: What is posted, or None.
+        limit: Most bytes of the answer.
+        seconds: How long one may wait for the answer to begin, and again for all of it: who sends a byte
+            now and then does not hold anyone up.
+        kind: Content type of ``body``.
+
     Raises:
-        InputError: It can't be reached, or was cut off.
+        InputError: It can't be reached, was cut off, or took too long. The text may hold the address.
     """
     headers = {"User-Agent": AGENT}
     if body is not None:
-        headers["Content-Type"] = "text/plain; charset=utf-8"
+        headers["Content-Type"] = kind
     request = Request(address, data=body, headers=headers)  # noqa: S310 - see ``check_address``
     try:
         try:
@@ -69,9 +88,20 @@ def exchange(
         except HTTPError as error:
             answer = error
         with answer:
-            found = answer.read(limit + 1)
+            found = _read(answer, limit + 1, time.monotonic() + seconds)
             if getattr(answer, "length", None) and len(found) <= limit:  # octets that were promised
                 raise InputError("the answer was cut off")
-            return Answer(answer.status, found)
+            stated = answer.headers.get("Content-Type", "")
+            return Answer(answer.status, found, stated.partition(";")[0].strip().lower())
     except (URLError, HTTPException, OSError, ValueError) as error:
         raise InputError(f"no answer: {error}") from None
+
+
+def _read(answer: Any, most: int, end: float) -> bytes:
+    """Return the first ``most`` bytes of what comes before ``end``."""
+    found = bytearray()
+    while len(found) < most and (piece := answer.read1(min(_PIECE, most - len(found)))):
+        found += piece
+        if time.monotonic() > end:
+            raise TimeoutError("it takes too long")
+    return bytes(found)

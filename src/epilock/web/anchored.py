@@ -1,4 +1,6 @@
-"""What of the log is kept outside, on a chain: a page, and the proofs of one entry to take home."""
+"""What of the log is kept outside: a page, and the proofs of one entry to take home."""
+
+from datetime import datetime
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -11,6 +13,7 @@ from epilock.ledger.anchor import book
 from epilock.ledger.anchor.account import written
 from epilock.ledger.anchor.book import Anchoring
 from epilock.ledger.anchor.duty import OWN_CHAINS
+from epilock.ledger.anchor.place import Kind
 from epilock.ledger.folder import TEXT
 from epilock.web.log import MOST_INDEX, download
 from epilock.web.request import Site, SiteOf
@@ -21,33 +24,65 @@ SHOWN = 20
 
 @router.get("/log/anchored")
 def get_page(site: SiteOf, request: Request) -> Response:
-    """Show the newest anchors: which chain, which contract, which block."""
+    """Show the newest anchors: which chain, contract and block, or whose time stamp."""
     with site.parts.database.read() as tx:
         head = rows.find_head(tx, site.parts.log.origin)
         found = [] if head is None else book.latest(tx, head.log, SHOWN)
-    duty = site.parts.duty
-    shown = [(row, *_where(row)) for row in found]
-    own = (duty is not None and duty.is_near) or any(chain in OWN_CHAINS for _, chain, _ in shown)
-    return site.pages.show(request, "log/anchored.html", anchors=shown, own=own)
+    chained = [(row, *_where(row)) for row in found if row.kind is Kind.CHAIN]
+    stamped = [
+        (row, row.place.partition("/")[2], _taken(row.at))
+        for row in found
+        if row.kind is Kind.STAMPS
+    ]
+    chain, stamps = site.parts.chain, site.parts.stamps
+    own_chain = (chain is not None and chain.is_near) or any(n in OWN_CHAINS for _, n, _ in chained)
+    return site.pages.show(
+        request, "log/anchored.html", chained=chained, stamped=stamped,
+        own=bool(chained and own_chain), own_stamps=bool(stamped and stamps and stamps.is_near),
+    )  # fmt: skip
 
 
 @router.get("/log/anchored/{index}.tlog-proof")
 def get_proof(index: int, site: SiteOf) -> Response:
-    """Return an entry's proof for the smallest anchored size that holds it."""
-    with site.parts.database.read() as tx:
-        proof = site.parts.log.proof(tx, index, _covering(site, tx, index).size)
-    return download(proof, f"entry-{index}.tlog-proof", TEXT)
+    """Return an entry's proof for the smallest size on the chain that holds it."""
+    return _receipt(site, index, Kind.CHAIN)
 
 
 @router.get("/log/anchored/{index}.anchor")
 def get_anchor(index: int, site: SiteOf) -> Response:
     """Return the proof that this size's root was on the chain."""
+    return _file(site, index, Kind.CHAIN)
+
+
+@router.get("/log/stamped/{index}.tlog-proof")
+def get_stamped_proof(index: int, site: SiteOf) -> Response:
+    """Return an entry's proof for the smallest stamped size that holds it."""
+    return _receipt(site, index, Kind.STAMPS)
+
+
+@router.get("/log/stamped/{index}.anchor")
+def get_stamp(index: int, site: SiteOf) -> Response:
+    """Return the time stamp of this size's root."""
+    return _file(site, index, Kind.STAMPS)
+
+
+def _receipt(site: Site, index: int, kind: Kind) -> Response:
     with site.parts.database.read() as tx:
-        row = _covering(site, tx, index)
-    return download(row.proof or b"", f"entry-{index}.anchor", "application/json")
+        proof = site.parts.log.proof(tx, index, _covering(site, tx, index, kind).size)
+    return download(proof, f"{_name(index, kind)}.tlog-proof", TEXT)
 
 
-def _covering(site: Site, tx: Transaction, index: int) -> Anchoring:
+def _file(site: Site, index: int, kind: Kind) -> Response:
+    with site.parts.database.read() as tx:
+        row = _covering(site, tx, index, kind)
+    return download(row.proof or b"", f"{_name(index, kind)}.anchor", "application/json")
+
+
+def _name(index: int, kind: Kind) -> str:
+    return f"entry-{index}" + ("" if kind is Kind.CHAIN else "-stamp")
+
+
+def _covering(site: Site, tx: Transaction, index: int, kind: Kind) -> Anchoring:
     """Return the anchor that covers an entry.
 
     Raises:
@@ -55,7 +90,7 @@ def _covering(site: Site, tx: Transaction, index: int) -> Anchoring:
     """
     head = rows.find_head(tx, site.parts.log.origin)
     known = head is not None and 0 <= index < MOST_INDEX
-    row = book.covering(tx, head.log, index) if head is not None and known else None
+    row = book.covering(tx, head.log, index, kind) if head is not None and known else None
     if row is None:
         raise NotFoundError("no anchor with a proof covers this entry yet")
     return row
@@ -65,3 +100,8 @@ def _where(row: Anchoring) -> tuple[int, str]:
     """Return the number of the chain and the contract's address."""
     _, chain, contract = row.place.split("/")
     return int(chain), written(bytes.fromhex(contract[2:]))
+
+
+def _taken(at: datetime | None) -> str:
+    """Return a stamp's time as it is shown: UTC."""
+    return "" if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC")

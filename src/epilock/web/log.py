@@ -23,6 +23,7 @@ from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
 from epilock.ledger import entry, publish, regime, rows
 from epilock.ledger.anchor import book
+from epilock.ledger.anchor.place import Kind
 from epilock.ledger.folder import TEXT
 from epilock.ledger.gather import State, status
 from epilock.ledger.note import Verifier
@@ -152,7 +153,10 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
     with site.parts.database.read() as tx:
         said = _entry(site, tx, index)
         head = rows.find_head(tx, site.parts.log.origin)
-        anchored = head is not None and book.covering(tx, head.log, index) is not None
+        kept = {
+            kind.value: head is not None and book.covering(tx, head.log, index, kind) is not None
+            for kind in Kind
+        }
         size = 0 if head is None else head.size
     text = msgspec.json.format(said, indent=2).decode()
     return site.pages.show(
@@ -162,7 +166,7 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
         size=size,
         text=text,
         kind=_kind(said),
-        anchored=anchored,
+        kept=kept,
     )
 
 

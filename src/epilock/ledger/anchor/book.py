@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Transaction, metadata, sealed_table
-from epilock.ledger.anchor.place import Progress, Proven, Stage
+from epilock.ledger.anchor.place import Kind, Progress, Proven, Stage
 from epilock.ledger.tree import HASH_BYTES
 
 MOST_PLACE = 80
@@ -24,6 +24,7 @@ anchors = sealed_table(
     sa.Column("reason", sa.String(MOST_REASON), nullable=False),
     sa.Column("block", sa.BigInteger),
     sa.Column("block_hash", sa.LargeBinary(HASH_BYTES)),
+    sa.Column("at", Instant),
     sa.Column("proof", sa.LargeBinary),
     sa.Column("begun", Instant, nullable=False),
     sa.Column("changed", Instant, nullable=False),
@@ -35,13 +36,14 @@ class Anchoring:
     """One row.
 
     Attributes:
-        place: Name of the place, such as ``evm/1/0x5fbd…``.
+        place: Name of the place, such as ``evm/1/0x5fbd…`` or ``tsa/4b1c…``.
         size: Size of the tree.
         root: Its root.
         stage: How far it is.
         reason: Why it is no further; "" if nothing is wrong.
         block: Number of the block of the proof, or None.
         block_hash: Its hash, or None.
+        at: When the outside says that it held the root, by the proof, or None.
         proof: The ``.anchor`` file, or None.
         begun: When it was begun.
         changed: When its stage last changed.
@@ -54,9 +56,15 @@ class Anchoring:
     reason: str
     block: int | None
     block_hash: bytes | None
+    at: datetime | None
     proof: bytes | None
     begun: datetime
     changed: datetime
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of its place."""
+        return Kind(self.place.partition("/")[0])
 
 
 def begin(tx: Transaction, log: int, place: str, size: int, root: bytes, *, now: datetime) -> None:
@@ -79,7 +87,7 @@ def note(
     row = tx.get(anchors, lock=True, **key)
     values: dict[str, Any] = {"stage": found.stage.value, "reason": found.reason[:MOST_REASON]}
     if found.stage is not Stage.DONE:
-        values |= {"block": None, "block_hash": None, "proof": None}
+        values |= {"block": None, "block_hash": None, "at": None, "proof": None}
     if values.items() <= row.items():
         return
     tx.update(anchors, key, **values, changed=now)
@@ -89,7 +97,7 @@ def keep(tx: Transaction, log: int, place: str, size: int, proof: Proven) -> Non
     """Keep the proof of an anchor that is done."""
     tx.update(
         anchors, {"log": log, "place": place, "size": size},
-        block=proof.block, block_hash=proof.block_hash, proof=proof.file,
+        block=proof.block, block_hash=proof.block_hash, at=proof.at, proof=proof.file,
     )  # fmt: skip
 
 
@@ -105,11 +113,12 @@ def find(tx: Transaction, log: int, place: str, size: int) -> Anchoring | None:
     return None if row is None else _anchoring(row)
 
 
-def covering(tx: Transaction, log: int, index: int) -> Anchoring | None:
-    """Return the smallest anchor with a proof, at any place, whose tree holds entry ``index``."""
+def covering(tx: Transaction, log: int, index: int, kind: Kind) -> Anchoring | None:
+    """Return the smallest anchor with a proof, at any place of its kind, whose tree holds entry ``index``."""
     rows = tx.all(
-        anchors, anchors.c.log == log, anchors.c.size > index, anchors.c.proof.is_not(None),
-        order_by=[anchors.c.size], limit=1,
+        anchors, anchors.c.log == log, anchors.c.place.startswith(f"{kind.value}/", autoescape=True),
+        anchors.c.size > index, anchors.c.proof.is_not(None),
+        order_by=[anchors.c.size, anchors.c.place], limit=1,
     )  # fmt: skip
     return _anchoring(rows[0]) if rows else None
 
@@ -118,7 +127,7 @@ def latest(tx: Transaction, log: int, count: int) -> list[Anchoring]:
     """Return the anchors that are done, at any place, the largest first."""
     rows = tx.all(
         anchors, anchors.c.log == log, anchors.c.stage == Stage.DONE.value,
-        order_by=[anchors.c.size.desc()], limit=count,
+        order_by=[anchors.c.size.desc(), anchors.c.place], limit=count,
     )  # fmt: skip
     return [_anchoring(row) for row in rows]
 
@@ -132,9 +141,15 @@ def listed(tx: Transaction, log: int, place: str, *, limit: int | None = None) -
     return [_anchoring(row) for row in rows]
 
 
+def everywhere(tx: Transaction, log: int) -> list[Anchoring]:
+    """Return all anchors, one place after the other, the largest first."""
+    rows = tx.all(anchors, anchors.c.log == log, order_by=[anchors.c.place, anchors.c.size.desc()])
+    return [_anchoring(row) for row in rows]
+
+
 def _anchoring(row: dict[str, Any]) -> Anchoring:
     return Anchoring(
         place=row["place"], size=row["size"], root=bytes(row["root"]), stage=Stage(row["stage"]), reason=row["reason"],
-        block=row["block"], block_hash=row["block_hash"], proof=row["proof"],
+        block=row["block"], block_hash=row["block_hash"], at=row["at"], proof=row["proof"],
         begun=row["begun"], changed=row["changed"],
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 ``eth_chainId``, ``eth_getTransactionCount``, ``eth_gasPrice``, ``eth_sendRawTransaction``,
 ``eth_getTransactionReceipt``, ``eth_call`` and ``eth_blockNumber`` do all the work, so that chains with a
-small web3 interface (FISCO BCOS) serve too. ``eth_getBlockByNumber`` and ``eth_getProof`` are asked for
+small web3 interface (FISCO BCOS, whose differences stand in ``docs/reference/anchor.md``) serve too. ``eth_getBlockByNumber`` and ``eth_getProof`` are asked for
 the ``.anchor`` file alone; a chain without them gives none.
 
 A call is refused in three ways, and all become ``AnchorRefusedError`` or a receipt that did not succeed:
@@ -19,6 +19,7 @@ from epilock.errors import AnchorError, UnreachableError
 from epilock.ledger.anchor import rlp
 from epilock.ledger.anchor.keccak import HASH_BYTES, keccak256
 from epilock.ledger.anchor.node import Node
+from epilock.ledger.anchor.proof import ADDRESS_BYTES
 
 LATEST = "latest"
 LARGEST = 2**63 - 1
@@ -49,11 +50,13 @@ class Receipt:
         succeeded: Whether its call was carried out; if not, only its gas was spent.
         block: Number of the block.
         gas_used: Gas it cost.
+        contract: 20-byte address of the contract that it made, as the node says, or None.
     """
 
     succeeded: bool
     block: int
     gas_used: int
+    contract: bytes | None = None
 
 
 class Chain:
@@ -91,9 +94,11 @@ class Chain:
         if fields.get("blockNumber") is None:
             return None  # some nodes answer for what is still pending
         status = quantity(fields.get("status"))
+        made = fields.get("contractAddress")
         return Receipt(
-            status == 1, quantity(fields["blockNumber"]), quantity(fields.get("gasUsed"))
-        )
+            status == 1, quantity(fields["blockNumber"]), quantity(fields.get("gasUsed")),
+            None if made is None else octets(made, ADDRESS_BYTES),
+        )  # fmt: skip
 
     def call(
         self, to: bytes, data: bytes, *, sender: bytes | None = None, block: int | None = None

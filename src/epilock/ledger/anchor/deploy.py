@@ -1,7 +1,8 @@
 """Making the contract and opening the log in it: two transactions, each stored before it is sent.
 
 A crash at any point is gone on from by the same call: which contract was made is read off the nonce of
-the transaction that was mined.
+the transaction that was mined. Only where nothing lies at that address is the node believed that it made
+the contract elsewhere: FISCO BCOS numbers contracts its own way unless it is told to follow Ethereum's.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from epilock.errors import AnchorError, UnreachableError
 from epilock.ledger.anchor import contract as code
 from epilock.ledger.anchor.contract import NOBODY, Head
 from epilock.ledger.anchor.evm import EvmAnchor
-from epilock.ledger.anchor.outbox import Job, Outbox
+from epilock.ledger.anchor.outbox import Job, Outbox, Pushed
+from epilock.ledger.anchor.place import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ def deploy(outbox: Outbox, origin: str, *, log: int, depth: int, now: datetime) 
         UnreachableError: Nothing is known; the same call goes on later.
     """
     job = Job(
-        log=log, place=f"evm/{outbox.chain_id}", name="deploy", to=None, data=code.creation(),
+        log=log, place=f"{Kind.CHAIN.value}/{outbox.chain_id}", name="deploy", to=None, data=code.creation(),
         gas=code.GAS_TO_CREATE,
     )  # fmt: skip
     pushed = outbox.push(job, now=now)
@@ -45,9 +47,7 @@ def deploy(outbox: Outbox, origin: str, *, log: int, depth: int, now: datetime) 
         return Deployed(contract=None, ready=False, reason=pushed.reason)
     if not pushed.receipt.succeeded:
         raise AnchorError("the chain refused to make the contract; its gas is spent")
-    made = code.address(outbox.account.address, pushed.nonce)
-    anchor = EvmAnchor(outbox, made, log=log, depth=depth)
-    owner = _head(anchor, origin).owner
+    made, anchor, owner = _made(outbox, pushed, origin, log=log, depth=depth)
     if owner == NOBODY:
         opened = anchor.open(origin, now=now)
         if opened.receipt is not None and not opened.receipt.succeeded:
@@ -59,6 +59,28 @@ def deploy(outbox: Outbox, origin: str, *, log: int, depth: int, now: datetime) 
     block = anchor.settled_block()
     settled = block >= 0 and _head(anchor, origin, block).owner == owner
     return Deployed(contract=made, ready=settled)
+
+
+def _made(
+    outbox: Outbox, pushed: Pushed, origin: str, *, log: int, depth: int
+) -> tuple[bytes, EvmAnchor, bytes]:
+    """Return the contract's address, the place there, and the log's owner in it.
+
+    Raises:
+        AnchorError: There is no such contract.
+    """
+    made = code.address(outbox.account.address, pushed.nonce)
+    stated = pushed.receipt.contract if pushed.receipt is not None else None
+    anchor = EvmAnchor(outbox, made, log=log, depth=depth)
+    try:
+        return made, anchor, _head(anchor, origin).owner
+    except UnreachableError:
+        raise
+    except AnchorError:
+        if stated in {None, made}:
+            raise
+        anchor = EvmAnchor(outbox, stated, log=log, depth=depth)
+        return stated, anchor, _head(anchor, origin).owner
 
 
 def _head(anchor: EvmAnchor, origin: str, block: int | None = None) -> Head:

@@ -1,8 +1,13 @@
-"""The standing duty of one installation: which log is anchored where, by whom, when."""
+"""The standing duties of one installation: which log is anchored where, by whom, when.
+
+There may be one on a chain and one of time stamps; neither knows of the other, and what holds one up does
+not hold up the other.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar, Protocol
 
 from epilock.db import Database
 from epilock.errors import NotFoundError, StateError
@@ -13,14 +18,44 @@ from epilock.ledger.anchor.deploy import Deployed, deploy
 from epilock.ledger.anchor.evm import EvmAnchor
 from epilock.ledger.anchor.node import Node
 from epilock.ledger.anchor.outbox import Outbox
+from epilock.ledger.anchor.place import Kind, Place
 from epilock.ledger.anchor.schedule import Schedule, Step, run
+from epilock.ledger.anchor.tsa import Authority, TsaAnchor
 
 OWN_CHAINS = frozenset({1337, 31337})  # the numbers that developers' nodes give themselves
 
 
+class Duty(Protocol):
+    """What is done each minute, wherever the place is; nothing is asked of it before a round."""
+
+    kind: ClassVar[Kind]
+
+    @property
+    def database(self) -> Database:
+        """Return the main database."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Return the log's name."""
+        ...
+
+    def place(self) -> Place:
+        """Return the place; may raise as its methods do."""
+        ...
+
+    def run(self, *, now: datetime, at_once: bool = False) -> Step | None:
+        """Do one round; see ``schedule.run``. Never waits, safe to repeat."""
+        ...
+
+    def proves_time(self) -> bool:
+        """Return whether others keep the place: one on one's own machine proves the code, not the time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
-    """What a round needs; nothing is asked of the node before a round.
+class ChainDuty:
+    """What a round on a chain needs: a ``Duty``.
 
     Attributes:
         database: The main database.
@@ -46,21 +81,11 @@ class Duty:
     patience: timedelta
     schedule: Schedule
 
+    kind: ClassVar[Kind] = Kind.CHAIN
+
     def account(self) -> Account:
         """Return the account that anchors; raises as ``Account`` does."""
         return Account(self.secret())
-
-    def log(self) -> int:
-        """Return the number of the log in the database.
-
-        Raises:
-            NotFoundError: Nothing was ever appended to it.
-        """
-        with self.database.read() as tx:
-            head = rows.find_head(tx, self.origin)
-        if head is None:
-            raise NotFoundError("the log is empty: there is nothing to anchor")
-        return head.log
 
     def place(self) -> EvmAnchor:
         """Return the contract on the chain.
@@ -74,7 +99,7 @@ class Duty:
             raise StateError(
                 "no contract is set: make one with `epilock anchor deploy`, then set EPILOCK_ANCHOR_CONTRACT"
             )
-        return EvmAnchor(self._outbox(), self.contract, log=self.log(), depth=self.depth)
+        return EvmAnchor(self._outbox(), self.contract, log=number(self), depth=self.depth)
 
     def run(self, *, now: datetime, at_once: bool = False) -> Step | None:
         """Do one round; see ``schedule.run``. Never waits, safe to repeat."""
@@ -84,10 +109,10 @@ class Duty:
 
     def deploy(self, *, now: datetime) -> Deployed:
         """Do the next step to a contract of our own; see ``deploy.deploy``."""
-        return deploy(self._outbox(), self.origin, log=self.log(), depth=self.depth, now=now)
+        return deploy(self._outbox(), self.origin, log=number(self), depth=self.depth, now=now)
 
     def proves_time(self) -> bool:
-        """Return whether others keep this chain: one on one's own machine proves the code, not the time."""
+        """Return whether others keep this chain; see ``Duty``."""
         return not self.is_near and Chain(self.node).id() not in OWN_CHAINS
 
     def _outbox(self) -> Outbox:
@@ -96,3 +121,55 @@ class Duty:
             self.database, chain, chain.id(), self.account(), most_price=self.most_price,
             patience=self.patience,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampDuty:
+    """What a round of time stamps needs: a ``Duty``.
+
+    Attributes:
+        database: The main database.
+        origin: Name of the log.
+        authority: Whom to ask, and what is trusted of it.
+        is_near: Whether it runs on this machine.
+        schedule: When.
+    """
+
+    database: Database
+    origin: str
+    authority: Authority
+    is_near: bool
+    schedule: Schedule
+
+    kind: ClassVar[Kind] = Kind.STAMPS
+
+    def place(self) -> TsaAnchor:
+        """Return the authority.
+
+        Raises:
+            NotFoundError: The log is empty.
+        """
+        return TsaAnchor(self.database, self.authority, log=number(self))
+
+    def run(self, *, now: datetime, at_once: bool = False) -> Step | None:
+        """Do one round; see ``schedule.run``. Never waits, safe to repeat."""
+        return run(
+            self.database, self.place(), self.origin, self.schedule, now=now, at_once=at_once
+        )
+
+    def proves_time(self) -> bool:
+        """Return whether others keep the authority; see ``Duty``."""
+        return not self.is_near
+
+
+def number(duty: Duty) -> int:
+    """Return the number of the duty's log in the database.
+
+    Raises:
+        NotFoundError: Nothing was ever appended to it.
+    """
+    with duty.database.read() as tx:
+        head = rows.find_head(tx, duty.origin)
+    if head is None:
+        raise NotFoundError("the log is empty: there is nothing to anchor")
+    return head.log

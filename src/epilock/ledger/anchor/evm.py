@@ -31,7 +31,7 @@ from epilock.ledger.anchor import proof
 from epilock.ledger.anchor.chain import text
 from epilock.ledger.anchor.contract import Head
 from epilock.ledger.anchor.outbox import Job, Outbox, Pushed
-from epilock.ledger.anchor.place import Progress, Proven, Stage
+from epilock.ledger.anchor.place import Kind, Progress, Proven, Stage
 from epilock.ledger.anchor.proof import AnchorProof, log_id
 
 ANCHOR, HEADS, OPEN, ROOTS = (
@@ -59,7 +59,7 @@ class EvmAnchor:
     @property
     def name(self) -> str:
         """Return the place's name: ``evm/<chain>/<contract>``."""
-        return f"evm/{self._outbox.chain_id}/{text(self._contract)}"
+        return f"{Kind.CHAIN.value}/{self._outbox.chain_id}/{text(self._contract)}"
 
     def read(self, origin: str, size: int, *, block: int | None = None) -> bytes | None:
         """Return the root that the contract holds, in the state after ``block``; see ``Place``."""
@@ -114,8 +114,8 @@ class EvmAnchor:
             account=account, storage=storage,
         )  # fmt: skip
         made = found.text().encode()
-        proof.verify(proof.parse(made), block_hash=block_hash, contract=self._contract)
-        return Proven(block=block, block_hash=block_hash, file=made)
+        done = proof.verify(proof.parse(made), block_hash=block_hash, contract=self._contract)
+        return Proven(file=made, at=done.at, block=block, block_hash=block_hash)
 
     def _ask(self, method: str, *words: Any, block: int | None = None) -> bytes:
         return self._chain.call(self._contract, code.call(method, *words), block=block)

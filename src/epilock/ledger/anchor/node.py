@@ -1,21 +1,22 @@
 """A node of a chain, spoken to by JSON-RPC 2.0 over HTTP; nothing it says is believed here.
 
 An address often carries a paid-for key, so it stands in no error and no log line. No redirect is
-followed, no answer beyond 1 MiB is read, and a node that is slow costs at most ``SECONDS`` a call.
+followed (``wire``), no answer beyond 1 MiB is read, and a node that is slow costs at most twice ``SECONDS`` a
+call: until its answer begins, and until it is there.
 """
 
 from typing import Any, Protocol
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
 
 from epilock.errors import AnchorRefusedError, InputError, UnreachableError
+from epilock.ledger.wire import exchange
 
 SECONDS = 10.0
 MOST_BYTES = 1 << 20
 MOST_WORDS = 200  # of what a node says in its own words
+OK = 200
 
 
 class Node(Protocol):
@@ -42,13 +43,6 @@ class _Answer(msgspec.Struct):
     error: _Error | None = None
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """A node does not move while one speaks to it."""
-
-    def redirect_request(self, *_args: object, **_values: object) -> None:
-        """Return None: the answer itself is the error."""
-
-
 class HttpNode:
     """A node at an address.
 
@@ -57,12 +51,8 @@ class HttpNode:
     """
 
     def __init__(self, address: str, *, seconds: float = SECONDS) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-            raise InputError("a node's address begins with http:// or https://, without a password")
-        self._address = address
+        self._address = check_address(address, "a node's address")
         self._seconds = seconds
-        self._opener = build_opener(_NoRedirect)
 
     def ask(self, method: str, *params: Any) -> Any:
         """Return the result of one call; see ``Node``."""
@@ -73,35 +63,50 @@ class HttpNode:
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UnreachableError(f"the node's answer to {method} is not JSON-RPC") from None
         if answer.error is not None:
-            raise AnchorRefusedError(f"{method} was refused: {_words(answer.error.message)}")
+            raise AnchorRefusedError(f"{method} was refused: {printable(answer.error.message)}")
         if answer.id != asked["id"]:
             raise UnreachableError(f"the node answered another call than {method}")
         return answer.result
 
     def _post(self, method: str, body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json", "User-Agent": "epilock-anchor"}
-        request = Request(self._address, body, headers)  # noqa: S310 - checked when it was given
         try:
-            with self._opener.open(request, timeout=self._seconds) as answer:
-                found: bytes = answer.read(MOST_BYTES + 1)
-        except HTTPError as error:
-            error.close()
-            raise UnreachableError(f"the node answers {error.code} to {method}") from None
-        except (URLError, OSError, ValueError):  # their texts may hold the address
+            answer = exchange(
+                self._address, body, limit=MOST_BYTES, seconds=self._seconds,
+                kind="application/json",
+            )  # fmt: skip
+        except InputError:  # its text may hold the address
             raise UnreachableError(f"the node cannot be reached for {method}") from None
-        if len(found) > MOST_BYTES:
+        if answer.status != OK:
+            raise UnreachableError(f"the node answers {answer.status} to {method}")
+        if len(answer.body) > MOST_BYTES:
             raise UnreachableError(
                 f"the node's answer to {method} has more than {MOST_BYTES} bytes"
             )
-        return found
+        return answer.body
+
+
+def check_address(address: str, what: str) -> str:
+    """Return ``address`` if it is one of HTTP, without a password.
+
+    Raises:
+        InputError: It is none; the message begins with ``what`` and does not repeat it.
+    """
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError(f"{what} begins with http:// or https://, without a password")
+    return address
 
 
 def is_near(address: str) -> bool:
-    """Return whether the node at ``address`` runs on this machine, as far as the address says."""
+    """Return whether what is at ``address`` runs on this machine, as far as the address says."""
     host = urlsplit(address).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _words(message: str) -> str:
-    """Return what the node said, without anything that could steer a terminal."""
+def printable(message: str) -> str:
+    """Return what someone outside said, the first of it, without anything that could steer a terminal."""
     return "".join(c if c.isprintable() else " " for c in message[:MOST_WORDS])

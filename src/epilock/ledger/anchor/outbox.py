@@ -18,12 +18,13 @@ none; stored a short while ago         send the newest again (a crash before it 
                                        that forgot it)
 none; longer than ``patience``, the    it is stuck: replace it, same nonce, price x 9/8 or the
 nonce is still free                    node's if higher, never above ``most_price``; store, send
+none, and that would be above it       send the newest again
 none; longer than ``patience``, the    another transaction took it (another program, a reset
 nonce is used or not yet reached       chain): sign with the account's nonce, store, send
 =====================================  ===========================================================
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -166,7 +167,7 @@ class Outbox:
         price = max(least, self.chain.gas_price())
         if price > self._most_price:
             stuck = f"the gas price of {price} wei is above the most that may be paid"
-            return Pushed(nonce=newest["nonce"], receipt=None, reason=stuck)
+            return replace(self._send(newest), reason=stuck)  # a node may have forgotten it
         return self._send(self._store(job, newest["n"] + 1, price, now))
 
     def settle(self, job: Job) -> None:

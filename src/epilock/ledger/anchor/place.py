@@ -1,5 +1,11 @@
 """The one interface behind which every anchor stands: a chain, a time-stamping authority.
 
+What they prove differs. A chain that others keep proves that a root was there in public when a block was
+made, and that its contract holds one root for a size: who wants two histories needs two contracts. An
+authority proves that a root existed at an instant, if its clock and key are to be trusted; it keeps and
+shows nothing, so that it stamps two histories for whoever asks twice. That a log shows everyone the same
+history is seen by witnesses and monitors alone.
+
 Rules kept by each back end:
   1. ``anchor`` never waits for the outside: it does the next step and says how far it is.
   2. ``anchor`` is safe to repeat, after a crash at any point and from two processes at once; what it
@@ -11,6 +17,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+
+class Kind(StrEnum):
+    """What kind of place it is; its name begins with this.
+
+    ``CHAIN``: a contract on an EVM chain. ``STAMPS``: a time-stamping authority.
+    """
+
+    CHAIN = "evm"
+    STAMPS = "tsa"
 
 
 class Stage(StrEnum):
@@ -49,14 +65,16 @@ class Proven:
     """A proof that can be checked without the outside.
 
     Attributes:
-        block: Number of the block to which it leads.
-        block_hash: That block's hash.
         file: The ``.anchor`` file.
+        at: When the outside says that it held the root: the block's time stamp, or the authority's.
+        block: Number of the block to which it leads, or None if there are none.
+        block_hash: That block's hash, or None.
     """
 
-    block: int
-    block_hash: bytes
     file: bytes
+    at: datetime
+    block: int | None = None
+    block_hash: bytes | None = None
 
 
 class Place(Protocol):
@@ -64,7 +82,7 @@ class Place(Protocol):
 
     @property
     def name(self) -> str:
-        """Return its stable name, such as ``evm/1/0x5fbd…``: at most 80 characters."""
+        """Return its stable name, such as ``evm/1/0x5fbd…``: its kind, a slash, at most 80 characters."""
         ...
 
     def anchor(self, origin: str, size: int, root: bytes, *, now: datetime) -> Progress:

@@ -6,7 +6,7 @@ finds the newer one by asking again. Nothing is decided by what was noted alone.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from epilock.db import Database
@@ -14,7 +14,7 @@ from epilock.errors import AnchorError, ConflictError, InconsistentError, ProofE
 from epilock.ledger import rows
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.book import Anchoring
-from epilock.ledger.anchor.place import OPEN, Place, Progress, Stage
+from epilock.ledger.anchor.place import OPEN, Place, Progress, Proven, Stage
 from epilock.ledger.rows import Head
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def run(
     """Do one round; return what it found, or None if nothing is due. Never waits, safe to repeat.
 
     The newest anchor is gone on with, or, if it is done, checked again: a chain may have been
-    reorganised below any depth. Only then is another one begun.
+    reorganised below any depth. If it was, those below are looked at too. Only then is another one begun.
 
     Args:
         database: The main database.
@@ -112,10 +112,17 @@ def _go_on(
         found = place.anchor(origin, row.size, row.root, now=now)
     except ConflictError:  # another process does this very step
         return Step(size=row.size, progress=Progress(stage=Stage.SENT))
+    proven = None
+    if found.stage is Stage.DONE and row.proof is None:
+        proven, why = _prove(place, origin, row)
+        found = replace(found, reason=why)
     with database.write() as tx:
         book.note(tx, log, place.name, row.size, found, now=now)
+        if proven is not None:
+            book.keep(tx, log, place.name, row.size, proven)
     if row.stage is Stage.DONE and found.stage is not Stage.DONE:
         _log.warning("the anchor of size %d is undone: the chain was reorganised", row.size)
+        _look_back(database, place, origin, log, row.size, now=now)
     if found.stage is Stage.REFUSED:
         _log.warning("the anchor of size %d was refused; `epilock anchor list` says why", row.size)
     if found.stage is Stage.CONFLICT:
@@ -123,18 +130,32 @@ def _go_on(
             f"{place.name} holds another root for {row.size} entries of this log: another tree was"
             " anchored under its name"
         )
-    if found.stage is Stage.DONE and row.proof is None:
-        _prove(database, place, origin, log, row)
     return Step(size=row.size, progress=found)
 
 
-def _prove(database: Database, place: Place, origin: str, log: int, row: Anchoring) -> None:
-    """Keep an offline proof, if the place gives one; the anchor is done without it too."""
-    try:
-        proven = place.prove(origin, row.size, row.root)
-    except (AnchorError, ProofError) as error:
-        _log.info("no offline proof of the anchor of size %d: %s", row.size, type(error).__name__)
-        return
-    if proven is not None:
+def _look_back(
+    database: Database, place: Place, origin: str, log: int, size: int, *, now: datetime
+) -> None:
+    """Note which anchors below one that was undone are undone too, so that no dead proof is handed out.
+
+    They are not sent again: a place may take growing sizes only, and the larger tree holds all of the
+    smaller one.
+    """
+    with database.read() as tx:
+        older = book.listed(tx, log, place.name)
+    undone = Progress(stage=Stage.REFUSED, reason="undone: the chain was reorganised")
+    for row in older:
+        if row.size >= size or row.stage is not Stage.DONE:
+            continue
+        if place.read(origin, row.size) == row.root:
+            return
         with database.write() as tx:
-            book.keep(tx, log, place.name, row.size, proven)
+            book.note(tx, log, place.name, row.size, undone, now=now)
+
+
+def _prove(place: Place, origin: str, row: Anchoring) -> tuple[Proven | None, str]:
+    """Return an offline proof if the place gives one, or why not; the anchor is done without it too."""
+    try:
+        return place.prove(origin, row.size, row.root), ""
+    except (AnchorError, ProofError) as error:
+        return None, f"no offline proof: {error}"

@@ -222,6 +222,19 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "ledger_anchor_stamps",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.String(length=80), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("nonce", sa.BigInteger(), nullable=False),
+        sa.Column("stored", epilock.db.Instant(), nullable=False),
+        sa.Column("reply", sa.LargeBinary(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("log", "place", "size"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "ledger_anchor_tries",
         sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("place", sa.String(length=80), nullable=False),
@@ -249,6 +262,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=300), nullable=False),
         sa.Column("block", sa.BigInteger(), nullable=True),
         sa.Column("block_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("at", epilock.db.Instant(), nullable=True),
         sa.Column("proof", sa.LargeBinary(), nullable=True),
         sa.Column("begun", epilock.db.Instant(), nullable=False),
         sa.Column("changed", epilock.db.Instant(), nullable=False),
