@@ -200,7 +200,7 @@ def certificate(collected, erased=0, parts=(LOW, HIGH), **change):
 def grant(**change):
     values = HEAD | {
         "at": at(15), "grant": "g-1", "staff": "s-1", "purpose": "tracing", "form": "raw",
-        "circumstances": ["residential-entry"], "until": "2026-03-16", "subjects": 2, "case": None,
+        "circumstances": ["residential-entry"], "until": "2026-03-16", "subjects": 2, "case": False,
         "approved_by": "s-2",
     }  # fmt: skip
     return e.Grant(**values | change)

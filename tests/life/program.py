@@ -1,10 +1,11 @@
 """The real program, started again and again for the price of one import.
 
-Run as a program itself it imports the command line once; then, for each line of words on standard input,
+Run as a program itself it imports the command line and reads the rules once; then, for each line of words on standard input,
 it forks a child that becomes ``epilock`` with these words, and says its process id. So a test can afford
 to kill fifty servers: a start from nothing is a second of imports, a fork a few milliseconds.
 """
 
+import gc
 import json
 import os
 import signal
@@ -123,6 +124,11 @@ def _mother(output: str) -> None:
     import uvicorn.protocols.http.httptools_impl  # noqa: F401, PLC0415 - which a server makes when it starts
 
     import epilock.cli.app  # noqa: F401, PLC0415 - the one import that all children share
+    from epilock.standard import load  # noqa: PLC0415
+    from epilock.use.gate import compile_table  # noqa: PLC0415
+
+    compile_table(load())  # the rules, which every child would read and compile anew
+    gc.freeze()  # what all share is no child's garbage
 
     alive: set[int] = set()
     while line := sys.stdin.readline():

@@ -1,14 +1,12 @@
 """On inputs that nobody thought of: what is bent fails, or means the same, and two verifiers agree at which step."""
 
-import re
-
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from epilock.errors import EpilockError
 from epilock.ledger import policy
 from epilock.ledger.verify import STEPS, failed_step, open_checkpoint, verify
 from epilock.verifier import alone
+from verifier.bent import bent
 from verifier.table import TEXTS, VECTORS
 
 PATIENT = settings(deadline=None, max_examples=300)
@@ -17,24 +15,6 @@ CT8 = (VECTORS / "ct8.checkpoint").read_text()
 ENTRY5 = bytes.fromhex("40414243")
 BOTH = TEXTS["both"].encode()
 RULE, TRUST = policy.parse(BOTH), alone.read_policy(BOTH)
-VALID = st.sampled_from([
-    b"", b" ", b"\n", b"\t", b"\r", b"+", b"-", b"0", b"1", b"=", b"A", b"\xc2\xa0", "— ".encode(),
-    b"extra QEFCQw==\n", b"index 5\n", b"\n\n", b"quorum none\n", b"# \n", b"any", b"all", b"\xff",
-])  # fmt: skip
-
-
-@st.composite
-def bent(draw, data):
-    """``data`` with one to three pieces cut out, doubled, swapped for others, or one octet changed."""
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(data)))
-        if draw(st.booleans()):
-            at = draw(st.sampled_from([m.start() for m in re.finditer(rb"\n|\b", data)] or [0]))
-        length = draw(st.integers(0, 5) | st.integers(0, 90))
-        piece = data[at : at + length]
-        put = draw(VALID | st.binary(max_size=2) | st.just(piece * 2) | st.just(piece[::-1]))
-        data = data[:at] + put + data[at + length :]
-    return data
 
 
 def steps(program, stranger):

@@ -69,9 +69,13 @@ entries = st.one_of(
 FIRST = collect("sunny", BUCKETS[0], 0, PARTS)
 
 
+def encoded(each):
+    return each if isinstance(each, bytes) else e.encode(each)
+
+
 def proofs(story):
-    """The proof of each entry of a log that holds the story."""
-    data = [e.encode(each) for each in story]
+    """The proof of each entry of a log that holds the story: entries, or bytes that may be none."""
+    data = [encoded(each) for each in story]
     hashes = [tree.leaf_hash(each) for each in data]
     signed = note.sign(Checkpoint(LOG.name, len(data), tree.root(hashes)).text(), [LOG])
 

@@ -1,19 +1,33 @@
 """Checked in the browser itself: the script agrees with the other verifiers, and the pages that use it work."""
 
+import json
 import re
+import tempfile
 from base64 import b64encode
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page
 from test_chromium import CHROMIUM, SIZES, _page, _walk, chromium, stage
 
 from epilock import verifier
 from epilock.destroy import run as runs
 from epilock.verifier import alone
-from verifier.table import VECTORS, cases
+from verifier.asked import package
+from verifier.asked import stranger as alone_says
+from verifier.bent import bent
+from verifier.table import VECTORS, Case, cases
+from verifier.test_stories import BUCKETS, FIRST, LOG, PARTS, certified, encoded, proofs
 
 __all__ = ["chromium", "stage"]  # fixtures
 CASES = cases()
+IN_BROWSERS = [
+    case for case in CASES if case.step == case.browser
+]  # whose outcome needs no ML-DSA-44
+PATIENT = settings(deadline=None, max_examples=150)
 KEY = (VECTORS / "vkeys.txt").read_text().split("\n")[0]
 in_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 CHECK = """
@@ -42,7 +56,7 @@ def sent(case):
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(stage, chromium):
     _, base, _ = stage
     page, watch = _page(chromium, base, SIZES[1], scripts=True)
@@ -83,6 +97,90 @@ class TestScript:
         said = page.evaluate(CHECK, [sent(case) for case in CASES if case.browser])
         known = {name: error for name, error, _ in alone.STEPS.values()}
         assert {known.get(step, known[""]) for _, step, _ in said} == {e for _, _, e in said}
+
+
+@in_chromium
+class TestBent:
+    """Three verifiers that were written apart give one answer also to what nobody wrote down in a table."""
+
+    @PATIENT
+    @given(st.data())
+    def test_a_case_of_which_one_file_is_bent(self, page, data):
+        case = data.draw(st.sampled_from(IN_BROWSERS))
+        places = [*case.files, *range(len(case.proofs or ())), *(["key"] if case.keys else [])]
+        place = data.draw(st.sampled_from(places))
+        if place == "key":
+            text = data.draw(bent(case.keys[0].encode())).decode(errors="replace")
+            case = replace(case, keys=[*case.keys[1:], text])
+        elif isinstance(place, int):
+            others = list(case.proofs)
+            others[place] = data.draw(bent(others[place]))
+            case = replace(case, proofs=others)
+        else:
+            case = replace(case, files=case.files | {place: data.draw(bent(case.files[place]))})
+        assert len({*three(page, case)}) == 1
+
+    def test_what_is_long_or_deep_is_no_fault_of_a_verifier(self, page):
+        """A policy of a megabyte whose groups stand in each other, and a proof that carries a large entry."""
+        policy = (CASES[3].files["policy"]).decode().replace("quorum ed\n", "group g0 any ed\n")
+        many = 1_000_000 // len("group g12345 any g12344\n")
+        policy += "".join(f"group g{n + 1} any g{n}\n" for n in range(many)) + f"quorum g{many}\n"
+        assert {
+            *three(page, replace(CASES[3], files=CASES[3].files | {"policy": policy.encode()}))
+        } == {(True, None)}
+        large = proofs([bytes(700_000)])
+        case = Case(
+            name="large", step=None, browser=None, files={"file": next(large)}, keys=[LOG.vkey],
+            leaf_hash=None,
+        )  # fmt: skip
+        assert {*three(page, case)} == {(True, None)}
+
+    @PATIENT
+    @given(st.data())
+    def test_entries_that_a_log_would_never_write(self, page, data):
+        """Of the two that stand alone; the program knows each type's every field and may be stricter."""
+        end = certified("sunny", BUCKETS[0], PARTS, (0, 2), complete=True)
+        good = [encoded(FIRST), encoded(end)]
+        which = data.draw(st.integers(0, 1))
+        story = list(good)
+        story[which] = data.draw(bent(good[which]) | st.builds(more, st.just(good[which]), FIELDS))
+        receipt, proof = proofs(story)
+        case = Case(
+            name="bent", step=None, browser=None, files={"file": receipt}, keys=[LOG.vkey],
+            leaf_hash=None, proofs=[proof],
+        )  # fmt: skip
+        program, file, script = three(page, case)
+        assert file == script
+        assert file == program or not program[0]
+
+
+FIELDS = st.tuples(
+    st.sampled_from(["index", "n", "first", "last", "type", "at", "bucket", "x", "parts", "complete", "__proto__", "constructor"]),
+    st.sampled_from(
+        ["0", "1", "-1", "1.0", "0.5", "1e3", "-0", "1e400", "NaN", "9007199254740991", "9007199254740992",
+         "1152921504606846976", "9223372036854775808", '"\\ud800"', '"collect"', '"toString"', "[]", "{}", "null",
+         "true", '["2-IV",5]', '{"b":1,"a":2}', '"\\u00e9"', '"é"', "[[[[]]]]", '"2-IV"']
+    ),
+)  # fmt: skip
+
+
+def more(data: bytes, change: tuple[str, str]) -> bytes:
+    """An entry with one field added or replaced, in canonical order, its value spelled as given."""
+    name, value = change
+    fields = {
+        k: json.dumps(v, ensure_ascii=False, separators=(",", ":"))
+        for k, v in json.loads(data).items()
+    }
+    fields[name] = value
+    return ("{" + ",".join(f'"{k}":{fields[k]}' for k in sorted(fields)) + "}").encode()
+
+
+def three(page: Page, case: Case) -> list[tuple[bool, str | None]]:
+    """Whether all holds, and else at which step: for the program, the file that stands alone, the script."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = [ask(case, Path(folder))[1] for ask in (package, alone_says)]
+    script = page.evaluate(CHECK, [sent(case)])[0]
+    return [*((each["ok"], each.get("step")) for each in said), (script[0], script[1])]
 
 
 @in_chromium

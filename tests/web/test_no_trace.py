@@ -4,7 +4,6 @@ One whole life over HTTP, with values that occur nowhere else: given, given wron
 opened, withdrawn, destroyed. Then everything that stays is searched for them, byte by byte.
 """
 
-import base64
 import json
 import logging
 import threading
@@ -12,7 +11,6 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -28,6 +26,7 @@ from epilock.ledger import publish
 from epilock.store import vault
 from epilock.use import grant, session, staff
 from epilock.web.app import create_app
+from traces import forms_of
 
 GIVEN = {
     "name": "欧阳金丝雀", "mobile": "13976540001", "temperature": "38.64",
@@ -45,20 +44,6 @@ CANARIES = {
     for answers in (GIVEN, CORRECTED, WITHDRAWN, WRONG, UNKNOWN)
     for value in (*answers.values(), *(answers if answers is UNKNOWN else ()))
 } - {"38.64"}  # too short to be looked for
-
-
-def forms_of(value: str) -> set[bytes]:
-    """Every way in which a careless hand might write ``value`` down."""
-    plain = value.encode()
-    digits = "".join(c for c in value if c.isdigit())
-    aligned = (base64.b64encode(b" " * i + plain)[4 * bool(i) : -4] for i in range(3))
-    return {
-        plain, value.encode("utf-16-le"), value.encode("gb18030"), json.dumps(value)[1:-1].encode(),
-        quote(value).encode(), ascii(value)[1:-1].encode(), plain.hex().encode(),
-        *(piece for piece in aligned if len(piece) >= 8), *({digits.encode()} if len(digits) > 8 else ()),
-    }  # fmt: skip
-
-
 NEEDLES = {needle for value in CANARIES for needle in forms_of(value)}
 
 

@@ -233,7 +233,11 @@ class Role(Timed, frozen=True, kw_only=True):
 
 
 class Grant(Timed, frozen=True, kw_only=True):
-    """A member of staff may open records: for what, in which form, until when, at most how many."""
+    """A member of staff may open records: for what, in which form, until when, at most how many.
+
+    ``case`` says whether the number of a case, order or relation was named. The number itself stays with the
+    organisation: it can reveal an illness.
+    """
 
     grant: f.Id
     staff: f.Actor
@@ -242,7 +246,7 @@ class Grant(Timed, frozen=True, kw_only=True):
     circumstances: f.Circumstances
     until: f.When
     subjects: f.Count
-    case: f.Words | None
+    case: f.Yes
     approved_by: f.Actor | None
 
 

@@ -212,7 +212,7 @@ def decide(
             entry.Grant(
                 **common, grant=grant, staff=found.staff, purpose=found.purpose, form=found.form,
                 circumstances=list(found.circumstances), until=entry.stamp(found.until),
-                subjects=found.subjects, case=found.case, approved_by=by.staff,
+                subjects=found.subjects, case=found.case is not None, approved_by=by.staff,
             )
         )  # fmt: skip
     log.append(tx, [entry.encode(e) for e in said], now=now)

@@ -1,18 +1,16 @@
 """Verify, alone and offline, what a public log of personal information says. To be read in an hour.
 
 It needs Python 3.11 and the package ``cryptography`` (48 or newer), no network and no clock. Keys,
-policy, block and contract come from you, who had them from elsewhere than the log. The words are
-those of the public formats: c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof,
-tlog-policy; the tree is that of RFC 6962. FILE is a receipt or other proof (``.tlog-proof``), a
-signed checkpoint or a proof of misbehaviour (JSON)::
+policy, block and contract come from you, who had them from elsewhere than the log. Its formats are
+c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof and tlog-policy, its tree is of
+RFC 6962. FILE is a proof (``.tlog-proof``), a checkpoint or a proof of misbehaviour (JSON)::
 
     epilock-verifier.py FILE --policy P | --key K  [--entry FILE | --leaf-hash HEX]
                              [--anchor FILE BLOCK_HASH CONTRACT]
     epilock-verifier.py RECEIPT PROOF... --destruction  --policy P | --key K
     epilock-verifier.py OLD NEW --consistency PROOF  [--policy P] [--key K]
 
-Each check takes those of ``STEPS`` that apply to it, in order; the first that fails ends it. Exit
-code 0 means that all hold. Start reading at ``check``.
+Each check takes its ``STEPS`` in order; the first that fails ends it. Begin reading at ``check``.
 """
 
 import argparse
@@ -23,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -60,10 +59,10 @@ def reading(step: int, what: str) -> Iterator[None]:
 
 
 # ---- Notation: one value has one spelling, else two different files would mean the same ---------
-def number(text: str) -> int:
+def number(text: str, bits: int = 63) -> int:
     """Return a decimal number below 2**63: ASCII digits, no sign, no leading zero."""
-    if not re.fullmatch("0|[1-9][0-9]{0,18}", text) or int(text) >= 1 << 63:
-        raise ValueError("a number is decimal without sign or leading zeros, and below 2**63")
+    if not re.fullmatch("0|[1-9][0-9]{0,18}", text) or int(text) >= 1 << bits:
+        raise ValueError(f"a number is decimal without sign or leading zeros, and below 2**{bits}")
     return int(text)
 
 
@@ -134,49 +133,49 @@ class Trust:
     witnesses: dict[bytes, Key] = field(default_factory=dict)  # by their name in the policy
     groups: dict[bytes, tuple[int, list[bytes]]] = field(default_factory=dict)  # k of these
     quorum: bytes = b"none"
+    seen: set[bytes] = field(default_factory=set)  # public keys of earlier lines
 
-    def stands(self, name: bytes, cosigned: set[Key]) -> bool:
-        """Tell whether the witness or group ``name`` stands behind what ``cosigned`` signed."""
-        if name in self.witnesses:
-            return self.witnesses[name] in cosigned
-        k, members = self.groups[name]
-        return sum(self.stands(member, cosigned) for member in members) >= k
+    def holds(self, cosigned: set[Key]) -> bool:
+        """Step 6: tell whether the quorum stands behind what ``cosigned`` signed."""
+        stands = {b"none": True} | {name: key in cosigned for name, key in self.witnesses.items()}
+        for name, (k, members) in self.groups.items():  # members come before their group
+            stands[name] = sum(stands[member] for member in members) >= k
+        return stands[self.quorum]
 
     def new_key(self, vkey: bytes, kinds: set[int]) -> Key:
         """Return a key of a policy, of one of these kinds, that no earlier line has."""
         key = read_key(vkey.decode())
-        known = {other.public for other in [*self.logs, *self.witnesses.values()]}
-        if key.kind not in kinds or key.public in known:
+        if key.kind not in kinds or key.public in self.seen:
             raise ValueError("a key of this kind does not belong here, or stands here twice")
+        self.seen.add(key.public)
         return key
 
 
 def read_policy(data: bytes) -> Trust:
     """Step 1: return what a tlog-policy file states. Names in it are octets, spaces part them."""
-    trust, used, quorums = Trust(), {b"none"}, 0
+    trust, names, used, quorums = Trust(), {b"none"}, {b"none"}, 0
     for row, line in enumerate(data.split(b"\n"), 1):
-        names = {b"none", *trust.witnesses, *trust.groups}
         with reading(FILE, f"line {row} of the policy"):
             if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", line):
                 raise ValueError("only tab, newline and printable octets may stand here")
             match re.findall(rb"[^ \t]+", re.sub(rb"^[ \t]*#.*", b"", line)):
-                case []:
-                    pass
                 case [b"log", vkey] | [b"log", vkey, _]:
                     trust.logs.append(trust.new_key(vkey, {LOG, ML_DSA}))
                 case [b"witness", name, vkey] | [b"witness", name, vkey, _] if name not in names:
                     trust.witnesses[name] = trust.new_key(vkey, {WITNESS, ML_DSA})
+                    names.add(name)
                 case [b"group", name, size, *members] if members and name not in names:
                     n = len(members)
                     k = {b"all": n, b"any": 1}.get(size) or number(size.decode("latin-1"))
-                    new = {*members} <= names - used and len({*members}) == n
-                    if not new or not 1 <= k <= n:
+                    free = all(member in names and member not in used for member in members)
+                    if not free or len({*members}) < n or not 1 <= k <= n:
                         raise ValueError("a group is of 1 to all of known names in no other group")
                     used.update(members)
+                    names.add(name)
                     trust.groups[name] = (k, members)
                 case [b"quorum", name] if name in names and not quorums:
                     trust.quorum, quorums = name, 1
-                case _:
+                case [_, *_]:  # an empty line, or a comment, says nothing
                     raise ValueError("no line of a policy, or its name is taken or not yet defined")
     if not quorums:
         raise Failure(FILE, "a policy has one line `quorum <name>` or `quorum none`")
@@ -269,7 +268,7 @@ def check_note(note: str, trust: Trust) -> Checkpoint:
     for key_id, signature in signatures:  # 5; one of an unknown key says nothing
         if key_id in keys:
             keys[key_id].check(text, said, signature)
-    if trust.quorum != b"none" and not trust.stands(trust.quorum, signed):  # 6
+    if not trust.holds(signed):  # 6
         raise Failure(POLICY, "the witnesses that cosigned are not the policy's quorum")
     return said._replace(witnesses=[k.name for k in trust.witnesses.values() if k in signed])
 
@@ -334,7 +333,8 @@ def check_misbehaviour(data: bytes, trust: Trust) -> Told:
     """
     with reading(FILE, "not a proof of misbehaviour"):
         value = {**json.loads(text_of(data))}
-        older, newer, stated = (str(value.pop(name)) for name in ("older", "newer", "root"))
+        older, newer, stated = texts = [value.pop(name) for name in ("older", "newer", "root")]
+        "".join(texts).encode()  # fails if one is no text, or has half a character
         root, path = base64(stated), hashes(value.pop("path"))
         if value:
             raise ValueError("it has `older`, `newer`, `root`, `path` and no more")
@@ -349,11 +349,12 @@ def check_misbehaviour(data: bytes, trust: Trust) -> Told:
 
 def read_entry(data: bytes) -> Told:
     """Step 2: return what an entry says: canonical JSON (RFC 8785), so one spelling only."""
+    whole = partial(number, bits=53)  # what any reader of JSON takes for the same number
     with reading(ENTRY, "not an entry"):
-        said = json.loads(data)
+        said = json.loads(data, parse_int=whole, parse_float=whole, parse_constant=whole)
         again = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        if type(said) is not dict or again.encode() != data:
-            raise ValueError("it is not canonical JSON")
+        if type(said) is not dict or type(said["type"]) is not str or again.encode() != data:
+            raise ValueError("it is not canonical JSON with a type")
         for name, kind in STORY.get(said["type"], {}).items():
             texts = said[name] if kind is list else ()
             if type(said[name]) is not kind or not all(type(text) is str for text in texts):
@@ -522,8 +523,10 @@ def check(given: argparse.Namespace) -> Told:
     """Take the steps that the command line asks for; a file is what its content says."""
     trust = read_policy(load(given.policy)) if given.policy else Trust()
     with reading(FILE, "--key or --leaf-hash"):
-        trust.logs += [read_key(each) for each in given.key]
+        trust.logs += [Trust().new_key(each.encode(), {LOG, ML_DSA}) for each in given.key]
         leaf = bytes.fromhex(given.leaf_hash) if given.leaf_hash else None
+        if not re.fullmatch("[0-9a-fA-F]{64}", given.leaf_hash or "0" * 64):
+            raise ValueError("a leaf hash is 64 hex digits")
     first, *others = (load(each) for each in given.file)
     entry, path = (load(p) if p else None for p in (given.entry, given.consistency))
     blind = not given.policy and not given.key
@@ -539,7 +542,8 @@ def check(given: argparse.Namespace) -> Told:
         given.kind = "misbehaviour"
         return check_misbehaviour(first, trust)
     is_proof = first.startswith(b"c2sp.org/tlog-proof@")
-    if b"\n\n" not in first or (not is_proof and (entry is not None or leaf is not None)):
+    is_else = first.startswith(b"{") or entry is not None or leaf is not None
+    if b"\n\n" not in first or (is_else and not is_proof):
         raise Failure(FILE, "neither proof nor checkpoint; and an entry belongs to a proof alone")
     given.kind = "inclusion" if is_proof else "checkpoint"
     if is_proof:

@@ -22,6 +22,7 @@ const epilock = (() => {
   const utf8 = (text) => new TextEncoder().encode(text);
   const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
   const octets = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0)); // of a text of octets
+  const isWhole = (text) => !/\p{Surrogate}/u.test(text); // no half of a character, which JSON can spell
   const join = (...parts) => new Uint8Array(parts.flatMap((part) => [...part]));
 
   function textOf(bytes, step = FILE) {
@@ -42,7 +43,8 @@ const epilock = (() => {
   function base64(text, step, size) {
     need(/^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0, step, "this is not base64");
     const bytes = octets(atob(text));
-    need(btoa(String.fromCharCode(...bytes)) === text && (size === undefined || bytes.length === size),
+    const again = btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
+    need(again === text && (size === undefined || bytes.length === size),
       step, "this base64 has stray bits or another length than it should");
     return bytes;
   }
@@ -89,11 +91,13 @@ const epilock = (() => {
   // ---- Policy: which logs are accepted, and which witnesses must have cosigned -------------------------
   const newTrust = () => ({ logs: [], witnesses: new Map(), groups: new Map(), quorum: "none" });
 
-  function stands(trust, name, signed) {
-    const witness = trust.witnesses.get(name);
-    if (witness) return signed.has(witness.id);
-    const [k, members] = trust.groups.get(name);
-    return members.filter((member) => stands(trust, member, signed)).length >= k;
+  function holds(trust, signed) {
+    const stands = new Map([["none", true]]);
+    for (const [name, key] of trust.witnesses) stands.set(name, signed.has(key.id));
+    for (const [name, [k, members]] of trust.groups) { // members come before their group
+      stands.set(name, members.filter((member) => stands.get(member)).length >= k);
+    }
+    return stands.get(trust.quorum);
   }
 
   async function readPolicy(bytes) {
@@ -209,7 +213,7 @@ const epilock = (() => {
       }
     }
     need(own.some((key) => signed.has(key.id)), SIGNATURE, "only ML-DSA-44 signs for this log");
-    need(trust.quorum === "none" || stands(trust, trust.quorum, signed), POLICY,
+    need(holds(trust, signed), POLICY,
       "the witnesses that cosigned are not the policy's quorum"); // 6
     const witnesses = [...trust.witnesses.values()].filter((key) => signed.has(key.id));
     return { ...said, witnesses: witnesses.map((key) => key.name) };
@@ -248,7 +252,7 @@ const epilock = (() => {
 
   async function checkMisbehaviour(bytes, trust) {
     const value = parsed(textOf(bytes), FILE);
-    const texts = ["older", "newer", "root"].every((name) => typeof value[name] === "string");
+    const texts = ["older", "newer", "root"].every((n) => typeof value[n] === "string" && isWhole(value[n]));
     need(texts && Array.isArray(value.path) && Object.keys(value).length === 4, FILE,
       "a proof of misbehaviour has `older`, `newer`, `root` and `path`");
     need(value.path.every((each) => typeof each === "string"), FILE, "a path is of texts");
@@ -277,11 +281,13 @@ const epilock = (() => {
     need(value !== null && typeof value === "object" && !Array.isArray(value), step, "this is no JSON object");
     return value;
   }
-  const canonical = (value) => { // RFC 8785
+  const canonical = (value) => { // RFC 8785; of numbers only what any reader takes for the same
     if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+    if (typeof value === "number") need(Number.isSafeInteger(value) && value >= 0, ENTRY, "no such number");
+    if (typeof value === "string") need(isWhole(value), ENTRY, "this holds half a character");
     if (value === null || typeof value !== "object") return JSON.stringify(value);
     const names = Object.keys(value).sort();
-    return `{${names.map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+    return `{${names.map((name) => `${canonical(name)}:${canonical(value[name])}`).join(",")}}`;
   };
   function readEntry(bytes) {
     const text = textOf(bytes, ENTRY), said = parsed(text, ENTRY);
@@ -289,8 +295,7 @@ const epilock = (() => {
     for (const [name, kind] of Object.entries(Object.hasOwn(STORY, said.type) ? STORY[said.type] : {})) {
       const right = kind === "object" ? Array.isArray(said[name]) : typeof said[name] === kind;
       const texts = kind !== "object" || (right && said[name].every((part) => typeof part === "string"));
-      const whole = kind !== "number" || Number.isSafeInteger(said[name]);
-      need(right && texts && whole, ENTRY, `the field ${name} of an entry is not of its kind`);
+      need(right && texts, ENTRY, `the field ${name} of an entry is not of its kind`);
     }
     return said;
   }
@@ -304,7 +309,7 @@ const epilock = (() => {
     const entries = new Map(shown.map((each) => [each.index, each.entry]));
     need(shown.every((e) => e.origin === shown[0].origin && same(e.entry, entries.get(e.index))), SHOWN,
       "the proofs are of different logs, or of one that contradicts itself");
-    const told = [...entries].map(([index, entry]) => ({ index, ...readEntry(entry) }));
+    const told = [...entries].map(([index, entry]) => ({ ...readEntry(entry), index }));
     told.sort((a, b) => (a.index < b.index ? -1 : 1));
     const start = shown[0].index, first = told.find((each) => each.index === start);
     need(first.type === "collect", ENTRY, "a receipt proves a `collect` entry");
@@ -347,6 +352,7 @@ const epilock = (() => {
     try {
       const trust = given.policy ? await readPolicy(given.policy) : newTrust();
       for (const key of given.keys ?? []) trust.logs.push(await readKey(key));
+      need(trust.logs.every((key) => key.kind !== WITNESS), FILE, "a witness's key belongs into a policy");
       const blind = !given.policy && trust.logs.length === 0;
       const { file } = given, start = new TextDecoder("latin1").decode(file.slice(0, 20));
       const run = {
@@ -363,9 +369,11 @@ const epilock = (() => {
       else if (start.startsWith("{")) kind = "misbehaviour";
       else {
         need(textOf(file).includes("\n\n"), FILE, "this is neither a proof nor a checkpoint");
-        need(!given.entry && !given.leafHash, FILE, "an entry belongs to a proof; this file is none");
         kind = "checkpoint";
       }
+      need(!given.leafHash || given.leafHash.length === 32, FILE, "a leaf hash has 32 bytes");
+      need(kind === "inclusion" || (!given.entry && !given.leafHash), FILE,
+        "an entry belongs to a proof alone; this is none");
       return { ok: true, kind, ...(await run[kind]()) };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
