@@ -63,22 +63,22 @@ class TestPrice:
         """And never more than was asked for, to the last micro-epsilon."""
         made = mechanism(request(query, epsilon, contributions=rows))
         exact = Fraction(made.measure.map(rows)) * q.MICRO
-        assert made.epsilon == math.ceil(exact)
-        assert epsilon - 1 <= made.epsilon <= epsilon
+        assert epsilon - 1 < exact <= epsilon
+        assert answer(request(query, epsilon, contributions=rows), TABLE).epsilon == epsilon
 
-    @pytest.mark.parametrize("query", ALL, ids=name)
-    def test_is_known_before_the_data_is(self, query):
+    @pytest.mark.parametrize("query", ALL[:3] + ALL[4:], ids=name)
+    def test_the_error_is_known_before_the_data_is(self, query):
         asked = request(query)
-        assert preview(asked).epsilon == answer(asked, TABLE).epsilon
+        assert preview(asked) == answer(asked, TABLE).accuracy
 
     def test_who_has_more_rows_needs_more_noise(self):
-        one, ten = (preview(request(q.Count(), contributions=n)).accuracy.within for n in (1, 10))
+        one, ten = (preview(request(q.Count(), contributions=n)).within for n in (1, 10))
         assert ten > 5 * one
 
     def test_does_not_depend_on_the_data(self):
         """A bound that nobody reaches is paid for all the same."""
         near, far = (
-            preview(request(q.Sum(column="age", lower=0, upper=upper))).accuracy.within
+            preview(request(q.Sum(column="age", lower=0, upper=upper))).within
             for upper in (100, 1000)
         )
         assert far > 9 * near
@@ -98,7 +98,7 @@ class TestError:
     def test_is_as_stated(self, query, rows, truth):
         """19 of 20 answers lie within it; and it is not stated wider than it is."""
         made = mechanism(request(query, 300_000))
-        stated = preview(request(query, 300_000)).accuracy.within
+        stated = preview(request(query, 300_000)).within
         off = np.array([abs(made.measure(rows) - truth) for _ in range(self.DRAWS)])
         assert (off <= stated).mean() > 0.895
         assert (off <= float(stated) / 2).mean() < 0.9
@@ -106,7 +106,7 @@ class TestError:
     def test_of_all_cells_together(self):
         query = q.Histogram(column="sex", categories=list("abcdefghi"))
         made = mechanism(request(query, 300_000))
-        stated = preview(request(query, 300_000)).accuracy
+        stated = preview(request(query, 300_000))
         rows = np.arange(9).repeat(10)
         truth = np.array([10] * 9 + [0])
         off = np.array([np.abs(made.measure(rows) - truth).max() for _ in range(self.DRAWS)])
@@ -132,19 +132,19 @@ class TestError:
     def test_of_a_rank(self):
         query = q.Quantile(column="age", lower=0, upper=999, share=Decimal("0.9"))
         made = mechanism(request(query, 500_000))
-        stated = float(preview(request(query, 500_000)).accuracy.within)
+        stated = float(preview(request(query, 500_000)).within)
         rows = np.arange(1000)
         off = np.array([abs(made.measure(rows) - 900) for _ in range(self.DRAWS)])
         assert (off <= stated + 1).mean() > 0.895
 
     def test_is_written_for_people(self):
-        assert str(preview(request(q.Count(), 250_000)).accuracy) == "±12 at 95 %"
+        assert str(preview(request(q.Count(), 250_000))) == "±12 at 95 %"
 
     def test_the_epsilon_for_an_error(self):
         """The least that does: one micro-epsilon less does not."""
         least = epsilon_for(q.Count(), Decimal(12))
-        assert preview(request(q.Count(), least)).accuracy.within == 12
-        assert preview(request(q.Count(), least - 1)).accuracy.within > 12
+        assert preview(request(q.Count(), least)).within == 12
+        assert preview(request(q.Count(), least - 1)).within > 12
 
     def test_that_no_epsilon_gives(self):
         with pytest.raises(InputError, match="no epsilon"):

@@ -1,4 +1,4 @@
-"""Answers: what a request will cost and how far off it will be; then the answer itself. Pure but for the noise.
+"""Answers: how far off one will be, then the answer itself. Pure but for the noise.
 
 ``preview`` takes no table. ``answer`` reads the table once. Nothing else looks at data.
 
@@ -56,19 +56,6 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What is known before any data is read.
-
-    Attributes:
-        epsilon: What it will cost, in micro-epsilon.
-        accuracy: How far off it will be.
-    """
-
-    epsilon: int
-    accuracy: Accuracy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What may leave.
 
@@ -83,14 +70,13 @@ class Answer:
     accuracy: Accuracy
 
 
-def preview(request: Request) -> Preview:
-    """Return cost and error of ``request``, without data.
+def preview(request: Request) -> Accuracy:
+    """Return how far off the answer will be, without data; what it will cost is the request's epsilon.
 
     Raises:
         StateError: The extra ``[privacy]`` is not installed.
     """
-    made = mechanism(request)
-    return Preview(epsilon=made.epsilon, accuracy=_accuracy(request.query, made))
+    return _accuracy(request.query, mechanism(request))
 
 
 def answer(request: Request, table: pa.Table) -> Answer:
@@ -105,7 +91,7 @@ def answer(request: Request, table: pa.Table) -> Answer:
     made = mechanism(request)
     drawn = made.measure(numbers(request.query, table))
     value, accuracy = _read(request.query, made, drawn)
-    return Answer(value=value, epsilon=made.epsilon, accuracy=accuracy)
+    return Answer(value=value, epsilon=request.epsilon, accuracy=accuracy)
 
 
 def epsilon_for(query: Query, limit: Decimal, *, contributions: int = 1) -> int:
@@ -117,7 +103,7 @@ def epsilon_for(query: Query, limit: Decimal, *, contributions: int = 1) -> int:
 
     def fits(epsilon: int) -> bool:
         request = Request(query=query, epsilon=epsilon, contributions=contributions)
-        return preview(request).accuracy.within <= limit
+        return preview(request).within <= limit
 
     if not fits(MOST_EPSILON):
         raise InputError(f"no epsilon up to {MOST_EPSILON} micro-epsilon gives an error that small")

@@ -13,8 +13,8 @@ quantile      the best of the candidates after noise (permute and   rows: how fa
 ============  ====================================================  ===========================
 
 Rules kept in this file:
-  1. What is charged is what OpenDP's map says of exactly the measurement that is run, rounded up to whole
-     micro-epsilon; the scale of the noise is the smallest that the map allows.
+  1. What is charged is the request's epsilon. OpenDP's map of exactly the measurement that is run is never
+     above it, and less than one micro-epsilon below: the noise is the least that the map allows.
   2. Nothing here sees data.
 
 Source: Ghosh, Roughgarden and Sundararajan 2012 (discrete Laplace); Smith 2011 (quantiles).
@@ -50,12 +50,10 @@ class Mechanism:
 
     Attributes:
         measure: OpenDP's measurement: takes the array of ``column.numbers``.
-        epsilon: What it costs, in micro-epsilon.
         scales: Scale of the noise of each part: of a mean the sum's and the number's.
     """
 
     measure: Any
-    epsilon: int
     scales: tuple[float, ...]
 
 
@@ -79,15 +77,14 @@ def opendp() -> Any:
 
 
 def mechanism(request: Request) -> Mechanism:
-    """Return the measurement that answers ``request``; the same request gives the same noise and cost."""
+    """Return the measurement that answers ``request``; its map is at most the request's epsilon (rule 1)."""
     most = math.nextafter(
         request.epsilon / MICRO, 0
     )  # never above, however the quotient was rounded
     if Fraction(request.epsilon / MICRO) <= Fraction(request.epsilon, MICRO):
         most = request.epsilon / MICRO
     measure, scales = _build(request.query, request.contributions, most)
-    cost = math.ceil(Fraction(measure.map(request.contributions)) * MICRO)
-    return Mechanism(measure=measure, epsilon=cost, scales=scales)
+    return Mechanism(measure=measure, scales=scales)
 
 
 def within(scale: float, miss: float) -> int:
