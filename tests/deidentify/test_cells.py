@@ -1,5 +1,7 @@
 """What a published table promises: of no small cell can a reader tell that it is one."""
 
+import subprocess
+import sys
 from itertools import product
 
 import pyarrow as pa
@@ -237,3 +239,21 @@ def test_a_table_of_what_is_rounded():
     assert as_table(of, round_to(of, 5))["count"].to_pylist() == [5, 30, 35]
     assert isinstance(of, Grid)
     assert auditing.most(of) > 68
+
+
+def test_the_solver_is_silent(capfd):
+    """What it prints would stand in a command's JSON."""
+    audit(made(3, counts=[5, 6, 50]), [(0,), (1,)])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_the_extra_the_program_says_what_to_install():
+    code = (
+        "import sys; sys.modules['highspy'] = None\n"
+        "from epilock.errors import StateError\n"
+        "from epilock.deidentify.cells.program import Program\n"
+        "try: Program(1, [])\n"
+        "except StateError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'epilock[privacy]'" in done.stdout

@@ -36,6 +36,18 @@ def _highs() -> Any:
         ) from None
 
 
+def _quiet() -> Any:
+    """Return a solver that prints nothing, its banner neither, which it prints before options can be set."""
+    library = _highs()
+
+    class Quiet(library.Highs):  # type: ignore[misc,name-defined]  # loaded on first use
+        def enableCallbacks(self) -> None:  # noqa: N802 - its name there
+            self.setOptionValue("output_flag", False)  # noqa: FBT003 - its way there
+            super().enableCallbacks()
+
+    return Quiet()
+
+
 class Program:
     """Equations of ``size`` whole numbers.
 
@@ -60,9 +72,9 @@ class Program:
         model.a_matrix_.start_ = starts
         model.a_matrix_.index_ = [place for places, _, _ in equations for place in places]
         model.a_matrix_.value_ = [float(f) for _, factors, _ in equations for f in factors]
-        self._solver = self._lib.Highs()
+        self._solver = _quiet()
         for name, value in (
-            ("output_flag", False), ("threads", 1), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.9),
+            ("threads", 1), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.9),
         ):  # fmt: skip
             self._solver.setOptionValue(name, value)
         self._solver.passModel(model)
