@@ -21,6 +21,7 @@ from epilock.collect.issue import notices
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
+from epilock.deidentify.study import studies
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
@@ -242,6 +243,9 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.NoisyRelease():
             facts = _same(said, "dataset", "purpose", "recipient", "by", "query", "epsilon")
             yield noisy_releases, _key(said, "release"), {**facts, "entry_index": index}
+        case entry.Study():
+            done = {"ending": {"ended": _is_set}, "destroyed": {"destroyed": _is_set}}
+            yield studies, _key(said, "study"), done.get(said.stage, _same(said, "purpose"))
         case entry.Search():
             facts = {**_same(said, "by", "grant", "found"), "entry_index": index}
             yield searches, _key(said, "search"), facts

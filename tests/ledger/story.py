@@ -253,6 +253,13 @@ def noisy(epsilon=300, **change):
     return e.NoisyRelease(**values | change)
 
 
+def study(stage="opened", day=15, **change):
+    values = HEAD | {
+        "at": at(day, 5), "study": "long-covid", "purpose": "research", "stage": stage, "by": "s-1",
+    }  # fmt: skip
+    return e.Study(**values | change)
+
+
 def glass(n=0, **change):
     """An opening for treatment, without a grant."""
     return decision(n, **{"grant": None, "purpose": "treatment", **change})

@@ -47,6 +47,7 @@ from story import (
     point,
     review,
     search,
+    study,
 )  # fmt: skip
 
 from epilock.errors import InputError
@@ -496,6 +497,25 @@ class TestBudgets:
 
     def test_a_ceiling_is_said_once(self):
         assert kinds(budget(), budget(2000)) == ["declared-twice"]
+
+
+class TestStudies:
+    def test_a_study_and_its_end(self):
+        assert kinds(study(), study("ending"), study("destroyed")) == []
+
+    def test_an_end_that_never_came(self):
+        told = [study(), study("ending")]
+        assert kinds(*told, now=datetime(2026, 3, 15, 6, tzinfo=UTC)) == []
+        assert kinds(*told, now=datetime(2026, 3, 16, 6, tzinfo=UTC)) == ["study-unfinished"]
+
+    @pytest.mark.parametrize(
+        "told", [[study("ending"), study("destroyed")], [study(), study("destroyed")]]
+    )
+    def test_what_was_never_announced(self, told):
+        assert kinds(*told) == ["undeclared"]
+
+    def test_a_code_that_is_used_again(self):
+        assert kinds(study(), study()) == ["declared-twice"]
 
 
 class TestReviews:

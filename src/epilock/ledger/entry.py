@@ -326,6 +326,15 @@ class NoisyRelease(Timed, frozen=True, kw_only=True):
     epsilon: f.Count
 
 
+class Study(Timed, frozen=True, kw_only=True):
+    """A study was opened, is ending, or the key of its pseudonyms was destroyed: they are anonymous then."""
+
+    study: f.Id
+    purpose: f.Code
+    stage: f.StudyStage
+    by: f.Actor
+
+
 class Search(Timed, frozen=True, kw_only=True):
     """A member of staff looked for someone by an identifier, under a grant; so many records were listed."""
 
@@ -537,7 +546,7 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, AggregateDecision, PrivacyBudget, NoisyRelease, Search, Review, Erasure,
+        Approval, Decision, AggregateDecision, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
         RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
     )

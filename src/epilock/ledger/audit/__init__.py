@@ -20,7 +20,16 @@ from datetime import datetime, timedelta
 
 from epilock.errors import EntryError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import declared, destruction, imports, keys, noise, opening, records
+from epilock.ledger.audit import (
+    declared,
+    destruction,
+    imports,
+    keys,
+    noise,
+    opening,
+    records,
+    study,
+)
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
 from epilock.ledger.audit.told import Readers, Told, instant
@@ -35,6 +44,7 @@ READERS: Readers = {
     **destruction.READERS,
     **opening.READERS,
     **noise.READERS,
+    **study.READERS,
 }
 
 
@@ -82,6 +92,7 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        study.list_unfinished(told, result, now, GRACE)
         for index, intent in told.intents.values():
             if now - instant(intent.at) >= GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

@@ -100,6 +100,7 @@ class Told:
         sealed: Index of the entry that seals the log.
         imports: Imports by id.
         budgets: Budgets of privacy by organisation, dataset, purpose and recipient (None: as a whole).
+        ending: Studies whose end was announced and is not shown to be done, by organisation and code.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -122,6 +123,7 @@ class Told:
         self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
         self.budgets: dict[tuple[str, str, str | None, str | None], ToldBudget] = {}
+        self.ending: dict[str, tuple[int, e.Study]] = {}
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:
         """Add a finding that the entry at ``index`` shows."""

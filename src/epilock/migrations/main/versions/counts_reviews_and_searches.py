@@ -123,3 +123,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("org", "dataset"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "studies",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("study", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=80), nullable=False),
+        sa.Column("opened", epilock.db.Instant(), nullable=False),
+        sa.Column("ended", epilock.db.Instant(), nullable=True),
+        sa.Column("destroyed", epilock.db.Instant(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "study"),
+        sqlite_with_rowid=False,
+    )
