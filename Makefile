@@ -40,7 +40,7 @@ lock:
 	for set in dev bench; do \
 	  build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --extra $$( [ $$set = dev ] && echo chain,test || echo chain,test,bench ) -o requirements/$$set.lock pyproject.toml; done
+	    --extra $$( [ $$set = dev ] && echo chain,privacy,test || echo chain,privacy,test,bench ) -o requirements/$$set.lock pyproject.toml; done
 
 clean:
 	rm -rf $(VENV) build run

@@ -13,11 +13,13 @@ from story import (
     OPENING,
     POINT,
     RoundRules,
+    account,
     aggregate,
     assessment,
     at,
     audit,
     bucket,
+    budget,
     certificate,
     collect,
     correct,
@@ -37,6 +39,7 @@ from story import (
     level,
     mandate,
     moved_bucket,
+    noisy,
     notice,
     order,
     order_approved,
@@ -44,6 +47,7 @@ from story import (
     point,
     review,
     search,
+    study,
 )  # fmt: skip
 
 from epilock.errors import InputError
@@ -471,6 +475,47 @@ class TestGrants:
     def test_nothing_is_counted_without_one(self):
         assert kinds(*THREE, aggregate(grant=None)) == ["no-grant"]
         assert kinds(*THREE, aggregate(grant=None, verdict="refused")) == []
+
+
+class TestBudgets:
+    def test_within_the_budget(self):
+        assert kinds(budget(), account(), noisy(), noisy(), account(1000), noisy(400)) == []
+
+    def test_an_account_that_gave_too_much(self):
+        (finding,) = audit(budget(), account(), noisy(), noisy(301)).values()
+        assert (finding.kind, finding.about) == ("budget-exceeded", "cases")
+
+    def test_accounts_that_got_too_much_together(self):
+        """Each alone is within the whole; who puts the answers side by side has more."""
+        assert kinds(budget(), account(), account(401, "public")) == ["budget-exceeded"]
+
+    @pytest.mark.parametrize(
+        "told", [[account()], [noisy()], [budget(), account(), noisy(org="x2")]]
+    )
+    def test_a_budget_that_was_never_declared(self, told):
+        assert kinds(*told) == ["undeclared"]
+
+    def test_a_ceiling_is_said_once(self):
+        assert kinds(budget(), budget(2000)) == ["declared-twice"]
+
+
+class TestStudies:
+    def test_a_study_and_its_end(self):
+        assert kinds(study(), study("ending"), study("destroyed")) == []
+
+    def test_an_end_that_never_came(self):
+        told = [study(), study("ending")]
+        assert kinds(*told, now=datetime(2026, 3, 15, 6, tzinfo=UTC)) == []
+        assert kinds(*told, now=datetime(2026, 3, 16, 6, tzinfo=UTC)) == ["study-unfinished"]
+
+    @pytest.mark.parametrize(
+        "told", [[study("ending"), study("destroyed")], [study(), study("destroyed")]]
+    )
+    def test_what_was_never_announced(self, told):
+        assert kinds(*told) == ["undeclared"]
+
+    def test_a_code_that_is_used_again(self):
+        assert kinds(study(), study()) == ["declared-twice"]
 
 
 class TestReviews:

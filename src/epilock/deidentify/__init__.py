@@ -1,9 +1,11 @@
-"""De-identification: a table comes in, a table whose risk was measured goes out.
+"""De-identification: a table comes in, a table whose risk was measured goes out, or an answer with noise.
 
-What is always true: no release passes above the risk that its rule allows, and what was suppressed,
-generalised and searched is said with numbers.
+What is always true: no release passes above the risk that its rule allows; what was suppressed, generalised
+and searched is said with numbers; no data is read before its charge has committed.
 
 In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes); ``model``, ``judge``
 (what they must satisfy); ``metric`` (what a release loses); ``lattice``, ``bound``, ``search`` (the optimum and its
-proof); ``kernels`` are the compiled loops. Nothing here knows the other rooms.
+proof); ``recoding`` (rows become a release); ``kernels`` are the compiled loops. Beside it: ``noise`` and its
+``budget``, ``pseudonym`` and its ``study``, ``cells``. Usable alone: all but ``budget`` and ``study`` needs no
+database and none of the other rooms.
 """

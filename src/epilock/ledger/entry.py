@@ -302,6 +302,43 @@ class AggregateDecision(Timed, frozen=True, kw_only=True):
     question: f.Count
 
 
+class PrivacyBudget(Timed, frozen=True, kw_only=True):
+    """A dataset may give away so much privacy from now on, in micro-epsilon, all that was spent included.
+
+    As a whole (no purpose and no recipient), or, out of that, to one recipient for one purpose.
+    """
+
+    dataset: f.Id
+    purpose: f.Code | None
+    recipient: f.Code | None
+    epsilon: f.Count
+    by: f.Actor
+
+
+class NoisyRelease(Timed, frozen=True, kw_only=True):
+    """An answer with noise was paid for; it stands here before the data is read.
+
+    ``query`` is the hash of the question, ``epsilon`` its price in micro-epsilon.
+    """
+
+    release: f.Id
+    dataset: f.Id
+    purpose: f.Code
+    recipient: f.Code
+    by: f.Actor
+    query: f.Sha256
+    epsilon: f.Count
+
+
+class Study(Timed, frozen=True, kw_only=True):
+    """A study was opened, is ending, or the key of its pseudonyms was destroyed: they are anonymous then."""
+
+    study: f.Id
+    purpose: f.Code
+    stage: f.StudyStage
+    by: f.Actor
+
+
 class Search(Timed, frozen=True, kw_only=True):
     """A member of staff looked for someone by an identifier, under a grant; so many records were listed."""
 
@@ -513,9 +550,9 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, AggregateDecision, Search, Review, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
-        Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
-        ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        Approval, Decision, AggregateDecision, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
+        Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
+        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
     )
 }  # fmt: skip
 

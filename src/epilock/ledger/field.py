@@ -109,6 +109,9 @@ Language = Annotated[str, _pattern("[a-z]{2,3}(-[A-Za-z]{2,4})?", "Language", "z
 Level = Annotated[str, _pattern("(N|IV|III|II|I|E)", "Response level", "II")]
 Opened = Annotated[str, _pattern("(opened|refused)", "What was decided", "opened")]
 Reviewed = Annotated[str, _pattern("(justified|unjustified)", "What a review found", "justified")]
+StudyStage = Annotated[
+    str, _pattern("(opened|ending|destroyed)", "What became of a study", "opened")
+]
 HoldReason = Annotated[
     str, _pattern("(evidence|investigation)", "Why it must be kept (ERL 85)", "evidence")
 ]

@@ -12,14 +12,24 @@ Rules kept in this folder:
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. Who was imported without having been told is told, promptly after the emergency's end.
   5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
-  6. A certificate must say what the log says: see ``holdings``.
+  6. Answers with noise stay within their account's budget, and accounts within their dataset's.
+  7. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
 
 from epilock.errors import EntryError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import declared, destruction, imports, keys, opening, records
+from epilock.ledger.audit import (
+    declared,
+    destruction,
+    imports,
+    keys,
+    noise,
+    opening,
+    records,
+    study,
+)
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
 from epilock.ledger.audit.told import Readers, Told, instant
@@ -33,6 +43,8 @@ READERS: Readers = {
     **imports.READERS,
     **destruction.READERS,
     **opening.READERS,
+    **noise.READERS,
+    **study.READERS,
 }
 
 
@@ -80,6 +92,7 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        study.list_unfinished(told, result, now, GRACE)
         for index, intent in told.intents.values():
             if now - instant(intent.at) >= GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

@@ -68,6 +68,14 @@ class ToldImport:
     told: int = 0
 
 
+@dataclass(slots=True)
+class ToldBudget:
+    """What a dataset or one of its accounts may give away, and what it gave, in micro-epsilon."""
+
+    allotted: int
+    spent: int = 0
+
+
 class Told:
     """The state; it grows with what lives, not with what was ever said.
 
@@ -91,6 +99,8 @@ class Told:
         keys_ended: Keys of the log that ended, likewise.
         sealed: Index of the entry that seals the log.
         imports: Imports by id.
+        budgets: Budgets of privacy by organisation, dataset, purpose and recipient (None: as a whole).
+        ending: Studies whose end was announced and is not shown to be done, by organisation and code.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -112,6 +122,8 @@ class Told:
         self.grants: dict[str, ToldGrant] = {}
         self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
+        self.budgets: dict[tuple[str, str, str | None, str | None], ToldBudget] = {}
+        self.ending: dict[str, tuple[int, e.Study]] = {}
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:
         """Add a finding that the entry at ``index`` shows."""
