@@ -102,7 +102,7 @@ class Mirror:
                     say(min((bundle.n + 1) * WIDTH, said.size), said.size)
             for each in tiles.of_tree(said.size, since=had.size):
                 if each.level or each.width < WIDTH:
-                    files.put(each.path(), b"".join(proved.tile(each.level, each.n)))
+                    files.put(each.path(), proved.tile(each.level, each.n))
             files.finish(self._cosigned(signed, now).encode())
         return Mirrored(said, fetched)
 
@@ -124,7 +124,7 @@ class Mirror:
         self._keep_policies(files, entries)
         files.put(wanted.path(), data)
         if wanted.width == WIDTH:
-            files.put(Tile(0, n).path(), b"".join(proved.tile(0, n)))
+            files.put(Tile(0, n).path(), proved.tile(0, n))
         return int(fetch)
 
     def _keep_policies(self, files: PublishedFolder, entries: Sequence[bytes]) -> None:

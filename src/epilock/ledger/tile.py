@@ -100,12 +100,12 @@ def unpack(bundle: bytes, width: int) -> list[bytes]:
         ProofError: It holds fewer, more, or a piece of one.
     """
     entries: list[bytes] = []
-    at = 0
-    while at < len(bundle) and len(entries) < width:
-        end = at + 2 + int.from_bytes(bundle[at : at + 2])
-        entries.append(bundle[at + 2 : end])
-        at = end
-    if at != len(bundle) or len(entries) != width:
+    at, whole = 0, len(bundle)
+    while at + 2 <= whole and len(entries) < width:
+        first = at + 2
+        at = first + (bundle[at] << 8 | bundle[at + 1])
+        entries.append(bundle[first:at])
+    if at != whole or len(entries) != width:
         raise ProofError(
             f"an entry bundle must hold exactly {width} entries, each after its length"
         )
