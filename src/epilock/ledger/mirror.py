@@ -112,17 +112,17 @@ class Mirror:
         data = files.find(wanted.path())
         fetch = data is None
         if data is None:
-            data = proved.bundle(n)
-        entries = tiles.unpack(data, wanted.width)
-        if not fetch:
+            entries = proved.entries(n)
+        else:
             try:
+                entries = tiles.unpack(data, wanted.width)
                 proved.check_bundle(n, entries)
             except ProofError:
                 raise IntegrityError(
                     f"{wanted.path()} of this copy is not what was fetched"
                 ) from None
         self._keep_policies(files, entries)
-        files.put(wanted.path(), data)
+        files.put(wanted.path(), tiles.pack(entries))
         if wanted.width == WIDTH:
             files.put(Tile(0, n).path(), proved.tile(0, n))
         return int(fetch)

@@ -5,11 +5,13 @@ Rules kept in this file:
      root, a full tile by the root that the tile above it has for it, or the edge. So a rollback or
      another process can never be mixed up.
   2. Whatever rows are missing on the way down to a node are read by one statement.
-  3. Memory does not grow with the log.
+  3. Memory does not grow with the log. Tiles above the lowest have room of their own, for every proof
+     asks for them: in a log of tens of millions only the lowest tile has to be read and hashed.
 """
 
 import threading
 from collections import OrderedDict
+from typing import Generic, TypeVar
 
 from epilock.db import Transaction
 from epilock.errors import IntegrityError
@@ -20,25 +22,56 @@ from epilock.ledger.tile import HEIGHT, WIDTH, Tile, widths
 from epilock.ledger.tree import HASH_BYTES, Reader, parents
 
 MOST_EDGES = 4  # the newest states, for readers that are a commit or two behind
-MOST_TILES = 1024  # full tiles with their inner nodes, 16 KB each
+MOST_LOWEST, MOST_UPPER = 512, 1024  # full tiles with their inner nodes, 16 KB each
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """What was used last; threads may share it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[K, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def recall(self, key: K) -> V | None:
+        """Return what is kept under ``key``, or None."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def keep(self, key: K, value: V) -> None:
+        """Keep a value; the one that was not used for longest makes room."""
+        with self._lock:
+            self._kept[key] = value
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
 
 
 class Nodes:
-    """The nodes of one log; threads may share it."""
+    """The nodes of one log; threads may share it.
+
+    Attributes:
+        edges: Right edges by size and root.
+        lowest: Full tiles of level 0 with the rows above them (``_with_inner``), by root.
+        upper: Those of the levels above.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._edges: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
-        self._tiles: OrderedDict[bytes, bytes] = (
-            OrderedDict()
-        )  # by root, as ``_with_inner`` makes them
+        self.edges: Recent[tuple[int, bytes], Edge] = Recent(MOST_EDGES)
+        self.lowest: Recent[bytes, bytes] = Recent(MOST_LOWEST)
+        self.upper: Recent[bytes, bytes] = Recent(MOST_UPPER)
 
     def remember(self, head: Head, edge: Edge) -> None:
         """Keep the right edge of ``head``."""
-        with self._lock:
-            self._edges[head.size, head.root] = edge
-            while len(self._edges) > MOST_EDGES:
-                self._edges.popitem(last=False)
+        self.edges.keep((head.size, head.root), edge)
 
     def edge(self, tx: Transaction, head: Head) -> Edge:
         """Return the right edge of ``head``, from memory if it fits, else from the rows.
@@ -46,8 +79,7 @@ class Nodes:
         Raises:
             IntegrityError: The rows are not what was stored.
         """
-        with self._lock:
-            edge = self._edges.get((head.size, head.root))
+        edge = self.edges.recall((head.size, head.root))
         if edge is None:
             edge = stored_edge(tx, head.log, head.size)
             if edge.root() != head.root:
@@ -61,21 +93,6 @@ class Nodes:
         It raises ``IntegrityError`` where the rows are not what was stored.
         """
         return _Reading(self, tx, head).node
-
-    def recall(self, root: bytes) -> bytes | None:
-        """Return the nodes of the full tile with this ``root``, as ``_with_inner`` made them, if kept."""
-        with self._lock:
-            nodes = self._tiles.get(root)
-            if nodes is not None:
-                self._tiles.move_to_end(root)
-            return nodes
-
-    def keep(self, root: bytes, nodes: bytes) -> None:
-        """Keep the nodes of a full tile."""
-        with self._lock:
-            self._tiles[root] = nodes
-            while len(self._tiles) > MOST_TILES:
-                self._tiles.popitem(last=False)
 
 
 class _Reading:
@@ -106,14 +123,15 @@ class _Reading:
             way.append(Tile(way[-1].level + 1, way[-1].n // WIDTH))
         stored: list[bytes] = []  # of the tiles that are still on the way
         while way:
-            nodes = self._kept.recall(root)
+            kept = self._kept.upper if way[-1].level else self._kept.lowest
+            nodes = kept.recall(root)
             if nodes is None:
                 stored = stored or rows.read_tiles(self._tx, self._log, way)
                 nodes = _with_inner(stored[len(way) - 1])
                 if nodes[-HASH_BYTES:] != root:
                     name = f"level={way[-1].level}, n={way[-1].n}"
                     raise IntegrityError(f"ledger_tiles ({name}) is not what was stored")
-                self._kept.keep(root, nodes)
+                kept.keep(root, nodes)
             tile = way.pop()
             self._near[tile.level, tile.n] = nodes
             if way:

@@ -65,17 +65,16 @@ class ProvedTree:
             self._kept.popitem(last=False)
         return found
 
-    def bundle(self, n: int) -> bytes:
-        """Return the entry bundle ``n`` as far as this tree fills it.
+    def entries(self, n: int) -> list[bytes]:
+        """Return the entries of the bundle ``n`` as far as this tree fills it.
 
         Raises:
             ProofError: Its entries do not have the hashes of their tile.
             NotFoundError, InputError, TooLargeError: A file can't be read.
         """
-        wanted = Tile(ENTRIES, n, self.width(0, n))
-        entries = self._entries(wanted)
+        entries = self._entries(Tile(ENTRIES, n, self.width(0, n)))
         self.check_bundle(n, entries)
-        return tiles.pack(entries)
+        return entries
 
     def check_bundle(self, n: int, entries: list[bytes]) -> None:
         """Return if ``entries`` are those of the bundle ``n``.

@@ -7,6 +7,7 @@ tile, each after its length in two bytes, big-endian.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from epilock.errors import NotFoundError, ProofError
@@ -100,12 +101,13 @@ def unpack(bundle: bytes, width: int) -> list[bytes]:
         ProofError: It holds fewer, more, or a piece of one.
     """
     entries: list[bytes] = []
-    at, whole = 0, len(bundle)
-    while at + 2 <= whole and len(entries) < width:
-        first = at + 2
-        at = first + (bundle[at] << 8 | bundle[at + 1])
-        entries.append(bundle[first:at])
-    if at != whole or len(entries) != width:
+    at = 0
+    with suppress(IndexError):  # it ends before a length
+        for _ in range(width):
+            first = at + 2
+            at = first + (bundle[at] << 8 | bundle[at + 1])
+            entries.append(bundle[first:at])
+    if at != len(bundle) or len(entries) != width:
         raise ProofError(
             f"an entry bundle must hold exactly {width} entries, each after its length"
         )
