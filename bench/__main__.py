@@ -10,7 +10,18 @@ from importlib import import_module
 from rich.console import Console
 from rich.table import Table
 
-SECTIONS = ("submission", "page", "seal", "decisions", "intake", "destruction", "growth")
+SECTIONS = (
+    "submission",
+    "page",
+    "seal",
+    "decisions",
+    "intake",
+    "destruction",
+    "growth",
+    "ledger",
+    "recheck",
+    "length",
+)
 MARKS = {True: "met", False: "MISSED", None: ""}
 
 

@@ -84,9 +84,10 @@ class Edge:
 
     def find(self, height: int, n: int) -> bytes | None:
         """Return the hash of the complete node ``(height, n)`` if it is kept."""
-        if height >= len(self.rows) or n < self.starts[height]:
+        if height >= len(self.rows):
             return None
-        return self.node(height, n) or None
+        at = HASH_BYTES * (n - self.starts[height])
+        return self.rows[height][at : at + HASH_BYTES] or None if at >= 0 else None
 
     def node(self, height: int, n: int) -> bytes:
         """Return the hash of a node that is kept."""

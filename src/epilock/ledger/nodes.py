@@ -22,6 +22,9 @@ from epilock.ledger.tile import HEIGHT, WIDTH, Tile, widths
 from epilock.ledger.tree import HASH_BYTES, Reader, parents
 
 MOST_EDGES = 4  # the newest states, for readers that are a commit or two behind
+ROWS = tuple(HASH_BYTES * (2 * WIDTH - (2 * WIDTH >> height)) for height in range(HEIGHT))
+"""Where the row of each height begins among the nodes of a full tile, in bytes."""
+
 MOST_LOWEST, MOST_UPPER = 512, 1024  # full tiles with their inner nodes, 16 KB each
 
 K = TypeVar("K")
@@ -104,45 +107,44 @@ class _Reading:
         self._log = head.log
         self._edge = kept.edge(tx, head)
         self._near: dict[tuple[int, int], bytes] = {}  # the full tiles that it has come by
+        self._stored: dict[Tile, bytes] = {}  # rows that were read with the one above them
 
     def node(self, height: int, n: int) -> bytes:
         """Return the hash of the complete node ``(height, n)``; a ``Reader``."""
-        found = self._edge.find(height, n)
-        if found is not None:
-            return found
-        level, inner = divmod(height, HEIGHT)
-        name = (level, n >> (HEIGHT - inner))
-        if name not in self._near:
-            self._go_down_to(*name)
-        return _node(self._near[name], inner, n)
+        level, inner = height // HEIGHT, height % HEIGHT
+        number = n >> (HEIGHT - inner)
+        nodes = self._near.get((level, number))
+        if nodes is None:
+            found = self._edge.find(height, n)
+            if found is not None:
+                return found
+            nodes = self._tile(Tile(level, number))
+        at = ROWS[inner] + HASH_BYTES * (n % (WIDTH >> inner))
+        return nodes[at : at + HASH_BYTES]
 
-    def _go_down_to(self, level: int, n: int) -> None:
-        """Come by the full tile ``(level, n)``, and by those above it that prove it."""
-        way = [Tile(level, n)]
-        while (root := self._root_of(way[-1])) is None:
-            way.append(Tile(way[-1].level + 1, way[-1].n // WIDTH))
-        stored: list[bytes] = []  # of the tiles that are still on the way
-        while way:
-            kept = self._kept.upper if way[-1].level else self._kept.lowest
-            nodes = kept.recall(root)
-            if nodes is None:
-                stored = stored or rows.read_tiles(self._tx, self._log, way)
-                nodes = _with_inner(stored[len(way) - 1])
-                if nodes[-HASH_BYTES:] != root:
-                    name = f"level={way[-1].level}, n={way[-1].n}"
-                    raise IntegrityError(f"ledger_tiles ({name}) is not what was stored")
-                kept.keep(root, nodes)
-            tile = way.pop()
-            self._near[tile.level, tile.n] = nodes
-            if way:
-                root = _node(nodes, 0, way[-1].n)
-
-    def _root_of(self, tile: Tile) -> bytes | None:
-        """Return the root of a full tile, if the edge or a tile that was come by has it."""
-        above = self._near.get((tile.level + 1, tile.n // WIDTH))
-        if above is not None:
-            return _node(above, 0, tile.n)
-        return self._edge.find(HEIGHT * (tile.level + 1), tile.n)
+    def _tile(self, tile: Tile, *below: Tile) -> bytes:
+        """Return the nodes of a full tile; if it has to be read, those ``below`` are read with it."""
+        root = self._edge.find(HEIGHT * (tile.level + 1), tile.n)
+        if root is None:
+            above = Tile(tile.level + 1, tile.n // WIDTH)
+            nodes = self._near.get((above.level, above.n)) or self._tile(above, tile, *below)
+            at = HASH_BYTES * (tile.n % WIDTH)
+            root = nodes[at : at + HASH_BYTES]
+        kept = self._kept.upper if tile.level else self._kept.lowest
+        found = kept.recall(root)
+        if found is None:
+            if tile not in self._stored:
+                wanted = (tile, *below)
+                hashes = rows.read_tiles(self._tx, self._log, wanted)
+                self._stored = dict(zip(wanted, hashes, strict=True))
+            found = _with_inner(self._stored[tile])
+            if found[-HASH_BYTES:] != root:
+                raise IntegrityError(
+                    f"ledger_tiles (level={tile.level}, n={tile.n}) is not what was stored"
+                )
+            kept.keep(root, found)
+        self._near[tile.level, tile.n] = found
+        return found
 
 
 def stored_edge(tx: Transaction, log: int, size: int) -> Edge:
@@ -164,10 +166,3 @@ def _with_inner(hashes: bytes) -> bytes:
     while len(made[-1]) > HASH_BYTES:
         made.append(parents(made[-1]))
     return b"".join(made)
-
-
-def _node(nodes: bytes, inner: int, n: int) -> bytes:
-    """Return the node ``n`` of its height, which is ``inner`` above the hashes of its full tile."""
-    before = 2 * WIDTH - (2 * WIDTH >> inner)  # hashes of the heights below
-    at = HASH_BYTES * (before + n % (WIDTH >> inner))
-    return nodes[at : at + HASH_BYTES]

@@ -87,11 +87,11 @@ def span_root(first: int, end: int, read: Reader) -> bytes:
 
     ``first`` must be a multiple of the largest power of two that is not above ``end - first``.
     """
-    edge, at = [], first
-    for height in range((end - first).bit_length() - 1, -1, -1):
-        if (end - first) >> height & 1:
-            edge.append(read(height, at >> height))
-            at += 1 << height
+    edge = []
+    while first < end:
+        height = (end - first).bit_length() - 1
+        edge.append(read(height, first >> height))
+        first += 1 << height
     return fold(reversed(edge))
 
 
@@ -103,15 +103,7 @@ def inclusion_path(index: int, size: int, read: Reader) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
-    path, height, last = [], 0, size - 1
-    while last:  # at this height the nodes 0 .. last exist; the last one may be incomplete
-        sibling = index ^ 1
-        if sibling < last:
-            path.append(read(height, sibling))
-        elif sibling == last:
-            path.append(span_root(sibling << height, size, read))
-        index, last, height = index >> 1, last >> 1, height + 1
-    return path
+    return _path(0, index, size, read)
 
 
 def consistency_path(old: int, new: int, read: Reader) -> list[bytes]:
@@ -124,19 +116,27 @@ def consistency_path(old: int, new: int, read: Reader) -> list[bytes]:
     """
     if not 0 <= old <= new:
         raise ProofError(f"a tree of {new} leaves does not contain one of {old}")
-    spans: list[tuple[int, int]] = []
-    first, end, whole = 0, new, True
-    while old and old != end:  # SUBPROOF of the RFC, its recursion unrolled; old is absolute here
-        split = first + (1 << ((end - first - 1).bit_length() - 1))
-        if old <= split:
-            spans.append((split, end))
-            end = split
-        else:
-            spans.append((first, split))
-            first, whole = split, False
-    if old and not whole:
-        spans.append((first, end))
-    return [span_root(*span, read) for span in reversed(spans)]
+    if old in {0, new}:
+        return []
+    # Both trees have the node that ends the older one; its way up is the proof. The node itself is
+    # needed too, unless it is the whole of the older tree.
+    height = (old & -old).bit_length() - 1
+    node = (old - 1) >> height
+    ends = [read(height, node)] if node else []
+    return ends + _path(height, node, new, read)
+
+
+def _path(height: int, n: int, size: int, read: Reader) -> list[bytes]:
+    """Return the hashes beside the way from the complete node ``(height, n)`` up to the root."""
+    path, last = [], (size - 1) >> height
+    while last:  # at this height the nodes 0 .. last exist; the last one may be incomplete
+        sibling = n ^ 1
+        if sibling < last:
+            path.append(read(height, sibling))
+        elif sibling == last:
+            path.append(span_root(sibling << height, size, read))
+        n, last, height = n >> 1, last >> 1, height + 1
+    return path
 
 
 def verify_inclusion(
