@@ -32,7 +32,7 @@ COLD, WARM = 20, 500  # proofs of a turn
 def measure(entries: int = ENTRIES, rounds: int = 9) -> list[Row]:
     """Return the rows for logs of ``entries``."""
     with folder() as home:
-        told = list(islice(logs.story(home / "home"), entries))
+        told = list(islice(logs.storyteller(home / "home")(), entries))
         waiting = _Waiting(home, told)
         try:
             appends = in_turns(

@@ -1,7 +1,7 @@
 """The ledger when it is long: appends and proofs against those of a short log, and the memory they take.
 
 ``python -m bench length=50000000`` is the whole of it: 19 GB of disk, and a good half hour to fill it. The memory is that of a
-process of its own: ``python -m bench.length FILE``.
+process of its own: ``python -m bench.length FILE TURNS``.
 """
 
 import random
@@ -29,8 +29,9 @@ def measure(entries: int = 1_000_000, few: int = FEW, rounds: int = 15) -> list[
     """Return the rows: a log of ``entries`` against one of ``few``."""
     with folder() as home:
         files = {size: home / f"{size}.sqlite" for size in (few, entries)}
+        story = logs.storyteller(home / "home")
         for size, file in files.items():
-            logs.fill(file, logs.story(home / f"home-{size}"), size)
+            logs.fill(file, story(), size)
         long, short = (_Measured(files[size], size) for size in (entries, few))
         try:
             found = {
@@ -40,7 +41,7 @@ def measure(entries: int = 1_000_000, few: int = FEW, rounds: int = 15) -> list[
         finally:
             long.base.close()
             short.base.close()
-        memory = {size: _memory(file) for size, file in files.items()}
+        memory = {size: _memory(file, rounds) for size, file in files.items()}
         disk = files[entries].stat().st_size
     rows = []
     for what, speed in found.items():
@@ -107,9 +108,9 @@ WORKS = {
 }
 
 
-def _memory(file: Path) -> float:
+def _memory(file: Path, turns: int) -> float:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.length", str(file)], text=True, check=True,
+        [sys.executable, "-m", "bench.length", str(file), str(turns)], text=True, check=True,
         capture_output=True,
     )  # fmt: skip
     return float(done.stdout)
@@ -122,7 +123,7 @@ def main() -> None:
     with base.read() as tx:
         log.check_at_start(tx)
         measured = _Measured(file, log.size(tx))
-    for turn in range(50):
+    for turn in range(int(sys.argv[2])):
         measured.append(turn)
         measured._proofs(measured.log.proof)  # noqa: SLF001 - its own
     print(peak_memory())

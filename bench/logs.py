@@ -5,7 +5,7 @@ is synced on the way: what a crash spoils is measured again.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
@@ -44,12 +44,15 @@ def database(path: Path) -> Database:
     return Database(engine, bytes(32))
 
 
-def story(home: Path) -> Iterator[bytes]:
-    """Yield what a log says that collects without end, ``A_DAY`` records a day; ``home`` is a new folder."""
+def storyteller(home: Path) -> Callable[[], Iterator[bytes]]:
+    """Return what begins the story of a log that collects without end, ``A_DAY`` records a day.
+
+    ``home`` is a new folder, for the installation that tells the beginning.
+    """
     parts = installation.make(home)
     try:
         form, now = installation.form(parts), parts.now()
-        point, ref = form.point, parts.standard.ref
+        point = form.point
         with parts.database.write() as tx:
             opening = parts.log.entries(tx, 0, parts.log.size(tx))
             made = buckets.ensure(
@@ -60,16 +63,20 @@ def story(home: Path) -> Iterator[bytes]:
             declared = entry.decode(parts.log.entries(tx, len(opening), 1)[0])
     finally:
         parts.close()
-    yield from opening
-    for day in count():
-        bucket = _another_day(declared, made.day + timedelta(days=day))
-        yield entry.encode(bucket)
-        said = entry.collecting(
-            org=point.org, standard=ref, point=point.point, bucket=bucket.bucket,
-            notice=form.notice, parts=bucket.parts,
-        )  # fmt: skip
-        for n in range(A_DAY):
-            yield said(n, os.urandom(32).hex())
+
+    def story() -> Iterator[bytes]:
+        yield from opening
+        for day in count():
+            bucket = _another_day(declared, made.day + timedelta(days=day))
+            yield entry.encode(bucket)
+            said = entry.collecting(
+                org=point.org, standard=bucket.standard, point=point.point, bucket=bucket.bucket,
+                notice=form.notice, parts=bucket.parts,
+            )  # fmt: skip
+            for n in range(A_DAY):
+                yield said(n, os.urandom(32).hex())
+
+    return story
 
 
 def _another_day(declared: entry.Entry, day: date) -> entry.Bucket:

@@ -30,9 +30,8 @@ MOST = 10_000_000  # entries that the promises speak of
 def measure(entries: int = 1_000_000, few: int = FEW, rounds: int = 20) -> list[Row]:
     """Return the rows for a log of ``entries``, its memory against that for ``few``."""
     with folder() as home:
-        said = {}
-        for size in (few, entries):
-            said[size] = logs.publish(home / f"{size}", logs.story(home / f"home-{size}"), size)
+        story = logs.storyteller(home / "home")
+        said = {size: logs.publish(home / f"{size}", story(), size) for size in (few, entries)}
         check = _Check(ProvedTree(Folder(home / f"{entries}"), said[entries]), rounds)
         speed = in_turns({"ours": check.ours, "hashlib": check.hashlib}, rounds)
         small, large = (_monitor(home / f"{size}") for size in (few, entries))
