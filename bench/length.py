@@ -1,6 +1,6 @@
 """The ledger when it is long: appends and proofs against those of a short log, and the memory they take.
 
-``python -m bench length=50000000`` is the whole of it: 19 GB of disk, and a good half hour to fill it. The memory is that of a
+``python -m bench length=50000000`` is the whole of it: 24 GB of disk, and some twenty minutes. The memory is that of a
 process of its own: ``python -m bench.length FILE TURNS``.
 """
 
