@@ -38,7 +38,7 @@ from epilock.ledger.note import Verifier
 from epilock.ledger.seen import Seen
 from epilock.ledger.source import LogSource
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile
-from epilock.ledger.tree import leaf_hash
+from epilock.ledger.tree import leaf_row
 from epilock.ledger.verify import open_checkpoint
 
 
@@ -194,11 +194,11 @@ class Monitor:
                 self._auditor.read(index, entry.decode(data))
             except EntryError as error:
                 self._auditor.malformed(index, error)
-        leaves = [leaf_hash(each) for each in entries]
+        leaves = leaf_row(entries)
         suspects = []
         for was, text in older:
-            if edge.size < was.size <= edge.size + len(leaves):
-                root = edge.extended(leaves[: was.size - edge.size]).root()
+            if edge.size < was.size <= edge.size + len(entries):
+                root = edge.extended(leaves[: tree.HASH_BYTES * (was.size - edge.size)]).root()
                 if root != was.root:
                     suspects.append((text, was.size, root))
         self._edge = edge.extended(leaves)
@@ -271,9 +271,12 @@ class Monitor:
         count = self._edge.size >> (HEIGHT * level)
         number = first // WIDTH
         width = min(WIDTH, count - number * WIDTH)
-        hashes = tile.split(self._hashes(Tile(level, number, width)))
-        at = first - number * WIDTH
-        return tree.root(hashes[at : at + (1 << inner)])
+        wanted = Tile(level, number, width)
+        hashes = self._hashes(wanted)
+        if len(hashes) != tree.HASH_BYTES * width:
+            raise ProofError(f"{wanted.path()} does not hold {width} hashes")
+        at = tree.HASH_BYTES * (first - number * WIDTH)
+        return tree.row_root(hashes[at : at + (tree.HASH_BYTES << inner)])
 
 
 def _is_key_of(vkey: str, origin: str) -> bool:
