@@ -12,7 +12,10 @@ Rules kept in this folder:
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. Who was imported without having been told is told, promptly after the emergency's end.
   5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
-  6. A certificate must say what the log says: see ``holdings``.
+  6. Entries tell hours. Nothing is found that could be right within its hour, and nothing wrong is
+     excused by more than that hour: what must come after an instant is compared with the begin of its hour,
+     what must come before it with the end.
+  7. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +25,7 @@ from epilock.ledger import entry as e
 from epilock.ledger.audit import declared, destruction, imports, keys, opening, records
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
-from epilock.ledger.audit.told import Readers, Told, instant
+from epilock.ledger.audit.told import Readers, Told, end
 from epilock.ledger.finding import Finding, Findings
 
 GRACE = timedelta(days=1)  # a day to carry out what is due, and to finish what was announced
@@ -73,15 +76,15 @@ class Auditor:
         for (bucket, n), index in told.corrections.items():
             result.add("correction-missing", bucket, index, n=n)
         for (bucket, n), (index, at) in told.replaced.items():
-            if now - instant(at) >= GRACE and told.holdings[bucket].left_of(n):
+            if now >= end(at) + GRACE and told.holdings[bucket].left_of(n):
                 result.add("replaced-unfinished", bucket, index, n=n)
         for index, erasure in told.erasures.values():
-            if now - instant(erasure.at) >= GRACE:
+            if now >= end(erasure.at) + GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
         for index, intent in told.intents.values():
-            if now - instant(intent.at) >= GRACE:
+            if now >= end(intent.at) + GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)
         return result
 

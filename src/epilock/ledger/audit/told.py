@@ -165,19 +165,19 @@ class Told:
         return due
 
     def hold_on(self, bucket: str, at: datetime) -> str | None:
-        """Return a hold in force on the bucket at an instant, or None."""
+        """Return a hold in force on the bucket at an instant, or None; it ends with a day."""
         holds = (h for h in self.holds.values() if h.bucket == bucket)
         return next((h.hold for h in holds if at < end(h.until)), None)
 
     def is_ordered(self, holding: Holding, part: str, due: Due, at: datetime) -> bool:
-        """Tell whether people could decide that a part goes at ``at``, before the day of the clock.
+        """Tell whether people could decide that a part goes in the hour ``at``, before the day of the clock.
 
         They can only after the emergency's end, in the days that the standard gives until all is gone,
         for a part below grade 4, by an order that another than its proposer approved.
         """
         bucket = holding.said
         ended = self.history(bucket.authority, bucket.emergency).ended_at()
-        if ended is None or at < ended or due.at is None or due.at > ended + WINDOW:
+        if ended is None or at < e.hour(ended) or due.at is None or due.at > ended + WINDOW:
             return False
         mine = (o for o in self.orders.values() if o.approved and o.said.bucket == bucket.bucket)
         ordered = any(part in o.said.parts and begin(o.said.not_before) <= at for o in mine)
@@ -185,18 +185,23 @@ class Told:
 
 
 def instant(stamp: str) -> datetime:
-    """Return the instant that an entry's ``at`` means."""
+    """Return the instant that an entry writes; of ``at``, the begin of the hour in which it happened."""
     return datetime.fromisoformat(stamp)
 
 
 def begin(when: str) -> datetime:
-    """Return the first instant of ``when``: itself, or the begin of that day in China."""
-    return _midnight(when, 0) if len(when) == DAY_LENGTH else instant(when)
+    """Return the first instant of ``when``: of that hour, or of that day in China."""
+    return _midnight(when, 0) if is_day(when) else instant(when)
 
 
 def end(when: str) -> datetime:
-    """Return the first instant after ``when``: itself, or the end of that day in China."""
-    return _midnight(when, 1) if len(when) == DAY_LENGTH else instant(when)
+    """Return the first instant after ``when``: after that hour, or after that day in China."""
+    return _midnight(when, 1) if is_day(when) else instant(when) + e.HOUR
+
+
+def is_day(when: str) -> bool:
+    """Tell whether ``when`` is a calendar day, and not an hour."""
+    return len(when) == DAY_LENGTH
 
 
 def _midnight(day: str, days: int) -> datetime:
