@@ -21,7 +21,7 @@ from epilock.errors import (
     NotFoundError,
     StateError,
 )
-from epilock.ledger import rows
+from epilock.ledger import rows, shards
 from epilock.ledger.anchor import book, outbox
 from epilock.ledger.anchor.account import Account, written
 from epilock.ledger.anchor.book import Anchoring
@@ -145,11 +145,12 @@ def show_proof(
 ) -> None:
     """Write an entry's .tlog-proof for an anchored size, and the .anchor file that goes with it."""
     with opened(home) as parts, parts.database.read() as tx:
-        head = rows.find_head(tx, parts.log.origin)
-        row = None if head is None else book.covering(tx, head.log, index)
+        log, own = shards.at(parts.log, index)
+        head = rows.find_head(tx, log.origin)
+        row = None if head is None else book.covering(tx, head.log, own)
         if row is None or row.proof is None or row.block_hash is None:
             raise NotFoundError(f"no anchor with a proof covers entry {index} yet")
-        receipt = parts.log.proof(tx, index, row.size)
+        receipt = log.proof(tx, own, row.size)
     folder.mkdir(parents=True, exist_ok=True)
     durable.replace(folder / f"entry-{index}.tlog-proof", receipt.encode())
     durable.replace(folder / f"entry-{index}.anchor", row.proof)

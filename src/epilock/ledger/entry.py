@@ -501,9 +501,25 @@ class LogKeyEnded(Timed, frozen=True, kw_only=True):
 
 
 class LogSealed(Timed, frozen=True, kw_only=True):
-    """The log is complete: nothing follows this entry, and no key signs a larger tree."""
+    """The log is complete: nothing follows this entry, and no key signs a larger tree.
+
+    What is told of later stands in the log whose first key is ``successor``; null: nothing is.
+    """
 
     org: f.MaybeSlug
+    successor: f.Key | None
+
+
+class LogContinues(Timed, frozen=True, kw_only=True):
+    """The first entry of a log that goes on where another one was sealed.
+
+    That one has the key ``key``, ``size`` entries and this ``root``; its last entry names this log's key.
+    """
+
+    org: f.MaybeSlug
+    key: f.Key
+    size: f.Count
+    root: f.Sha256
 
 
 TYPES: Mapping[str, type[Entry]] = {
@@ -513,7 +529,7 @@ TYPES: Mapping[str, type[Entry]] = {
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, AggregateDecision, Search, Review, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
         Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
-        ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed, LogContinues,
     )
 }  # fmt: skip
 

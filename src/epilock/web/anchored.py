@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.errors import NotFoundError
-from epilock.ledger import rows
+from epilock.ledger import rows, shards
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.account import written
 from epilock.ledger.anchor.book import Anchoring
@@ -23,8 +23,9 @@ SHOWN = 20
 def get_page(site: SiteOf, request: Request) -> Response:
     """Show the newest anchors: which chain, which contract, which block."""
     with site.parts.database.read() as tx:
-        head = rows.find_head(tx, site.parts.log.origin)
-        found = [] if head is None else book.latest(tx, head.log, SHOWN)
+        logs = reversed(shards.all_of(site.parts.log))
+        heads = [head for log in logs if (head := rows.find_head(tx, log.origin))]
+        found = [row for head in heads for row in book.latest(tx, head.log, SHOWN)][:SHOWN]
     duty = site.parts.duty
     shown = [(row, *_where(row)) for row in found]
     own = (duty is not None and duty.is_near) or any(chain in OWN_CHAINS for _, chain, _ in shown)
@@ -35,7 +36,8 @@ def get_page(site: SiteOf, request: Request) -> Response:
 def get_proof(index: int, site: SiteOf) -> Response:
     """Return an entry's proof for the smallest anchored size that holds it."""
     with site.parts.database.read() as tx:
-        proof = site.parts.log.proof(tx, index, _covering(site, tx, index).size)
+        log, own = shards.at(site.parts.log, index)
+        proof = log.proof(tx, own, _covering(site, tx, index).size)
     return download(proof, f"entry-{index}.tlog-proof", TEXT)
 
 
@@ -53,9 +55,10 @@ def _covering(site: Site, tx: Transaction, index: int) -> Anchoring:
     Raises:
         NotFoundError: None does yet.
     """
-    head = rows.find_head(tx, site.parts.log.origin)
-    known = head is not None and 0 <= index < MOST_INDEX
-    row = book.covering(tx, head.log, index) if head is not None and known else None
+    log, own = shards.at(site.parts.log, index)
+    head = rows.find_head(tx, log.origin)
+    known = head is not None and 0 <= own < MOST_INDEX
+    row = book.covering(tx, head.log, own) if head is not None and known else None
     if row is None:
         raise NotFoundError("no anchor with a proof covers this entry yet")
     return row

@@ -1,6 +1,7 @@
 """What the log has told so far: the state that the readers of entries share, and what they ask of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -90,6 +91,7 @@ class Told:
         keys: Keys of the log that were announced, with the index of the entry.
         keys_ended: Keys of the log that ended, likewise.
         sealed: Index of the entry that seals the log.
+        successor: First key of the log that goes on where this one is sealed, as that entry names it.
         imports: Imports by id.
     """
 
@@ -107,11 +109,19 @@ class Told:
         self.keys: dict[str, int] = {}
         self.keys_ended: dict[str, int] = {}
         self.sealed: int | None = None
+        self.successor: str | None = None
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
         self.grants: dict[str, ToldGrant] = {}
         self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
+
+    def continued(self) -> "Told":
+        """Return the state with which the log goes on that continues this one: all but what is of the log."""
+        told = deepcopy(self, {id(self.rules): self.rules})
+        told.findings, told.keys, told.keys_ended = Findings(), {}, {}
+        told.sealed = told.successor = None
+        return told
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:
         """Add a finding that the entry at ``index`` shows."""

@@ -55,7 +55,8 @@
 
   async function submitted(event) {
     event.preventDefault();
-    const [file, ...proofs] = (await read("check-file")).sort((a, b) => indexOf(a) - indexOf(b));
+    const order = (each) => indexOf(each) || Infinity; // the first entry of a log is nobody's receipt
+    const [file, ...proofs] = (await read("check-file")).sort((a, b) => order(a) - order(b));
     const [policy] = await read("check-policy");
     const [entry] = await read("check-entry");
     if (!file) return;
@@ -68,7 +69,7 @@
   const ends = [...part.querySelectorAll(".check-end")].map((each) => bytes(each.textContent));
   if (own) {
     const proofs = ends.length ? ends : undefined;
-    run({ file: bytes(own.textContent), keys: [part.dataset.key], proofs });
+    run({ file: bytes(own.textContent), keys: part.dataset.key.split(" "), proofs });
   }
   document.getElementById("check-form")?.addEventListener("submit", submitted);
 })();
