@@ -61,7 +61,7 @@
     const [entry] = await read("check-entry");
     if (!file) return;
     const typed = document.getElementById("check-key").value.trim();
-    await run({ file, policy, entry, keys: typed ? [typed] : [], proofs: proofs.length ? proofs : undefined });
+    await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
   }
 
   part.hidden = false;
