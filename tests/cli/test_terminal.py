@@ -262,7 +262,7 @@ class TestStaff:
             )
         key = say("ledger", "key", "--log", "1").strip()
         assert say("ledger", "key").strip() == coming
-        assert "no log number 3" in say("ledger", "key", "--log", "3", code=2)
+        assert "no log number 3" in say("ledger", "key", "--log", "3", code=1)
         logs = ("--log", folders[0], "--log", folders[1])
         result = CliRunner().invoke(app, ["monitor", *logs, "--key", key, "--now", NOW])
         assert result.exit_code == 0, result.output
