@@ -29,6 +29,7 @@ from epilock.errors import EntryError, EpilockError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
 from epilock.ledger.log import Log
+from epilock.ledger.shards import entries_at
 from epilock.registry.emergency import emergencies, levels
 from epilock.registry.mandate import agreements, assessments, mandates
 from epilock.registry.organisation import organisations
@@ -77,7 +78,7 @@ class _Inventory:
 
     def run(self) -> Iterator[Damage]:
         first = 0
-        while chunk := self.log.entries(self.tx, first, CHUNK):
+        while chunk := entries_at(self.tx, self.log, first, CHUNK):
             for index, data in enumerate(chunk, first):
                 if _COLLECT not in data:
                     yield from self._entry(index, data)

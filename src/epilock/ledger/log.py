@@ -84,9 +84,18 @@ class Log:
 
     Attributes:
         origin: Name of the log, the first line of each checkpoint.
+        earlier: The logs of this installation that were sealed before it began, the oldest first.
+        base: Number of entries of those, which rows count too: see ``shards``.
     """
 
-    def __init__(self, origin: str, signer_of: SignerOf) -> None:
+    def __init__(
+        self,
+        origin: str,
+        signer_of: SignerOf,
+        *,
+        earlier: Sequence["Log"] = (),
+        base: int = 0,
+    ) -> None:
         """Make the object of the log ``origin``; ``signer_of`` gives its Ed25519 keys by number.
 
         Raises:
@@ -96,6 +105,8 @@ class Log:
         if first.signer.name != origin:
             raise StateError("a log's key is named by its origin")
         self.origin = origin
+        self.earlier = tuple(earlier)
+        self.base = base
         self._signer_of = signer_of
         self._ring: Keyring = (first,)
         self._ring_version: object = []
@@ -139,7 +150,10 @@ class Log:
         if not entries:
             return Batch(head.size, head.size, head.root, (), edge)
         if not any(key.signs(head.size + len(entries)) for key in self._read_ring(tx, head.log)):
-            raise ClosedError(f"the log {self.origin} is sealed: nothing can be added to it")
+            raise ClosedError(
+                f"the log {self.origin} is sealed: nothing can be added to it; where another goes on, a"
+                " program that runs must be started again"
+            )
         grown = edge.extended(leaf_row(entries))
         after = Head(head.log, grown.size, grown.root())
         rows.put_entries(tx, head.log, head.size, entries)

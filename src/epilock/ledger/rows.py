@@ -93,10 +93,10 @@ def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | Non
     return Head(log, size, root)
 
 
-def newest_origin(tx: Transaction) -> str | None:
-    """Return the origin of the log that was begun last in this database; None if there is none."""
-    query = sa.select(heads.c.origin).order_by(heads.c.log.desc()).limit(1)
-    return tx.conn.execute(query).scalar()
+def all_logs(tx: Transaction) -> list[tuple[str, int]]:
+    """Return origin and size of each log in this database, the oldest first, as they are stored."""
+    query = sa.select(heads.c.origin, heads.c.size).order_by(heads.c.log)
+    return [(origin, size) for origin, size in tx.conn.execute(query)]
 
 
 def lock_head(tx: Transaction, origin: str) -> Head:

@@ -294,7 +294,7 @@ def _write(
         org=question.source, standard=gate.standard.ref, at=entry.stamp(now),
         records=total - total % ROUNDED if allowed else 0, **common,
     )  # fmt: skip
-    index = gate.log.append(tx, [entry.encode(said)], now=now).first
+    index = gate.log.base + gate.log.append(tx, [entry.encode(said)], now=now).first
     tx.insert(
         aggregates, org=question.source, by_org=who.org, days=dict(days) if allowed else {}, at=now,
         entry_index=index, **common,

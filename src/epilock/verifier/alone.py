@@ -297,14 +297,12 @@ def check_proof(data: bytes, trust: Trust, entry: bytes | None, leaf: bytes | No
         first, *lines = head.split("\n")
         if first != "c2sp.org/tlog-proof@v1" or not gap or not note:
             raise ValueError("it begins with its name, and an empty line is before its checkpoint")
-        has_extra = lines[:1] and lines[0].startswith("extra ")
-        extra = base64(lines.pop(0)[len("extra ") :]) if has_extra else None
+        extra = base64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
         if not lines or not lines[0].startswith("index "):
             raise ValueError("the line `index <number>` is missing")
         index, path = number(lines[0][len("index ") :]), hashes(lines[1:])
     entry = extra if entry is None and leaf is None else entry
-    if entry is not None:  # 2
-        leaf = sha256(b"\x00" + entry).digest()
+    leaf = leaf if entry is None else sha256(b"\x00" + entry).digest()  # 2
     if leaf is None:
         raise Failure(ENTRY, "the proof does not carry its entry; give --entry or --leaf-hash")
     said = check_note(note, trust)
@@ -369,42 +367,52 @@ STORY: dict[str, dict[str, type]] = {  # the entries that tell what became of a 
     "correct": PLACE | {"by_bucket": str, "by_n": int},
     "erased": PLACE | DONE,
     "certificate": DONE | {"bucket": str, "first": int, "last": int, "complete": bool},
+    "log-continues": {"key": str, "size": int},
 }
+
+
+def in_order(shown: list[Told]) -> list[tuple[int, Told]]:
+    """Return index and entry in order, from the first log to those that go on where it ends."""
+    data = {(each["origin"], each["index"]): each["entry"] for each in shown}
+    said = {place: read_entry(data[place]) for place in sorted(data)}
+    begins = [(log, e) for (log, n), e in said.items() if n == 0 and e["type"] == "log-continues"]
+    after = {e["key"].split("+")[0]: (log, e["size"]) for log, e in begins}
+    log, size, told = shown[0]["origin"], 0, list[tuple[int, Told]]()
+    while log and not (told and told[-1][0] >= size):
+        told += [(n, e) for (name, n), e in said.items() if name == log]
+        log, size = after.pop(log, ("", 0))
+    if len(told) < len(said) or any(data[e["origin"], e["index"]] != e["entry"] for e in shown):
+        raise Failure(SHOWN, "the proofs are of logs that contradict, or none is shown to go on")
+    return told
 
 
 def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> Told:
     """Return how each part of a receipt's record went, if the proofs show that all of it is gone.
 
-    The story is told in the order of the log. A complete certificate covers parts of a bucket and
-    a range of record numbers, ``erased`` one record; ``event`` and ``correct`` say that it went on
-    as another, which must be gone too. Only the whole log can show that none of these is left out.
+    A complete certificate covers parts of a bucket and a range of numbers, ``erased`` one record;
+    ``event`` and ``correct`` let it go on as another. Only the whole log shows if one is left out.
     """
     shown = [check_proof(each, trust, None, None) for each in (receipt, *proofs)]
-    entries = {each["index"]: each["entry"] for each in shown}
-    if any((e["origin"], entries[e["index"]]) != (shown[0]["origin"], e["entry"]) for e in shown):
-        raise Failure(SHOWN, "the proofs are of different logs, or of one that contradicts itself")
-    start = shown[0]["index"]
-    first, collected, gone = read_entry(entries[start]), {}, []
+    told, start = in_order(shown), shown[0]["index"]
+    first, collected, gone = read_entry(shown[0]["entry"]), {}, []
     if first["type"] != "collect":
         raise Failure(ENTRY, "a receipt proves a `collect` entry")
     living = {(first["bucket"], first["n"]): {*first["parts"]}}  # what is not gone yet
-    for index, data in sorted(entries.items()):
-        said = read_entry(data)
-        if index < start or said["type"] not in STORY or said["org"] != first["org"]:
+    for index, said in told[told.index((start, first)) :]:
+        if "org" not in STORY.get(said["type"], ()) or said["org"] != first["org"]:
             continue
-        kind, place = said["type"], (said["bucket"], said.get("n", 0))
+        kind, at = said["type"], (said["bucket"], said.get("n", 0))
         if kind == "collect":
-            collected[place] = {*said["parts"]}
-        elif kind == "event" and place in living:
-            living[said["to_bucket"], said["to_n"]] = {*living[place]}
-        elif kind == "correct" and place in living:
+            collected[at] = {*said["parts"]}
+        elif kind == "event" and at in living:
+            living[said["to_bucket"], said["to_n"]] = {*living[at]}
+        elif kind == "correct" and at in living:
             by = (said["by_bucket"], said["by_n"])
             with reading(SHOWN, "give the proof of the `collect` entry that corrects it too"):
                 living[by] = {*collected[by]}
         elif kind == "erased" or (kind == "certificate" and said["complete"]):
-            low, high = said.get("first", place[1]), said.get("last", place[1])
             for (bucket, n), parts in living.items():
-                if bucket == place[0] and low <= n <= high:
+                if bucket == at[0] and said.get("first", at[1]) <= n <= said.get("last", at[1]):
                     gone += [[p, bucket, n, index, said["at"]] for p in parts & {*said["parts"]}]
                     parts -= {*said["parts"]}
     if left := {place: parts for place, parts in living.items() if parts}:
@@ -546,10 +554,8 @@ def check(given: argparse.Namespace) -> Told:
     if b"\n\n" not in first or (is_else and not is_proof):
         raise Failure(FILE, "neither proof nor checkpoint; and an entry belongs to a proof alone")
     given.kind = "inclusion" if is_proof else "checkpoint"
-    if is_proof:
-        told = check_proof(first, trust, entry, leaf)
-    else:
-        told = check_note(text_of(first), trust)._asdict()
+    told = check_proof(first, trust, entry, leaf) if is_proof else {}
+    told = told or check_note(text_of(first), trust)._asdict()
     if given.anchor:
         told |= check_anchor(load(given.anchor[0]), told, *given.anchor[1:])
     return told
