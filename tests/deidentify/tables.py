@@ -21,6 +21,7 @@ MODELS = {
     "delta-presence": model.DeltaPresence, "distinct-l-diversity": model.DistinctLDiversity,
     "entropy-l-diversity": model.EntropyLDiversity, "recursive-l-diversity": model.RecursiveLDiversity,
     "t-closeness": model.TCloseness, "average-risk": model.AverageRisk,
+    "population-uniqueness": model.PopulationUniqueness,
 }  # fmt: skip
 
 

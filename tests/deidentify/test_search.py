@@ -127,6 +127,27 @@ def test_the_average_risk_is_kept_by_suppressing_the_smallest(case, name, share,
 @settings(max_examples=60, deadline=None)
 @given(
     case=cases(),
+    name=st.sampled_from(["precision", "discernibility", "average-class-size"]),
+    share=st.sampled_from([0, 0.2, 0.5, 1]),
+    threshold=st.sampled_from([0.0, 0.05, 0.2, 0.5]),
+    people=st.sampled_from([28, 40, 500]),
+)
+def test_uniqueness_in_the_population_is_kept_likewise(case, name, share, threshold, people):
+    """Unique rows go until those that the population is thought to have are few enough."""
+    models = [
+        {
+            "kind": "population-uniqueness", "threshold": threshold, "population": people,
+            "estimator": "zayatz",
+        }
+    ]  # fmt: skip
+    found, best, _ = both(case, models, name, int(share * len(case[1])))
+    if found is not None:
+        assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=cases(),
     name=st.sampled_from(["loss", "precision", "entropy"]),
     weight=st.sampled_from([0.0, 0.5, 3.0]),
 )
@@ -218,6 +239,14 @@ class TestRefusals:
             {"kind": "strict-risk", "threshold": 0},
             {"kind": "average-risk", "threshold": 1.5},
             {"kind": "t-closeness", "attribute": "s", "t": -0.1},
+            {"kind": "population-uniqueness", "threshold": 1.5, "population": 10},
+            {"kind": "population-uniqueness", "threshold": 0.5, "population": 0},
+            {
+                "kind": "population-uniqueness",
+                "threshold": 0.5,
+                "population": 9,
+                "estimator": "guess",
+            },
             {"kind": "delta-presence", "low": 0.5, "high": 0.2},
             {"kind": "entropy-l-diversity", "attribute": "s", "l": float("nan")},
             {"kind": "recursive-l-diversity", "attribute": "s", "c": 0, "l": 2},
