@@ -10,6 +10,7 @@ from epilock.deidentify import counting, hierarchy, metric, model, search
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.packing import Packing
+from epilock.deidentify.recoding import FullDomain
 
 ADULT = Path(__file__).parents[2].parent / "shared/data/adult"
 ATTRIBUTES = (
@@ -74,3 +75,16 @@ def adult():
 
 def adult_hierarchy(attribute):
     return hierarchy.read(ADULT / f"adult_hierarchy_{attribute}.csv", attribute)
+
+
+def released_adult(table, attributes, *, k, kept=()):
+    """The release of Adult that loses least at k and 5 % suppression."""
+    columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in attributes]))
+    counted = counting.count(table.to_batches(), columns)
+    judge = Judge.of([model.KAnonymity(k)], counted)
+    prepared = metric.prepare("loss", counted.classes)
+    limit = int(0.05 * table.num_rows)
+    found = search.search(counted.classes, judge, prepared, limit=limit)
+    node = counted.classes.rolled_up(found.levels)
+    recoding = FullDomain.of(columns, node, judge.judge(node)[0], kept)
+    return pa.Table.from_batches([recoding.recode(batch, 0) for batch in table.to_batches()])
