@@ -77,14 +77,16 @@ def adult_hierarchy(attribute):
     return hierarchy.read(ADULT / f"adult_hierarchy_{attribute}.csv", attribute)
 
 
-def released_adult(table, attributes, *, k, kept=()):
-    """The release of Adult that loses least at k and 5 % suppression."""
+def released_adult(table, attributes, *, k, kept=(), name="loss", scored=False):
+    """The release of Adult that loses least at k and 5 % suppression; or what it loses."""
     columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in attributes]))
     counted = counting.count(table.to_batches(), columns)
     judge = Judge.of([model.KAnonymity(k)], counted)
-    prepared = metric.prepare("loss", counted.classes)
+    prepared = metric.prepare(name, counted.classes)
     limit = int(0.05 * table.num_rows)
     found = search.search(counted.classes, judge, prepared, limit=limit)
+    if scored:
+        return found.score
     node = counted.classes.rolled_up(found.levels)
     recoding = FullDomain.of(columns, node, judge.judge(node)[0], kept)
     return pa.Table.from_batches([recoding.recode(batch, 0) for batch in table.to_batches()])

@@ -108,8 +108,8 @@ class Rows:
     rows: Counts = field(repr=False)
 
     @classmethod
-    def of(cls, table: pa.Table, columns: Sequence[str]) -> "Rows":
-        """Return the different rows of ``columns``.
+    def each(cls, table: pa.Table, columns: Sequence[str]) -> "Rows":
+        """Return all rows of ``columns``, alike or not, in the table's order.
 
         Raises:
             InputError: The table lacks one of them, or has it twice.
@@ -117,19 +117,23 @@ class Rows:
         values: list[tuple[str, ...]] = []
         codes: list[Codes] = []
         for name in columns:
-            if table.schema.names.count(name) != 1:
-                raise InputError(
-                    f"the table has {table.schema.names.count(name)} columns named {name}; it needs exactly one"
-                )
+            many = table.schema.names.count(name)
+            if many != 1:
+                raise InputError(f"the table has {many} columns named {name}; it needs exactly one")
             whole = pa.chunked_array([text_of(c) for c in table.column(name).chunks], pa.string())
             encoded = whole.combine_chunks().dictionary_encode()
             values.append(tuple(encoded.dictionary.to_pylist()))
             codes.append(encoded.indices.to_numpy().astype(np.int64))
-        each = cls(
+        return cls(
             tuple(columns), tuple(values), np.array(codes).reshape(len(codes), table.num_rows),
             np.ones(table.num_rows, np.int64),
         )  # fmt: skip
-        return each.of_columns(range(len(codes)))[0]
+
+    @classmethod
+    def of(cls, table: pa.Table, columns: Sequence[str]) -> "Rows":
+        """Return the different rows of ``columns``; raises as ``each`` does."""
+        rows = cls.each(table, columns)
+        return rows.of_columns(range(len(rows.columns)))[0]
 
     def of_columns(self, places: Sequence[int]) -> tuple["Rows", Codes]:
         """Return the different rows of the columns at ``places``, and which of them each of these is."""
