@@ -121,6 +121,11 @@ def suppressed_at(
             kept[key] = members
         else:
             gone += members
+    absent = any(key not in found for key in wide)
+    if absent and any(m["kind"] == "delta-presence" and m["low"] > 1e-9 for m in models):
+        return {}, list(
+            range(len(rows))
+        )  # of these people it is known that they are not in the table
     for m in models:
         if m["kind"] in RELEASE:
             while kept and not holds(m, [len(members) for members in kept.values()]):

@@ -211,6 +211,58 @@ def adult_table():
     return adult()
 
 
+# (models, limit, ARX's precision and node) for every third row of Adult in a population of all rows.
+IN_A_POPULATION = [
+    ({"kind": "k-map", "k": 5}, 0.05, 0.07536801273125124, (0, 1, 0, 0)),
+    ({"kind": "k-map", "k": 20}, 1.0, 0.11676944499701611, (0, 1, 0, 0)),
+    ({"kind": "k-map", "k": 100}, 0.05, 0.27200616669982103, (0, 4, 0, 0)),
+    ({"kind": "delta-presence", "low": 0.0, "high": 0.6}, 0.05, 0.04495723095285459, (0, 0, 0, 0)),
+    ({"kind": "delta-presence", "low": 0.2, "high": 0.6}, 0.05, 0.375, (0, 4, 0, 1)),
+    ({"kind": "delta-presence", "low": 0.1, "high": 1.0}, 1.0, 0.375, (0, 4, 0, 1)),
+]
+
+# (estimator, population, threshold, limit, ARX's precision and suppressed rows) for five columns of Adult.
+IN_A_LARGER_ONE = [
+    ("pitman", 400_000, 0.001, 0.05, 0.0836383528943704, 1068),
+    ("zayatz", 400_000, 0.001, 0.05, 0.07308699688349578, 733),
+    ("zayatz", 60_000, 0.001, 0.0, 0.26666666666666666, 0),
+    ("dankar", 400_000, 0.001, 0.05, 0.0836383528943704, 1068),
+    ("dankar", 60_000, 0.0001, 0.05, 0.08354386313904913, 1065),
+]
+
+
+class TestPopulationsAsArxFoundThem:
+    QUASI: ClassVar = ["sex", "age", "race", "marital-status"]
+
+    def found(self, model, rows, quasi, limit, population=None):
+        columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in quasi]))
+        counted = counting.count(rows.to_batches(), columns, population=population)
+        return search.search(
+            counted.classes,
+            Judge.of(made([model]), counted),
+            metric.prepare("precision", counted.classes),
+            limit=int(limit * rows.num_rows + 1e-9),
+        )
+
+    @pytest.mark.parametrize(("model", "limit", "score", "node"), IN_A_POPULATION, ids=str)
+    def test_a_third_of_everybody(self, model, limit, score, node, adult_table):
+        third = adult_table.take(list(range(0, adult_table.num_rows, 3)))
+        found = self.found(model, third, self.QUASI, limit, adult_table.to_batches())
+        assert found.score == pytest.approx(score, rel=1e-9)
+        assert node in {found.levels, *found.ties}
+
+    @pytest.mark.parametrize("case", IN_A_LARGER_ONE, ids=str)
+    def test_uniqueness_among_more_people(self, case, adult_table):
+        estimator, people, threshold, limit, score, suppressed = case
+        model = {
+            "kind": "population-uniqueness", "threshold": threshold, "population": people,
+            "estimator": estimator,
+        }  # fmt: skip
+        found = self.found(model, adult_table, [*self.QUASI, "education"], limit)
+        assert found.score == pytest.approx(score, rel=1e-9)
+        assert found.suppressed == suppressed
+
+
 class TestRefusals:
     HS: ClassVar = {"q0": [["a", "*"], ["b", "*"]]}
 

@@ -193,11 +193,17 @@ def fail_small(sizes: Any, least: int, counts: Any, fails: Any, must: Any) -> No
 
 @njit(cache=True, nogil=True)
 def fail_presence(counts: Any, population: Any, low: float, high: float, fails: Any) -> None:
-    """Fail classes whose share of the population lies outside ``low`` to ``high``."""
+    """Fail classes whose share of the population lies outside ``low`` to ``high``.
+
+    If it is a class without rows, nothing that is suppressed could mend it: all classes fail.
+    """
     for c in range(counts.shape[0]):
         share = counts[c] / population[c]
         if share < low or share > high:
             fails[c] = True
+            if counts[c] == 0:
+                fails[:] = True
+                return
 
 
 @njit(cache=True, nogil=True)

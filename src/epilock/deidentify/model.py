@@ -204,7 +204,11 @@ class StrictRisk:
 
 @dataclass(frozen=True, slots=True)
 class DeltaPresence:
-    """That a person of the population is in the table is believed with ``low`` to ``high``."""
+    """That a person of the population is in the table is believed with ``low`` to ``high``.
+
+    With ``low`` above 0 this holds for everybody: a node at which a class of the population has no row at all
+    has no release, for of its people it is known that they are not in the table.
+    """
 
     kind: ClassVar[str] = "delta-presence"
     attribute: ClassVar[None] = None
