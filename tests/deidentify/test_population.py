@@ -108,6 +108,11 @@ class TestPitman:
         assert theta > 0
         assert 0 < alpha < 1
 
+    def test_even_classes_have_no_estimate(self):
+        """Sizes that vary less than chance would have it: alpha runs away, and nothing is said."""
+        sizes = np.array([2] * 30 + [1])
+        assert population._most_likely(Sample.of(sizes, 10**6)) is None
+
     def test_all_different_rows_have_no_estimate(self):
         """The likelihood grows up to alpha = 1: nothing is said, rather than nothing found."""
         assert estimate(np.ones(50, np.int64), 1000, "pitman") is None

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 _FAR = 12.0  # from here on the series of digamma and trigamma are exact to rounding
+_EVEN = -100.0  # classes so even that alpha runs away: the likelihood grows without end
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: Fibonacci hashing (Knuth 6.4)
 
 
@@ -545,7 +546,7 @@ def most_likely_pitman(
 
     Newton's method from the ``theta`` and ``alpha`` given. Where the likelihood has no top there its curve is
     bent until it has, so that each step leads uphill; a step is halved until it stays where the model is
-    defined and does not go too far beyond the top. ``many[s]`` classes have ``sizes[s]`` rows, u and n are
+    defined and does not go too far beyond the top; if alpha runs away nothing is found. ``many[s]`` classes have ``sizes[s]`` rows, u and n are
     all classes and rows.
     """
     d0, d1, h00, h01, h11 = _pitman_slopes(sizes, many, u, n, theta, alpha)
@@ -573,4 +574,6 @@ def most_likely_pitman(
         if not found:
             return theta, alpha, False
         theta, alpha, d0, d1, h00, h01, h11 = t, a, e0, e1, k00, k01, k11
+        if alpha < _EVEN:
+            break
     return theta, alpha, False

@@ -229,20 +229,24 @@ def _most_likely(sample: Sample) -> tuple[float, float] | None:
     """Return theta and alpha where the likelihood is largest."""
     if sample.classes >= sample.rows:
         return None  # all are unique: alpha runs to 1
-    theta, alpha, found = kernels.most_likely_pitman(
-        sample.sizes, sample.many, sample.classes, sample.rows, *_first_guess(sample)
-    )
-    return (theta, alpha) if found else None
+    for start in _starts(sample):
+        theta, alpha, found = kernels.most_likely_pitman(
+            sample.sizes, sample.many, sample.classes, sample.rows, *start
+        )
+        if found:
+            return theta, alpha
+    return None
 
 
-def _first_guess(sample: Sample) -> tuple[float, float]:
-    """Return where to begin: Hoshino 2001, equations 20 and 21, if the model is defined there."""
+def _starts(sample: Sample) -> list[tuple[float, float]]:
+    """Return where to begin: Hoshino 2001, equations 20 and 21, if the model is defined there; and elsewhere."""
     n, u, single = sample.rows, sample.classes, sample.of_size(1)
+    starts = [(max(1.0, u / 10), 0.5), (10.0, 0.1)]
     c = single * (single - 1) / max(1.0, sample.of_size(2))
     below = 2 * single * u + single * c - n * c
     if below:
         theta = (n * u * c - single * (n - 1) * (2 * u + c)) / below
         alpha = (theta * (single - n) + (n - 1) * single) / (n * u)
         if alpha < 1 and theta >= 0 and theta + alpha > 0 and theta + (u - 1) * alpha > 0:
-            return theta, alpha
-    return max(1.0, u / 10), 0.5
+            starts.insert(0, (theta, alpha))
+    return starts
