@@ -151,6 +151,10 @@ class TestRefusals:
         with pytest.raises(InputError, match="0 columns named no"):
             attack.linkage(BEFORE, AFTER, columns, MATCHERS, threshold=0.2)
 
+    def test_no_column_at_all(self):
+        with pytest.raises(InputError, match="at least one column"):
+            attack.linkage(BEFORE, AFTER, [], MATCHERS, threshold=0.2)
+
     def test_a_size_that_was_not_looked_at(self):
         found = attack.linkage(BEFORE, AFTER, ["age", "area"], MATCHERS, threshold=0.2)
         with pytest.raises(InputError, match="no subset of 5 columns"):

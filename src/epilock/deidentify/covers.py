@@ -112,8 +112,10 @@ class Rows:
         """Return all rows of ``columns``, alike or not, in the table's order.
 
         Raises:
-            InputError: The table lacks one of them, or has it twice.
+            InputError: No column is named; the table lacks one of them, or has it twice.
         """
+        if not columns:
+            raise InputError("name at least one column")
         values: list[tuple[str, ...]] = []
         codes: list[Codes] = []
         for name in columns:
@@ -238,15 +240,16 @@ class Fit:
             return
         chosen = [each.layer[codes] for each, codes in zip(self.layers, released, strict=True)]
         choices, which = np.unique(np.array(chosen), axis=1, return_inverse=True)
+        sifting = sorted(range(len(self.layers)), key=lambda a: -len(self.release.values[a]))
         order = np.argsort(which, kind="stable")
         ends = np.cumsum(np.bincount(which, minlength=choices.shape[1]))
         for number, rows in enumerate(np.split(order, ends[:-1])):
             people = np.arange(len(self.people.rows))
             at, above = np.zeros(len(people), np.int64), np.zeros(len(rows), np.int64)
-            for a, each in enumerate(self.layers):
+            for a in sifting:
                 many = len(self.release.values[a])
                 known, above = np.unique(above * many + released[a, rows], return_inverse=True)
-                form = each.form[choices[a, number], self.people.codes[a, people]]
+                form = self.layers[a].form[choices[a, number], self.people.codes[a, people]]
                 wanted = at * many + form
                 place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
                 fits = (form >= 0) & (known[place] == wanted)
