@@ -3,9 +3,10 @@
 What is always true: no release passes above the risk that its rule allows; what was suppressed, generalised
 and searched is said with numbers; no data is read before its charge has committed.
 
-In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes); ``model``, ``judge``
-(what they must satisfy); ``metric`` (what a release loses); ``lattice``, ``bound``, ``search`` (the optimum and its
-proof); ``recoding`` (rows become a release); ``kernels`` are the compiled loops. Beside it: ``noise`` and its
-``budget``, ``pseudonym`` and its ``study``, ``cells``. Usable alone: all but ``budget`` and ``study`` needs no
-database and none of the other rooms.
+In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes; ``spark`` on a cluster);
+``population``, ``model``, ``judge`` (what they must satisfy); ``metric`` (what a release loses); ``lattice``,
+``bound``, ``search`` (the optimum and its proof); ``recoding`` (rows become a release); ``covers``, ``attack``,
+``inference`` (the risk that is left, measured on the result), ``utility``, ``learning`` (the use that is left);
+``kernels`` are the compiled loops. Beside it: ``noise`` and its ``budget``, ``pseudonym`` and its ``study``,
+``cells``. Usable alone: all but ``budget`` and ``study`` needs no database and none of the other rooms.
 """
