@@ -1,6 +1,7 @@
 """Small made-up tables with hierarchies, for properties; and the Adult table of the shared data."""
 
 import csv
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,3 +74,8 @@ def adult():
 
 def adult_hierarchy(attribute):
     return hierarchy.read(ADULT / f"adult_hierarchy_{attribute}.csv", attribute)
+
+
+def cases_of_arx():
+    """What ARX found on Adult."""
+    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]
