@@ -189,7 +189,12 @@ def deidentify(
         lattice=tally.lattice if tally else 0, checked=tally.checked if tally else 0,
         over_limit=tally.over_limit if tally else 0, not_better=tally.not_better if tally else 0,
         ties=tuple(_named(config, levels) for levels in found.ties), rows=rows, metric=config.metric,
-        search=config.search, models=measure(judge, found.released, found.fails),
+        search=config.search, models=tuple(
+            sorted(
+                measure(judge, found.released, found.fails),
+                key=lambda each: config.models.index(each.model),
+            )
+        ),
         columns=tuple(name for name in source.schema.names if name in wanted),
         left_out=tuple(name for name in source.schema.names if name not in wanted),
         search_seconds=found.seconds, total_seconds=time.perf_counter() - began,
