@@ -1,8 +1,10 @@
 """A file goes in and a release comes out, as the terminal does it; checked by a group-by of its own."""
 
+import contextlib
 import csv
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -207,6 +209,27 @@ class TestRelease:
             and left == {"out.csv"}
             and sum(1 for _ in (here / "out.csv").open()) == 1_400_001
         )
+
+
+def test_a_terminal_sees_how_far_it_is(here):
+    """Progress goes to standard error where that is a terminal; standard output stays as it is."""
+    write_csv(here / "t.csv", [HEAD, *ROWS * 20_000])
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "epilock", "deidentify", "t.csv", "--config", "c.toml", "--out", "o.csv", "--json"],
+        stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    printed, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(printed)["rows"] == 160_000
+    assert b"rows counted" in shown
+    assert b"rows recoded" in shown
 
 
 STARTED = """

@@ -100,7 +100,7 @@ def _shown(ask: Callable[[], None]) -> Iterator[Told]:
         def told(stage: str, done: int, all_: int) -> None:
             ask()
             if stage not in tasks:
-                tasks[stage] = progress.add_task(STAGES[stage], total=None)
+                tasks[stage] = progress.add_task(STAGES[stage], total=0)
             progress.update(tasks[stage], completed=done, total=max(all_, done))
 
         yield told
