@@ -2,13 +2,16 @@
 
 import os
 import re
+import resource
 
+import pyarrow as pa
 import pytest
 
 from deidentify.releases import HEAD, ROWS, SETUP, csv_text, write_csv, write_parquet, write_xlsx
 from epilock.cli import main
 from epilock.deidentify import config as configuration
 from epilock.deidentify import table
+from epilock.deidentify.writing import written
 from epilock.errors import InputError, TooLargeError
 
 SECRET = "Zebedee"  # stands in a cell of every bad table, and in no message
@@ -123,6 +126,17 @@ CASES = {
         {"c.toml": 'population = "p.csv"\n' + SETUP.replace("k-anonymity", "k-map"), "p.csv": csv_text(GOOD[:4])},
         "more frequent in the table than in the population",
     ),
+    "population with a value that a rule does not fit": (
+        {"c.toml": 'population = "p.csv"\n' + SETUP.replace("k-anonymity", "k-map"), "p.csv": csv_text([*GOOD, [SECRET, SECRET, "Jinan", "flu"]])},
+        "^epilock: population, row 10, column age: the rule interval",
+    ),
+    "population with a value that its hierarchy lacks": (
+        with_file(None) | {
+            "c.toml": 'population = "p.csv"\n' + with_file(None)["c.toml"].replace("k-anonymity", "k-map"),
+            "p.csv": csv_text([*GOOD, [SECRET, SECRET, "Jinan", "flu"]]),
+        }, "^epilock: population, row 10, column age: the value is missing from the hierarchy",
+    ),
+    "only a header, without its line end": ({"t.csv": ",".join(HEAD)}, "no rows below its header"),
     "hierarchical distance without a hierarchy": (
         {"c.toml": SETUP.replace("distinct-l-diversity", "t-closeness").replace("l = 2", HIERARCHICAL)}, r"models\[2\]: the hierarchical distance needs a hierarchy of illness",
     ),
@@ -218,6 +232,12 @@ class TestFiles:
         code, said = refused(capsys, "t.csv", "--config", "c.toml", "--out", "out.csv")
         assert (code, said) == (2, "epilock: t.csv is larger than 64 GiB; divide it\n")
 
+    def test_a_pipe(self, here, capsys):
+        """What can be read only once would be read wrongly: it is refused, not waited for."""
+        os.mkfifo("pipe")
+        _, said = refused(capsys, "pipe", "--config", "c.toml", "--out", "out.csv")
+        assert "pipe is no file that can be read twice" in said
+
     def test_too_many_columns(self, here):
         (here / "t.csv").write_text(",".join(f"c{i}" for i in range(1001)) + "\n")
         with pytest.raises(TooLargeError, match="1001 columns; at most 1000"):
@@ -242,12 +262,32 @@ class TestOutput:
         assert why in said
         assert (here / "there.csv").read_text() == "mine"
 
+    @pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx"])
+    def test_a_disk_that_is_full(self, suffix, here):
+        """Played by a limit of the size of files; nothing is left, and the output is named."""
+        made = pa.table({"a": [str(i * i) for i in range(200_000)]})
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with (
+                pytest.raises(
+                    InputError, match=f"out.{suffix} can't be written: .*; nothing is left"
+                ),
+                written(
+                    here / f"out.{suffix}", made.schema, table.InMemory(made), replace=False
+                ) as writer,
+            ):
+                writer.write(made.to_batches()[0])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert not list(here.glob("*out*"))
+
     def test_a_character_that_no_sheet_holds(self, here, capsys):
         """Even an error in the last moment leaves nothing."""
         (here / "t.csv").write_text(csv_text(rows_with(1, "illness", "a\x01")))
         (here / "c.toml").write_text(SETUP.replace("k = 3", "k = 1").replace("l = 2", "l = 1"))
         _, said = refused(capsys, "t.csv", "--config", "c.toml", "--out", "out.xlsx")
-        assert "row 1 of the release has a control character" in said
+        assert "row 1 of the release has a cell with a control character" in said
 
 
 class TestDirectory:

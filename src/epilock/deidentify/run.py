@@ -291,16 +291,17 @@ def _hierarchies(
             by_value[name] = how
     if not by_value:
         return found
-    values = _values(_watched(source, list(by_value), "values", told), list(by_value))
+    tables = [_values(_watched(source, list(by_value), "values", told), list(by_value))]
+    _check_rows(max(map(len, tables[0].values())))
     if population is not None:
         quasi = [name for name in by_value if name in config.quasi_identifiers]
-        more = _values(_watched(population, quasi, "values", told), quasi)
-        values = {name: more.get(name, {}) | values[name] for name in values}
+        tables.append(_values(_watched(population, quasi, "values", told), quasi))
     for name, rule in by_value.items():
+        first_rows = [table.get(name, {}) for table in tables]
         found[name] = (
-            Hierarchy.of_values(name, sorted(values[name]))
+            Hierarchy.of_values(name, sorted(set().union(*first_rows)))
             if rule is None
-            else hierarchy_of(rule, name, values[name])
+            else hierarchy_of(rule, name, *first_rows)
         )
     return found
 
@@ -323,5 +324,4 @@ def _values(batches: Iterator[pa.RecordBatch], names: Sequence[str]) -> dict[str
                     " fits it, or leave it out"
                 )
         rows += batch.num_rows
-    _check_rows(rows)
     return found

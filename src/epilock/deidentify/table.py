@@ -104,6 +104,10 @@ def open_table(path: Path) -> Table:
         TooLargeError: It is larger than 64 GiB, or has too many columns.
     """
     try:
+        if not path.is_file() and path.exists():
+            raise InputError(
+                f"{path.name} is no file that can be read twice; save the table as one"
+            )
         with path.open("rb") as stream:
             start = stream.read(8)
         size = path.stat().st_size
@@ -181,6 +185,8 @@ class Delimited:
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield its rows; see ``Table``."""
+        if not self.about:
+            return  # the header alone, of which Arrow makes an error
         ragged: list[pa_csv.InvalidRow] = []
 
         def stop(row: pa_csv.InvalidRow) -> str:
@@ -242,7 +248,7 @@ def _scanned(path: Path) -> tuple[str, int, int]:
     """Return the encoding of a text file, and how many line ends and quotation marks it has."""
     for encoding in ENCODINGS:
         decoder = codecs.getincrementaldecoder(encoding)()
-        lines = quotes = 0
+        feeds = returns = quotes = 0
         try:
             with path.open("rb") as stream:
                 while chunk := stream.read(BLOCK):
@@ -251,12 +257,13 @@ def _scanned(path: Path) -> tuple[str, int, int]:
                             f"{path.name} is no CSV, XLSX or Parquet file, or is UTF-16; save it as CSV UTF-8"
                         )
                     decoder.decode(chunk)
-                    lines += chunk.count(b"\n")
+                    feeds += chunk.count(b"\n")
+                    returns += chunk.count(b"\r")
                     quotes += chunk.count(b'"')
                 decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             continue
-        return encoding, lines, quotes
+        return encoding, max(feeds, returns), quotes
     raise FileFormatError(
         f"{path.name} is neither UTF-8 nor GB18030 text; open it in a spreadsheet and save it as CSV UTF-8"
     )

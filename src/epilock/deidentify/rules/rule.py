@@ -35,8 +35,10 @@ class Rule(Protocol):
         ...
 
 
-def hierarchy_of(rule: Rule, attribute: str, values: Mapping[str, int]) -> Hierarchy:
-    """Return the hierarchy of ``values``, each with the number of the row (from 1) where it first stands.
+def hierarchy_of(rule: Rule, attribute: str, *first_rows: Mapping[str, int]) -> Hierarchy:
+    """Return the hierarchy of the values of a table, or of a table and a population.
+
+    Each is given as different values with the number of the row (from 1) where it first stands.
 
     Raises:
         InputError: A value does not fit the rule; the message names row and column.
@@ -44,13 +46,14 @@ def hierarchy_of(rule: Rule, attribute: str, values: Mapping[str, int]) -> Hiera
     many = None
     rows: list[tuple[str, ...]] = []
     listed = list(rule.listed)
-    rest = sorted(set(values).difference(listed, {""}))
+    values = set().union(*first_rows)
+    rest = sorted(values.difference(listed, {""}))
     for value in [*listed, *rest]:
         try:
             forms = rule.forms(value)
         except UnfitError as error:
             raise InputError(
-                f"row {values.get(value, 0)}, column {attribute}: the rule {rule.kind} does not fit the value:"
+                f"{_place(value, first_rows)}, column {attribute}: the rule {rule.kind} does not fit the value:"
                 f" {error}; correct the table, or take another rule"
             ) from None
         many = len(forms)
@@ -58,6 +61,12 @@ def hierarchy_of(rule: Rule, attribute: str, values: Mapping[str, int]) -> Hiera
     if "" in values:
         rows.append(("", *[""] * (many or 0), ROOT))
     return Hierarchy.from_rows(attribute, rows, named=f"the rule {rule.kind} of {attribute}")
+
+
+def _place(value: str, first_rows: Sequence[Mapping[str, int]]) -> str:
+    """Return where ``value`` first stands."""
+    of, rows = next((of, rows) for of, rows in enumerate(first_rows) if value in rows)
+    return f"{'population, ' if of else ''}row {rows[value]}"
 
 
 def check_levels(name: str, given: Sequence[object]) -> None:
