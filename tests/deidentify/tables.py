@@ -1,6 +1,7 @@
 """Small made-up tables with hierarchies, for properties; and the Adult table of the shared data."""
 
 import csv
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,3 +93,8 @@ def released_adult(table, attributes, *, k, kept=(), name="loss", scored=False):
     node = counted.classes.rolled_up(found.levels)
     recoding = FullDomain.of(columns, node, judge.judge(node)[0], kept)
     return pa.Table.from_batches([recoding.recode(batch, 0) for batch in table.to_batches()])
+
+
+def cases_of_arx():
+    """What ARX found on Adult."""
+    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]

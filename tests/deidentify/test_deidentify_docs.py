@@ -1,47 +1,59 @@
-"""What the pages about de-identification show is what happens."""
+"""The reference of de-identification names what the program has: nothing is missing, nothing is made up."""
 
-import doctest
-import math
+import dataclasses
 import re
-from decimal import Decimal
 from pathlib import Path
 
-import pytest
+from deidentify.tables import table_of
+from epilock.deidentify import config as configuration
+from epilock.deidentify import metric
+from epilock.deidentify.rules.kinds import KINDS
+from epilock.deidentify.run import deidentify
 
-from epilock.deidentify.noise.answer import preview
-from epilock.deidentify.noise.query import MICRO, Count, Request
-
-DOCS = Path(__file__).parents[2] / "docs"
-BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
-PAGES = ["reference/noise.md", "reference/pseudonyms.md", "reference/small-cells.md"]
-EPSILON = (DOCS / "explanation/epsilon.md").read_text("utf-8")
+PAGE = Path(__file__).parents[2] / "docs/reference/deidentify.md"
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_examples_run(page):
-    text = "\n".join(BLOCK.findall((DOCS / page).read_text("utf-8")))
-    test = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
-    told = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    runner.run(test, out=told.append)
-    assert runner.tries > 0
-    assert runner.failures == 0, "".join(told)
+def rows(title):
+    """The cells of the table below ``title``, which begin with a name in backquotes."""
+    section = PAGE.read_text("utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
-@pytest.mark.parametrize(
-    ("epsilon", "off"), re.findall(r"^\| ([0-9.]+) \| ([0-9]+) \|$", EPSILON, re.MULTILINE)
-)
-def test_errors_that_are_told_to_people(epsilon, off):
-    micro = int(Decimal(epsilon) * MICRO)
-    stated = preview(Request(query=Count(), epsilon=micro)).within
-    assert abs(stated - int(off)) <= 1
-    assert stated <= int(off)
+def names(cell):
+    return re.findall(r"`([^`]+)`", cell)
 
 
-@pytest.mark.parametrize(
-    ("epsilon", "belief"), re.findall(r"^\| ([0-9.]+) \| ([0-9]+) of 100 \|", EPSILON, re.MULTILINE)
-)
-def test_beliefs_that_are_told_to_people(epsilon, belief):
-    """From even odds Bayes' rule leads to at most 1 / (1 + exp(-epsilon))."""
-    most = 100 / (1 + math.exp(-float(epsilon)))
-    assert math.floor(most) <= int(belief) <= math.ceil(most)
+def fields(kind):
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_every_key_and_its_default():
+    found = {names(row[0])[0]: row[1] for row in rows("Configuration")}
+    assert tuple(found) == configuration.KEYS
+    defaults = {f.name: f.default for f in dataclasses.fields(configuration.Config)}
+    for key, told in found.items():
+        if names(told):
+            assert names(told) == [str(defaults[key])]
+
+
+def test_every_model_and_its_parameters():
+    found = {names(row[0])[0]: set(names(row[1])) for row in rows("Models")}
+    assert found == {kind: fields(model) for kind, model in configuration.MODELS.items()}
+
+
+def test_every_metric():
+    assert tuple(names(row[0])[0] for row in rows("Metrics")) == metric.NAMES
+
+
+def test_every_rule_and_its_keys():
+    found = {names(row[0])[0]: set(names(row[1])) for row in rows("Rules")}
+    assert found == {kind: fields(rule) for kind, rule in KINDS.items()}
+
+
+def test_every_key_of_json_in_its_order():
+    wanted = configuration.parse(
+        {"quasi_identifiers": ["q"], "models": [{"kind": "k-anonymity", "k": 1}]}, Path()
+    )
+    result = deidentify(table_of({"q": ["a"]}), wanted)
+    assert [names(row[0])[0] for row in rows("JSON")] == list(result.to_json())

@@ -1,6 +1,5 @@
 """The optimum is the optimum: brute force says so for every model and metric, and ARX for Adult."""
 
-import json
 from typing import ClassVar
 
 import numpy as np
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 
 from deidentify import oracle
 from deidentify.tables import (
-    ADULT,
     ATTRIBUTES,
     adult,
     adult_hierarchy,
+    cases_of_arx,
     hierarchies,
     made,
     searched,
@@ -169,10 +168,6 @@ def test_ties_are_reported_and_nodes_add_up(case, name, models):
         assert {found.levels, *found.ties} == {node for node, _, _ in where}
         tally = found.tally
         assert tally.checked + tally.over_limit + tally.not_better == tally.lattice
-
-
-def cases_of_arx():
-    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]
 
 
 NAMES = {"non-uniform entropy": "entropy"}

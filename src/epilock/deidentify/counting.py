@@ -139,8 +139,11 @@ def count(
     found = _grouped(batches, columns)
     if population is None:
         return collect(found, columns)
-    bare = Columns(columns.packing)
-    return collect(found, columns, _grouped(population, bare))
+    try:
+        wide = _grouped(population, Columns(columns.packing))
+    except InputError as error:
+        raise InputError(f"population, {error}") from None
+    return collect(found, columns, wide)
 
 
 def collect(found: pa.Table, columns: Columns, population: pa.Table | None = None) -> Counted:
