@@ -74,6 +74,17 @@ class Classes:
         """The number of rows of the table."""
         return int(self.counts.sum())
 
+    def first(self, many: int) -> "Classes":
+        """Return the first ``many`` classes."""
+        return Classes(
+            self.packing, self.levels, tuple(word[:many] for word in self.keys), self.counts[:many],
+            None if self.population is None else self.population[:many],
+            tuple(
+                Histogram(each.size, each.starts[: many + 1], each.values[: each.starts[many]], each.rows[: each.starts[many]])
+                for each in self.histograms
+            ),
+        )  # fmt: skip
+
     def rolled_up(self, levels: Sequence[int] | Levels) -> "Classes":
         """Return the classes at the node ``levels``, none of which may be below this node's."""
         new = np.asarray(levels, np.int64)
