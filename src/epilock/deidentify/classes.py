@@ -41,6 +41,11 @@ class Histogram:
         )
         return Histogram(self.size, *found)
 
+    def first(self, many: int) -> "Histogram":
+        """Return the histogram of the first ``many`` classes."""
+        end = self.starts[many]
+        return Histogram(self.size, self.starts[: many + 1], self.values[:end], self.rows[:end])
+
     def table(self) -> Counts:
         """Return how many rows of all classes have each value."""
         return np.bincount(self.values, weights=self.rows, minlength=self.size).astype(np.int64)
@@ -75,14 +80,12 @@ class Classes:
         return int(self.counts.sum())
 
     def first(self, many: int) -> "Classes":
-        """Return the first ``many`` classes."""
+        """Return the first ``many`` classes, or all of them."""
+        many = min(many, len(self))
         return Classes(
             self.packing, self.levels, tuple(word[:many] for word in self.keys), self.counts[:many],
             None if self.population is None else self.population[:many],
-            tuple(
-                Histogram(each.size, each.starts[: many + 1], each.values[: each.starts[many]], each.rows[: each.starts[many]])
-                for each in self.histograms
-            ),
+            tuple(each.first(many) for each in self.histograms),
         )  # fmt: skip
 
     def rolled_up(self, levels: Sequence[int] | Levels) -> "Classes":
