@@ -5,5 +5,6 @@ generalised and searched is said with numbers.
 
 In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes); ``model``, ``judge``
 (what they must satisfy); ``metric`` (what a release loses); ``lattice``, ``bound``, ``search`` (the optimum and its
-proof); ``kernels`` are the compiled loops. Nothing here knows the other rooms.
+proof); ``beam`` (a good node of a lattice that is too large, and how far from the best); ``local`` (each class on
+levels of its own); ``aggregate`` (numbers); ``kernels`` are the compiled loops. Nothing here knows the other rooms.
 """
