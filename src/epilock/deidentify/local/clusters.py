@@ -18,6 +18,27 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
+def sort(member: Any, many: int) -> Any:
+    """Return the finest classes in the order of the clusters that ``member`` gives them, and ``starts``.
+
+    Those with a negative cluster are left out.
+    """
+    starts = np.zeros(many + 1, np.int64)
+    for i in range(member.shape[0]):
+        if member[i] >= 0:
+            starts[member[i] + 1] += 1
+    for c in range(many):
+        starts[c + 1] += starts[c]
+    place = starts[:-1].copy()
+    members = np.empty(starts[many], np.int64)
+    for i in range(member.shape[0]):
+        if member[i] >= 0:
+            members[place[member[i]]] = i
+            place[member[i]] += 1
+    return members, starts
+
+
+@njit(cache=True, nogil=True)
 def looks(
     members: Any, starts: Any, values: Any, code: Any, first: Any, sizes: Any, ordered: Any,
     low: Any, high: Any,

@@ -25,6 +25,7 @@ from epilock.deidentify.local.prices import (
     costs_of,
     fails_of,
     looks_of,
+    numbered,
     sorted_by,
 )
 from epilock.deidentify.metric import Floats
@@ -71,8 +72,12 @@ class Cutting:
         tops = [
             np.zeros(h.size, np.int32) if ordered else h.codes[-1] for h, ordered in hierarchies
         ]
-        top = np.stack([codes[self.values[:, a]] for a, codes in enumerate(tops)], axis=1)
-        return np.unique(top, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int32)
+        keys = mixed.packed(
+            [codes[self.values[:, a]] for a, codes in enumerate(tops)],
+            [int(codes.max(initial=0)) + 1 for codes in tops],
+        )
+        member: Numbers = kernels.group(keys, self.finest.counts)[0]
+        return member
 
     def down_to(self, most: int) -> Numbers:
         """Cut every cluster of more than ``most`` finest classes as far as it goes; return the clusters."""
@@ -84,7 +89,7 @@ class Cutting:
                 break
             self._round(open_)
         found = np.full(len(self.member), SUPPRESSED, np.int32)
-        found[self.member >= 0] = np.unique(there, return_inverse=True)[1]
+        found[self.member >= 0] = numbered(there, len(self.barred))[1]
         return found
 
     def _round(self, open_: Counts) -> None:
@@ -107,15 +112,17 @@ class Cutting:
         rows = np.add.reduceat(self.finest.counts[members], starts[:-1])
         before = rows * costs_of(low, high, self.prices)
         members = members[going]
-        pairs = np.stack([local[members], side[going]], axis=1)
-        different, part = np.unique(pairs, axis=0, return_inverse=True)
-        parts = Parts(members, part.reshape(-1).astype(np.int32), different[:, 0], len(open_))
+        sides = int(side.max()) + 1
+        different, part = np.unique(
+            local[members].astype(np.int64) * sides + side[going], return_inverse=True
+        )
+        parts = Parts(members, part.astype(np.int32), different // sides, len(open_))
         chosen = self._best(parts, before)
         done = chosen != UNDONE
         undone = np.unique(local[members[~done]])
         self.barred[open_[undone], cut[undone]] = True
         kept = chosen >= 0
-        fresh, dense = np.unique(chosen[kept], return_inverse=True)
+        fresh, dense = numbered(chosen[kept], len(different))
         self.member[members[kept]] = len(self.barred) + dense
         self.member[members[chosen == SUPPRESSED]] = SUPPRESSED
         self.barred = np.vstack(
@@ -149,14 +156,14 @@ class Cutting:
     def _judged(self, parts: "Parts", way: Numbers) -> tuple[Flags, Floats]:
         """Return which parts fail, and what the rows of each cluster lose, if parts go the ``way``."""
         of = way[parts.of]
-        used, dense = np.unique(of[of >= 0], return_inverse=True)
+        used, dense = numbered(of[of >= 0], len(way))
         member = np.full(len(self.finest), SUPPRESSED, np.int32)
         member[parts.members[of >= 0]] = dense
         fails = np.zeros(len(way), np.bool_)
         fails[used] = fails_of(self.judge, self.finest, member, len(used))
         low, high = looks_of(member, self.values, self.prices, len(used))
         counts = self.finest.counts[parts.members[of >= 0]]
-        rows = kernels.add_up(dense.astype(np.int32), counts, len(used))
+        rows = kernels.add_up(dense, counts, len(used))
         spent = np.zeros(parts.clusters)
         np.add.at(spent, parts.whole[used], rows * costs_of(low, high, self.prices))
         return fails, spent
@@ -198,7 +205,7 @@ class Parts:
 
     def left(self, way: Numbers) -> Counts:
         """Return how many parts each cluster has after ``way``."""
-        return np.bincount(self.whole[np.unique(way[way >= 0])], minlength=self.clusters)
+        return np.bincount(self.whole[way[way == self.themselves]], minlength=self.clusters)
 
     def _into(self, fails: Flags, order: Counts) -> Numbers:
         """Send failing parts into the last of their cluster's in ``order``."""

@@ -20,6 +20,7 @@ from epilock.deidentify.local.prices import (
     Prices,
     costs_of,
     fails_of,
+    sorted_by,
 )
 
 
@@ -55,8 +56,9 @@ def joined(
         if not len(failing):
             return member
         new = failing[stale[failing] | stale[partner[failing]]]
-        order = alive[np.argsort(block[alive], kind="stable")]
-        starts = np.searchsorted(block[order], np.arange(block.max() + 2))
+        open_block = np.full(many, SUPPRESSED)
+        open_block[alive] = block[alive]
+        order, starts = sorted_by(open_block, int(block.max()) + 1)
         clusters.nearest(
             new, itself, block, starts, order, low, high, rows, cost, *prices.tables, partner, more
         )

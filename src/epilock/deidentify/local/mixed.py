@@ -143,7 +143,7 @@ class Mixed:
             text = [numbers.setdefault(each, len(numbers)) for each in forms.texts]
             columns.append(np.array(text, np.int32)[self.of[kept, a]])
             sizes.append(len(numbers))
-        member, firsts, _ = kernels.group(_packed(columns, sizes), self.finest.counts[kept])
+        member, firsts, _ = kernels.group(packed(columns, sizes), self.finest.counts[kept])
         keys = tuple(word[kept][firsts] for word in self.finest.keys)
         return member, merged(only(self.finest, kept), member, len(firsts), keys)
 
@@ -210,7 +210,7 @@ class Mixed:
         return told - float(lost @ np.log2(lost / max(1, s)))
 
 
-def _packed(columns: Sequence[Numbers], sizes: Sequence[int]) -> Keys:
+def packed(columns: Sequence[Numbers], sizes: Sequence[int]) -> Keys:
     """Return keys for numbers below ``sizes``, column by column."""
     words: list[npt.NDArray[np.uint64]] = [np.zeros(len(columns[0]), np.uint64)]
     at = 0

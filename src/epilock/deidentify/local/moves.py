@@ -53,10 +53,10 @@ def moved(
         who = who[rows[member[who]] - finest.counts[who] >= judge.least]
         new = who[stale[member[who]] | stale[partner[many + who]]]
         block = np.concatenate([blocks[members[starts[:-1]]], blocks]).astype(np.int64)
-        order = np.argsort(block[:many], kind="stable")
+        order, block_starts = sorted_by(block[:many], int(blocks.max(initial=-1)) + 1)
         clusters.nearest(
             many + new, np.concatenate([np.arange(many), member]), block,
-            np.searchsorted(block[order], np.arange(block.max(initial=-1) + 2)), order,
+            block_starts, order,
             np.vstack([low, values]), np.vstack([high, np.zeros_like(values)]), rows,
             np.concatenate([cost, own_cost]), *prices.tables, partner, more,
         )  # fmt: skip

@@ -157,9 +157,15 @@ def without_rows(finest: Classes, member: Numbers) -> Flags:
     return np.append(rows == 0, True)[member]  # the last one is SUPPRESSED's
 
 
-def sorted_by(member: Numbers, many: int) -> tuple[Counts, Counts]:
+def sorted_by(member: npt.NDArray[np.integer], many: int) -> tuple[Counts, Counts]:
     """Return the finest classes in the order of their clusters, and where each cluster begins."""
-    order = np.argsort(member, kind="stable")
-    left_out = int((member < 0).sum())
-    starts = np.searchsorted(member[order[left_out:]], np.arange(many + 1))
-    return order[left_out:], starts
+    members, starts = clusters.sort(member, many)
+    return members, starts
+
+
+def numbered(member: npt.NDArray[np.integer], many: int) -> tuple[Counts, Numbers]:
+    """Return which of ``many`` numbers ``member`` uses, and ``member`` numbered anew without gaps."""
+    used = np.flatnonzero(np.bincount(member, minlength=many))
+    places = np.zeros(many, np.int32)
+    places[used] = np.arange(len(used))
+    return used, places[member]

@@ -23,6 +23,7 @@ from epilock.deidentify.local.prices import (
     Prices,
     costs_of,
     looks_of,
+    numbered,
     prices_of,
     without_rows,
 )
@@ -121,5 +122,5 @@ def _cheaper(
     member = np.where(chosen, first, np.where(second < 0, second, second + len(finest)))
     there = (member >= 0) & inside
     found = np.full(len(member), SUPPRESSED, np.int32)
-    found[there] = np.unique(member[there], return_inverse=True)[1]
+    found[there] = numbered(member[there], 2 * len(member))[1]
     return found
