@@ -75,7 +75,7 @@ class TestLargeLattice:
         assert (one.levels, one.score, one.bound) == (other.levels, other.score, other.bound)
         node = counted.classes.rolled_up(one.levels)
         assert node.counts[node.counts < 5].sum() == one.suppressed <= limit
-        recoding = one.recoding(counted.classes, judge, columns)
+        recoding = one.recoding(counted.classes, columns, judge)
         assert recoding.levels.tolist() == list(one.levels)
 
     def test_no_time_is_a_limit_too(self):

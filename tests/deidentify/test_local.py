@@ -195,6 +195,18 @@ def test_a_quarter_of_the_full_domain_loss(method, most, adult_given):
     assert found.score <= most
 
 
+def test_long_work_says_how_far_it_is():
+    """Stages are counted up, to the last one or less."""
+    rows = [(str(i % 5), str(i % 3)) for i in range(30)]
+    hs = {q: [[str(v), "*"] for v in range(5)] for q in ("q0", "q1")}
+    case = Case((hs, rows, ["1"] * 30, rows), [{"kind": "k-anonymity", "k": 3}], "loss", 0)
+    told = []
+    scheme.recode(*case.given, progress=lambda done, of: told.append((done, of)))
+    assert [done for done, _ in told] == list(range(1, len(told) + 1))
+    assert {of for _, of in told} == {scheme.STAGES}
+    assert len(told) <= scheme.STAGES
+
+
 def loss_of(table, out, recoding):
     """The metric by its formula, from the table before and after; suppressed rows cost 1."""
     gone = table.num_rows - out.num_rows

@@ -70,7 +70,7 @@ class Best:
         """Whether the bound proves that no node loses less."""
         return self.score <= self.bound + same(self.score)
 
-    def recoding(self, finest: Classes, judge: Judge, columns: Columns, kept: tuple[str, ...] = ()) -> FullDomain:  # fmt: skip
+    def recoding(self, finest: Classes, columns: Columns, judge: Judge, kept: tuple[str, ...] = ()) -> FullDomain:  # fmt: skip
         """Return what turns batches of the table into the release; ``kept`` columns pass unchanged."""
         node = finest.rolled_up(self.levels)
         return FullDomain.of(columns, node, judge.judge(node)[0], kept)

@@ -20,6 +20,7 @@ from epilock.deidentify.local.prices import (
     Prices,
     costs_of,
     fails_of,
+    nearest,
     sorted_by,
 )
 
@@ -59,13 +60,13 @@ def joined(
         open_block = np.full(many, SUPPRESSED)
         open_block[alive] = block[alive]
         order, starts = sorted_by(open_block, int(block.max()) + 1)
-        clusters.nearest(
+        nearest(
             new, itself, block, starts, order, low, high, rows, cost, *prices.tables, partner, more
         )
         alone = failing[partner[failing] < 0]
         if len(alone):
             everywhere = np.zeros(many, np.int64)
-            clusters.nearest(
+            nearest(
                 alone,
                 itself,
                 everywhere,

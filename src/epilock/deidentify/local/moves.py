@@ -14,7 +14,14 @@ from epilock.deidentify.classes import Classes
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.local import clusters, mixed
 from epilock.deidentify.local.mixed import Numbers
-from epilock.deidentify.local.prices import Prices, costs_of, fails_of, looks_of, sorted_by
+from epilock.deidentify.local.prices import (
+    Prices,
+    costs_of,
+    fails_of,
+    looks_of,
+    nearest,
+    sorted_by,
+)
 
 MOST_ROUNDS = 30
 LEAST = 1e-9  # rounding: less is not saved
@@ -54,7 +61,7 @@ def moved(
         new = who[stale[member[who]] | stale[partner[many + who]]]
         block = np.concatenate([blocks[members[starts[:-1]]], blocks]).astype(np.int64)
         order, block_starts = sorted_by(block[:many], int(blocks.max(initial=-1)) + 1)
-        clusters.nearest(
+        nearest(
             many + new, np.concatenate([np.arange(many), member]), block,
             block_starts, order,
             np.vstack([low, values]), np.vstack([high, np.zeros_like(values)]), rows,

@@ -8,7 +8,9 @@ Rules kept in this file:
      never joined.
 """
 
+import os
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +26,8 @@ from epilock.deidentify.model import KAnonymity, numeric_order
 
 SUPPRESSED = -1
 NO_FORM = np.inf
+WORTH_A_THREAD = 500  # clusters that look for a partner
+SHARES = 8  # of work for each core: blocks differ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,3 +173,15 @@ def numbered(member: npt.NDArray[np.integer], many: int) -> tuple[Counts, Number
     places = np.zeros(many, np.int32)
     places[used] = np.arange(len(used))
     return used, places[member]
+
+
+def nearest(who: npt.NDArray[np.integer], *given: npt.NDArray[np.generic]) -> None:
+    """Call ``clusters.nearest`` for shares of ``who``, one on each core."""
+    cores = os.cpu_count() or 1
+    if len(who) < WORTH_A_THREAD * cores:
+        clusters.nearest(who, *given)
+        return
+    with ThreadPoolExecutor(cores) as threads:
+        shares = np.array_split(who, SHARES * cores)
+        for each in [threads.submit(clusters.nearest, share, *given) for share in shares]:
+            each.result()

@@ -7,6 +7,8 @@ Steps (decision 20 says why these):
 Time grows with finest classes x ``BLOCK``; nothing is drawn by lot.
 """
 
+import itertools
+
 import numpy as np
 
 from epilock.deidentify.classes import Classes
@@ -28,12 +30,22 @@ from epilock.deidentify.local.prices import (
     without_rows,
 )
 from epilock.deidentify.metric import Floats, Metric
+from epilock.deidentify.search import Progress
 
 BLOCK = 512
 TURNS = 3
+STAGES = 3 + 2 * TURNS
 
 
-def recode(counted: Counted, columns: Columns, judge: Judge, metric: Metric, limit: int) -> Outcome:
+def recode(
+    counted: Counted,
+    columns: Columns,
+    judge: Judge,
+    metric: Metric,
+    limit: int,
+    *,
+    progress: Progress | None = None,
+) -> Outcome:
     """Return a release where each class has levels of its own.
 
     Args:
@@ -42,6 +54,8 @@ def recode(counted: Counted, columns: Columns, judge: Judge, metric: Metric, lim
         judge: The privacy models.
         metric: What is minimised.
         limit: Rows that may be suppressed.
+        progress: Is told after each stage how many are done, and how many there are; anew for each class size
+            that a model of the whole release makes necessary.
 
     Raises:
         UnattainableError: No release was found that suppresses so few.
@@ -50,7 +64,7 @@ def recode(counted: Counted, columns: Columns, judge: Judge, metric: Metric, lim
     prices = prices_of(metric, finest)
 
     def make(of_classes: Judge) -> Mixed:
-        member = clustered(finest, of_classes, prices, limit)
+        member = clustered(finest, of_classes, prices, limit, progress)
         many = int(member.max(initial=SUPPRESSED)) + 1
         _, high = looks_of(member, mixed.values_of(finest), prices, many)
         levels = np.zeros((len(finest), len(columns.quasi)), np.int32)
@@ -62,21 +76,34 @@ def recode(counted: Counted, columns: Columns, judge: Judge, metric: Metric, lim
     return outcome.better("local", make, finest, columns, judge=judge, metric=metric, limit=limit)
 
 
-def clustered(finest: Classes, judge: Judge, prices: Prices, limit: int) -> Numbers:
+def clustered(
+    finest: Classes, judge: Judge, prices: Prices, limit: int, progress: Progress | None = None
+) -> Numbers:
     """Return the cluster of each finest class, every one of which passes, or ``SUPPRESSED``."""
+    stages = itertools.count(1)
+
+    def tell() -> None:
+        if progress is not None:
+            progress(next(stages), STAGES)
+
     cutting = Cutting(finest, judge, prices, budget=0)
     blocks = cutting.down_to(BLOCK)
+    tell()
     if (blocks < 0).all():
         return blocks
     budget = max(0, limit - _suppressed(finest, blocks))
     whole = joined(finest, judge, prices, blocks, budget=budget)
+    tell()
     leaves = cutting.down_to(1)
     member = _cheaper(finest, prices, blocks, whole, leaves)
+    tell()
     before = np.inf
     for _ in range(TURNS):
         member = moved(finest, judge, prices, member, blocks)
+        tell()
         budget = max(0, limit - _suppressed(finest, member))
         member = Cutting(finest, judge, prices, member=member, budget=budget).down_to(1)
+        tell()
         spent = _spent(finest, prices, member).sum()
         if not spent < before:
             break
