@@ -85,7 +85,7 @@ def better(
             node = search.search(finest, judge, metric, limit=limit)
     except UnattainableError as error:
         refused = error
-    best = _least_size(make, judge, limit)
+    best = _least_size(make, judge, limit, metric.rows)
     score = float("inf") if best is None else best.cost(metric)
     if node is not None and (best is None or node.score < score):
         method, best, score = "full-domain", Mixed.of_node(finest, node.levels, judge), node.score
@@ -98,24 +98,22 @@ def better(
     )  # fmt: skip
 
 
-def _least_size(make: Callable[[Judge], Mixed], judge: Judge, limit: int) -> Mixed | None:
+def _least_size(
+    make: Callable[[Judge], Mixed], judge: Judge, limit: int, rows: int
+) -> Mixed | None:
     """Return the release of the smallest classes that keeps everything, or None if there is none."""
 
     def kept(size: int) -> Mixed | None:
         made = make(of_classes(judge, size)).kept_by(judge)
         return made if made.rows_suppressed <= limit else None
 
-    low = judge.least
+    low = high = judge.least
     found = kept(low)
-    if found is not None or not judge.release_models:
+    if not judge.release_models:
         return found
-    high, rows = low, 1 << 62
     while found is None and high < rows:
-        low, high = high, 2 * high
-        made = make(of_classes(judge, high))
-        rows = made.finest.rows
-        found = made.kept_by(judge)
-        found = found if found.rows_suppressed <= limit else None
+        low, high = high, min(rows, 2 * high)
+        found = kept(high)
     for _ in range(HALVINGS):
         middle = (low + high) // 2
         if found is None or middle == low:
