@@ -1,6 +1,7 @@
 """A release is judged by its rows alone: grouped, counted and priced in plain Python, nothing of the engine's."""
 
 import contextlib
+import math
 import re
 from collections import Counter, defaultdict
 
@@ -80,12 +81,38 @@ class Case:
         assert len(self.rows) - kept == suppressed <= self.limit
         assert len(found) == classes
 
+    def cost(self, name, recoding):
+        """What the release loses by the metric ``name``; suppressed rows count by their values for entropy."""
+        released, n = self.released(recoding), len(self.rows)
+        gone = [i for i in range(n) if i not in released]
+        sizes = Counter(released.values()).values()
+        if name == "discernibility":
+            return sum(size**2 for size in sizes) + n * len(gone)
+        if name == "average-class-size":
+            return n / max(1, len(sizes) + bool(gone))
+        if name == "loss":
+            return self.loss(recoding)
+        total = 0.0
+        for a, h in enumerate(self.hierarchies.values()):
+            told = [(self.rows[i][a], texts[a]) for i, texts in released.items()]
+            if name == "precision":
+                height = max(1, len(h[0]) - 1)
+                levels = sum(level(h, values_of(h, *each)) for each in told)
+                total += (levels / height + len(gone)) / n / len(self.hierarchies)
+                continue
+            rows = Counter(row[a] for row in self.rows)
+            for value, text in told:
+                total += math.log2(sum(rows[v] for v in values_of(h, value, text)) / rows[value])
+            lost = Counter(self.rows[i][a] for i in gone)
+            total -= sum(c * math.log2(c / len(gone)) for c in lost.values())
+        return total
+
     def loss(self, recoding):
         """The metric ``loss`` of the released rows, by its formula."""
         released, n, total = self.released(recoding), len(self.rows), 1.0
         for a, h in enumerate(self.hierarchies.values()):
             shares = [
-                1.0 if i not in released else share(h, row[a], released[i][a])
+                1.0 if i not in released else len(values_of(h, row[a], released[i][a])) / len(h)
                 for i, row in enumerate(self.rows)
             ]
             m = n / len(h)
@@ -94,8 +121,8 @@ class Case:
         return total - 1
 
 
-def share(hierarchy, value, text):
-    """The share of the hierarchy's values for which ``text`` stands where it stands for ``value``."""
+def values_of(hierarchy, value, text):
+    """The values for which ``text`` stands where it stands for ``value``."""
     interval = re.fullmatch(r"\[(.+?)(?:-|\.\.)(.+)\]", text)
     if interval:
         values = [row[0] for row in hierarchy]
@@ -103,7 +130,13 @@ def share(hierarchy, value, text):
             values.sort(key=float)
         low, high = (values.index(end) for end in interval.groups())
         assert low <= values.index(value) <= high
-        return (high - low + 1) / len(values)
+        return values[low : high + 1]
     own = next(row for row in hierarchy if row[0] == value)
-    level = own.index(text)
-    return sum(row[level] == text for row in hierarchy) / len(hierarchy)
+    return [row[0] for row in hierarchy if row[own.index(text)] == text]
+
+
+def level(hierarchy, values):
+    """The lowest level on which ``values`` look alike, the highest if none is."""
+    rows = [row for row in hierarchy if row[0] in values]
+    alike = [len({row[each] for row in rows}) == 1 for each in range(len(hierarchy[0]))]
+    return alike.index(True) if True in alike else len(alike) - 1
