@@ -13,7 +13,7 @@ The search space and predictive tagging follow Flash (Kohlmayer, Prasser et al. 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,13 +147,13 @@ class _Search:
         if not self.found:
             self._refuse()
         best = min(score for score, _, _ in self.found)
-        same = sorted(
-            (node, score, facts) for score, node, facts in self.found if score <= best + _same(best)
+        ties = sorted(
+            (node, score, facts) for score, node, facts in self.found if score <= best + same(best)
         )
-        node, score, facts = same[0]
+        node, score, facts = ties[0]
         return Optimum(
             levels=self._levels(node), score=score, suppressed=facts.suppressed, classes=facts.kept,
-            ties=tuple(self._levels(other) for other, _, _ in same[1:]), tally=self.lattice.tally(),
+            ties=tuple(self._levels(other) for other, _, _ in ties[1:]), tally=self.lattice.tally(),
             seconds=time.perf_counter() - self.began,
         )  # fmt: skip
 
@@ -168,7 +168,7 @@ class _Search:
             self.fewest = facts.suppressed, node
         if facts.suppressed <= self.limit:
             score = self.metric.cost(classes, fails, facts)
-            if score <= self.best + _same(self.best):
+            if score <= self.best + same(self.best):
                 self.found.append((score, node, facts))
                 self.best = min(self.best, score)
         self.lattice.learn(node, facts)
@@ -196,7 +196,7 @@ class _Search:
         # What costs more than the best already is settled before the rest is put in order.
         low = self.lattice.bounds(nodes)
         open_ = self.lattice.state == bound.OPEN
-        worse = low > self.best + _same(self.best)
+        worse = low > self.best + same(self.best)
         self.lattice.state[open_ & worse] = bound.NOT_BETTER
         nodes = np.flatnonzero(open_ & ~worse)
         order = nodes[np.lexsort([low[nodes], -self.lattice.sums(nodes)])]
@@ -214,7 +214,7 @@ class _Search:
     def _through(self, order: Nodes, many: int | None = None) -> None:
         place, looked = 0, 0
         while looked != many:
-            place = self.lattice.next_place(order, place, self.limit, self.best + _same(self.best))
+            place = self.lattice.next_place(order, place, self.limit, self.best + same(self.best))
             if place == len(order):
                 return
             self._look(int(order[place]))
@@ -223,18 +223,25 @@ class _Search:
                 self.progress(int((self.lattice.state != bound.OPEN).sum()), self.lattice.nodes)
 
     def _refuse(self) -> None:
-        rows = self.metric.rows
-        suppressed, node = self.fewest or (rows, 0)
-        names = [
-            h.attribute for h in self.sources.at(self.lattice.levels(node)).packing.hierarchies
-        ]
-        at = ", ".join(f"{a} {level}" for a, level in zip(names, self._levels(node), strict=True))
+        suppressed, node = self.fewest or (self.metric.rows, 0)
+        names = [h.attribute for h in self.metric.hierarchies]
         raise UnattainableError(
-            f"no generalisation keeps the models with {self.limit} suppressed rows of {rows}; at {at} it"
-            f" would be {suppressed} ({suppressed / rows:.4f}): allow that share, add levels to the hierarchies,"
-            " or take weaker models"
+            refusal(names, self._levels(node), suppressed, self.limit, self.metric.rows)
         )
 
 
-def _same(score: float) -> float:
+def refusal(
+    names: Sequence[str], levels: Sequence[int], suppressed: int, limit: int, rows: int
+) -> str:
+    """Return why a limit can't be met, and what could: the node that suppresses fewest rows."""
+    at = ", ".join(f"{name} {level}" for name, level in zip(names, levels, strict=True))
+    return (
+        f"no generalisation keeps the models with {limit} suppressed rows of {rows}; at {at} it"
+        f" would be {suppressed} ({suppressed / rows:.4f}): allow that share, add levels to the hierarchies,"
+        " or take weaker models"
+    )
+
+
+def same(score: float) -> float:
+    """Return by how much scores may differ and still be ties."""
     return SAME * max(1.0, abs(score)) if np.isfinite(score) else 0.0
