@@ -12,7 +12,8 @@ Rules kept in this folder:
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. Who was imported without having been told is told, promptly after the emergency's end.
   5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
-  6. A certificate must say what the log says: see ``holdings``.
+  6. A de-identified table has left only as its circumstance's rule allows, approved by another.
+  7. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
