@@ -5,7 +5,7 @@ generalised and searched is said with numbers.
 
 In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes); ``model``, ``judge``
 (what they must satisfy); ``metric`` (what a release loses); ``lattice``, ``bound``, ``search`` (the optimum and its
-proof); ``kernels`` are the compiled loops; ``review``, ``intersection``, ``register`` (whether a release may
+proof); ``kernels`` are the compiled loops; ``review``, ``intersection``, ``register``, ``leave`` (whether a release may
 leave, also beside the earlier ones); ``frontier``, ``distribution``, ``chart``, ``report`` (what is told of it).
 Nothing here knows the other rooms.
 """

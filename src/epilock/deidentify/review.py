@@ -14,6 +14,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from epilock.errors import InputError, RefusedError, TooLargeError
 MOST_VALUES = 1 << 22  # different values of a sensitive column
 HASH_BYTES = 16
 _PLACES = 32  # bits of a value's code beside its class
+_SPARSE = 16  # numbers a row from which on sorting is cheaper than a table of them
 
 Numbers = npt.NDArray[np.int64]
 
@@ -45,6 +47,35 @@ class Rule:
     l: int = 1  # noqa: E741 - the model's own letter
     rule: str = ""
     source: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: "Asked") -> "Rule":
+        """Return the rule that a standard asks, such as ``Circumstance.release``."""
+        return cls(k=asked.k, l=asked.l, rule=asked.rule, source=tuple(asked.source))
+
+
+class Asked(Protocol):
+    """What a standard says that a release must satisfy."""
+
+    @property
+    def k(self) -> int:
+        """See ``Rule``."""
+        ...
+
+    @property
+    def l(self) -> int:  # noqa: E743 - the model's own letter
+        """See ``Rule``."""
+        ...
+
+    @property
+    def rule(self) -> str:
+        """See ``Rule``."""
+        ...
+
+    @property
+    def source(self) -> Sequence[str]:
+        """See ``Rule``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +253,12 @@ class Review:
 
     def _members(self, batch: pa.RecordBatch) -> Numbers:
         """Return the number of each row's class, and count the rows."""
-        member, firsts = np.zeros(batch.num_rows, np.int64), np.zeros(0, np.int64)
+        member = np.zeros(batch.num_rows, np.int64)
         columns = [_text(batch, name).dictionary_encode() for name in self.quasi]
         for column in columns:
-            pairs = member * max(1, len(column.dictionary)) + column.indices.to_numpy()
-            _, firsts, member = np.unique(pairs, return_index=True, return_inverse=True)
+            member = _numbered(member * max(1, len(column.dictionary)) + column.indices.to_numpy())
+        firsts = np.zeros(int(member.max(initial=-1)) + 1, np.int64)
+        firsts[member[::-1]] = np.arange(len(member))[::-1]
         shown = [
             column.dictionary.take(column.indices.take(firsts)).to_pylist() for column in columns
         ]
@@ -336,6 +368,16 @@ def _text(batch: pa.RecordBatch, name: str) -> pa.Array:
             f"the release has {batch.schema.names.count(name)} columns named {name}; it needs exactly one"
         )
     return pc.fill_null(pc.cast(batch.column(name), pa.string()), "")
+
+
+def _numbered(values: Numbers) -> Numbers:
+    """Return ``values`` (0 and more) as numbers without gaps, equal where they are equal."""
+    most = int(values.max(initial=-1)) + 1
+    if most > _SPARSE * len(values):
+        return np.unique(values, return_inverse=True)[1]
+    there = np.zeros(most, np.int64)
+    there[values] = 1
+    return (np.cumsum(there) - 1)[values]
 
 
 def _joined(arrays: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
