@@ -181,6 +181,13 @@ class TestAttacks:
         said = refusal(*by(2), beside=beside)
         assert "beside release 1 and release 2: " in said
 
+    def test_what_the_first_was_held_to_holds_beside_the_second(self):
+        """A weaker rule for the second does not undo what the first promised of the same people."""
+        all_ = [(i, "*", "*", s) for i, _, _, s in self.BY_AGE]
+        review, _ = reviewed(table(*all_))
+        first = Earlier(name="release 1", assignment=review.assignment(), k=3)
+        assert "are 2 where 3 are asked" in refusal(*self.BY_AGE, beside=[first])
+
     def test_the_same_recoding_again_passes(self):
         review, _ = reviewed(table(*self.BY_AGE))
         joint = review.conclude(TWO, [earlier(1, *self.BY_AGE)]).joint

@@ -4,10 +4,11 @@ Each record has, in each release, a class or is absent from it (it was not there
 was suppressed). Records alike in all releases are a *cell* of the joint partition. Rules kept in this file:
   1. Each non-empty cell but the one of records that are in no release has at least k records, and in each
      release that they are in at least l different values of each sensitive column.
-  2. So the adversary is covered who knows a person's quasi-identifiers as they were at each release and in
+  2. What an earlier release was held to holds beside later ones too: of two rules the stricter counts.
+  3. So the adversary is covered who knows a person's quasi-identifiers as they were at each release and in
      which releases the person is, and who can even tell which rows of different releases are one record's:
      every set of records that can be made of classes by cutting, joining and subtracting is a union of cells.
-  3. Not covered: who knows records of others one by one and takes them away, or the sensitive values
+  4. Not covered: who knows records of others one by one and takes them away, or the sensitive values
      themselves; no release by classes withstands the former.
 
 Sources: releases that change (Xiao and Tao 2007, m-invariance; Byun et al. 2006), composition of
@@ -32,10 +33,13 @@ class Earlier:
     Attributes:
         name: By which a refusal calls it, such as ``release 3``.
         assignment: As ``review.Review.assignment`` gave it.
+        k, l: What it was held to, and what its people were so promised.
     """
 
     name: str
     assignment: pa.Table
+    k: int = 1
+    l: int = 1  # noqa: E741 - the model's own letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,8 @@ def check_together(
     Two are held against each other before all are, so that a refusal names a pair where one is to blame.
 
     Raises:
-        RefusedError: A cell has fewer than ``k`` records, or fewer than ``l`` different values.
+        RefusedError: A cell has fewer records than ``k`` or an earlier release asks, or fewer different values
+            than ``l`` or an earlier one asks.
         TooLargeError: More than a hundred earlier releases.
     """
     if len(earlier) > MOST_RELEASES:
@@ -143,13 +148,14 @@ def check_together(
         groups.append(list(earlier))
     found = cells([assignment], k=k)
     for group in groups:
-        found = cells([assignment, *(each.assignment for each in group)], k=k)
-        reason = _reason(found, group, k, l)
+        most_k, most_l = max([k, *(e.k for e in group)]), max([l, *(e.l for e in group)])
+        found = cells([assignment, *(each.assignment for each in group)], k=most_k)
+        reason = _reason(found, group, most_k, most_l)
         if reason:
             names = " and ".join(each.name for each in group)
             raise RefusedError(
                 f"the release is refused beside {names}: {reason}",
-                rule=rule, source=source, allowed=_allowed(group, k),
+                rule=rule, source=source, allowed=_allowed(group, most_k),
             )  # fmt: skip
     return Joint(
         earlier=len(earlier), cells=found.cells, smallest=found.smallest, fewest=found.fewest

@@ -118,7 +118,9 @@ class Shelf:
             TamperedError: A file of records is not the one that was registered.
         """
         return tuple(
-            Earlier(name=f"release {each.number}", assignment=self._assignment(each))
+            Earlier(
+                name=f"release {each.number}", assignment=self._assignment(each), k=each.k, l=each.l
+            )
             for each in self.releases()
         )
 
