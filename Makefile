@@ -17,7 +17,12 @@ $(VENV)/installed: requirements/dev.lock pyproject.toml
 run: install
 	$(BIN)/epilock demo run
 
-test: install
+# What only tests need and is large comes when they are run: Spark's archive has 450 MB.
+$(VENV)/tested: requirements/spark.lock $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/spark.lock
+	touch $@
+
+test: install $(VENV)/tested
 	$(BIN)/python -m pytest
 
 check: install
@@ -37,10 +42,10 @@ docs: install
 
 lock:
 	test -x build/lock/bin/pip-compile || ($(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools)
-	for set in dev bench; do \
+	for set in dev bench spark; do \
 	  build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --extra $$( [ $$set = dev ] && echo chain,test || echo chain,test,bench ) -o requirements/$$set.lock pyproject.toml; done
+	    --extra chain,privacy,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
 
 clean:
 	rm -rf $(VENV) build run

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 SECTIONS = (
-    "submission", "page", "seal", "decisions", "intake", "destruction", "growth", "deidentify",
-    "deidentify_scale",
+    "submission", "page", "seal", "decisions", "intake", "destruction", "growth", "ledger", "recheck",
+    "length", "deidentify", "deidentify_scale",
 )  # fmt: skip
 MARKS = {True: "met", False: "MISSED", None: ""}
 

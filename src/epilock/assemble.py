@@ -21,7 +21,7 @@ from epilock.destroy.due import part_due
 from epilock.destroy.hold import is_held
 from epilock.destroy.run import Tools
 from epilock.errors import ConflictError, EpilockError, InputError, NotFoundError, StateError
-from epilock.ledger import entry, rows
+from epilock.ledger import entry, rows, shards
 from epilock.ledger.anchor.account import read_address
 from epilock.ledger.anchor.duty import ChainDuty, Duty, StampDuty
 from epilock.ledger.anchor.node import HttpNode, Node, is_near
@@ -50,7 +50,7 @@ class Parts:
         standard: The rules, compiled.
         database: The main database.
         keys: The key store.
-        log: The transparency log.
+        log: The transparency log that takes entries, with those that were sealed before it.
         press: What issuing a notice needs.
         keeper: Seals and stores batches of submissions.
         writer: The queue before the keeper.
@@ -149,20 +149,18 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     migrate.upgrade(engine, "main")
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
     with database.read() as tx:
-        origin = _origin(tx, settings)
-        log = Log(origin, _log_signers(keys, origin))
+        name, log = _logs(tx, settings, keys)
         if not damaged:
-            log.check_at_start(tx)
+            for each in shards.all_of(log):
+                each.check_at_start(tx)
     standard = load()
-    press = Press(
-        log=log, standard=standard, signer=_notice_signers(keys, origin), url=settings.url
-    )
+    press = Press(log=log, standard=standard, signer=_notice_signers(keys, name), url=settings.url)
     holder = f"{socket.gethostname()}-{os.getpid()}"
     keeper = Keeper(
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "receipts"), holder=holder,
     )  # fmt: skip
-    chain, stamps = _duties(settings, outside, database, keys, origin)
+    chain, stamps = _duties(settings, outside, database, keys, log.origin)
     intake = Intake(
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "imports"), holder=holder,
@@ -180,16 +178,35 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     )  # fmt: skip
 
 
-def _origin(tx: Transaction, settings: Settings) -> str:
-    """Return the origin of the installation's log: the one it began with, or the one it is to have.
+def _logs(tx: Transaction, settings: Settings, keys: KeyStore) -> tuple[str, Log]:
+    """Return the name that the installation began with, and its newest log with all earlier ones.
 
     Raises:
         StateError: The settings name another one than it began with.
     """
-    known = rows.newest_origin(tx)
-    if known is not None and settings.origin not in {None, known}:
-        raise StateError(f"the log of this installation is {known}; EPILOCK_ORIGIN says another")
-    return known or settings.origin or NEW_ORIGIN
+    known = rows.all_logs(tx)
+    name = known[0][0] if known else settings.origin or NEW_ORIGIN
+    if settings.origin not in {None, name}:
+        raise StateError(f"the log of this installation is {name}; EPILOCK_ORIGIN says another")
+    logs: list[Log] = []
+    base = 0
+    for origin, size in known or [(name, 0)]:
+        signers = _log_signers(keys, origin, len(logs) + 1)
+        logs.append(Log(origin, signers, earlier=logs, base=base))
+        base += size
+    return name, logs[-1]
+
+
+def successor(parts: Parts, origin: str) -> Log:
+    """Return the log ``origin`` that is to follow this installation's newest; its key is made on first use.
+
+    It is for its key and for ``succession.succeed``: how many entries stand before it is known when the
+    installation is opened again.
+
+    Raises:
+        NoteError: The origin is no name for a log's key.
+    """
+    return Log(origin, _log_signers(parts.keys, origin, shards.number(parts.log) + 1))
 
 
 def _outside(settings: Settings) -> tuple[Node | None, bytes | None, Authority | None]:
@@ -241,17 +258,20 @@ def _duties(
     return chain, stamps
 
 
-def _log_signers(keys: KeyStore, origin: str) -> SignerOf:
+def _log_signers(keys: KeyStore, origin: str, log: int) -> SignerOf:
+    """Return what gives the keys of the log of a number in this installation, by their own number."""
+    first = "log" if log == 1 else f"log.{log}"
+
     def signer(number: int) -> Signer:
-        name = "log" if number == 1 else f"log-{number}"
+        name = first if number == 1 else f"{first}-{number}"
         return Signer.from_seed(origin, keys.secret(INSTALLATION, name))
 
     return signer
 
 
-def _notice_signers(keys: KeyStore, origin: str) -> Callable[[str], Signer]:
+def _notice_signers(keys: KeyStore, installation: str) -> Callable[[str], Signer]:
     @lru_cache(maxsize=1024)
     def signer(org: str) -> Signer:
-        return Signer.from_seed(f"{origin}/notice/{org}", keys.secret(org, "notice"))
+        return Signer.from_seed(f"{installation}/notice/{org}", keys.secret(org, "notice"))
 
     return signer

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -34,6 +34,7 @@ key_metadata = sa.MetaData()
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAC_BYTES = 16
+T = TypeVar("T")
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -167,21 +168,16 @@ class Transaction:
         columns = ", ".join(f'"{c.name}"' for c in table.columns)
         marks = ", ".join("?" * len(table.columns))
         text = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"
-        dialect = self.conn.dialect
-        cursor = self.conn.connection.cursor()
-        try:
-            if dialect.name == "postgresql":
+
+        def put(cursor: Any) -> None:
+            if self.conn.dialect.name == "postgresql":
                 with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
                     for row in rows:
                         copy.write_row(row)
             else:
                 cursor.executemany(text, rows)
-        except dialect.loaded_dbapi.Error as error:  # as SQLAlchemy would raise it, without values
-            raise sa.exc.DBAPIError.instance(
-                text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
-            ) from error
-        finally:
-            cursor.close()
+
+        self._drive(text, put)
 
     def update(self, table: sa.Table, key: Mapping[str, Any], /, **values: Any) -> dict[str, Any]:
         """Change one row found by its full primary ``key``; return it as it is now.
@@ -232,7 +228,7 @@ class Transaction:
             text += " FOR UPDATE"  # SQLite has locked the whole database already
         readers = _readers(table)
         found = []
-        for raw in self.run(text, _stored_key(table, key)):
+        for raw in self.query(text, _stored_key(table, key)):
             row = {
                 c.name: value if read is None or value is None else read(value)
                 for c, read, value in zip(table.columns, readers, raw, strict=True)
@@ -240,14 +236,37 @@ class Transaction:
             found.append(self._proved(table, row))
         return found
 
-    def run(self, text: str, values: Sequence[Any]) -> Any:
-        """Run a statement of the hot path, its marks ``?``, by the driver alone.
+    def run(self, text: str, values: Sequence[Any]) -> int:
+        """Run a statement of the hot path, its marks ``?``, by the driver alone; return the rows it changed.
 
-        That is a fifth of what building it anew would cost. Values are in their stored form.
+        That is a tenth of what building it anew would cost. Values are in their stored form.
         """
+        return self._drive(text, lambda cursor: int(self._execute(cursor, text, values).rowcount))
+
+    def query(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows that a query of the hot path finds, as the driver has them; see ``run``."""
+        return self._drive(
+            text, lambda cursor: list(self._execute(cursor, text, values).fetchall())
+        )
+
+    def _execute(self, cursor: Any, text: str, values: Sequence[Any]) -> Any:
         if self.conn.dialect.name == "postgresql":
             text = text.replace("?", "%s")
-        return self.conn.exec_driver_sql(text, tuple(values))
+        cursor.execute(text, tuple(values))
+        return cursor
+
+    def _drive(self, text: str, work: Callable[[Any], T]) -> T:
+        """Let ``work`` use the driver; what goes wrong is raised as SQLAlchemy would, without values."""
+        cursor = self.conn.connection.cursor()
+        try:
+            return work(cursor)
+        except self.conn.dialect.loaded_dbapi.Error as error:
+            dialect = self.conn.dialect
+            raise sa.exc.DBAPIError.instance(
+                text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
+            ) from error
+        finally:
+            cursor.close()
 
     def _proved(self, table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
         """Return ``row`` without its MAC, which was checked."""

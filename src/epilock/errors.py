@@ -19,6 +19,7 @@ Rules kept in this file:
       RefusedError          the standard gives no leave
         NotDueError           must still be kept
         HeldError             an inspector holds it
+        BudgetError           a dataset has told as much as it may
       StateError            not possible in this state
         NotFoundError         no such thing
         ConflictError         another thing has that name, or it was changed meanwhile
@@ -146,6 +147,10 @@ class NotDueError(RefusedError):
 
 class HeldError(RefusedError):
     """It is under a hold; the message names the assessment and its end."""
+
+
+class BudgetError(RefusedError):
+    """A dataset has told as much as it may; the message says what is left and what it would buy."""
 
 
 class StateError(EpilockError):

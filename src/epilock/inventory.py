@@ -10,6 +10,7 @@ knows nothing of can't be told from it: sessions, rates, tallies of the day, wha
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -19,6 +20,8 @@ import sqlalchemy as sa
 from epilock.collect.issue import notices
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
+from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
+from epilock.deidentify.study import studies
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
@@ -26,6 +29,7 @@ from epilock.errors import EntryError, EpilockError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
 from epilock.ledger.log import Log
+from epilock.ledger.shards import entries_at
 from epilock.registry.emergency import emergencies, levels
 from epilock.registry.mandate import agreements, assessments, mandates
 from epilock.registry.organisation import organisations
@@ -53,6 +57,15 @@ def check(database: Database, log: Log) -> Iterator[Damage]:
         yield Damage("the registers", f"can't be checked to the end: {type(error).__name__}")
 
 
+@dataclass(slots=True)
+class _Budget:
+    """What the ledger says of one budget, in micro-epsilon, and the last entry that says it."""
+
+    index: int = 0
+    allotted: int = 0
+    spent: int = 0
+
+
 class _Inventory:
     """One pass over the log, then what can be said at its end only."""
 
@@ -61,10 +74,11 @@ class _Inventory:
         self.log = log
         self.roles: dict[tuple[str, str], tuple[int, list[str]]] = {}
         self.used: Counter[tuple[str, str]] = Counter()
+        self.budgets: dict[tuple[str, str, str, str], _Budget] = {}
 
     def run(self) -> Iterator[Damage]:
         first = 0
-        while chunk := self.log.entries(self.tx, first, CHUNK):
+        while chunk := entries_at(self.tx, self.log, first, CHUNK):
             for index, data in enumerate(chunk, first):
                 if _COLLECT not in data:
                     yield from self._entry(index, data)
@@ -73,6 +87,7 @@ class _Inventory:
             key = {"org": org, "staff": code}
             yield from self._row(index, staff, key, {"roles": roles})
         yield from self._grants()
+        yield from self._privacy()
         yield from self._openings()
 
     def _entry(self, index: int, data: bytes) -> Iterator[Damage]:
@@ -88,6 +103,8 @@ class _Inventory:
             yield from self._decision(said)
         if isinstance(said, entry.AggregateDecision):
             self._count(said)
+        if isinstance(said, entry.PrivacyBudget | entry.NoisyRelease):
+            self._pay(index, said)
 
     def _row(
         self, index: int, table: sa.Table, key: Mapping[str, Any], facts: Mapping[str, Any]
@@ -128,6 +145,30 @@ class _Inventory:
             return
         if row is not None and said.grant is not None and said.verdict == OPENED:
             self.used[row["by_org"], said.grant] += 1
+
+    def _pay(self, index: int, said: entry.PrivacyBudget | entry.NoisyRelease) -> None:
+        """Add up what a dataset as a whole, or an account, may spend and has spent."""
+        key = (said.org, said.dataset, said.purpose or "", said.recipient or "")
+        budget = self.budgets.setdefault(key, _Budget())
+        budget.index = index
+        if isinstance(said, entry.NoisyRelease):
+            budget.spent += said.epsilon
+            return
+        if said.purpose is not None:  # what an account gets is taken out of the whole
+            whole = self.budgets.setdefault((said.org, said.dataset, "", ""), _Budget())
+            whole.spent += said.epsilon - budget.allotted
+        budget.allotted = said.epsilon
+
+    def _privacy(self) -> Iterator[Damage]:
+        for (org, dataset, purpose, recipient), budget in self.budgets.items():
+            key = {"org": org, "dataset": dataset}
+            if purpose:
+                key |= {"purpose": purpose, "recipient": recipient}
+                facts = {"allotted": budget.allotted, "spent": budget.spent}
+                yield from self._row(budget.index, privacy_budgets, key, facts)
+            else:
+                facts = {"ceiling": budget.allotted, "allotted": budget.spent}
+                yield from self._row(budget.index, privacy_datasets, key, facts)
 
     def _grants(self) -> Iterator[Damage]:
         for (org, code), used in self.used.items():
@@ -200,6 +241,12 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.AggregateDecision():
             facts = _same(said, "by", "grant", "purpose", "counted", "verdict", "question")
             yield aggregates, _key(said, "decision"), {**facts, "entry_index": index}
+        case entry.NoisyRelease():
+            facts = _same(said, "dataset", "purpose", "recipient", "by", "query", "epsilon")
+            yield noisy_releases, _key(said, "release"), {**facts, "entry_index": index}
+        case entry.Study():
+            done = {"ending": {"ended": _is_set}, "destroyed": {"destroyed": _is_set}}
+            yield studies, _key(said, "study"), done.get(said.stage, _same(said, "purpose"))
         case entry.Search():
             facts = {**_same(said, "by", "grant", "found"), "entry_index": index}
             yield searches, _key(said, "search"), facts

@@ -7,7 +7,7 @@
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
 | ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
-| ``EPILOCK_ORIGIN`` | origin line of the log, when an installation is made; it never changes | ``localhost/epilock`` |
+| ``EPILOCK_ORIGIN`` | origin line of the first log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
 | ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored on a chain | empty |

@@ -1,13 +1,13 @@
 """The measurements run: each section gives its rows, at a size too small to mean anything.
 
-What needs Tink or casbin is left out, for they are no test's requirements; so are sections that take
-longer to start their servers than a test may. ``growth`` fills, serves and loads as they do. Large tables
-are measured in processes of their own; here what those run is run.
+What needs Tink, casbin or pymerkle is left out, for they are no test's requirements; so are sections that
+take longer to start their servers than a test may. ``growth`` fills, serves and loads as they do. Large
+tables are measured in processes of their own; here what those run is run.
 """
 
 import pytest
 
-from bench import deidentify_scale, destruction, growth
+from bench import deidentify_scale, destruction, growth, length, recheck
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,10 @@ from bench import deidentify_scale, destruction, growth
     [
         (destruction, {"records": 40, "small": 10}, 5),
         (growth, {"records": 20, "few": 10, "seconds": 0.1, "rounds": 1}, 4),
+        (recheck, {"entries": 700, "few": 300, "rounds": 1}, 7),
+        (length, {"entries": 700, "few": 300, "rounds": 1}, 12),
     ],
-    ids=["destruction", "growth"],
+    ids=["destruction", "growth", "recheck", "length"],
 )
 def test_a_section_gives_its_rows(section, size, rows):
     found = section.measure(**size)

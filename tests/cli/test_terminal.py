@@ -170,7 +170,8 @@ class TestStaff:
         at = ("--home", str(tmp_path / "home"), "--now", NOW)
 
         def say(*words, typed=(), code=0):
-            where = at[:2] if words[:2] == ("staff", "list") else at
+            timeless = words[0] == "ledger" or words[1] in {"list", "next"}
+            where = at[:2] if timeless else at
             result = CliRunner().invoke(
                 app, [*words, *where], input="".join(f"{t}\n" for t in typed)
             )
@@ -234,6 +235,38 @@ class TestStaff:
         assert "is wrong" in say(*words, typed=(self.PASSWORD, ""), code=1)
         later = key.at(at + timedelta(seconds=30))
         assert say(*words, typed=(self.PASSWORD, later)).startswith("city.")
+
+    def test_two_administrators_seal_a_log_and_begin_another(self, say, tmp_path):
+        """Repeating it says the same again; a third person may export both and follow them."""
+        self.enter(say, "admin@city", say.once)
+        admin = ("--as", "admin@city")
+        words = ("staff", "add", "city", "anna", "--role", "administrator", *admin)
+        self.enter(say, "anna@city", say(*words, typed=(self.PASSWORD, "")).split()[-1])
+        coming = say("log-key", "next", "log.example/2027").strip()
+        assert coming.startswith("log.example/2027+")
+        words = ("log-key", "succeed", "log.example/2027", *admin, "--second")
+        assert "nobody changes a key alone" in say(*words, "admin@city", code=1)
+        both = (self.PASSWORD, "", self.PASSWORD, "")
+        said = say(*words, "anna@city", typed=both)
+        assert f"the log log.example/2027 has begun: {coming}" in said
+        assert "announce one" in said
+        assert say(*words, "anna@city", typed=both) == said
+        listed = say("ledger", "list").splitlines()
+        assert listed[0].endswith("sealed; entries from 0 on")
+        assert listed[2] == "2 log.example/2027: 1 entries, takes entries; entries from 5 on"
+        folders = [str(tmp_path / number) for number in "12"]
+        for number, folder in zip("12", folders, strict=True):
+            say("ledger", "export", folder, "--log", number)
+            assert "is what the database makes of it" in say(
+                "ledger", "check", folder, "--log", number
+            )
+        key = say("ledger", "key", "--log", "1").strip()
+        assert say("ledger", "key").strip() == coming
+        assert "no log number 3" in say("ledger", "key", "--log", "3", code=1)
+        logs = ("--log", folders[0], "--log", folders[1])
+        result = CliRunner().invoke(app, ["monitor", *logs, "--key", key, "--now", NOW])
+        assert result.exit_code == 0, result.output
+        assert result.output.count("nothing is wrong") == 2
 
     def test_a_reset_is_seen_by_everyone(self, say):
         assert "give --as" not in say("staff", "reset", "city", "admin")

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from epilock.collect.design import MAX_BYTES, Design, read_design
-from epilock.collect.design.archive import Archive
 from epilock.collect.design.workbook import read_workbook
 from epilock.errors import FileFormatError, InputError, TooLargeError
+from epilock.sheets.archive import Archive
 
 BOOK = (
     '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epilock.collect.design import read_design
-from epilock.collect.design.archive import Archive
 from epilock.collect.design.workbook import read_workbook
 from epilock.errors import FileFormatError, TooLargeError
+from epilock.sheets.archive import Archive
 
 HEADER = ["姓名", "联系电话", "住址（楼栋-单元-室）", "体温（℃）"]
 

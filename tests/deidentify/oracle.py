@@ -79,6 +79,31 @@ def passes(model, members, sensitive, sensitive_hierarchy, population):  # noqa:
     return distance(model["distance"], p, q, set(whole), sensitive_hierarchy) <= model["t"] + 1e-9
 
 
+def zayatz(sizes, people):
+    """Zayatz's estimate with exact numbers: (share of ones) x (they are seen) / (one row of any is seen)."""
+    n, u = sum(sizes), len(sizes)
+    single = sum(m == 1 for m in sizes)
+
+    def one_of(m):
+        return Fraction(m * math.comb(people - m, n - 1), math.comb(people, n))
+
+    if not single:
+        return Fraction(0)
+    chance = sum(one_of(m) for m in sizes) / u
+    return single * (Fraction(single, u) * one_of(1) / chance) / n
+
+
+def holds(model, sizes):
+    """Whether a release with classes of these sizes satisfies one release model."""
+    if model["kind"] == "average-risk":
+        return len(sizes) <= model["threshold"] * sum(sizes) + 1e-9
+    assert (model["kind"], model["estimator"]) == ("population-uniqueness", "zayatz")
+    return zayatz(sizes, model["population"]) <= model["threshold"] + 1e-9
+
+
+RELEASE = {"average-risk", "population-uniqueness"}
+
+
 def suppressed_at(
     rows, hierarchies, node, models, *, sensitive, sensitive_hierarchy, population_rows
 ):
@@ -90,15 +115,20 @@ def suppressed_at(
         good = all(
             passes(m, members, sensitive, sensitive_hierarchy, len(wide.get(key, ())))
             for m in models
-            if m["kind"] != "average-risk"
+            if m["kind"] not in RELEASE
         )
         if good:
             kept[key] = members
         else:
             gone += members
+    absent = any(key not in found for key in wide)
+    if absent and any(m["kind"] == "delta-presence" and m["low"] > 1e-9 for m in models):
+        return {}, list(
+            range(len(rows))
+        )  # of these people it is known that they are not in the table
     for m in models:
-        if m["kind"] == "average-risk":
-            while kept and len(kept) > m["threshold"] * sum(map(len, kept.values())) + 1e-9:
+        if m["kind"] in RELEASE:
+            while kept and not holds(m, [len(members) for members in kept.values()]):
                 least = min(len(members) for members in kept.values())
                 # Which of the smallest goes first is a tie; callers compare only what is the same for all.
                 key = next(k for k, members in kept.items() if len(members) == least)

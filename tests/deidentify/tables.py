@@ -1,6 +1,7 @@
 """Small made-up tables with hierarchies, for properties; and the Adult table of the shared data."""
 
 import csv
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from epilock.deidentify import counting, hierarchy, metric, model, search
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.packing import Packing
+from epilock.deidentify.recoding import FullDomain
 
 PATIENT = settings(deadline=None, max_examples=40)  # a busy machine is no failure
 ADULT = Path(__file__).parents[2].parent / "shared/data/adult"
@@ -23,6 +25,7 @@ MODELS = {
     "delta-presence": model.DeltaPresence, "distinct-l-diversity": model.DistinctLDiversity,
     "entropy-l-diversity": model.EntropyLDiversity, "recursive-l-diversity": model.RecursiveLDiversity,
     "t-closeness": model.TCloseness, "average-risk": model.AverageRisk,
+    "population-uniqueness": model.PopulationUniqueness,
 }  # fmt: skip
 
 
@@ -75,3 +78,23 @@ def adult():
 
 def adult_hierarchy(attribute):
     return hierarchy.read(ADULT / f"adult_hierarchy_{attribute}.csv", attribute)
+
+
+def released_adult(table, attributes, *, k, kept=(), name="loss", scored=False):
+    """The release of Adult that loses least at k and 5 % suppression; or what it loses."""
+    columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in attributes]))
+    counted = counting.count(table.to_batches(), columns)
+    judge = Judge.of([model.KAnonymity(k)], counted)
+    prepared = metric.prepare(name, counted.classes)
+    limit = int(0.05 * table.num_rows)
+    found = search.search(counted.classes, judge, prepared, limit=limit)
+    if scored:
+        return found.score
+    node = counted.classes.rolled_up(found.levels)
+    recoding = FullDomain.of(columns, node, judge.judge(node)[0], kept)
+    return pa.Table.from_batches([recoding.recode(batch, 0) for batch in table.to_batches()])
+
+
+def cases_of_arx():
+    """What ARX found on Adult."""
+    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]

@@ -1,18 +1,18 @@
 """The optimum is the optimum: brute force says so for every model and metric, and ARX for Adult."""
 
-import json
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deidentify import oracle
 from deidentify.tables import (
-    ADULT,
     ATTRIBUTES,
     adult,
     adult_hierarchy,
+    cases_of_arx,
     hierarchies,
     made,
     searched,
@@ -127,6 +127,27 @@ def test_the_average_risk_is_kept_by_suppressing_the_smallest(case, name, share,
 @settings(max_examples=60, deadline=None)
 @given(
     case=cases(),
+    name=st.sampled_from(["precision", "discernibility", "average-class-size"]),
+    share=st.sampled_from([0, 0.2, 0.5, 1]),
+    threshold=st.sampled_from([0.0, 0.05, 0.2, 0.5]),
+    people=st.sampled_from([28, 40, 500]),
+)
+def test_uniqueness_in_the_population_is_kept_likewise(case, name, share, threshold, people):
+    """Unique rows go until those that the population is thought to have are few enough."""
+    models = [
+        {
+            "kind": "population-uniqueness", "threshold": threshold, "population": people,
+            "estimator": "zayatz",
+        }
+    ]  # fmt: skip
+    found, best, _ = both(case, models, name, int(share * len(case[1])))
+    if found is not None:
+        assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    case=cases(),
     name=st.sampled_from(["loss", "precision", "entropy"]),
     weight=st.sampled_from([0.0, 0.5, 3.0]),
 )
@@ -147,10 +168,6 @@ def test_ties_are_reported_and_nodes_add_up(case, name, models):
         assert {found.levels, *found.ties} == {node for node, _, _ in where}
         tally = found.tally
         assert tally.checked + tally.over_limit + tally.not_better == tally.lattice
-
-
-def cases_of_arx():
-    return json.loads((ADULT / "arx-golden.json").read_text())["cases"]
 
 
 NAMES = {"non-uniform entropy": "entropy"}
@@ -190,6 +207,74 @@ def adult_table():
     return adult()
 
 
+# (models, limit, ARX's precision and node) for every third row of Adult in a population of all rows.
+IN_A_POPULATION = [
+    ({"kind": "k-map", "k": 5}, 0.05, 0.07536801273125124, (0, 1, 0, 0)),
+    ({"kind": "k-map", "k": 20}, 1.0, 0.11676944499701611, (0, 1, 0, 0)),
+    ({"kind": "k-map", "k": 100}, 0.05, 0.27200616669982103, (0, 4, 0, 0)),
+    ({"kind": "delta-presence", "low": 0.0, "high": 0.6}, 0.05, 0.04495723095285459, (0, 0, 0, 0)),
+    ({"kind": "delta-presence", "low": 0.2, "high": 0.6}, 0.05, 0.375, (0, 4, 0, 1)),
+    ({"kind": "delta-presence", "low": 0.1, "high": 1.0}, 1.0, 0.375, (0, 4, 0, 1)),
+]
+
+# (estimator, population, threshold, limit, ARX's precision and suppressed rows) for five columns of Adult.
+IN_A_LARGER_ONE = [
+    ("pitman", 60_000, 0.001, 0.05, 0.0850242026390823, 1112),
+    ("zayatz", 400_000, 0.001, 0.05, 0.07308699688349578, 733),
+    ("zayatz", 60_000, 0.001, 0.0, 0.26666666666666666, 0),
+    ("dankar", 400_000, 0.0001, 0.05, 0.0850242026390823, 1112),
+    ("dankar", 60_000, 0.0001, 0.05, 0.08354386313904913, 1065),
+]
+
+
+class TestPopulationsAsArxFoundThem:
+    QUASI: ClassVar = ["sex", "age", "race", "marital-status"]
+
+    def found(self, model, rows, quasi, limit, population=None):
+        columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in quasi]))
+        counted = counting.count(rows.to_batches(), columns, population=population)
+        return search.search(
+            counted.classes,
+            Judge.of(made([model]), counted),
+            metric.prepare("precision", counted.classes),
+            limit=int(limit * rows.num_rows + 1e-9),
+        )
+
+    @pytest.mark.parametrize(("model", "limit", "score", "node"), IN_A_POPULATION, ids=str)
+    def test_a_third_of_everybody(self, model, limit, score, node, adult_table):
+        third = adult_table.take(list(range(0, adult_table.num_rows, 3)))
+        found = self.found(model, third, self.QUASI, limit, adult_table.to_batches())
+        assert found.score == pytest.approx(score, rel=1e-9)
+        assert node in {found.levels, *found.ties}
+
+    @pytest.mark.parametrize("case", IN_A_LARGER_ONE, ids=str)
+    def test_uniqueness_among_more_people(self, case, adult_table):
+        estimator, people, threshold, limit, score, suppressed = case
+        model = {
+            "kind": "population-uniqueness", "threshold": threshold, "population": people,
+            "estimator": estimator,
+        }  # fmt: skip
+        found = self.found(model, adult_table, [*self.QUASI, "education"], limit)
+        assert found.score == pytest.approx(score, rel=1e-9)
+        assert found.suppressed == suppressed
+
+    def test_better_than_arx_where_its_solver_gives_up(self, adult_table):
+        """ARX suppresses 1,068 rows; 1,010 are enough, and 1,009 are not."""
+        model = {
+            "kind": "population-uniqueness", "threshold": 0.001, "population": 400_000,
+            "estimator": "pitman",
+        }  # fmt: skip
+        found = self.found(model, adult_table, [*self.QUASI, "education"], 0.05)
+        assert (found.levels, found.suppressed) == ((0, 1, 0, 0, 0), 1010)
+        columns = counting.Columns(
+            Packing.of([adult_hierarchy(a) for a in [*self.QUASI, "education"]])
+        )
+        counted = counting.count(adult_table.to_batches(), columns)
+        sizes = sorted(counted.classes.rolled_up(found.levels).counts.tolist())
+        (kept,) = made([model])
+        assert next(n for n in range(900, 1112) if kept.holds(np.array(sizes[n:]))) == 1010
+
+
 class TestRefusals:
     HS: ClassVar = {"q0": [["a", "*"], ["b", "*"]]}
 
@@ -218,6 +303,14 @@ class TestRefusals:
             {"kind": "strict-risk", "threshold": 0},
             {"kind": "average-risk", "threshold": 1.5},
             {"kind": "t-closeness", "attribute": "s", "t": -0.1},
+            {"kind": "population-uniqueness", "threshold": 1.5, "population": 10},
+            {"kind": "population-uniqueness", "threshold": 0.5, "population": 0},
+            {
+                "kind": "population-uniqueness",
+                "threshold": 0.5,
+                "population": 9,
+                "estimator": "guess",
+            },
             {"kind": "delta-presence", "low": 0.5, "high": 0.2},
             {"kind": "entropy-l-diversity", "attribute": "s", "l": float("nan")},
             {"kind": "recursive-l-diversity", "attribute": "s", "c": 0, "l": 2},

@@ -56,7 +56,7 @@ class TestProve:
             assert {g.kind for g in found} == {"certificate"}
             assert found[0] == Gone(
                 part=found[0].part, place=(bucket.name, n), index=proof.index, kind="certificate",
-                at="2026-04-11T16:00:00Z",
+                at="2026-04-11T16:00:00Z", origin=estate.log.origin,
             )  # fmt: skip
 
     def test_what_lives_has_no_proof(self, estate):

@@ -32,7 +32,8 @@ def program(folder: Path, path: Path) -> None:
 
 
 def serve(path: str) -> None:
-    from epilock.cli import main  # noqa: PLC0415 - imported once, by the process that forks
+    import epilock.cli.app  # noqa: F401, PLC0415 - imported once, by the process that forks
+    from epilock.cli import main  # noqa: PLC0415 - same
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:

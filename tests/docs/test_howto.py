@@ -76,6 +76,7 @@ def _make(parts, now):
         "change-the-level",
         "erase-a-person",
         "back-up-and-restore",
+        "de-identify-a-table",
         "run-a-witness",
         "mirror-a-log",
         "watch-logs",

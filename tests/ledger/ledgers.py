@@ -9,7 +9,7 @@ from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.edge import Edge
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
-from epilock.ledger.tree import leaf_hash
+from epilock.ledger.tree import leaf_row
 from epilock.standard import load
 
 ORIGIN = "log.example/epilock"
@@ -42,7 +42,7 @@ def collect(n=0, **change):
 
 def published(entries, *, keys=None):
     """A published log in memory: path to bytes, as C2SP tlog-tiles lays it out."""
-    edge = Edge().extended([leaf_hash(each) for each in entries])
+    edge = Edge().extended(leaf_row(entries))
     files = {
         bundle.path(): tile.pack(entries[bundle.n * 256 :][: bundle.width])
         for bundle in tile.bundles_of(len(entries))

@@ -251,6 +251,33 @@ def search(day=15, by="s-1"):
     )  # fmt: skip
 
 
+def budget(epsilon=1000, **change):
+    values = HEAD | {
+        "at": at(15), "dataset": "cases", "purpose": None, "recipient": None, "epsilon": epsilon,
+        "by": "s-1",
+    }  # fmt: skip
+    return e.PrivacyBudget(**values | change)
+
+
+def account(epsilon=600, recipient="jinan", **change):
+    return budget(epsilon, purpose="situation-monitoring", recipient=recipient, **change)
+
+
+def noisy(epsilon=300, **change):
+    values = HEAD | {
+        "at": at(15, 5), "release": "q-1", "dataset": "cases", "purpose": "situation-monitoring",
+        "recipient": "jinan", "by": "s-1", "query": "ab" * 32, "epsilon": epsilon,
+    }  # fmt: skip
+    return e.NoisyRelease(**values | change)
+
+
+def study(stage="opened", day=15, **change):
+    values = HEAD | {
+        "at": at(day, 5), "study": "long-covid", "purpose": "research", "stage": stage, "by": "s-1",
+    }  # fmt: skip
+    return e.Study(**values | change)
+
+
 def glass(n=0, **change):
     """An opening for treatment, without a grant."""
     return decision(n, **{"grant": None, "purpose": "treatment", **change})

@@ -13,11 +13,13 @@ from story import (
     OPENING,
     POINT,
     RoundRules,
+    account,
     aggregate,
     assessment,
     at,
     audit,
     bucket,
+    budget,
     certificate,
     collect,
     correct,
@@ -37,6 +39,7 @@ from story import (
     level,
     mandate,
     moved_bucket,
+    noisy,
     notice,
     order,
     order_approved,
@@ -45,6 +48,7 @@ from story import (
     release,
     review,
     search,
+    study,
 )  # fmt: skip
 
 from epilock.errors import InputError
@@ -60,6 +64,7 @@ def gone(n, name="er-2"):
     return erasure(n, name=name), erased(n, name=name)
 
 
+SOON = DUE - timedelta(days=1)
 LATE = DUE + timedelta(days=2)
 THREE = [collect(0), collect(1), collect(2, parts=[LOW])]
 
@@ -519,10 +524,51 @@ class TestReleases:
         assert kinds(release()) == ["undeclared"]
 
 
+class TestBudgets:
+    def test_within_the_budget(self):
+        assert kinds(budget(), account(), noisy(), noisy(), account(1000), noisy(400)) == []
+
+    def test_an_account_that_gave_too_much(self):
+        (finding,) = audit(budget(), account(), noisy(), noisy(301)).values()
+        assert (finding.kind, finding.about) == ("budget-exceeded", "cases")
+
+    def test_accounts_that_got_too_much_together(self):
+        """Each alone is within the whole; who puts the answers side by side has more."""
+        assert kinds(budget(), account(), account(401, "public")) == ["budget-exceeded"]
+
+    @pytest.mark.parametrize(
+        "told", [[account()], [noisy()], [budget(), account(), noisy(org="x2")]]
+    )
+    def test_a_budget_that_was_never_declared(self, told):
+        assert kinds(*told) == ["undeclared"]
+
+    def test_a_ceiling_is_said_once(self):
+        assert kinds(budget(), budget(2000)) == ["declared-twice"]
+
+
+class TestStudies:
+    def test_a_study_and_its_end(self):
+        assert kinds(study(), study("ending"), study("destroyed")) == []
+
+    def test_an_end_that_never_came(self):
+        told = [study(), study("ending")]
+        assert kinds(*told, now=datetime(2026, 3, 15, 6, tzinfo=UTC)) == []
+        assert kinds(*told, now=datetime(2026, 3, 16, 6, tzinfo=UTC)) == ["study-unfinished"]
+
+    @pytest.mark.parametrize(
+        "told", [[study("ending"), study("destroyed")], [study(), study("destroyed")]]
+    )
+    def test_what_was_never_announced(self, told):
+        assert kinds(*told) == ["undeclared"]
+
+    def test_a_code_that_is_used_again(self):
+        assert kinds(study(), study()) == ["declared-twice"]
+
+
 class TestReviews:
     """What was opened without a grant was for treatment, of one, and another looked at it in time."""
 
-    SOON, LATER = datetime.fromisoformat(at(17)), datetime.fromisoformat(at(18, 5))
+    SOON, LATER = datetime.fromisoformat(at(17)), datetime.fromisoformat(at(18, 6))
 
     def test_in_time(self):
         assert kinds(*THREE, glass(), now=self.SOON) == []
@@ -546,6 +592,80 @@ class TestReviews:
     def test_who_opens_their_own_is_reviewed_by_nobody(self):
         told = glass(purpose="subject-access", by="subject")
         assert kinds(*THREE, told, now=self.LATER) == []
+
+
+class ByLevel(RoundRules):
+    """Names may be asked for at level I only."""
+
+    def refuses(self, _point, category, level):
+        return category == "identity.name" and level != "I"
+
+
+class TestHours:
+    """Entries tell hours: an honest installation has no finding for it, a dishonest one gains an hour."""
+
+    def found(self, *told, now=LATE, opening=OPENING, rules=RoundRules):
+        auditor = Auditor(rules())
+        for index, each in enumerate([*opening, *told]):
+            auditor.read(index, e.decode(e.encode(each)))
+        return sorted({kind for kind, _ in auditor.conclude(now).by_key})
+
+    def test_ten_minutes_after_its_date_a_part_is_destroyed(self):
+        done = (destroy(DUE + timedelta(minutes=10)), certificate(3))
+        assert self.found(*THREE, *done) == []
+        assert self.found(*THREE, destroy(DUE - timedelta(minutes=1)), certificate(3)) == [
+            "destroy-early"
+        ]
+
+    def test_in_the_hour_of_the_emergencys_end(self):
+        """It ended at 20 past, an order was carried out at 40 past; the hour before is too early."""
+        over = level("E", 20, at=at(20, 2), effective="2026-03-20T02:20:00Z")
+        told = (*THREE, order(), order_approved(), over)
+        ended = datetime(2026, 3, 20, 2, 20, tzinfo=UTC)
+        assert (
+            self.found(*told, destroy(ended + timedelta(minutes=20), due=None), certificate(3))
+            == []
+        )
+        assert self.found(
+            *told, destroy(ended - timedelta(minutes=21), due=None), certificate(3)
+        ) == ["destroy-early"]
+
+    @pytest.mark.parametrize(
+        ("opened", "expected"), [((1, 2), []), ((1, 3), []), ((1, 1), ["refused"])]
+    )
+    def test_a_point_in_the_hour_of_a_new_level(self, opened, expected):
+        """Level I from 20 past two: a point opened in that hour may ask what it allows."""
+        changed = level("I", at=at(1, 1), effective="2026-03-01T02:20:00Z")
+        opening = [
+            organisation(), emergency(), level("IV", at=at(1), effective=at(1)), changed,
+            assessment(), mandate(), point(at=at(*opened)), notice(), bucket(),
+        ]  # fmt: skip
+        assert self.found(opening=opening, now=SOON, rules=ByLevel) == expected
+
+    def test_a_level_entered_when_it_takes_effect(self):
+        """Recorded five minutes before, in the hour, or some minutes after it, in the next hour."""
+        for when, effective in ((10, "10:20:00"), (10, "10:59:59"), (11, "10:57:00")):
+            said = level("I", 5, at=at(5, when), effective=f"2026-03-05T{effective}Z")
+            assert self.found(said, now=SOON) == []
+        late = level("I", 5, at=at(5, 12), effective="2026-03-05T10:59:00Z")
+        assert self.found(late, now=SOON) == ["level-backdated"]
+
+    @pytest.mark.parametrize(("hour", "expected"), [(5, []), (6, ["grant-misused"])])
+    def test_an_opening_in_the_last_hour_of_a_grant(self, hour, expected):
+        """The grant ends at some minute of the hour that it names."""
+        told = (grant(until=at(15, 5)), decision(0, at=at(15, hour)))
+        assert self.found(*THREE, *told, now=SOON) == expected
+
+    @pytest.mark.parametrize(
+        ("said", "kind"),
+        [(erasure(0), "erasure-unfinished"), (destroy(), "destroy-unfinished"),
+         (correct(0, 1), "replaced-unfinished"), (glass(), "unreviewed")],
+    )  # fmt: skip
+    def test_a_delay_begins_when_the_hour_is_over(self, said, kind):
+        given = timedelta(days=3 if kind == "unreviewed" else 1)
+        whole = datetime.fromisoformat(said.at) + timedelta(hours=1) + given
+        assert kind not in self.found(*THREE, said, now=whole - timedelta(seconds=1))
+        assert kind in self.found(*THREE, said, now=whole)
 
 
 class TestStandardRules:
@@ -587,6 +707,7 @@ class TestTables:
         passed = {name for name, kind in e.TYPES.items() if kind not in READERS}
         assert passed == {
             "standard", "agreement", "role", "approval", "request-closed", "tags-remade",
+            "log-continues",  # the auditor itself looks at where it stands
         }  # fmt: skip
 
     def test_the_gravest_first(self):

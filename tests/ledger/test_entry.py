@@ -1,8 +1,10 @@
 """What an entry promises: one type, one spelling, nothing about a person."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import ClassVar, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from ledgers import PATIENT, STANDARD, collect
 
 from epilock.errors import EntryError
 from epilock.ledger import entry, reference
+from epilock.ledger import field as f
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/vectors/ledger/entries.jsonl"
@@ -126,7 +129,8 @@ class TestValues:
         [
             {"date": "2026-02-30"}, {"date": "2026-13-01"}, {"date": "20260314"},
             {"at": "2026-03-14T24:00:01Z"}, {"at": "2026-03-14T01:00:00+08:00"},
-            {"at": "2026-03-14"}, {"effective": None}, {"level": "V"}, {"issuer": ""},
+            {"at": "2026-03-14"}, {"at": "2026-03-14T01:20:00Z"}, {"at": "2026-03-14T01:00:20Z"},
+            {"effective": "2026-03-14T01:60:00Z"}, {"effective": None}, {"level": "V"}, {"issuer": ""},
             {"issuer": "x" * 201}, {"expected_end": "2026-02-29"},
         ],
     )  # fmt: skip
@@ -187,13 +191,56 @@ class TestCollecting:
 
 
 class TestStamp:
-    def test_utc_in_whole_seconds(self):
-        china = timezone(timedelta(hours=8))
-        assert entry.stamp(datetime(2026, 3, 14, 9, 0, 0, 999999, china)) == "2026-03-14T01:00:00Z"
+    INSTANT = datetime(2026, 3, 14, 9, 59, 59, 999999, timezone(timedelta(hours=8)))
+
+    def test_the_hour_of_what_happened(self):
+        assert entry.stamp(self.INSTANT) == "2026-03-14T01:00:00Z"
+
+    def test_whole_seconds_of_what_a_public_instrument_set(self):
+        assert entry.exact(self.INSTANT) == "2026-03-14T01:59:59Z"
 
     def test_an_instant_without_an_offset(self):
         with pytest.raises(ValueError, match="offset"):
             entry.stamp(datetime(2026, 3, 14, tzinfo=UTC).replace(tzinfo=None))
+
+
+class TestHours:
+    """A minute, beside a bucket of few records, would help to single out a person."""
+
+    TIME = re.compile(rb"T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+    DATED: ClassVar = [
+        (line, name)
+        for line in TestGolden.LINES
+        for name, value in json.loads(line).items()
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?", value)
+    ]
+
+    @PATIENT
+    @given(st.sampled_from(DATED), st.times())
+    def test_no_entry_tells_a_minute(self, dated, time):
+        """Whatever is put where a time may stand: what ``encode`` returns has whole hours only."""
+        line, name = dated
+        said = entry.decode(line)
+        values = {each: getattr(said, each) for each in said.__struct_fields__}
+        try:
+            data = entry.encode(type(said)(**values | {name: f"2026-03-14T{time:%H:%M:%S}Z"}))
+        except EntryError:
+            assert name != "effective"
+            return
+        found = json.loads(data)
+        exact = found.pop("effective", None)
+        assert exact is None or found["type"] == "level"
+        assert all(each.endswith(b":00:00") for each in self.TIME.findall(canonical(found)))
+
+    def test_what_happened_to_a_record_has_no_exact_kind(self):
+        """``Exact`` is for levels alone: what a public instrument set for everybody."""
+        hints = {
+            (name, field)
+            for name, kind in entry.TYPES.items()
+            for field, hint in get_type_hints(kind, include_extras=True).items()
+            if hint == f.Exact
+        }
+        assert hints == {("level", "effective")}
 
 
 class TestReference:

@@ -17,7 +17,7 @@ from epilock.errors import (
     PolicyError,
     TooLargeError,
 )
-from epilock.ledger import cosigned, note, policy, publish, regime
+from epilock.ledger import cosigned, note, policy, publish, regime, succession
 from epilock.ledger.gather import DISAGREES, UNREACHABLE, Gatherer, status
 from epilock.ledger.verify import verify
 from epilock.ledger.wire import Answer
@@ -155,6 +155,22 @@ class TestRound:
         assert len(town.asked) == 2
         gatherer.round(NOW + timedelta(minutes=60))
         assert len(town.asked) == 4
+
+    def test_a_sealed_log_is_cosigned_once(self, database, log, town, gatherer):
+        """Its last checkpoint, as soon as a witness answers; nothing more will come."""
+        announce(database, log, town.policy())
+        gatherer.round(NOW)
+        with database.write() as tx:
+            succession.seal(tx, log, standard_ref=STANDARD, now=NOW)
+        town.answers = dict.fromkeys(town.witnesses, Answer(503, b"later"))
+        gatherer.round(LATER)
+        town.answers.clear()
+        gatherer.round(LATER)
+        assert len(town.asked) == 6
+        text = policy.parse(town.policy())
+        assert verify(proof(database, log, 2), policy=text).checkpoint.size == 7
+        gatherer.round(NOW + timedelta(days=1))
+        assert len(town.asked) == 6
 
     def test_the_public_sees_what_witnesses_saw(self, database, log, town, gatherer):
         """What was appended since has its receipt at once, and its cosignatures with the next round."""

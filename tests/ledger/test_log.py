@@ -11,7 +11,8 @@ from ledgers import NOW, ORIGIN, new_log, signer, some
 from epilock.errors import EntryError, IntegrityError, NotFoundError, ProofError, StateError
 from epilock.ledger import checkpoint, tree
 from epilock.ledger.entry import MOST_BYTES
-from epilock.ledger.log import MOST_EDGES, Log
+from epilock.ledger.log import Log
+from epilock.ledger.nodes import MOST_EDGES
 from epilock.ledger.tree import leaf_hash
 from epilock.ledger.verify import open_checkpoint, verify
 
@@ -246,10 +247,10 @@ class TestManyWriters:
     def test_memory_is_bounded(self, database):
         log = new_log()
         for index in range(3 * MOST_EDGES):
-            append(database, log, some(1, index))
-        assert len(log._edges) == MOST_EDGES
-        (edge,) = list(log._edges.values())[-1:]
-        assert sum(len(row) for row in edge.nodes) < 512
+            batch = append(database, log, some(1, index))
+        assert len(log._nodes.edges) == MOST_EDGES
+        edge = log._nodes.edges.recall((batch.size, batch.root))
+        assert sum(len(row) for row in edge.rows) < 512 * tree.HASH_BYTES
 
 
 class TestCheckpoint:

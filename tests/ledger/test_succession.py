@@ -4,11 +4,19 @@ import pytest
 from ledgers import NOW, STANDARD, new_log, signer, some
 
 from epilock.db import Database
-from epilock.errors import ClosedError, NoteError, NotFoundError, StateError
-from epilock.ledger import checkpoint, note, publish, succession
+from epilock.errors import (
+    ClosedError,
+    ConflictError,
+    EntryError,
+    NoteError,
+    NotFoundError,
+    StateError,
+)
+from epilock.ledger import checkpoint, entry, note, publish, shards, succession
 from epilock.ledger.audit import StandardRules
 from epilock.ledger.folder import CHECKPOINT
-from epilock.ledger.monitor import Monitor
+from epilock.ledger.log import Log
+from epilock.ledger.monitor import Monitor, rounds
 from epilock.ledger.seen import Seen, load, save
 from epilock.ledger.source import Folder
 from epilock.ledger.verify import verify
@@ -158,3 +166,130 @@ class TestSeal:
         publish.write(database, log, tmp_path / "out")
         watch = Monitor(Folder(tmp_path / "out"), [FIRST.verifier], RULES)
         assert {each.kind for each in watch.round(NOW).findings} == {"malformed"}
+
+
+NEW = "log.example/2027"
+
+
+class TestSucceed:
+    """Sealed, and another goes on: who trusted the one finds the other."""
+
+    @pytest.fixture
+    def following(self, database, log):
+        with database.read() as tx:
+            base = log.size(tx) + 1  # with the entry that seals it
+        return Log(NEW, lambda number: signer(NEW, 8 + number), earlier=(log,), base=base)
+
+    @pytest.fixture
+    def look(self, database, log, following, tmp_path):
+        """Let a stranger who holds the old log's key read both; return the kinds found in each."""
+
+        def look(*, watches=None):
+            for each in (log, following):
+                publish.write(database, each, tmp_path / each.origin)
+            sources = [Folder(tmp_path / each.origin) for each in (log, following)]
+            old = Monitor(sources[0], [FIRST.verifier], RULES)
+            watches = watches or [old, Monitor(sources[1], [FIRST.verifier], RULES, earlier=(old,))]
+            found = [{each.kind for each in report.findings} for report in rounds(watches, NOW)]
+            return [kinds - {"malformed"} for kinds in found], watches
+
+        return look
+
+    def continues(self, database, log, **change):
+        """Write what begins a new log by hand."""
+        with database.read() as tx:
+            head = log.head(tx)
+        values = {"key": FIRST.vkey, "size": head.size, "root": head.root.hex()} | change
+        return entry.encode(
+            entry.LogContinues(org="", standard=STANDARD, at=entry.stamp(NOW), **values)
+        )
+
+    def test_each_names_the_other(self, database, log, following):
+        assert do(database, succession.succeed, log, successor=following) == 6
+        with database.read() as tx:
+            last = entry.decode(log.entry(tx, 5))
+            first = entry.decode(following.entry(tx, 0))
+            root = log.head(tx).root.hex()
+        assert last.successor == following.signer.vkey
+        assert (first.key, first.size, first.root) == (FIRST.vkey, 6, root)
+        with pytest.raises(ClosedError):
+            grow(database, log)
+        grow(database, following)
+
+    def test_the_old_key_is_all_that_a_stranger_needs(self, database, log, following, look):
+        do(database, succession.succeed, log, successor=following)
+        found, watches = look()
+        assert found == [set(), set()]
+        grow(database, following)
+        assert look(watches=watches)[0] == [set(), set()]  # and who goes on watching, too
+
+    def test_who_comes_before_the_end_of_the_old_one_waits(
+        self, database, log, following, look, tmp_path
+    ):
+        """The new log is read first by mischance: it is audited as soon as the old one was read."""
+        do(database, succession.succeed, log, successor=following)
+        look()
+        old = Monitor(Folder(tmp_path / log.origin), [FIRST.verifier], RULES)
+        key = following.signer.verifier
+        new = Monitor(Folder(tmp_path / NEW), [key], RULES, earlier=(old,))
+        for _ in range(2):
+            assert {each.kind for each in new.round(NOW).findings} == {"history-missing"}
+        old.round(NOW)
+        assert new.round(NOW).findings == []
+
+    @pytest.mark.parametrize("change", [{"root": "0" * 64}, {"size": 5}])
+    def test_a_log_that_says_it_continues_something_else(
+        self, database, log, following, look, change
+    ):
+        """Else an operator could drop the end of a year."""
+        do(database, succession.seal, log, successor=following.signer.vkey)
+        with database.write() as tx:
+            following.append(tx, [self.continues(database, log, **change)], now=NOW)
+        assert look()[0] == [set(), {"succession"}]
+
+    def test_a_log_that_the_old_one_does_not_name(self, database, log, following, look, tmp_path):
+        do(database, succession.seal, log, successor=signer(NEW, 77).vkey)
+        with database.write() as tx:
+            following.append(tx, [self.continues(database, log)], now=NOW)
+        found, (old, _) = look()
+        assert found == [{"goes-on"}, {"unsigned"}]  # its key is nobody's whom the stranger trusts
+        key = following.signer.verifier
+        misled = Monitor(Folder(tmp_path / NEW), [key], RULES, earlier=(old,))
+        assert {each.kind for each in misled.round(NOW).findings} == {"succession"}
+
+    def test_it_is_said_once_and_first(self, database, log, following, look):
+        do(database, succession.succeed, log, successor=following)
+        with database.write() as tx:
+            following.append(tx, [self.continues(database, log)], now=NOW)
+        assert look()[0] == [set(), {"succession"}]
+
+    def test_a_name_that_is_taken(self, database, log):
+        with pytest.raises(ConflictError, match="another name"):
+            do(database, succession.succeed, log, successor=new_log())
+        grow(database, log)
+
+    def test_a_key_that_no_entry_can_hold(self, database, log):
+        long = Log("x" * 200, lambda _: signer("x" * 200), earlier=(log,), base=6)
+        with pytest.raises(EntryError):
+            do(database, succession.succeed, log, successor=long)
+        grow(database, log)
+
+    def test_positions_are_told_apart(self, database, log, following):
+        do(database, succession.succeed, log, successor=following)
+        grow(database, following, 3)
+        assert [shards.at(following, n) for n in (0, 5, 6, 9)] == [
+            (log, 0), (log, 5), (following, 0), (following, 3),
+        ]  # fmt: skip
+        with database.read() as tx:
+            assert shards.entries_at(tx, following, 4, 4) == [
+                *log.entries(tx, 4, 2), *following.entries(tx, 0, 2),
+            ]  # fmt: skip
+            assert shards.entries_at(tx, following, 9, 4) == following.entries(tx, 3, 1)
+            verify(shards.proof_at(tx, following, 2), [FIRST.verifier])
+            verify(shards.proof_at(tx, following, 8), [following.signer.verifier])
+            with pytest.raises(NotFoundError):
+                shards.entry_at(tx, following, 10)
+            with pytest.raises(NotFoundError):
+                shards.entry_at(tx, following, -1)
+        with pytest.raises(NotFoundError):
+            shards.numbered(following, 3)

@@ -111,7 +111,7 @@ class TestBundles:
 
 
 def reader(stored):
-    return lambda wanted: stored[wanted.level, wanted.n][: wanted.width]
+    return lambda wanted: stored[wanted.level, wanted.n][: wanted.width * tree.HASH_BYTES]
 
 
 class TestEdge:
@@ -122,9 +122,9 @@ class TestEdge:
         edge, stored = Edge(), {}
         for step, count in enumerate(steps):
             first = edge.size
-            grown = edge.extended(LEAVES[first : first + count])
+            grown = edge.extended(b"".join(LEAVES[first : first + count]))
             size = grown.size
-            stored |= {(t.level, t.n): tile.split(h) for t, h in grown.tiles_since(first)}
+            stored |= {(t.level, t.n): h for t, h in grown.tiles_since(first)}
             assert grown.root() == tree.root(LEAVES[:size])
             for index, path in zip(range(first, size), grown.paths(first), strict=True):
                 tree.verify_inclusion(index, size, LEAVES[index], path, grown.root())
@@ -139,11 +139,11 @@ class TestEdge:
     def test_it_stays_small(self):
         edge = Edge()
         for first in range(0, 1500, 50):
-            edge = edge.extended(LEAVES[first : first + 50]).trimmed()
-            assert sum(len(row) for row in edge.nodes) <= 2 * 511
+            edge = edge.extended(b"".join(LEAVES[first : first + 50])).trimmed()
+            assert sum(len(row) for row in edge.rows) <= 2 * 511 * tree.HASH_BYTES
 
     def test_paths_as_text(self):
-        edge = Edge().extended(LEAVES[:100])
+        edge = Edge().extended(b"".join(LEAVES[:100]))
         texts = edge.path_texts(90)
         assert [text.count("\n") for text in texts] == [len(path) for path in edge.paths(90)]
         assert Edge().paths(0) == Edge().path_texts(0) == []

@@ -18,7 +18,7 @@ PATIENT = settings(deadline=None, max_examples=300)
 LOG = Signer.from_seed("log.example/stories", b"\x08" * 32)
 TRUST = alone.Trust([alone.read_key(LOG.vkey)])
 COMMON = {"standard": "2026.1+0123456789abcdef"}
-AT = {"at": "2026-04-11T16:00:03Z"}
+AT = {"at": "2026-04-11T16:00:00Z"}
 BUCKETS = ("sunny/outbreak-7/quarantine/2026-03-14", "sunny/outbreak-7/quarantine/2026-03-20")
 PARTS = ("2-IV", "3-II")
 orgs = st.sampled_from(["sunny", "sunny", "sunny", "lishan"])

@@ -7,10 +7,14 @@ import pytest
 import town
 from sheet import read
 from test_resident import TYPED, _fields
+from visitor import Visitor
 
+from epilock import assemble
 from epilock.destroy import run
+from epilock.ledger import succession
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
+from epilock.web.app import create_app
 
 
 @pytest.fixture
@@ -101,3 +105,51 @@ class TestStranger:
             entries = b"".join(parts.log.entries(tx, 0, parts.log.size(tx)))
         for value in TYPED.values():
             assert value.encode() not in entries
+
+
+class TestLater:
+    """A log was sealed and another goes on: each keeps an address of its own."""
+
+    @pytest.fixture
+    def later(self, parts, given, visitor):
+        """The site after the succession, and what the old addresses showed before it."""
+        assert given
+        following = assemble.successor(parts, "log.example/2027")
+        before = visitor.get("/log/tile/entries/000.p/5").content
+        with parts.database.write() as tx:
+            succession.succeed(
+                tx, parts.log, following, standard_ref=parts.standard.ref, now=parts.now()
+            )
+        again = assemble.build(parts.settings, now=parts.now)
+        yield Visitor(create_app(again)), again.log, before
+        again.close()
+
+    def test_an_address_belongs_to_one_log_for_ever(self, parts, later):
+        site, following, before = later
+        old, new = site.get("/log/checkpoint").text, site.get("/log/2/checkpoint").text
+        assert old.startswith(f"{parts.log.origin}\n{following.base}\n")
+        assert new.startswith("log.example/2027\n1\n")
+        assert site.get("/log/vkey").text.strip() == parts.log.signer.vkey
+        assert site.get("/log/2/vkey").text.strip() == following.signer.vkey
+        assert site.get("/log/tile/entries/000.p/5").content == before
+        assert site.get("/log/2/tile/entries/000.p/1").status_code == 200
+        for path in ("/log/1/checkpoint", "/log/3/checkpoint", "/log/0/vkey", "/log/2/nothing"):
+            assert site.get(path).status_code == 404
+
+    def test_entries_are_counted_over_both(self, parts, later):
+        site, following, _ = later
+        old, new = (site.get(f"/log/proof/{n}.tlog-proof").content for n in (5, following.base))
+        assert verify(old, [parts.log.signer.verifier]).index == 5
+        assert verify(new, [following.signer.verifier]).index == 0
+        page = read(site, f"/log/entry/{following.base}")
+        assert "log-continues" in page.text
+        assert "In the log log.example/2027 its index is 0" in page.text
+        assert site.get(f"/log/entry/{following.base + 1}").status_code == 404
+
+    def test_the_page_tells_how_to_follow_both(self, parts, later):
+        site, following, _ = later
+        page = read(site, "/log")
+        assert f"--key '{parts.log.signer.vkey}'" in page.text
+        assert f"/log/2 --key '{following.signer.vkey}'" in page.text
+        assert "sealed" in page.text
+        assert following.signer.vkey in read(site, "/log/keys").text

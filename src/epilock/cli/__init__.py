@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from epilock.cli.app import app
-from epilock.cli.failure import FROM_OUTSIDE, explain, explain_outside
+from epilock.cli.failure import explain, explain_outside, is_from_outside
+from epilock.cli.gather import gathered
 from epilock.errors import EpilockError
 
 
@@ -24,14 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that can't show Chinese
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(args=arguments)
+        gathered(words)(args=words)
     except EpilockError as error:
         _stop(*explain(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough
         raise SystemExit(1) from None
-    except FROM_OUTSIDE as error:
+    except Exception as error:
+        if not is_from_outside(error):
+            raise
         _stop(*explain_outside(error))
 
 

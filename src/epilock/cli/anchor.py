@@ -26,7 +26,7 @@ from epilock.errors import (
     StateError,
     UnreachableError,
 )
-from epilock.ledger import rows
+from epilock.ledger import rows, shards
 from epilock.ledger.anchor import book, outbox, stamp
 from epilock.ledger.anchor.account import Account, written
 from epilock.ledger.anchor.book import Anchoring
@@ -179,9 +179,10 @@ def show_proof(
     Of a time stamp also what is stamped and the authority's answer, for `openssl ts -verify`.
     """
     with opened(home) as parts, parts.database.read() as tx:
-        head = rows.find_head(tx, parts.log.origin)
-        found = [None if head is None else book.covering(tx, head.log, index, k) for k in Kind]
-        held = [(row, parts.log.proof(tx, index, row.size)) for row in found if row is not None]
+        log, own = shards.at(parts.log, index)
+        head = rows.find_head(tx, log.origin)
+        found = [None if head is None else book.covering(tx, head.log, own, k) for k in Kind]
+        held = [(row, log.proof(tx, own, row.size)) for row in found if row is not None]
     if not held:
         raise NotFoundError(
             f"no anchor with a proof covers entry {index}; `epilock anchor list` says how they stand"

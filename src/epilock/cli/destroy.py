@@ -292,7 +292,9 @@ def verify(
         return
     for each in gone:
         name, n = each.place
-        print(f"part {each.part} of {name} number {n}: {each.kind}, entry {each.index}, {each.at}")
+        print(
+            f"part {each.part} of {name} number {n}: {each.kind}, entry {each.index}, in the hour from {each.at}"
+        )
     print("ALL OF IT IS GONE, as this log says and proves")
 
 

@@ -4,8 +4,6 @@ An error that is none of ours but comes from outside (a file, the database) is o
 is a mistake in the program, and keeps its traceback.
 """
 
-import sqlalchemy as sa
-
 from epilock.errors import (
     AccessError,
     EntryError,
@@ -39,7 +37,6 @@ EXIT: dict[type[EpilockError], int] = {
     EpilockError: 1,
 }
 OUTSIDE = 2  # neither yes nor no: a script must not take it for an answer
-FROM_OUTSIDE = (OSError, UnicodeError, sa.exc.DBAPIError)
 
 
 def explain(error: EpilockError) -> tuple[str, int]:
@@ -58,18 +55,22 @@ def explain(error: EpilockError) -> tuple[str, int]:
     return text, code
 
 
-def explain_outside(error: OSError | UnicodeError | sa.exc.DBAPIError) -> tuple[str, int]:
-    """Return what to print and the exit code where a file or the database failed.
+def is_from_outside(error: Exception) -> bool:
+    """Return whether an error is none of ours but comes from outside: a file, the database."""
+    import sqlalchemy as sa  # noqa: PLC0415 - half a second that only a failure, or the database, needs
+
+    return isinstance(error, OSError | UnicodeError | sa.exc.DBAPIError)
+
+
+def explain_outside(error: Exception) -> tuple[str, int]:
+    """Return what to print and the exit code for one that ``is_from_outside``.
 
     Statements and their values are left out: they may hold what a person gave.
     """
-    if isinstance(error, sa.exc.DBAPIError):
-        first = str(error.orig).strip().splitlines()
-        return (
-            f"epilock: the database cannot be used: {first[0] if first else 'no answer'}",
-            OUTSIDE,
-        )
     if isinstance(error, UnicodeError):
         return "epilock: what was given is not text in UTF-8", OUTSIDE
-    where = "" if error.filename is None else f"{error.filename}: "
-    return f"epilock: {where}{error.strerror or error}", OUTSIDE
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"epilock: {where}{error.strerror or error}", OUTSIDE
+    first = str(getattr(error, "orig", error)).strip().splitlines()
+    return f"epilock: the database cannot be used: {first[0] if first else 'no answer'}", OUTSIDE

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from epilock.ledger import seen
 from epilock.ledger.audit import StandardRules
 from epilock.ledger.finding import Finding
 from epilock.ledger.hearsay import listen
-from epilock.ledger.monitor import Monitor, Report
+from epilock.ledger.monitor import Monitor, Report, rounds
 from epilock.ledger.note import Verifier
 from epilock.ledger.source import open_source
 from epilock.standard import load
@@ -51,7 +52,12 @@ class _Watched:
 
 def monitor(
     *,
-    log: Annotated[list[str], typer.Option(help="A folder, or an address. Repeatable.")],
+    log: Annotated[
+        list[str],
+        typer.Option(
+            help="A folder, or an address. Repeatable; a log before the one that continues it."
+        ),
+    ],
     key: Keys = None,
     also: Annotated[
         list[str] | None,
@@ -81,7 +87,7 @@ def monitor(
     rules = StandardRules([load(), *(load(folder) for folder in standard or ())])
     watched = list(_watched(log, read_keys(key), rules, state))
     while True:
-        reports = [_look(each, also or (), now) for each in watched]
+        reports = _look(watched, also or (), now)
         for (where, report), each in zip(reports, watched, strict=True):
             if each.state is not None:
                 seen.save(each.watch.seen, each.state)
@@ -103,25 +109,30 @@ def monitor(
 def _watched(
     logs: Sequence[str], keys: Sequence[Verifier], rules: StandardRules, state: Path | None
 ) -> Iterator[_Watched]:
+    made: list[Monitor] = []
     for where in logs:
         memory = state
         if state is not None and len(logs) > 1:
             state.mkdir(parents=True, exist_ok=True)
             memory = state / f"{sha256(where.encode()).hexdigest()[:16]}.json"
         remembered = seen.Seen() if memory is None else seen.load(memory)
-        watch = Monitor(open_source(where), keys, rules, remembered)
+        watch = Monitor(open_source(where), keys, rules, remembered, earlier=made)
+        made.append(watch)
         yield _Watched(where, watch, tuple(dict.fromkeys(key.name for key in keys)), memory)
 
 
-def _look(each: _Watched, also: Sequence[str], now: str | None) -> tuple[str, Report]:
-    """Do one round; a second one if others are a moment ahead of the log."""
-    for where in also:
+def _look(
+    watched: Sequence[_Watched], also: Sequence[str], now: str | None
+) -> list[tuple[str, Report]]:
+    """Do one round of all; a second one if others are a moment ahead of a log."""
+    for each, where in product(watched, also):
         _hear(each, where)
-    report = each.watch.round(clock(now))
-    if now is None and any(found.kind == "ahead" for found in report.findings):
+    watches = [each.watch for each in watched]
+    reports = rounds(watches, clock(now))
+    if now is None and any(f.kind == "ahead" for report in reports for f in report.findings):
         time.sleep(PATIENCE)
-        report = each.watch.round(clock(now))
-    return each.where, report
+        reports = rounds(watches, clock(now))
+    return [(each.where, report) for each, report in zip(watched, reports, strict=True)]
 
 
 def _hear(each: _Watched, where: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated
@@ -25,6 +25,7 @@ from epilock.cli.registers import (
 )
 from epilock.ledger.anchor.duty import Duty
 from epilock.ledger.gather import Gatherer
+from epilock.ledger.shards import all_of
 from epilock.registry import organisation as organisations
 from epilock.rounds import Rounds
 from epilock.standard.text import Text
@@ -99,11 +100,12 @@ def serve(
 ) -> None:
     """Serve pages, console, API and log; in the background records are destroyed and witnesses asked."""
     parts = assemble.build(settings.read(os.environ, home=home), now=lambda: datetime.now(UTC))
-    gatherer = Gatherer(parts.database, parts.log)
-    gatherer.compare(parts.now())
+    gatherers = [Gatherer(parts.database, log) for log in all_of(parts.log)]
+    for each in gatherers:
+        each.compare(parts.now())
     caretaker = Caretaker(parts)
     caretaker.start()
-    asking = Rounds("witnesses", lambda: gatherer.round(parts.now()), every=BETWEEN_ROUNDS)
+    asking = Rounds("witnesses", lambda: ask_witnesses(parts, gatherers), every=BETWEEN_ROUNDS)
     asking.start()
     anchoring = anchor_rounds(parts)
     print(f"serving {parts.settings.url} at {host} port {port} (stop with Ctrl-C)", flush=True)
@@ -115,6 +117,12 @@ def serve(
         asking.stop()
         caretaker.stop()
         parts.close()
+
+
+def ask_witnesses(parts: Parts, gatherers: Sequence[Gatherer]) -> None:
+    """Ask about each log: the newest, and what was sealed until its last checkpoint is cosigned."""
+    for each in gatherers:
+        each.round(parts.now())
 
 
 def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> list[Rounds]:

@@ -10,6 +10,7 @@ from epilock.cli.installation import At, Home, day, opened
 from epilock.errors import InputError, NotFoundError
 from epilock.ledger import regime
 from epilock.ledger.gather import Gatherer, State, status
+from epilock.ledger.shards import all_of
 from epilock.standard.level import CHINA
 
 app = typer.Typer(no_args_is_help=True, help="Policies: which witnesses must cosign this log.")
@@ -63,7 +64,8 @@ def show(
 def gather(*, home: Home = None, now: At = None) -> None:
     """Ask the witnesses once, as the server does all the time; then say how it stands."""
     with opened(home, now) as parts:
-        Gatherer(parts.database, parts.log).round(parts.now())
+        for log in all_of(parts.log):
+            Gatherer(parts.database, log).round(parts.now())
     tell_status(home=home, now=now)
 
 

@@ -14,6 +14,7 @@ from epilock.cli.installation import At, Home, instant_text, make_folder, opened
 from epilock.db import Transaction
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
+from epilock.ledger.shards import proof_at
 from epilock.web import holding as holdings
 from epilock.web.corrector import Corrector
 from epilock.web.holding import Holding
@@ -105,7 +106,7 @@ def _print(tx: Transaction, site: Site, held: Holding) -> None:
 def _write(tx: Transaction, site: Site, held: Holding, folder: Path) -> None:
     make_folder(folder)
     index = held.first.entry_index
-    texts = {"receipt": site.parts.log.proof(tx, index)}
+    texts = {"receipt": proof_at(tx, site.parts.log, index)}
     texts |= {f"gone-{p.index}": p.text for p in holdings.proofs(tx, site, held)}
     for name, text in texts.items():
         file = folder / f"{name}.tlog-proof"

@@ -1,4 +1,4 @@
-"""Keys of the log: which sign, a new one, the end of an old one, and the seal of the whole log.
+"""Keys of the log: which sign, a new one, the end of an old one, the seal of the whole log, and the log after it.
 
 Nobody changes a key alone: two administrators sign in.
 """
@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
+from epilock import assemble
 from epilock.assemble import Parts
 from epilock.cli.identity import As, signed_in
 from epilock.cli.installation import At, Home, opened
 from epilock.destroy import due as dues
 from epilock.errors import ApprovalError, StateError
-from epilock.ledger import succession
+from epilock.ledger import regime, succession
+from epilock.ledger.log import Log
+from epilock.standard.level import CHINA
 
-app = typer.Typer(no_args_is_help=True, help="The keys that sign this log, and its seal.")
+app = typer.Typer(
+    no_args_is_help=True, help="The keys that sign this log, its seal, and the log after it."
+)
 
 Second = Annotated[
     str, typer.Option("--second", help="The second administrator: login@organisation.")
@@ -74,6 +79,56 @@ def seal(*, who: As, second: Second, home: Home = None, now: At = None) -> None:
         with parts.database.read() as tx:
             print(parts.log.checkpoint(tx), end="")
     print(f"the log is sealed with {size} entries; have mirrors and witnesses keep this checkpoint")
+
+
+@app.command("next")
+def show_next(
+    origin: Annotated[str, typer.Argument(help="Name of the log that is to follow.")],
+    *,
+    home: Home = None,
+) -> None:
+    """Print the key of a log that is to follow, for witnesses and a policy, before it begins."""
+    with opened(home) as parts:
+        print(assemble.successor(parts, origin).signer.vkey)
+
+
+@app.command("succeed")
+def succeed(
+    origin: Annotated[
+        str, typer.Argument(help="Name of the new log, such as example.org/log/2027.")
+    ],
+    *,
+    who: As,
+    second: Second,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Seal the log and begin another, which goes on where it ends; programs that run are started again."""
+    with opened(home, now) as parts:
+        _two(parts, who, second)
+        log, following = _next(parts, origin)
+        if following is not parts.log:  # else an earlier call was broken off after it was done
+            with parts.database.write() as tx:
+                succession.succeed(
+                    tx, log, following, standard_ref=parts.standard.ref, now=parts.now()
+                )
+        with parts.database.read() as tx:
+            print(log.checkpoint(tx), end="")
+            listed = regime.in_force(tx, following, parts.now().astimezone(CHINA).date())
+    print(f"the log {log.origin} is sealed; have mirrors and witnesses keep this checkpoint")
+    print(f"the log {origin} has begun: {following.signer.vkey}")
+    if listed is None:
+        print(
+            "no policy that is in force lists it: announce one, else no witness is asked about it"
+        )
+    print("start programs that run again: they still know the sealed log alone")
+
+
+def _next(parts: Parts, origin: str) -> tuple[Log, Log]:
+    """Return the log that is to be sealed and the one that follows; of a succession that was done, those."""
+    if parts.log.earlier and parts.log.origin == origin:
+        return parts.log.earlier[-1], parts.log
+    return parts.log, assemble.successor(parts, origin)
 
 
 def _two(parts: Parts, who: str, second: str) -> None:

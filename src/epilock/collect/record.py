@@ -58,7 +58,7 @@ class Stored:
         receipt_id: 16 bytes, the UUID behind it.
         bucket: Name of the bucket.
         n: Record number.
-        index: Index of its ledger entry.
+        index: Position of its ledger entry.
         proof: ``.tlog-proof`` text, the entry in ``extra``; "" for a repeated submission, whose proof
             is made when it is asked for.
         commitment_key: 32 bytes that prove what was given; b"" for a repeated submission.
@@ -175,9 +175,8 @@ class Keeper:
             raise
         if committed is not None:
             proofs = self._log.proof_texts(committed, self._log.sign(committed))
-            for item, index, proof in zip(
-                sealed, range(committed.first, committed.size), proofs, strict=True
-            ):
+            first = self._log.base + committed.first
+            for index, (item, proof) in enumerate(zip(sealed, proofs, strict=True), first):
                 answers[item.place] = self._stored(item, index, proof)
         return [answers[place] for place in range(len(batch))]
 
@@ -194,7 +193,7 @@ class Keeper:
             handle = vault.handle_of(receipt)
             item = self._seal(tx, _known(now), 0, accepted, receipt, handle, b"", now)
             batch = self._log.append(tx, [item.entry], now=now)
-            self._keep(tx, [item], batch.first, now)
+            self._keep(tx, [item], self._log.base + batch.first, now)
         except BaseException:
             self._forget_leases()
             raise
@@ -242,7 +241,7 @@ class Keeper:
         committed = self._log.append(tx, [item.entry for item in sealed], now=now)
         if tx.conn.dialect.name == "postgresql":  # SQLite has locked everything from the start
             self._check_unchanged(tx, known)
-        self._keep(tx, sealed, committed.first, now)
+        self._keep(tx, sealed, self._log.base + committed.first, now)
         _count(tx, sealed, now)
         known.handles.clear()
         for place, accepted, receipt, handle, digest in twins:

@@ -134,7 +134,7 @@ def commit_counts(tx: Transaction, log: Log, *, standard_ref: str, now: datetime
         key = {k: row[k] for k in ("org", "point", "notice")}
         tx.update(tallies, key, since=now, shown=0, given=0, refused=0)
     if entries:
-        first = log.append(tx, entries, now=now).first
+        first = log.base + log.append(tx, entries, now=now).first
         for number, said in enumerate(counted):
             _add_up(tx, said, first + number, now=now)
     return len(entries)

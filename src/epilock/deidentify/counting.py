@@ -43,9 +43,9 @@ class Columns:
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of ``keyed`` batches."""
+        """The schema of ``keyed`` batches; a key's bits are a signed number, which clusters know too."""
         return pa.schema(
-            [(f"key{w}", pa.uint64()) for w in range(self.packing.words)]
+            [(f"key{w}", pa.int64()) for w in range(self.packing.words)]
             + [(f"sensitive{i}", pa.string()) for i in range(len(self.sensitive))]
         )
 
@@ -103,7 +103,7 @@ def keyed(batch: pa.RecordBatch, columns: Columns, first_row: int) -> pa.RecordB
         codes_of(column_of(batch, h.attribute), h, first_row) for h in columns.quasi
     ]  # fmt: skip
     keys = columns.packing.pack(codes) if codes else (np.zeros(batch.num_rows, np.uint64),)
-    arrays = [pa.array(word) for word in keys]
+    arrays = [pa.array(word.view(np.int64)) for word in keys]
     arrays += [text_of(column_of(batch, name)) for name in columns.sensitive]
     return pa.record_batch(arrays, schema=columns.schema)
 
@@ -139,8 +139,11 @@ def count(
     found = _grouped(batches, columns)
     if population is None:
         return collect(found, columns)
-    bare = Columns(columns.packing)
-    return collect(found, columns, _grouped(population, bare))
+    try:
+        wide = _grouped(population, Columns(columns.packing))
+    except InputError as error:
+        raise InputError(f"population, {error}") from None
+    return collect(found, columns, wide)
 
 
 def collect(found: pa.Table, columns: Columns, population: pa.Table | None = None) -> Counted:
@@ -208,7 +211,7 @@ def _grouped(batches: Iterable[pa.RecordBatch], columns: Columns) -> pa.Table:
 
 
 def _keys(found: pa.Table, words: int) -> Keys:
-    return tuple(found[f"key{w}"].to_numpy() for w in range(words))
+    return tuple(found[f"key{w}"].to_numpy().view(np.uint64) for w in range(words))
 
 
 def _beside(first: Counts, second: Counts) -> Counts:

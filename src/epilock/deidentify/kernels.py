@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+_FAR = 12.0  # from here on the series of digamma and trigamma are exact to rounding
+_EVEN = -100.0  # classes so even that alpha runs away: the likelihood grows without end
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: Fibonacci hashing (Knuth 6.4)
 
 
@@ -192,11 +194,17 @@ def fail_small(sizes: Any, least: int, counts: Any, fails: Any, must: Any) -> No
 
 @njit(cache=True, nogil=True)
 def fail_presence(counts: Any, population: Any, low: float, high: float, fails: Any) -> None:
-    """Fail classes whose share of the population lies outside ``low`` to ``high``."""
+    """Fail classes whose share of the population lies outside ``low`` to ``high``.
+
+    If it is a class without rows, nothing that is suppressed could mend it: all classes fail.
+    """
     for c in range(counts.shape[0]):
         share = counts[c] / population[c]
         if share < low or share > high:
             fails[c] = True
+            if counts[c] == 0:
+                fails[:] = True
+                return
 
 
 @njit(cache=True, nogil=True)
@@ -465,3 +473,107 @@ def suppressed_forms(
                 code = np.int64((keys[word[a]][c] >> shift[a]) & mask[a])
                 found[first[a] + code] += counts[c]
     return found
+
+
+@njit(cache=True, nogil=True)
+def _digamma(x: float) -> Any:
+    """Return the derivative of ln Gamma for x > 0 (Abramowitz and Stegun 6.3.5 and 6.3.18)."""
+    below = 0.0
+    while x < _FAR:
+        below += 1 / x
+        x += 1
+    v = 1 / (x * x)
+    series = v * (1 / 12 - v * (1 / 120 - v * (1 / 252 - v * (1 / 240 - v / 132))))
+    return np.log(x) - 0.5 / x - series - below
+
+
+@njit(cache=True, nogil=True)
+def _trigamma(x: float) -> Any:
+    """Return the second derivative of ln Gamma for x > 0 (Abramowitz and Stegun 6.4.6 and 6.4.12)."""
+    below = 0.0
+    while x < _FAR:
+        below += 1 / (x * x)
+        x += 1
+    v = 1 / (x * x)
+    series = (1 + v * (1 / 6 - v * (1 / 30 - v * (1 / 42 - v * (1 / 30 - v * 5 / 66))))) / x
+    return series + 0.5 * v + below
+
+
+@njit(cache=True, nogil=True)
+def _pitman_slopes(sizes: Any, many: Any, u: float, n: float, theta: float, alpha: float) -> Any:
+    """Return first and second derivatives of the logarithm of Pitman's sampling formula.
+
+    It is sum ln(theta + i alpha), i < u, less sum ln(theta + i), i < n, plus for each class of size j
+    sum ln(i - alpha), i < j. Where closed forms would lose their digits terms are added up.
+    """
+    a0 = a1 = b0 = b1 = b2 = 0.0  # sums of i^k / (theta + i alpha)^1 and ^2
+    if abs(alpha) * u <= 1e-3 * theta:
+        for i in range(1, int(u)):
+            one = 1 / (theta + i * alpha)
+            a0 += one
+            a1 += i * one
+            b0 += one * one
+            b1 += i * one * one
+            b2 += (i * one) * (i * one)
+    else:
+        t = theta / abs(alpha)
+        low, high = (t + 1, t + u) if alpha > 0 else (t - u + 1, t)
+        a0 = (_digamma(high) - _digamma(low)) / abs(alpha)
+        b0 = (_trigamma(low) - _trigamma(high)) / (alpha * alpha)
+        a1 = (u - 1 - theta * a0) / alpha
+        b1 = (a0 - theta * b0) / alpha
+        b2 = (a1 - theta * b1) / alpha
+    first, second = _digamma(1 - alpha), _trigamma(1 - alpha)
+    within, beyond = 0.0, 0.0
+    for s in range(sizes.shape[0]):
+        if sizes[s] > 1:
+            within += many[s] * (_digamma(sizes[s] - alpha) - first)
+            beyond += many[s] * (second - _trigamma(sizes[s] - alpha))
+    return (
+        a0 - (_digamma(theta + n) - _digamma(theta + 1)),
+        a1 - within,
+        _trigamma(theta + 1) - _trigamma(theta + n) - b0,
+        -b1,
+        -b2 - beyond,
+    )
+
+
+@njit(cache=True, nogil=True)
+def most_likely_pitman(
+    sizes: Any, many: Any, u: float, n: float, theta: float, alpha: float
+) -> Any:
+    """Return theta and alpha at which the likelihood is largest, and whether they were found.
+
+    Newton's method from the ``theta`` and ``alpha`` given. Where the likelihood has no top there its curve is
+    bent until it has, so that each step leads uphill; a step is halved until it stays where the model is
+    defined and does not go too far beyond the top; if alpha runs away nothing is found. ``many[s]`` classes have ``sizes[s]`` rows, u and n are
+    all classes and rows.
+    """
+    d0, d1, h00, h01, h11 = _pitman_slopes(sizes, many, u, n, theta, alpha)
+    for _ in range(200):
+        middle, half = (h00 + h11) / 2, np.hypot((h00 - h11) / 2, h01)
+        steepest = max(abs(middle + half), abs(middle - half))
+        bend = 0.0
+        if middle + half > -1e-12 * steepest:
+            bend = middle + half + 1e-3 * steepest
+        g00, g11 = h00 - bend, h11 - bend
+        whole = g00 * g11 - h01 * h01
+        s0, s1 = (h01 * d1 - g11 * d0) / whole, (h01 * d0 - g00 * d1) / whole
+        if abs(s0) <= 1e-11 * (1 + abs(theta)) and abs(s1) <= 1e-11 * (1 + abs(alpha)):
+            return theta, alpha, True
+        found = False
+        for _ in range(200):
+            t, a = theta + s0, alpha + s1
+            if a < 1 and t >= 0 and t + a > 0 and t + (u - 1) * a > 0:
+                climb = s0 * d0 + s1 * d1
+                e0, e1, k00, k01, k11 = _pitman_slopes(sizes, many, u, n, t, a)
+                if s0 * e0 + s1 * e1 >= -0.9 * climb:
+                    found = True
+                    break
+            s0, s1 = s0 / 2, s1 / 2
+        if not found:
+            return theta, alpha, False
+        theta, alpha, d0, d1, h00, h01, h11 = t, a, e0, e1, k00, k01, k11
+        if alpha < _EVEN:
+            break
+    return theta, alpha, False

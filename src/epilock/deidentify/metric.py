@@ -161,8 +161,7 @@ def prepare(name: str, finest: Classes, weights: Mapping[str, float] | None = No
     if name not in NAMES:
         raise InputError(f"there is no metric {name!r}; there are {', '.join(NAMES)}")
     attributes = [h.attribute for h in finest.packing.hierarchies]
-    given = np.array([float((weights or {}).get(a, 1)) for a in attributes])
-    _check_weights(name, attributes, weights or {}, given)
+    given = check_weights(name, attributes, weights or {})
     hierarchies = finest.packing.hierarchies
     n = finest.rows
     floor = np.array([n / h.size for h in hierarchies])
@@ -176,9 +175,9 @@ def prepare(name: str, finest: Classes, weights: Mapping[str, float] | None = No
     return Metric(name, shape, given, n, floor, terms, finest)
 
 
-def _check_weights(
-    name: str, attributes: Sequence[str], weights: Mapping[str, float], given: Floats
-) -> None:
+def check_weights(name: str, attributes: Sequence[str], weights: Mapping[str, float]) -> Floats:
+    """Return the weight of each attribute; raises as ``prepare`` does."""
+    given = np.array([float(weights.get(a, 1)) for a in attributes])
     unknown = sorted(set(weights) - set(attributes))
     if unknown:
         raise InputError(f"weights name {', '.join(unknown)}, which is no quasi-identifier")
@@ -186,6 +185,7 @@ def _check_weights(
         raise InputError(f"the metric {name} counts classes, not attributes: it takes no weights")
     if not np.isfinite(given).all() or (given < 0).any() or not given.sum():
         raise InputError("weights are numbers of 0 and more, not all of them 0")
+    return given
 
 
 def _terms(name: str, finest: Classes) -> Terms:

@@ -9,7 +9,8 @@ Each model judges the classes of a node. A class that fails one is suppressed. R
 
 Sources: k-anonymity (Sweeney 2002) · k-map (Sweeney 2001) · l-diversity (Machanavajjhala, Kifer, Gehrke,
 Venkitasubramaniam 2007) · t-closeness (Li, Li, Venkatasubramanian 2007) · delta-presence (Nergiz, Atzori,
-Clifton 2007) · prosecutor, journalist and marketer risk (El Emam 2013).
+Clifton 2007) · prosecutor, journalist and marketer risk (El Emam 2013) · population uniqueness
+(``population``).
 """
 
 import math
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from epilock.deidentify import kernels
+from epilock.deidentify import population as people
 from epilock.deidentify.classes import Classes, Counts
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.errors import InputError
@@ -202,7 +204,11 @@ class StrictRisk:
 
 @dataclass(frozen=True, slots=True)
 class DeltaPresence:
-    """That a person of the population is in the table is believed with ``low`` to ``high``."""
+    """That a person of the population is in the table is believed with ``low`` to ``high``.
+
+    With ``low`` above 0 this holds for everybody: a node at which a class of the population has no row at all
+    has no release, for of its people it is known that they are not in the table.
+    """
 
     kind: ClassVar[str] = "delta-presence"
     attribute: ClassVar[None] = None
@@ -351,6 +357,31 @@ class AverageRisk(ReleaseModel):
 
     def holds(self, sizes: Counts) -> bool:
         return len(sizes) <= self.threshold * int(sizes.sum()) + SLACK
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationUniqueness(ReleaseModel):
+    """The share of ``population`` that is unique, as ``estimator`` says, is at most ``threshold``.
+
+    A release with unique rows for which the estimator finds no solution does not satisfy it.
+    """
+
+    kind: ClassVar[str] = "population-uniqueness"
+    threshold: float
+    population: int
+    estimator: people.Estimator = "dankar"
+
+    def __post_init__(self) -> None:
+        _check_share(self.kind, "threshold", self.threshold)
+        _check_at_least(self.kind, "population", self.population, 1)
+        if self.estimator not in people.ESTIMATORS:
+            raise InputError(
+                f"{self.kind}: estimator must be one of {', '.join(people.ESTIMATORS)}"
+            )
+
+    def holds(self, sizes: Counts) -> bool:
+        found = people.estimate(sizes, self.population, self.estimator)
+        return found is not None and found <= self.threshold + SLACK
 
 
 def judge_release(models: Sequence[ReleaseModel], classes: Classes, fails: Fails) -> None:

@@ -17,6 +17,7 @@ Rules kept in this file:
   1. A certificate that is not complete proves nothing yet: somebody's lease may still hold a key.
   2. A proof is of one part at least; what still lives has none.
   3. A story counts only in the order of the log: a certificate says nothing of what was collected later.
+     A log goes on where another was sealed if its first entry, ``log-continues``, says so.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,15 +32,17 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.ledger.note import Verifier
 from epilock.ledger.policy import Policy
-from epilock.ledger.verify import verify
+from epilock.ledger.shards import all_of, entry_at, proof_at
+from epilock.ledger.verify import Verified, verify
 from epilock.standard import Standard
 from epilock.store import bucket as buckets
 from epilock.store import count, vault
 from epilock.store.bucket import DESTROYED, DYING, Bucket
 
 MOST_LEASES = 200  # what an entry can list
-MOVE = "move"
+MOVE, LOG = "move", "log"
 Place = tuple[str, int]  # bucket name, record number
+Stand = tuple[str, int]  # origin of a log, index of an entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,9 @@ class Proof:
         bucket: Name of the bucket that the record lay in.
         n: Its number there.
         parts: Parts of the record that it says are gone; of a move, none.
-        kind: ``destroy`` (with the bucket), ``erase`` (this record alone) or ``move``.
-        index: Index of the entry.
+        kind: ``destroy`` (with the bucket), ``erase`` (this record alone), ``move``, or ``log`` (another
+            log goes on where the one before was sealed).
+        index: Position of the entry (``ledger.shards``).
         text: ``.tlog-proof``, the entry in ``extra``.
     """
 
@@ -70,8 +74,9 @@ class Gone:
     Attributes:
         part: Its name.
         place: Bucket name and number that the record had then.
-        index: Index of the entry that says so.
-        at: When, as that entry says (``2026-03-14T01:00:00Z``).
+        index: Index, there, of the entry that says so.
+        at: In which hour, as that entry says (``2026-03-14T01:00:00Z``).
+        origin: The log in which it stands.
         kind: ``certificate`` or ``erased``.
     """
 
@@ -79,6 +84,7 @@ class Gone:
     place: Place
     index: int
     at: str
+    origin: str
     kind: str
 
 
@@ -128,9 +134,14 @@ def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Pro
                 _add(tx, log, found, intent.cause, MOVE, place, ())
             parts = tuple(sorted(left & set(intent.parts)))
             if intent.done is not None and intent.entry_index is not None and parts:
-                check(log.entry(tx, intent.entry_index), *place)
+                check(entry_at(tx, log, intent.entry_index), *place)
                 _add(tx, log, found, intent.entry_index, intent.kind, place, parts)
                 left.difference_update(parts)
+    begun = vault.find_record(tx, org, bucket, n).entry_index
+    place = _place(tx, org, bucket, n)
+    for each in all_of(log):
+        if begun < each.base <= max(found, default=0):
+            _add(tx, log, found, each.base, LOG, place, ())
     return tuple(found[index] for index in sorted(found))
 
 
@@ -182,22 +193,48 @@ def check_all(
         ProofError: Some part is not shown to be gone; the message names it.
     """
     proved = [verify(text, verifiers, policy=policy) for text in (receipt, *proofs)]
-    said = {each.index: each.entry for each in proved}
-    origin, start = proved[0].checkpoint.origin, proved[0].index
-    if any((p.checkpoint.origin, said[p.index]) != (origin, p.entry) for p in proved):
-        raise ProofError("the proofs are of different logs, or of one that contradicts itself")
-    entries = {index: entry.decode(data) for index, data in said.items()}
-    first = entries[start]
+    told = _in_order(proved)
+    start = proved[0].checkpoint.origin, proved[0].index
+    first = told[start]
     if not isinstance(first, entry.Collect):
         raise EntryError("a receipt proves a `collect` entry")
     story = _Story({(first.bucket, first.n): set(first.parts)}, [], {})
-    for index in sorted(entries):
-        if index >= start and entries[index].org == first.org:  # rule 3
-            story.read(index, entries[index])
+    for stand in list(told)[list(told).index(start) :]:  # rule 3
+        if told[stand].org == first.org:
+            story.read(stand, told[stand])
     for (bucket, n), parts in story.living.items():
         if parts:
             raise ProofError(f"nothing shows that part {min(parts)} of {bucket} number {n} is gone")
     return tuple(story.gone)
+
+
+def _in_order(proved: Sequence[Verified]) -> dict[Stand, entry.Entry]:
+    """Return the entries by where they stand, in order, from the log of the first one on (rule 3).
+
+    Raises:
+        EntryError: What a proof proves is no entry.
+        ProofError: The proofs are of logs that are not shown to follow each other, or contradict.
+    """
+    data = {(each.checkpoint.origin, each.index): each.entry for each in proved}
+    if any(data[each.checkpoint.origin, each.index] != each.entry for each in proved):
+        raise ProofError("the proofs are of a log that contradicts itself")
+    said = {stand: entry.decode(data[stand]) for stand in sorted(data)}
+    after = {
+        each.key.partition("+")[0]: (origin, each.size)
+        for (origin, index), each in said.items()
+        if index == 0 and isinstance(each, entry.LogContinues)
+    }
+    told: dict[Stand, entry.Entry] = {}
+    log: str | None = proved[0].checkpoint.origin
+    while log is not None:
+        own = {stand: each for stand, each in said.items() if stand[0] == log}
+        told |= own
+        log, size = after.pop(log, (None, 0))
+        if log is not None and max(own)[1] >= size:
+            raise ProofError(f"{log} goes on before the end of the log that it says it continues")
+    if len(told) < len(said):
+        raise ProofError("the proofs are of different logs, and none is shown to go on")
+    return told
 
 
 @dataclass(slots=True)
@@ -214,7 +251,7 @@ class _Story:
     gone: list[Gone]
     collected: dict[Place, set[str]]
 
-    def read(self, index: int, said: entry.Entry) -> None:
+    def read(self, stand: Stand, said: entry.Entry) -> None:
         match said:
             case entry.Collect():
                 self.collected[said.bucket, said.n] = set(said.parts)
@@ -224,14 +261,14 @@ class _Story:
             case entry.Correct() if (said.bucket, said.n) in self.living:
                 self._corrected((said.by_bucket, said.by_n))
             case entry.Erased():
-                self._take(index, said, [(said.bucket, said.n)], "erased")
+                self._take(stand, said, [(said.bucket, said.n)], "erased")
             case entry.Certificate() if said.complete:  # rule 1
                 covered = [
                     (bucket, n)
                     for bucket, n in self.living
                     if bucket == said.bucket and said.first <= n <= said.last
                 ]
-                self._take(index, said, covered, "certificate")
+                self._take(stand, said, covered, "certificate")
             case _:
                 pass
 
@@ -242,7 +279,7 @@ class _Story:
 
     def _take(
         self,
-        index: int,
+        stand: Stand,
         said: entry.Erased | entry.Certificate,
         places: Iterable[Place],
         kind: str,
@@ -251,7 +288,11 @@ class _Story:
             left = self.living.get(place, set())
             for part in sorted(left & set(said.parts)):
                 left.discard(part)
-                self.gone.append(Gone(part=part, place=place, index=index, at=said.at, kind=kind))
+                origin, index = stand
+                gone = Gone(
+                    part=part, place=place, index=index, at=said.at, origin=origin, kind=kind
+                )
+                self.gone.append(gone)
 
 
 def _story(tx: Transaction, org: str, bucket: int, n: int) -> Iterator[tuple[Place, vault.Record]]:
@@ -281,5 +322,5 @@ def _add(  # noqa: PLR0917 - what a proof is made of
     if index not in found:
         found[index] = Proof(
             bucket=place[0], n=place[1], parts=parts, kind=kind, index=index,
-            text=log.proof(tx, index),
+            text=proof_at(tx, log, index),
         )  # fmt: skip

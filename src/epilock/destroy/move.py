@@ -69,7 +69,7 @@ def correct(
         org=bucket.org, standard=standard_ref, at=entry.stamp(now), bucket=bucket.name, n=n,
         by_bucket=target.name, by_n=by.n,
     )  # fmt: skip
-    cause = log.append(tx, [entry.encode(said)], now=now).first
+    cause = log.base + log.append(tx, [entry.encode(said)], now=now).first
     return _leave(
         tx, log, standard_ref, bucket, old, to=(by.bucket, by.n), reason="correction", cause=cause,
         now=now,
@@ -135,7 +135,7 @@ class Mover:
             org=bucket.org, standard=self._standard.ref, at=entry.stamp(now), bucket=bucket.name,
             n=n, event=event, day=day.isoformat(), to_bucket=target.name, to_n=to_n,
         )  # fmt: skip
-        cause = self._log.append(tx, [entry.encode(said)], now=now).first
+        cause = self._log.base + self._log.append(tx, [entry.encode(said)], now=now).first
         vault.keep(tx, [_row(old, target, to_n, tuple(plain), cause)], sealed.rows)
         self._tag(tx, target, to_n, plain)
         return _leave(

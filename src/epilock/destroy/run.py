@@ -254,7 +254,7 @@ class _Round:
                     (each, done(tx, self.tools.standard, each, places[each.bucket], now=self.now))
                 )
         batch = self.tools.log.append(tx, [entry.encode(e) for _, e in said], now=self.now)
-        for index, (each, e) in enumerate(said, batch.first):
+        for index, (each, e) in enumerate(said, self.tools.log.base + batch.first):
             whole = not isinstance(e, entry.Certificate) or e.complete
             intents.certify(tx, each, entry_index=index, complete=whole, now=self.now)
         return [intents.load(tx, each.org, each.intent) for each, _ in said]

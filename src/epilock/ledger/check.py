@@ -154,7 +154,7 @@ class _Check:
         if len(new) != len(leaves[self.edge.size - first :]):
             self.edge = None
         elif new:
-            self.edge = self.edge.extended(new)
+            self.edge = self.edge.extended(b"".join(new))
 
     def _surplus(self) -> Iterator[Damage]:
         """Yield the rows that a log of this size has not."""
@@ -205,7 +205,7 @@ class _Check:
         known = {level: hashes for level, hashes in enumerate(levels) if None not in hashes}
         if len(known) != len(levels):
             return None
-        edge = Edge.load(self.head.size, lambda tile: [h for h in known[tile.level] if h])
+        edge = Edge.load(self.head.size, lambda tile: b"".join(h for h in known[tile.level] if h))
         return edge.root()
 
     def _blame_below(self, level: int, n: int, made: Hashes, good: Hashes) -> Iterator[Damage]:

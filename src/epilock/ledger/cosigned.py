@@ -10,6 +10,7 @@ Rules kept in this file:
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 
 import sqlalchemy as sa
 
@@ -51,10 +52,8 @@ def lines(tx: Transaction, log: int, size: int) -> str:
     Raises:
         TamperedError: A row was changed past this program.
     """
-    c = cosignatures.c
-    found = tx.all(
-        cosignatures, c.log == log, c.size == size, order_by=[c.algorithm, c.name, c.key_id]
-    )
+    found = tx.rows(cosignatures, log=log, size=size)
+    found.sort(key=itemgetter("algorithm", "name", "key_id"))
     return "".join(row["line"] for row in found)
 
 

@@ -6,12 +6,12 @@ one never sees it change.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile, of_tree, widths
-from epilock.ledger.tree import fold, node_hash, parents
+from epilock.ledger.tree import HASH_BYTES, fold, node_hash, parents
 
 T = TypeVar("T")
 
@@ -23,93 +23,94 @@ class Edge:
     Attributes:
         size: Leaves of the tree.
         starts: For each height, the number of the first node that is kept.
-        nodes: For each height, the complete nodes from there on; never changed once made.
+        rows: For each height, the row of complete nodes from there on.
     """
 
     size: int = 0
     starts: tuple[int, ...] = ()
-    nodes: tuple[list[bytes], ...] = ()
+    rows: tuple[bytes, ...] = ()
 
     @classmethod
-    def load(cls, size: int, read: Callable[[Tile], Sequence[bytes]]) -> "Edge":
+    def load(cls, size: int, read: Callable[[Tile], bytes]) -> "Edge":
         """Return the edge of a tree of ``size`` leaves from its partial tiles."""
         starts: list[int] = []
-        nodes: list[list[bytes]] = []
+        rows: list[bytes] = []
         level = 0
         while count := size >> (HEIGHT * level):
             width = count % WIDTH
-            row = list(read(Tile(level, count // WIDTH, width))) if width else []
+            row = read(Tile(level, count // WIDTH, width)) if width else b""
             for inner in range(HEIGHT):
                 height = HEIGHT * level + inner
                 if size >> height:
                     starts.append(_start(size, height))
-                    nodes.append(row)
+                    rows.append(row)
                     row = parents(row)
             level += 1
-        return cls(size, tuple(starts), tuple(nodes))
+        return cls(size, tuple(starts), tuple(rows))
 
     def trimmed(self) -> "Edge":
         """Return this edge without the nodes of tiles that are full."""
-        starts = tuple(_start(self.size, height) for height in range(len(self.nodes)))
-        nodes = tuple(
-            row[start - had :]
-            for row, start, had in zip(self.nodes, starts, self.starts, strict=True)
+        starts = tuple(_start(self.size, height) for height in range(len(self.rows)))
+        rows = tuple(
+            row[HASH_BYTES * (start - had) :]
+            for row, start, had in zip(self.rows, starts, self.starts, strict=True)
         )
-        return Edge(self.size, starts, nodes)
+        return Edge(self.size, starts, rows)
 
-    def extended(self, leaves: Sequence[bytes]) -> "Edge":
-        """Return the edge after ``leaves`` (leaf hashes) were added.
+    def extended(self, leaves: bytes) -> "Edge":
+        """Return the edge after ``leaves``, a row, were added.
 
         It keeps the nodes of every tile that the leaves touched, so that their tiles can be written
         and their paths given; ``trimmed`` drops them.
         """
-        size = self.size + len(leaves)
+        size = self.size + len(leaves) // HASH_BYTES
         old = self.trimmed()
-        starts, nodes = [], []
-        new = list(leaves)
+        starts, rows, new = [], [], leaves
         for height in range(size.bit_length()):
-            known = height < len(old.nodes)
+            known = height < len(old.rows)
             start = old.starts[height] if known else 0
-            row = old.nodes[height] + new if known else new
+            row = old.rows[height] + new if known else new
             starts.append(start)
-            nodes.append(row)
+            rows.append(row)
             first, end = self.size >> (height + 1) << 1, size >> (height + 1) << 1
-            new = parents(row[first - start : end - start])
-        return Edge(size, tuple(starts), tuple(nodes))
+            new = parents(row[HASH_BYTES * (first - start) : HASH_BYTES * (end - start)])
+        return Edge(size, tuple(starts), tuple(rows))
 
     def root(self) -> bytes:
         """Return the root of the tree."""
         return fold(
-            row[-1] for height, row in enumerate(self.nodes) if self.size >> height & 1
+            row[-HASH_BYTES:] for height, row in enumerate(self.rows) if self.size >> height & 1
         )  # the last complete node of a height is on the way to the root where the size has a bit
 
-    def has(self, height: int, n: int) -> bool:
-        """Tell whether the complete node ``(height, n)`` is kept."""
-        return height < len(self.nodes) and 0 <= n - self.starts[height] < len(self.nodes[height])
+    def find(self, height: int, n: int) -> bytes | None:
+        """Return the hash of the complete node ``(height, n)`` if it is kept."""
+        if height >= len(self.rows):
+            return None
+        at = HASH_BYTES * (n - self.starts[height])
+        return self.rows[height][at : at + HASH_BYTES] or None if at >= 0 else None
 
     def node(self, height: int, n: int) -> bytes:
-        """Return a node for which ``has`` is true."""
-        return self.nodes[height][n - self.starts[height]]
+        """Return the hash of a node that is kept."""
+        at = HASH_BYTES * (n - self.starts[height])
+        return self.rows[height][at : at + HASH_BYTES]
 
     def tiles_since(self, since: int) -> list[tuple[Tile, bytes]]:
         """Return the tiles that a tree of ``since`` leaves, which this edge was grown from, has not."""
         found = []
         for tile in of_tree(self.size, since=since):
             height = HEIGHT * tile.level
-            first = tile.n * WIDTH - self.starts[height]
-            hashes = self.nodes[height][first : first + tile.width]
-            found.append((tile, b"".join(hashes)))
+            first = HASH_BYTES * (tile.n * WIDTH - self.starts[height])
+            found.append((tile, self.rows[height][first : first + HASH_BYTES * tile.width]))
         return found
 
     def partial_tiles(self) -> list[tuple[Tile, bytes]]:
         """Return the tiles of the tree that are not full."""
         found = []
         for level, count in widths(self.size):
-            if count % WIDTH:
-                row = self.nodes[HEIGHT * level]
-                found.append(
-                    (Tile(level, count // WIDTH, count % WIDTH), b"".join(row[-(count % WIDTH) :]))
-                )
+            width = count % WIDTH
+            if width:
+                hashes = self.rows[HEIGHT * level][-HASH_BYTES * width :]
+                found.append((Tile(level, count // WIDTH, width), hashes))
         return found
 
     def paths(self, first: int) -> list[tuple[bytes, ...]]:

@@ -6,12 +6,13 @@ Persons appear as nothing: a record is a bucket and a number. Staff appear as an
 Rules kept in this file:
   1. What ``encode`` returns, ``decode`` accepts, and the other way round: one entry, one spelling.
   2. A type never changes. What must say more is a new type, so that old entries stay readable.
-  3. ``collect`` carries no time: beside a bucket's day it would help to single out a person.
+  3. ``collect`` carries no time: beside a bucket's day it would help to single out a person. All other
+     entries carry the hour in which it happened; which came first within an hour, the index tells.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Union, get_type_hints
 
 import msgspec
@@ -21,6 +22,7 @@ from epilock.errors import EntryError
 from epilock.ledger import field as f
 
 MOST_BYTES = 16 * 1024
+HOUR = timedelta(hours=1)  # how exactly an entry tells when
 
 
 def _kebab(name: str) -> str:
@@ -38,7 +40,7 @@ class Entry(
 
 
 class Timed(Entry, frozen=True, kw_only=True):
-    """What every entry but ``collect`` says besides: when."""
+    """What every entry but ``collect`` says besides: in which hour."""
 
     at: f.Stamp
 
@@ -84,7 +86,7 @@ class Level(Timed, frozen=True, kw_only=True):
 
     emergency: f.Slug
     level: f.Level
-    effective: f.Stamp
+    effective: f.Exact
     issuer: f.Words
     instrument: f.Words
     date: f.Day
@@ -158,7 +160,7 @@ class Notice(Timed, frozen=True, kw_only=True):
 
 
 class NoticeCounts(Timed, frozen=True, kw_only=True):
-    """How often a notice was shown, its form given, refused or left, between two instants."""
+    """How often a notice was shown, its form given, refused or left, from one hour to another."""
 
     point: f.Point
     notice: f.Sha256
@@ -330,6 +332,43 @@ class Release(Timed, frozen=True, kw_only=True):
     sha256: f.Sha256
 
 
+class PrivacyBudget(Timed, frozen=True, kw_only=True):
+    """A dataset may give away so much privacy from now on, in micro-epsilon, all that was spent included.
+
+    As a whole (no purpose and no recipient), or, out of that, to one recipient for one purpose.
+    """
+
+    dataset: f.Id
+    purpose: f.Code | None
+    recipient: f.Code | None
+    epsilon: f.Count
+    by: f.Actor
+
+
+class NoisyRelease(Timed, frozen=True, kw_only=True):
+    """An answer with noise was paid for; it stands here before the data is read.
+
+    ``query`` is the hash of the question, ``epsilon`` its price in micro-epsilon.
+    """
+
+    release: f.Id
+    dataset: f.Id
+    purpose: f.Code
+    recipient: f.Code
+    by: f.Actor
+    query: f.Sha256
+    epsilon: f.Count
+
+
+class Study(Timed, frozen=True, kw_only=True):
+    """A study was opened, is ending, or the key of its pseudonyms was destroyed: they are anonymous then."""
+
+    study: f.Id
+    purpose: f.Code
+    stage: f.StudyStage
+    by: f.Actor
+
+
 class Search(Timed, frozen=True, kw_only=True):
     """A member of staff looked for someone by an identifier, under a grant; so many records were listed."""
 
@@ -425,13 +464,13 @@ class Certificate(Timed, frozen=True, kw_only=True):
 
 
 class Hold(Timed, frozen=True, kw_only=True):
-    """A bucket must not be destroyed for now: evidence or investigation, after an assessment (ERL 85)."""
+    """A bucket must not be destroyed to the end of a day: evidence or investigation, after an assessment (ERL 85)."""
 
     hold: f.Id
     bucket: f.Bucket
     assessment: f.Id
     reason: f.HoldReason
-    until: f.When
+    until: f.Day
     by: f.Actor
 
 
@@ -531,9 +570,25 @@ class LogKeyEnded(Timed, frozen=True, kw_only=True):
 
 
 class LogSealed(Timed, frozen=True, kw_only=True):
-    """The log is complete: nothing follows this entry, and no key signs a larger tree."""
+    """The log is complete: nothing follows this entry, and no key signs a larger tree.
+
+    What is told of later stands in the log whose first key is ``successor``; null: nothing is.
+    """
 
     org: f.MaybeSlug
+    successor: f.Key | None
+
+
+class LogContinues(Timed, frozen=True, kw_only=True):
+    """The first entry of a log that goes on where another one was sealed.
+
+    That one has the key ``key``, ``size`` entries and this ``root``; its last entry names this log's key.
+    """
+
+    org: f.MaybeSlug
+    key: f.Key
+    size: f.Count
+    root: f.Sha256
 
 
 TYPES: Mapping[str, type[Entry]] = {
@@ -541,9 +596,10 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, AggregateDecision, Release, Search, Review, Erasure, Erased, Order, OrderApproved, OrderCancelled, Destroy,
-        Certificate, Hold, HoldReleased, Request, RequestClosed, Import, ImportCompleted, ImportNotices,
-        ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        Approval, Decision, AggregateDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
+        Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
+        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        LogContinues,
     )
 }  # fmt: skip
 
@@ -555,6 +611,7 @@ _instant = datetime.fromisoformat
 _CALENDAR: Mapping[Any, Callable[[str], object]] = {
     f.Day: date.fromisoformat,
     f.Stamp: _instant,
+    f.Exact: _instant,
     f.When: _instant,
 }
 
@@ -570,8 +627,28 @@ def _dated(kind: type[Entry]) -> tuple[tuple[str, Callable[[str], object]], ...]
 _DATED = {kind: _dated(kind) for kind in TYPES.values()}
 
 
+def hour(instant: datetime) -> datetime:
+    """Return the begin of the hour (UTC) in which an aware ``instant`` lies.
+
+    Raises:
+        ValueError: ``instant`` has no offset.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("an instant without an offset cannot be witnessed")
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 def stamp(instant: datetime) -> str:
-    """Return an aware ``instant`` as entries write it: UTC, whole seconds, ``2026-03-14T01:00:00Z``.
+    """Return the hour of an aware ``instant`` as entries write it: UTC, ``2026-03-14T01:00:00Z``.
+
+    Raises:
+        ValueError: ``instant`` has no offset.
+    """
+    return exact(hour(instant))
+
+
+def exact(instant: datetime) -> str:
+    """Return an aware ``instant`` in whole seconds, for what is about no person.
 
     Raises:
         ValueError: ``instant`` has no offset.

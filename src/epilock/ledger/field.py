@@ -4,7 +4,9 @@ Rules kept in this file:
   1. No kind can hold what a person typed about a person. Free text (``Words``) is for orders, names of
      organisations and the like, and is short; reasons are codes.
   2. Numbers are whole and below 2**53, so that any JSON reader reads them alike (RFC 8785).
-  3. A pattern ends in ``$(?!\n)``: in Python ``$`` alone would let a newline through.
+  3. What happened has an hour and no more: a minute, beside a bucket of few records, would help to single
+     out a person. The one exact instant (``Exact``) is what a public instrument set for everybody.
+  4. A pattern ends in ``$(?!\n)``: in Python ``$`` alone would let a newline through.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ MOST_RECORDS = 150  # of one decision: what surely fits into an entry
 
 _SLUG = "[a-z][a-z0-9-]{1,30}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_HOUR = "T[0-9]{2}:00:00Z"
 _TIME = "T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 _CODE = "[a-z0-9][a-z0-9./-]{0,79}"
 _EVENT = "[a-z][a-z0-9-]{0,40}"
@@ -75,12 +78,27 @@ Actor = Annotated[
     ),
 ]
 Day = Annotated[str, _pattern(_DAY, "Calendar day in China", "2026-03-14")]
-Stamp = Annotated[str, _pattern(_DAY + _TIME, "Instant, UTC, in seconds", "2026-03-14T01:00:00Z")]
+Stamp = Annotated[
+    str,
+    _pattern(
+        _DAY + _HOUR,
+        "Hour (UTC) in which it happened; the order within an hour is the index's",
+        "2026-03-14T01:00:00Z",
+    ),
+]
+Exact = Annotated[
+    str,
+    _pattern(
+        _DAY + _TIME,
+        "Instant (UTC) that a public instrument set: about no person, so in seconds",
+        "2026-03-14T01:20:00Z",
+    ),
+]
 When = Annotated[
     str,
     _pattern(
-        f"{_DAY}({_TIME})?",
-        "Instant (UTC), or calendar day in China; an end that is a day lasts to the end of that day",
+        f"{_DAY}({_HOUR})?",
+        "Hour (UTC), or calendar day in China; an end lasts to the end of its hour or day",
         "2026-03-14",
     ),
 ]
@@ -109,6 +127,9 @@ Language = Annotated[str, _pattern("[a-z]{2,3}(-[A-Za-z]{2,4})?", "Language", "z
 Level = Annotated[str, _pattern("(N|IV|III|II|I|E)", "Response level", "II")]
 Opened = Annotated[str, _pattern("(opened|refused)", "What was decided", "opened")]
 Reviewed = Annotated[str, _pattern("(justified|unjustified)", "What a review found", "justified")]
+StudyStage = Annotated[
+    str, _pattern("(opened|ending|destroyed)", "What became of a study", "opened")
+]
 HoldReason = Annotated[
     str, _pattern("(evidence|investigation)", "Why it must be kept (ERL 85)", "evidence")
 ]

@@ -39,6 +39,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "standard-unknown": Kind(WARNING, "监督者没有该版本的标准，无法计算到期日", "the monitor does not have this version of the standard and cannot compute due dates by it"),
     "key-missing": Kind(CRITICAL, "日志公布的密钥没有签署检查点", "a key that the log announced did not sign the checkpoint"),
     "key-ended": Kind(CRITICAL, "已停用的密钥仍签署检查点", "a key that has ended signed the checkpoint"),
+    "succession": Kind(CRITICAL, "日志自称接续 {before}，而后者的封存处、根或后继密钥与此不符", "the log says that it continues {before}, whose size, root or successor's key at its seal are others"),
+    "history-missing": Kind(WARNING, "日志接续 {before}，而此处没有把后者读到封存处：其条目无法审计", "the log continues {before}, which was not read here to its seal: its entries could not be audited"),
+    "goes-on": Kind(WARNING, "日志已封存，由 {after} 接续，而此处没有读后者：何者到期须看后者", "the log was sealed and goes on in {after}, which is not read here: what is due is told there"),
     "after-seal": Kind(CRITICAL, "日志封存之后仍有记录", "something follows the entry that sealed the log"),
     # Declarations.
     "undeclared": Kind(CRITICAL, "被引用，但此前没有申报", "is referred to, but was not declared before"),
@@ -85,6 +88,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "review-self": Kind(CRITICAL, "紧急打开由打开者本人审查", "an opening in an emergency was reviewed by who opened it"),
     "release-below": Kind(CRITICAL, "去标识化数据发布时 {what} = {found}，低于标准要求的 {asked}", "a de-identified table was released with {what} = {found}, below the {asked} that the standard asks"),
     "release-self": Kind(CRITICAL, "去标识化数据的发布由申请人本人批准", "a de-identified table was approved by who asked for it"),
+    "study-unfinished": Kind(WARNING, "已宣布销毁研究密钥，尚未证明完成", "the end of a study was announced and its key is not shown to be destroyed"),
+    "budget-exceeded": Kind(CRITICAL, "带噪声的回答超出了隐私预算", "more privacy was given away than its budget allows"),
     "grant-misused": Kind(CRITICAL, "授权{why}后仍开启信息", "records were opened under a grant that {why}"),
 })  # fmt: skip
 

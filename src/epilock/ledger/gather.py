@@ -7,7 +7,7 @@ delays nothing: after ``SECONDS`` the checkpoint is shown with what there is.
 Rules kept in this file:
   1. Each address is asked once a round, for all the keys that the policy gives it.
   2. A witness that has cosigned this size is not asked again, but for once an hour, so that a log in
-     which nothing happens can be told from one that is kept back.
+     which nothing happens can be told from one that is kept back. About a sealed log it is not asked again.
   3. What went wrong with a witness is state that people see, and an alert by its kind: ``unreachable``
      falls behind and may come back; ``at odds`` means that somebody's history is false.
 
@@ -26,7 +26,7 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.errors import EpilockError, InputError, LedgerError, NotFoundError
-from epilock.ledger import cosigned, regime
+from epilock.ledger import cosigned, regime, succession
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.log import Log
 from epilock.ledger.note import Verifier
@@ -106,7 +106,10 @@ class Gatherer:
             number, said = self._log.number(tx), self._log.head(tx)
             signed = self._log.signed(said)  # without cosignatures: what we ask about
             known = {state.address: state for state in _states(tx, number, policy)}
-        due = [a for a, s in known.items() if s.size != said.size or _is_stale(s, now)]
+            grows = bool(succession.in_use(tx, self._log))
+        due = [a for a, s in known.items() if s.size != said.size or (grows and _is_stale(s, now))]
+        if not grows and not due:
+            return
         found = self._ask(due, policy, signed, said, known)
         with self._database.write() as tx:
             for address, result in found.items():

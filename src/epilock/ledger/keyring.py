@@ -81,8 +81,7 @@ def load(tx: Transaction, log: int, signer_of: SignerOf) -> Keyring:
 def version(tx: Transaction, log: int) -> Sequence[Any]:
     """Return what changes whenever the keys of a log do: number and end of each."""
     query = "SELECT number, last FROM log_keys WHERE log = ? ORDER BY number"
-    found: Sequence[Any] = tx.run(query, (log,)).fetchall()
-    return found
+    return tx.query(query, (log,))
 
 
 def add(tx: Transaction, log: int, ring: Keyring, signer: Signer, *, first: int) -> None:

@@ -7,8 +7,7 @@ Rules kept in this file:
      lock from its start), so that several processes append in turn.
   3. A checkpoint is signed from a committed row only. Ed25519 is deterministic: signing the same row
      again gives the same bytes, and there is never another root for that size to sign.
-  4. What is kept in memory is believed only if it fits the head row by size *and* root; full tiles are
-     remembered by their root. So a rollback or another process can never be mixed up.
+  4. What is kept in memory is believed only where it fits the head row; see ``nodes``.
   5. No proof leaves that does not verify.
 
 What a crash or an error leaves, for each effect of one append:
@@ -30,10 +29,8 @@ commit              as above; the submitter is told it          entries stand an
 ==================  ==========================================  ================================
 """
 
-import threading
 from base64 import b64encode
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -53,14 +50,12 @@ from epilock.ledger.checkpoint import Checkpoint, parse
 from epilock.ledger.edge import Edge
 from epilock.ledger.entry import MOST_BYTES
 from epilock.ledger.keyring import Keyring, SignerOf, SigningKey
+from epilock.ledger.nodes import Nodes, stored_edge
 from epilock.ledger.note import Signer, Verifier
 from epilock.ledger.proof import Proof
 from epilock.ledger.rows import Head
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile
-from epilock.ledger.tree import EMPTY_ROOT, Reader, leaf_hash, parents
-
-MOST_EDGES = 4  # the newest states, for readers that are a commit or two behind
-MOST_TILES = 256  # full tiles with their inner nodes, about 40 KB each
+from epilock.ledger.tree import EMPTY_ROOT, leaf_hash, leaf_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +84,18 @@ class Log:
 
     Attributes:
         origin: Name of the log, the first line of each checkpoint.
+        earlier: The logs of this installation that were sealed before it began, the oldest first.
+        base: Number of entries of those, which rows count too: see ``shards``.
     """
 
-    def __init__(self, origin: str, signer_of: SignerOf) -> None:
+    def __init__(
+        self,
+        origin: str,
+        signer_of: SignerOf,
+        *,
+        earlier: Sequence["Log"] = (),
+        base: int = 0,
+    ) -> None:
         """Make the object of the log ``origin``; ``signer_of`` gives its Ed25519 keys by number.
 
         Raises:
@@ -101,12 +105,12 @@ class Log:
         if first.signer.name != origin:
             raise StateError("a log's key is named by its origin")
         self.origin = origin
+        self.earlier = tuple(earlier)
+        self.base = base
         self._signer_of = signer_of
         self._ring: Keyring = (first,)
         self._ring_version: object = []
-        self._lock = threading.Lock()
-        self._edges: OrderedDict[tuple[int, bytes], Edge] = OrderedDict()
-        self._tiles: OrderedDict[bytes, tuple[list[bytes], ...]] = OrderedDict()
+        self._nodes = Nodes()
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -142,18 +146,21 @@ class Log:
             if len(each) > MOST_BYTES:
                 raise EntryError(f"an entry has at most {MOST_BYTES} bytes, not {len(each)}")
         head = rows.lock_head(tx, self.origin)
-        edge = self._edge(tx, head)
+        edge = self._nodes.edge(tx, head)
         if not entries:
             return Batch(head.size, head.size, head.root, (), edge)
         if not any(key.signs(head.size + len(entries)) for key in self._read_ring(tx, head.log)):
-            raise ClosedError(f"the log {self.origin} is sealed: nothing can be added to it")
-        grown = edge.extended([leaf_hash(each) for each in entries])
+            raise ClosedError(
+                f"the log {self.origin} is sealed: nothing can be added to it; where another goes on, a"
+                " program that runs must be started again"
+            )
+        grown = edge.extended(leaf_row(entries))
         after = Head(head.log, grown.size, grown.root())
         rows.put_entries(tx, head.log, head.size, entries)
         rows.put_tiles(tx, head.log, head.size, grown.tiles_since(head.size))
         rows.put_head(tx, self.origin, after)
         rows.put_checkpoint(tx, after, now)
-        self._remember(after, grown.trimmed())
+        self._nodes.remember(after, grown.trimmed())
         return Batch(head.size, after.size, after.root, tuple(entries), grown)
 
     def sign(self, batch: Batch) -> str:
@@ -258,7 +265,7 @@ class Log:
         """
         head = self._head(tx)
         _check_size(size, head)
-        return tree.span_root(0, size, self._reader(tx, head))
+        return tree.span_root(0, size, self._nodes.reader(tx, head))
 
     def tile(self, tx: Transaction, tile: Tile) -> bytes:
         """Return the hashes of ``tile``, or nothing if the log does not fill it yet.
@@ -269,7 +276,7 @@ class Log:
         head = self._head(tx)
         if head.size >> (HEIGHT * tile.level) < tile.n * WIDTH + tile.width:
             return b""
-        return b"".join(rows.tile_hashes(tx, head.log, tile.level, tile.n, tile.width))
+        return rows.read_tiles(tx, head.log, [tile])[0]
 
     def edge(self, tx: Transaction, size: int) -> Edge:
         """Return the right edge of the tree of the first ``size`` entries.
@@ -280,7 +287,7 @@ class Log:
         """
         head = self._head(tx)
         _check_size(size, head)
-        return Edge.load(size, self._stored(tx, head))
+        return stored_edge(tx, head.log, size)
 
     def inclusion(self, tx: Transaction, index: int, size: int | None = None) -> list[bytes]:
         """Return the inclusion path of entry ``index`` in the tree of ``size`` (the head's).
@@ -292,7 +299,7 @@ class Log:
         head = self._head(tx)
         size = head.size if size is None else size
         _check_size(size, head)
-        return tree.inclusion_path(index, size, self._reader(tx, head))
+        return tree.inclusion_path(index, size, self._nodes.reader(tx, head))
 
     def consistency(self, tx: Transaction, old: int, new: int | None = None) -> list[bytes]:
         """Return the proof that the tree of ``old`` entries is a prefix of that of ``new`` (the head's).
@@ -304,7 +311,7 @@ class Log:
         head = self._head(tx)
         new = head.size if new is None else new
         _check_size(new, head)
-        return tree.consistency_path(old, new, self._reader(tx, head))
+        return tree.consistency_path(old, new, self._nodes.reader(tx, head))
 
     def proof(self, tx: Transaction, index: int, size: int | None = None) -> str:
         """Return the ``.tlog-proof`` of entry ``index``, the entry itself as ``extra``.
@@ -341,12 +348,12 @@ class Log:
             IntegrityError: Head, tiles and last entries do not fit each other.
         """
         head = self._head(tx)
-        edge = Edge.load(head.size, self._stored(tx, head))
+        edge = stored_edge(tx, head.log, head.size)
         if edge.root() != head.root:
             raise IntegrityError("ledger_tiles: the right edge does not have the head's root")
         first = head.size // WIDTH * WIDTH
         last = rows.read_entries(tx, head.log, first, head.size)
-        if [leaf_hash(each) for each in last] != (edge.nodes[0] if edge.nodes else []):
+        if leaf_row(last) != (edge.rows[0] if edge.rows else b""):
             raise IntegrityError(f"ledger_entries (idx from {first}) do not fit their tile")
         if known is None:
             return
@@ -375,63 +382,6 @@ class Log:
         if version != self._ring_version:
             self._ring, self._ring_version = keyring.load(tx, number, self._signer_of), version
         return self._ring
-
-    def _edge(self, tx: Transaction, head: Head) -> Edge:
-        """Return the edge of ``head``, from memory if it fits, else from the rows (rule 4)."""
-        with self._lock:
-            edge = self._edges.get((head.size, head.root))
-        if edge is None:
-            edge = Edge.load(head.size, self._stored(tx, head))
-            if edge.root() != head.root:
-                raise IntegrityError("ledger_tiles: the right edge does not have the head's root")
-            self._remember(head, edge)
-        return edge
-
-    def _stored(self, tx: Transaction, head: Head) -> Callable[[Tile], list[bytes]]:
-        def read(tile: Tile) -> list[bytes]:
-            return rows.tile_hashes(tx, head.log, tile.level, tile.n, tile.width)
-
-        return read
-
-    def _remember(self, head: Head, edge: Edge) -> None:
-        with self._lock:
-            self._edges[head.size, head.root] = edge
-            while len(self._edges) > MOST_EDGES:
-                self._edges.popitem(last=False)
-
-    def _reader(self, tx: Transaction, head: Head) -> Reader:
-        """Return a reader of complete nodes: from the edge, or from full tiles proved from above."""
-        edge = self._edge(tx, head)
-
-        def read(height: int, n: int) -> bytes:
-            if edge.has(height, n):
-                return edge.node(height, n)
-            level, inner = divmod(height, HEIGHT)
-            number = (n << inner) // WIDTH
-            nodes = self._tile(tx, head, level, number, read(HEIGHT * (level + 1), number))
-            return nodes[inner][n - (number * WIDTH >> inner)]
-
-        return read
-
-    def _tile(
-        self, tx: Transaction, head: Head, level: int, n: int, root: bytes
-    ) -> tuple[list[bytes], ...]:
-        """Return the nodes of a full tile with this ``root``, a list for each height."""
-        with self._lock:
-            found = self._tiles.get(root)
-            if found is not None:
-                self._tiles.move_to_end(root)
-                return found
-        nodes = [rows.tile_hashes(tx, head.log, level, n, WIDTH)]
-        while len(nodes[-1]) > 1:
-            nodes.append(parents(nodes[-1]))
-        if nodes[-1] != [root]:
-            raise IntegrityError(f"ledger_tiles (level={level}, n={n}) is not what was stored")
-        with self._lock:
-            self._tiles[root] = tuple(nodes)
-            while len(self._tiles) > MOST_TILES:
-                self._tiles.popitem(last=False)
-        return tuple(nodes)
 
 
 def _check_size(size: int, head: Head) -> None:

@@ -102,7 +102,7 @@ class Mirror:
                     say(min((bundle.n + 1) * WIDTH, said.size), said.size)
             for each in tiles.of_tree(said.size, since=had.size):
                 if each.level or each.width < WIDTH:
-                    files.put(each.path(), b"".join(proved.tile(each.level, each.n)))
+                    files.put(each.path(), proved.tile(each.level, each.n))
             files.finish(self._cosigned(signed, now).encode())
         return Mirrored(said, fetched)
 
@@ -112,19 +112,19 @@ class Mirror:
         data = files.find(wanted.path())
         fetch = data is None
         if data is None:
-            data = proved.bundle(n)
-        entries = tiles.unpack(data, wanted.width)
-        if not fetch:
+            entries = proved.entries(n)
+        else:
             try:
+                entries = tiles.unpack(data, wanted.width)
                 proved.check_bundle(n, entries)
             except ProofError:
                 raise IntegrityError(
                     f"{wanted.path()} of this copy is not what was fetched"
                 ) from None
         self._keep_policies(files, entries)
-        files.put(wanted.path(), data)
+        files.put(wanted.path(), tiles.pack(entries))
         if wanted.width == WIDTH:
-            files.put(Tile(0, n).path(), b"".join(proved.tile(0, n)))
+            files.put(Tile(0, n).path(), proved.tile(0, n))
         return int(fetch)
 
     def _keep_policies(self, files: PublishedFolder, entries: Sequence[bytes]) -> None:

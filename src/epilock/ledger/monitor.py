@@ -10,6 +10,10 @@ Steps of one round; each names what it finds (``finding``) and goes on where tha
 5. What others were shown of this log (mirrors, witnesses, the receipts of residents: ``hear``) is compared
    with what was read. Who shows two people two logs is caught as soon as one of them tells.
 
+A log that continues another, which was sealed (``log-continues``), is read after that one, with the
+state in which that one was left: so what was collected in the one may be destroyed in the other, and
+entries are counted over both. ``rounds`` follows any number of logs.
+
 Two checkpoints that cannot both be are kept with the hashes that show it: see ``conflict``.
 
 A monitor that is kept goes on from where it was; one that is started anew reads the log from its begin.
@@ -17,7 +21,7 @@ What it holds in memory grows with the records that are still kept, a bit each.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from epilock.errors import (
@@ -38,7 +42,7 @@ from epilock.ledger.note import Verifier
 from epilock.ledger.seen import Seen
 from epilock.ledger.source import LogSource
 from epilock.ledger.tile import HEIGHT, WIDTH, Tile
-from epilock.ledger.tree import leaf_hash
+from epilock.ledger.tree import leaf_row
 from epilock.ledger.verify import open_checkpoint
 
 
@@ -59,6 +63,21 @@ class Report:
     conflicts: list[Conflict]
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a log was sealed for another to go on.
+
+    Attributes:
+        said: Its last checkpoint.
+        successor: First key of the log that goes on.
+        auditor: What audited it.
+    """
+
+    said: Checkpoint
+    successor: str
+    auditor: Auditor
+
+
 class Monitor:
     """Watches one log.
 
@@ -72,14 +91,25 @@ class Monitor:
         verifiers: Sequence[Verifier],
         rules: Rules,
         seen: Seen | None = None,
+        *,
+        earlier: Sequence["Monitor"] = (),
     ) -> None:
+        """Watch what ``source`` shows; ``earlier`` are those among which the log that it continues may be."""
         self.seen = seen or Seen()
+        self._earlier = tuple(earlier)
         self._source = source
         self._verifiers = tuple(verifiers)
         self._rules = rules
         self._heard: dict[str, str] = {}
         self._missed: dict[str, Exception] = {}
         self._start()
+
+    def end(self) -> "End | None":
+        """Return where the log was sealed for another to go on, once all of it was read; None before."""
+        said, after = self._verified[0], self._auditor.successor
+        if after is None or said.size != self._edge.size:
+            return None
+        return End(said, after, self._auditor)
 
     def hear(self, where: str, signed: str) -> None:
         """Take in a checkpoint of this log that is shown at ``where``; the next round compares it.
@@ -98,6 +128,8 @@ class Monitor:
     def round(self, now: datetime) -> Report:
         """Read what is new, and return what is wrong at ``now``."""
         found = Findings()
+        if self._orphan is not None and self._before(self._orphan) is not None:
+            self._start()  # the log that this one continues has been read by now
         said = self._checkpoint(found)
         if said is not None:
             try:
@@ -110,13 +142,18 @@ class Monitor:
             found.add("inconsistent", f"checkpoints of {old} and {new}", old=old, new=new)
         for where, why in self._missed.items():
             found.add("elsewhere-unsigned", where, why=why)
-        found.take(self._auditor.conclude(now))
+        if self._orphan is None:
+            found.take(self._auditor.conclude(now))
+        else:
+            name = _name(self._orphan.key)
+            found.add("history-missing", name, before=name)
         return Report(said, self._edge.size, found.all(), list(self.seen.conflicts))
 
     def _start(self) -> None:
         """Forget what was read, not what was seen."""
         self._edge = Edge()
         self._auditor = Auditor(self._rules)
+        self._orphan: entry.LogContinues | None = None
         self._verified = (Checkpoint("", 0, tree.EMPTY_ROOT), "")
 
     def _checkpoint(self, found: Findings) -> Checkpoint | None:
@@ -191,14 +228,17 @@ class Monitor:
         entries = self._entries(bundle)[edge.size - first :]
         for index, data in enumerate(entries, edge.size):
             try:
-                self._auditor.read(index, entry.decode(data))
+                each = entry.decode(data)
+                if index == 0 and isinstance(each, entry.LogContinues):
+                    self._continue(each)
+                self._auditor.read(index, each)
             except EntryError as error:
                 self._auditor.malformed(index, error)
-        leaves = [leaf_hash(each) for each in entries]
+        leaves = leaf_row(entries)
         suspects = []
         for was, text in older:
-            if edge.size < was.size <= edge.size + len(leaves):
-                root = edge.extended(leaves[: was.size - edge.size]).root()
+            if edge.size < was.size <= edge.size + len(entries):
+                root = edge.extended(leaves[: tree.HASH_BYTES * (was.size - edge.size)]).root()
                 if root != was.root:
                     suspects.append((text, was.size, root))
         self._edge = edge.extended(leaves)
@@ -206,6 +246,23 @@ class Monitor:
             if changed.width == WIDTH:
                 self._compare(changed, hashes, found)
         return suspects
+
+    def _continue(self, said: entry.LogContinues) -> None:
+        """Go on with the state in which the log was left that this one continues."""
+        before = self._before(said)
+        if before is None:
+            self._orphan = said
+            return
+        self._auditor = before.auditor.continued()
+        signed = {key.vkey for key in note.open_note(self._note, self._keys())[1]}
+        left = (before.said.size, before.said.root.hex())
+        if left != (said.size, said.root) or before.successor not in signed:
+            self._auditor.misfit(self._auditor.base, said)
+
+    def _before(self, said: entry.LogContinues) -> "End | None":
+        """Return the end of the log that ``said`` continues, if that was read here."""
+        ends = [end for each in self._earlier if (end := each.end()) is not None]
+        return next((end for end in ends if end.said.origin == _name(said.key)), None)
 
     def _look_back(self, said: Checkpoint) -> None:
         """Compare a checkpoint that is smaller than what was read with what was read."""
@@ -225,8 +282,13 @@ class Monitor:
         self.seen.accuse(Conflict(text, self._note, root, tuple(path)))
 
     def _keys(self) -> tuple[Verifier, ...]:
-        """Return the keys that were given, and those that the log announced while they signed it."""
-        learned = [Verifier.from_vkey(text) for text in self.seen.keys]
+        """Return the keys that were given, and those that were learned.
+
+        The log announced some while others signed it; a log that was sealed named its successor's.
+        """
+        after = [end.successor for each in self._earlier if (end := each.end()) is not None]
+        texts = [*self.seen.keys, *(text for text in after if _is_key_of(text, _name(text)))]
+        learned = [Verifier.from_vkey(text) for text in texts]
         return (*self._verifiers, *(key for key in learned if key not in self._verifiers))
 
     def _check_keys(self, said: Checkpoint, found: Findings) -> None:
@@ -271,9 +333,31 @@ class Monitor:
         count = self._edge.size >> (HEIGHT * level)
         number = first // WIDTH
         width = min(WIDTH, count - number * WIDTH)
-        hashes = tile.split(self._hashes(Tile(level, number, width)))
-        at = first - number * WIDTH
-        return tree.root(hashes[at : at + (1 << inner)])
+        wanted = Tile(level, number, width)
+        hashes = self._hashes(wanted)
+        if len(hashes) != tree.HASH_BYTES * width:
+            raise ProofError(f"{wanted.path()} does not hold {width} hashes")
+        at = tree.HASH_BYTES * (first - number * WIDTH)
+        return tree.row_root(hashes[at : at + (tree.HASH_BYTES << inner)])
+
+
+def rounds(watches: Sequence[Monitor], now: datetime) -> list[Report]:
+    """Do a round of each log, the older ones first; say of which the continuation is not among them."""
+    reports = [watch.round(now) for watch in watches]
+    shown = {each.checkpoint.origin for each in reports if each.checkpoint is not None}
+    for place, watch in enumerate(watches):
+        end = watch.end()
+        if end is not None and _name(end.successor) not in shown:
+            found, name = Findings(), _name(end.successor)
+            found.add("goes-on", name, after=name)
+            report = reports[place]
+            reports[place] = replace(report, findings=[*report.findings, *found.all()])
+    return reports
+
+
+def _name(vkey: str) -> str:
+    """Return the name of the log whose key this is."""
+    return vkey.partition("+")[0]
 
 
 def _is_key_of(vkey: str, origin: str) -> bool:

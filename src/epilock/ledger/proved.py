@@ -14,7 +14,7 @@ from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.edge import Edge
 from epilock.ledger.source import LogSource
 from epilock.ledger.tile import ENTRIES, HEIGHT, WIDTH, Tile
-from epilock.ledger.tree import HASH_BYTES, leaf_hash, root
+from epilock.ledger.tree import HASH_BYTES, leaf_row, row_root
 
 MOST_TILES = 16  # of 256 hashes; a path from a leaf to the root takes eight at most
 
@@ -36,12 +36,12 @@ class ProvedTree:
         """
         self._source = source
         self.said = said
-        self._kept: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self.edge = Edge.load(said.size, self._read)
         if self.edge.root() != said.root:
             raise ProofError("the tiles of the right edge do not have the checkpoint's root")
 
-    def tile(self, level: int, n: int) -> list[bytes]:
+    def tile(self, level: int, n: int) -> bytes:
         """Return the hashes of the tile ``(level, n)`` as far as this tree fills it.
 
         Raises:
@@ -55,27 +55,26 @@ class ProvedTree:
         width = self.width(level, n)
         if width < WIDTH:
             height = HEIGHT * level
-            found = [self.edge.node(height, n * WIDTH + i) for i in range(width)]
+            found = self.edge.rows[height][: HASH_BYTES * width]
         else:
             found = self._read(Tile(level, n))
-            if root(found) != self._above(level, n):
+            if row_root(found) != self._above(level, n):
                 raise ProofError(f"{Tile(level, n).path()} is not what the tile above it proves")
         self._kept[level, n] = found
         if len(self._kept) > MOST_TILES:
             self._kept.popitem(last=False)
         return found
 
-    def bundle(self, n: int) -> bytes:
-        """Return the entry bundle ``n`` as far as this tree fills it.
+    def entries(self, n: int) -> list[bytes]:
+        """Return the entries of the bundle ``n`` as far as this tree fills it.
 
         Raises:
             ProofError: Its entries do not have the hashes of their tile.
             NotFoundError, InputError, TooLargeError: A file can't be read.
         """
-        wanted = Tile(ENTRIES, n, self.width(0, n))
-        entries = self._entries(wanted)
+        entries = self._entries(Tile(ENTRIES, n, self.width(0, n)))
         self.check_bundle(n, entries)
-        return tiles.pack(entries)
+        return entries
 
     def check_bundle(self, n: int, entries: list[bytes]) -> None:
         """Return if ``entries`` are those of the bundle ``n``.
@@ -83,7 +82,7 @@ class ProvedTree:
         Raises:
             ProofError: They are not.
         """
-        if [leaf_hash(each) for each in entries] != self.tile(0, n):
+        if leaf_row(entries) != self.tile(0, n):
             raise ProofError(f"{Tile(ENTRIES, n).path()} does not hold what its tile proves")
 
     def width(self, level: int, n: int) -> int:
@@ -94,14 +93,16 @@ class ProvedTree:
         """Return the hash of the complete node ``(height, n)``, proved; a ``tree.Reader``."""
         level, inner = divmod(height, HEIGHT)
         number, at = divmod(n << inner, WIDTH)
-        return root(self.tile(level, number)[at : at + (1 << inner)])
+        return row_root(
+            self.tile(level, number)[HASH_BYTES * at : HASH_BYTES * (at + (1 << inner))]
+        )
 
     def _above(self, level: int, n: int) -> bytes:
         """Return the hash that stands for the full tile ``(level, n)`` one level up."""
         number, at = divmod(n, WIDTH)
-        return self.tile(level + 1, number)[at]
+        return self.tile(level + 1, number)[HASH_BYTES * at : HASH_BYTES * (at + 1)]
 
-    def _read(self, wanted: Tile) -> list[bytes]:
+    def _read(self, wanted: Tile) -> bytes:
         """Return the hashes of a tile; a full one serves where the partial one is gone."""
         try:
             data = self._source.read(wanted.path())
@@ -112,7 +113,7 @@ class ProvedTree:
             data = data[: wanted.width * HASH_BYTES]
         if len(data) != wanted.width * HASH_BYTES:
             raise ProofError(f"{wanted.path()} does not hold {wanted.width} hashes")
-        return tiles.split(data)
+        return data
 
     def _entries(self, wanted: Tile) -> list[bytes]:
         try:

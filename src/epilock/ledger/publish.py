@@ -41,7 +41,7 @@ from epilock.ledger.edge import Edge
 from epilock.ledger.folder import CHECKPOINT, POLICIES, Published, PublishedFolder
 from epilock.ledger.log import Log
 from epilock.ledger.tile import ENTRIES, WIDTH, Tile
-from epilock.ledger.tree import leaf_hash
+from epilock.ledger.tree import leaf_row
 from epilock.ledger.verify import open_checkpoint
 
 
@@ -148,7 +148,7 @@ def _write_bundle(
     entries = log.entries(tx, first, bundle.width)
     if len(entries) != bundle.width:
         raise IntegrityError(f"{bundle.path()}: an entry is missing")
-    grown = edge.extended([leaf_hash(each) for each in entries[edge.size - first :]])
+    grown = edge.extended(leaf_row(entries[edge.size - first :]))
     changed = grown.tiles_since(edge.size)
     for tile, hashes in changed:
         if log.tile(tx, tile) != hashes:

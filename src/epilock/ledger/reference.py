@@ -20,6 +20,8 @@ Made from the code by `python -m epilock.ledger.reference`; a test compares.
 An entry is one line of canonical JSON (RFC 8785): keys sorted, no spaces, UTF-8, at most {MOST_BYTES:,} bytes.
 Its `type` is one of the {len(TYPES)} below; another type, a missing or an unknown field is an error.
 A record is named by its bucket and number; a person is not named at all.
+Times are whole hours (UTC): the hour in which it happened; which came first within an hour, the index tells.
+The one exact instant is `effective` of a level: a public instrument set it, it is about no person, and due dates are recomputed from it (decision 15).
 `epilock.ledger.entry.schemas()` returns the JSON schema (draft 2020-12) of each type.
 What the monitor concludes from them stands in [ledger.md](ledger.md).
 """

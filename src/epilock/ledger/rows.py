@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from epilock.db import Instant, Transaction, metadata, microseconds, sealed_table
 from epilock.errors import ConflictError, IntegrityError, TamperedError
-from epilock.ledger.tile import HEIGHT, WIDTH, Tile, split
+from epilock.ledger.tile import HEIGHT, WIDTH, Tile
 from epilock.ledger.tree import EMPTY_ROOT, HASH_BYTES
 
 heads = sealed_table(
@@ -55,6 +55,10 @@ checkpoints = sealed_table(
 MOST_TRIES = 5
 FIND_HEAD = "SELECT log, size, root, mac FROM ledger_head WHERE origin = ?"
 UPDATE_HEAD = "UPDATE ledger_head SET size = ?, root = ?, mac = ? WHERE log = ?"
+READ_TILE = "SELECT level, n, hashes FROM ledger_tiles WHERE log = ? AND level = ? AND n = ?"
+READ_ENTRIES = (
+    "SELECT entry FROM ledger_entries WHERE log = ? AND idx >= ? AND idx < ? ORDER BY idx"
+)
 UPDATE_TILE = "UPDATE ledger_tiles SET hashes = ? WHERE log = ? AND level = ? AND n = ?"
 
 
@@ -80,19 +84,19 @@ def find_head(tx: Transaction, origin: str, *, lock: bool = False) -> Head | Non
         TamperedError: The row was changed past this program.
     """
     postgres = tx.conn.dialect.name == "postgresql"  # SQLite has locked the whole database already
-    row = tx.run(FIND_HEAD + (" FOR UPDATE" if lock and postgres else ""), (origin,)).fetchone()
-    if row is None:
+    found = tx.query(FIND_HEAD + (" FOR UPDATE" if lock and postgres else ""), (origin,))
+    if not found:
         return None
-    log, size, root, mac = row
+    log, size, root, mac = found[0]
     if not hmac.compare_digest(tx.mac(heads, [log, origin, size, root]), mac):
         raise TamperedError(f"ledger_head (log={log}) was changed past this program")
     return Head(log, size, root)
 
 
-def newest_origin(tx: Transaction) -> str | None:
-    """Return the origin of the log that was begun last in this database; None if there is none."""
-    query = sa.select(heads.c.origin).order_by(heads.c.log.desc()).limit(1)
-    return tx.conn.execute(query).scalar()
+def all_logs(tx: Transaction) -> list[tuple[str, int]]:
+    """Return origin and size of each log in this database, the oldest first, as they are stored."""
+    query = sa.select(heads.c.origin, heads.c.size).order_by(heads.c.log)
+    return [(origin, size) for origin, size in tx.conn.execute(query)]
 
 
 def lock_head(tx: Transaction, origin: str) -> Head:
@@ -137,31 +141,32 @@ def put_tiles(tx: Transaction, log: int, since: int, changed: Sequence[tuple[Til
         if before <= 0:
             new.append((log, tile.level, tile.n, hashes))
             continue
-        if tx.run(UPDATE_TILE, (hashes, log, tile.level, tile.n)).rowcount != 1:
+        if tx.run(UPDATE_TILE, (hashes, log, tile.level, tile.n)) != 1:
             raise IntegrityError(f"ledger_tiles (level={tile.level}, n={tile.n}) is missing")
     tx.bulk(tiles, new)
 
 
-def tile_hashes(tx: Transaction, log: int, level: int, n: int, width: int) -> list[bytes]:
-    """Return the first ``width`` hashes of a tile.
+def read_tiles(tx: Transaction, log: int, wanted: Sequence[Tile]) -> list[bytes]:
+    """Return the hashes of the ``wanted`` tiles, of each as many as it is wide, by one statement.
 
     Raises:
-        IntegrityError: The row is missing, or holds fewer, or a piece of one.
+        IntegrityError: A row is missing, or holds fewer, or a piece of one.
     """
-    query = sa.select(tiles.c.hashes).where(
-        tiles.c.log == log, tiles.c.level == level, tiles.c.n == n
-    )
-    data = tx.conn.execute(query).scalar()
-    if data is None or len(data) % HASH_BYTES or len(data) < width * HASH_BYTES:
-        raise IntegrityError(f"ledger_tiles (level={level}, n={n}) is missing or cut off")
-    return split(bytes(data[: width * HASH_BYTES]))
+    if not wanted:
+        return []
+    text = " UNION ALL ".join([READ_TILE] * len(wanted))  # SQLite would scan for a list of pairs
+    names = [name for tile in wanted for name in (log, tile.level, tile.n)]
+    found = {(level, n): hashes for level, n, hashes in tx.query(text, names)}
+    return [_hashes(tile, found.get((tile.level, tile.n))) for tile in wanted]
+
+
+def _hashes(tile: Tile, stored: object) -> bytes:
+    end = tile.width * HASH_BYTES
+    if not isinstance(stored, bytes) or len(stored) % HASH_BYTES or len(stored) < end:
+        raise IntegrityError(f"ledger_tiles (level={tile.level}, n={tile.n}) is missing or cut off")
+    return stored[:end]
 
 
 def read_entries(tx: Transaction, log: int, first: int, end: int) -> list[bytes]:
     """Return the entries ``first`` to ``end - 1`` that are there, in order."""
-    query = (
-        sa.select(entries.c.entry)
-        .where(entries.c.log == log, entries.c.idx >= first, entries.c.idx < end)
-        .order_by(entries.c.idx)
-    )
-    return [bytes(each) for each in tx.conn.execute(query).scalars()]
+    return [bytes(each) for (each,) in tx.query(READ_ENTRIES, (log, first, end))]

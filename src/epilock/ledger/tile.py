@@ -7,6 +7,7 @@ tile, each after its length in two bytes, big-endian.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from epilock.errors import NotFoundError, ProofError
@@ -101,10 +102,11 @@ def unpack(bundle: bytes, width: int) -> list[bytes]:
     """
     entries: list[bytes] = []
     at = 0
-    while at < len(bundle) and len(entries) < width:
-        end = at + 2 + int.from_bytes(bundle[at : at + 2])
-        entries.append(bundle[at + 2 : end])
-        at = end
+    with suppress(IndexError):  # it ends before a length
+        for _ in range(width):
+            first = at + 2
+            at = first + (bundle[at] << 8 | bundle[at + 1])
+            entries.append(bundle[first:at])
     if at != len(bundle) or len(entries) != width:
         raise ProofError(
             f"an entry bundle must hold exactly {width} entries, each after its length"

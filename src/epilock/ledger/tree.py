@@ -6,17 +6,24 @@ Rules kept in this file:
   2. A *complete* node ``(height, n)`` spans the leaves ``n * 2**height`` up to
      ``(n + 1) * 2**height``; once complete it never changes. Paths are built from complete nodes
      alone, asked from a ``Reader``, so that they cost what they are long.
-  3. Size and index come from a signed checkpoint and a receipt, never from the proof: an inclusion
+  3. A *row* is the hashes of neighbouring nodes of one height in one piece, 32 bytes each, as tiles
+     hold them: whole rows are hashed, compared and stored without being taken apart.
+  4. Size and index come from a signed checkpoint and a receipt, never from the proof: an inclusion
      proof alone does not pin the size.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from struct import Struct
 
 from epilock.errors import InconsistentError, ProofError
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
+
+# Hashes that have taken in the first byte: to copy one costs less than to put the byte before the rest.
+_LEAF, _NODE = sha256(b"\x00"), sha256(b"\x01")
+_PAIRS = Struct(f"{2 * HASH_BYTES}s")
 
 Reader = Callable[[int, int], bytes]
 """Returns the hash of the complete node ``(height, n)``."""
@@ -27,26 +34,44 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
 
 
+def leaf_row(entries: Iterable[bytes]) -> bytes:
+    """Return the row of the leaves that hold ``entries``."""
+    made, copy = [], _LEAF.copy
+    for each in entries:
+        hash_ = copy()
+        hash_.update(each)
+        made.append(hash_.digest())
+    return b"".join(made)
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the 32-byte hash of the node over two 32-byte hashes."""
     return sha256(b"\x01" + left + right).digest()
 
 
-def parents(hashes: Sequence[bytes]) -> list[bytes]:
-    """Return the hashes of the nodes over consecutive pairs; a last odd one is left out."""
-    pairs = iter(hashes)
-    return [sha256(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=False)]
+def parents(row: bytes) -> bytes:
+    """Return the row over the pairs of ``row``; a last odd hash is left out."""
+    made, copy = [], _NODE.copy
+    for (pair,) in _PAIRS.iter_unpack(row[: len(row) // _PAIRS.size * _PAIRS.size]):
+        hash_ = copy()
+        hash_.update(pair)
+        made.append(hash_.digest())
+    return b"".join(made)
 
 
-def root(leaf_hashes: Sequence[bytes]) -> bytes:
-    """Return the root of the tree over ``leaf_hashes``, in one pass per height."""
-    if not leaf_hashes:
+def root(leaf_hashes: Iterable[bytes]) -> bytes:
+    """Return the root of the tree over ``leaf_hashes``."""
+    return row_root(b"".join(leaf_hashes))
+
+
+def row_root(row: bytes) -> bytes:
+    """Return the root of the tree over the leaves of ``row``, in one pass per height."""
+    if not row:
         return EMPTY_ROOT
-    row = list(leaf_hashes)
-    while len(row) > 1:
-        odd = row[-1:] if len(row) % 2 else []
+    while len(row) > HASH_BYTES:
+        odd = row[-HASH_BYTES:] if len(row) % _PAIRS.size else b""
         row = parents(row) + odd
-    return row[0]
+    return row
 
 
 def fold(hashes: Iterable[bytes]) -> bytes:
@@ -62,11 +87,11 @@ def span_root(first: int, end: int, read: Reader) -> bytes:
 
     ``first`` must be a multiple of the largest power of two that is not above ``end - first``.
     """
-    edge, at = [], first
-    for height in range((end - first).bit_length() - 1, -1, -1):
-        if (end - first) >> height & 1:
-            edge.append(read(height, at >> height))
-            at += 1 << height
+    edge = []
+    while first < end:
+        height = (end - first).bit_length() - 1
+        edge.append(read(height, first >> height))
+        first += 1 << height
     return fold(reversed(edge))
 
 
@@ -78,15 +103,7 @@ def inclusion_path(index: int, size: int, read: Reader) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
-    path, height, last = [], 0, size - 1
-    while last:  # at this height the nodes 0 .. last exist; the last one may be incomplete
-        sibling = index ^ 1
-        if sibling < last:
-            path.append(read(height, sibling))
-        elif sibling == last:
-            path.append(span_root(sibling << height, size, read))
-        index, last, height = index >> 1, last >> 1, height + 1
-    return path
+    return _path(0, index, size, read)
 
 
 def consistency_path(old: int, new: int, read: Reader) -> list[bytes]:
@@ -99,19 +116,27 @@ def consistency_path(old: int, new: int, read: Reader) -> list[bytes]:
     """
     if not 0 <= old <= new:
         raise ProofError(f"a tree of {new} leaves does not contain one of {old}")
-    path: list[bytes] = []
-    first, end, whole = 0, new, True
-    while old and old != end:  # SUBPROOF of the RFC, its recursion unrolled; old is absolute here
-        split = first + (1 << ((end - first - 1).bit_length() - 1))
-        if old <= split:
-            path.append(span_root(split, end, read))
-            end = split
-        else:
-            path.append(span_root(first, split, read))
-            first, whole = split, False
-    if old and not whole:
-        path.append(span_root(first, end, read))
-    return path[::-1]
+    if old in {0, new}:
+        return []
+    # Both trees have the node that ends the older one; its way up is the proof. The node itself is
+    # needed too, unless it is the whole of the older tree.
+    height = (old & -old).bit_length() - 1
+    node = (old - 1) >> height
+    ends = [read(height, node)] if node else []
+    return ends + _path(height, node, new, read)
+
+
+def _path(height: int, n: int, size: int, read: Reader) -> list[bytes]:
+    """Return the hashes beside the way from the complete node ``(height, n)`` up to the root."""
+    path, last = [], (size - 1) >> height
+    while last:  # at this height the nodes 0 .. last exist; the last one may be incomplete
+        sibling = n ^ 1
+        if sibling < last:
+            path.append(read(height, sibling))
+        elif sibling == last:
+            path.append(span_root(sibling << height, size, read))
+        n, last, height = n >> 1, last >> 1, height + 1
+    return path
 
 
 def verify_inclusion(
@@ -126,19 +151,8 @@ def verify_inclusion(
     """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
-    hash_, node, last = leaf, index, size - 1
-    for sibling in path:
-        if last == 0:
-            raise ProofError("the inclusion proof is too long for its tree")
-        if node & 1 or node == last:
-            hash_ = node_hash(sibling, hash_)
-            node, last = _rise(node, last, 0)
-        else:
-            hash_ = node_hash(hash_, sibling)
-        node, last = node >> 1, last >> 1
-    if last != 0:
-        raise ProofError("the inclusion proof is too short for its tree")
-    if hash_ != root:
+    inner = _check_length(index, size, len(path), "inclusion proof")
+    if _climb(leaf, index, path, inner) != root:
         raise ProofError(f"the inclusion proof does not lead from leaf {index} to the root")
 
 
@@ -157,30 +171,40 @@ def verify_consistency(
         _check_trivial(old, new, old_root, new_root, path)
         return
     hashes = list(path) if old & (old - 1) else [old_root, *path]
-    if not hashes:
-        raise ProofError("the consistency proof is too short for its trees")
-    node, last = _rise(old - 1, new - 1, 1)
-    first = second = hashes[0]
-    for each in hashes[1:]:
-        if last == 0:
-            raise ProofError("the consistency proof is too long for its trees")
-        if node & 1 or node == last:
-            first, second = node_hash(each, first), node_hash(each, second)
-            node, last = _rise(node, last, 0)
-        else:
-            second = node_hash(second, each)
-        node, last = node >> 1, last >> 1
-    if last != 0:
-        raise ProofError("the consistency proof is too short for its trees")
+    height = (old & -old).bit_length() - 1  # of the node that ends the older tree, which both share
+    node = (old - 1) >> height
+    inner = _check_length(node, ((new - 1) >> height) + 1, len(hashes) - 1, "consistency proof")
+    seed, *rest = hashes
+    lefts = [hash_ for at, hash_ in enumerate(rest) if at >= inner or node >> at & 1]
+    first, second = fold([seed, *lefts]), _climb(seed, node, rest, inner)
     if first != old_root or second != new_root:
         raise InconsistentError(f"the tree of {old} leaves is not shown to be a prefix of {new}")
 
 
-def _rise(node: int, last: int, bit: int) -> tuple[int, int]:
-    """Return both one height up for as long as ``node`` is not 0 and ends in ``bit``."""
-    while node and node & 1 == bit:
-        node, last = node >> 1, last >> 1
-    return node, last
+def _check_length(node: int, size: int, length: int, what: str) -> int:
+    """Return how many of the hashes from ``node`` to the root of ``size`` nodes are of its own subtree.
+
+    That is of the subtree in which its way up parts from that of the last node. Above it, there is a
+    hash on the left for each further bit, and none on the right.
+
+    Raises:
+        ProofError: A path of ``length`` is not the right one.
+    """
+    inner = (node ^ (size - 1)).bit_length()
+    right = inner + (node >> inner).bit_count()
+    if length != right:
+        raise ProofError(f"the {what} is too {'long' if length > right else 'short'} for its tree")
+    return inner
+
+
+def _climb(hash_: bytes, node: int, path: Sequence[bytes], inner: int) -> bytes:
+    """Return the root that ``path`` leads to from ``hash_``, the hash of ``node``."""
+    for sibling in path[:inner]:
+        hash_ = node_hash(sibling, hash_) if node & 1 else node_hash(hash_, sibling)
+        node >>= 1
+    for sibling in path[inner:]:
+        hash_ = node_hash(sibling, hash_)
+    return hash_
 
 
 def _check_trivial(

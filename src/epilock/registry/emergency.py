@@ -146,7 +146,7 @@ def change_level(
     )  # fmt: skip
     said = entry.Level(
         org=authority, standard=standard_ref, at=entry.stamp(now), emergency=emergency, level=level,
-        effective=entry.stamp(at), issuer=issuer, instrument=instrument, date=date_.isoformat(),
+        effective=entry.exact(at), issuer=issuer, instrument=instrument, date=date_.isoformat(),
         expected_end=end,
     )  # fmt: skip
     log.append(tx, [entry.encode(said)], now=now)

@@ -231,7 +231,7 @@ def known_handles(
         query = f"{_HANDLES} handle IN ({marks})".replace(_TABLE, f"{_TABLE} {_BY_HANDLE}")
         values = [org, bucket, *wanted]
     return frozenset(
-        bytes(h) for h, state in tx.run(query, values) if states is None or state in states
+        bytes(h) for h, state in tx.query(query, values) if states is None or state in states
     )
 
 

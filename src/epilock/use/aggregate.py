@@ -5,7 +5,7 @@ of a range of days, counted by the values of one category or by day. Three steps
 
   1. ``decide`` judges and writes the decision with its ledger entry, also a refusal; nothing is opened.
   2. ``tally`` opens what a committed decision allows, and counts. Its result must not leave.
-  3. ``publish`` hides what is small (``suppression``), keeps the table and returns it.
+  3. ``publish`` hides what is small (``deidentify.cells``), keeps the table and returns it.
 
 A crash after 1 leaves an entry without a table; who asked takes up the decision again. A table that is
 kept is given again as it was: asking again with the same decision tells nothing new.
@@ -28,6 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.deidentify.cells.line import SMALLEST, Table, is_small, suppress
 from epilock.errors import ForbiddenError, InputError
 from epilock.ledger import entry
 from epilock.standard.level import CHINA
@@ -40,7 +41,6 @@ from epilock.use.decision import OPENED, REFUSED
 from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.use.staff import Staff
-from epilock.use.suppression import SMALLEST, Table, is_small, suppress
 
 DAY = "day"
 MOST_DAYS = 366
@@ -294,7 +294,7 @@ def _write(
         org=question.source, standard=gate.standard.ref, at=entry.stamp(now),
         records=total - total % ROUNDED if allowed else 0, **common,
     )  # fmt: skip
-    index = gate.log.append(tx, [entry.encode(said)], now=now).first
+    index = gate.log.base + gate.log.append(tx, [entry.encode(said)], now=now).first
     tx.insert(
         aggregates, org=question.source, by_org=who.org, days=dict(days) if allowed else {}, at=now,
         entry_index=index, **common,

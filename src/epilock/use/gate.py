@@ -317,7 +317,7 @@ class Gate:
             records=[entry.Record(bucket.name, record.n) for bucket, record in records],
             count=len(records),
         )  # fmt: skip
-        index = self.log.append(tx, [entry.encode(said)], now=now).first
+        index = self.log.base + self.log.append(tx, [entry.encode(said)], now=now).first
         tx.insert(
             decisions.decisions, org=source, decision=code, by=by, by_org=by_org, grant=grant, purpose=purpose,
             form=form, verdict=verdict, rule=rule, review=bool(reason), at=now,

@@ -87,7 +87,7 @@ def search(
         org=source, standard=gate.standard.ref, at=entry.stamp(now), search=code, by=who.staff,
         grant=grant, emergency=emergency, category=category, found=len(found),
     )  # fmt: skip
-    index = gate.log.append(tx, [entry.encode(said)], now=now).first
+    index = gate.log.base + gate.log.append(tx, [entry.encode(said)], now=now).first
     tx.insert(
         searches, org=source, search=code, by=who.staff, by_org=who.org, grant=grant,
         emergency=emergency, category=category, found=len(found), at=now, entry_index=index,

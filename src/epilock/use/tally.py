@@ -1,6 +1,6 @@
 """The tally: how many records of some buckets say what. It opens one part of each, for ``aggregate`` alone.
 
-What it returns is exact and must not leave before ``suppression`` has hidden what is small.
+What it returns is exact and must not leave before ``deidentify.cells`` has hidden what is small.
 """
 
 from collections import Counter

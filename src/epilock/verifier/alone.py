@@ -1,9 +1,8 @@
 """Verify, alone and offline, what a public log of personal information says. To be read in an hour.
 
-It needs Python 3.11 and the package ``cryptography`` (48 or newer), no network and no clock. Keys,
-policy, block and contract come from you, who had them from elsewhere than the log. Its formats are
-c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof and tlog-policy, its tree is of
-RFC 6962. FILE is a proof (``.tlog-proof``), a checkpoint or a proof of misbehaviour (JSON)::
+It needs Python 3.11 and ``cryptography`` (48 or newer), no network, no clock. Keys, policy, block
+and contract come from you. Formats: c2sp.org signed-note, tlog-checkpoint, -cosignature, -proof,
+-policy; the tree is RFC 6962's. FILE is a proof, a checkpoint or a proof of misbehaviour (JSON)::
 
     epilock-verifier.py FILE --policy P | --key K  [--entry FILE | --leaf-hash HEX]
                              [--anchor FILE BLOCK_HASH CONTRACT]
@@ -89,7 +88,7 @@ class Key(NamedTuple):
 
     def id(self) -> tuple[str, bytes]:
         """Return what a signature says of its key: the name, and four bytes of a hash."""
-        data = self.name.encode() + b"\n" + bytes([self.kind]) + self.public
+        data = b"%s\n%c%s" % (self.name.encode(), self.kind, self.public)
         return self.name, sha256(data).digest()[:4]
 
     def check(self, text: str, said: "Checkpoint", signature: bytes) -> None:
@@ -102,10 +101,9 @@ class Key(NamedTuple):
                 message = f"cosignature/v1\ntime {int.from_bytes(stamp)}\n{text}".encode()
                 Ed25519PublicKey.from_public_bytes(self.public).verify(rest, message)
             else:
-                who, origin = self.name.encode(), said.origin.encode()
+                who, origin, end = self.name.encode(), said.origin.encode(), said.size.to_bytes(8)
                 message = b"subtree/v1\n\0" + bytes([len(who)]) + who + stamp
-                message += bytes([len(origin)]) + origin + bytes(8)  # from leaf 0 ...
-                message += said.size.to_bytes(8) + said.root  # ... to the last: the whole tree
+                message += bytes([len(origin)]) + origin + bytes(8) + end + said.root
                 MLDSA44PublicKey.from_public_bytes(self.public).verify(rest, message)
             if self.kind != LOG and int.from_bytes(stamp) >= 1 << 63:
                 raise ValueError("its time is after 2**63")
@@ -297,14 +295,12 @@ def check_proof(data: bytes, trust: Trust, entry: bytes | None, leaf: bytes | No
         first, *lines = head.split("\n")
         if first != "c2sp.org/tlog-proof@v1" or not gap or not note:
             raise ValueError("it begins with its name, and an empty line is before its checkpoint")
-        has_extra = lines[:1] and lines[0].startswith("extra ")
-        extra = base64(lines.pop(0)[len("extra ") :]) if has_extra else None
+        extra = base64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
         if not lines or not lines[0].startswith("index "):
             raise ValueError("the line `index <number>` is missing")
         index, path = number(lines[0][len("index ") :]), hashes(lines[1:])
     entry = extra if entry is None and leaf is None else entry
-    if entry is not None:  # 2
-        leaf = sha256(b"\x00" + entry).digest()
+    leaf = leaf if entry is None else sha256(b"\x00" + entry).digest()  # 2
     if leaf is None:
         raise Failure(ENTRY, "the proof does not carry its entry; give --entry or --leaf-hash")
     said = check_note(note, trust)
@@ -315,9 +311,8 @@ def check_proof(data: bytes, trust: Trust, entry: bytes | None, leaf: bytes | No
 
 def check_consistency(old: bytes, new: bytes, proof: bytes, trust: Trust | None) -> Told:
     """Return both claims if ``proof`` (base64, a hash a line) shows that the old begins the new."""
-    body = text_of(proof).removesuffix("\n")
     with reading(FILE, "a consistency proof is hashes in base64, one a line"):
-        path = hashes(body.split("\n")) if body else []
+        path = hashes(body.split("\n")) if (body := text_of(proof).removesuffix("\n")) else []
     notes = text_of(old), text_of(new)  # without keys no signature of theirs is looked at
     was, now = (check_note(each, trust) if trust else read_note(each)[1] for each in notes)
     if was.origin != now.origin:
@@ -369,42 +364,51 @@ STORY: dict[str, dict[str, type]] = {  # the entries that tell what became of a 
     "correct": PLACE | {"by_bucket": str, "by_n": int},
     "erased": PLACE | DONE,
     "certificate": DONE | {"bucket": str, "first": int, "last": int, "complete": bool},
+    "log-continues": {"key": str, "size": int},
 }
+
+
+def in_order(shown: list[Told]) -> list[tuple[int, Told]]:
+    """Return index and entry in order, from the first log to those that go on where it ends."""
+    data = {(each["origin"], each["index"]): each["entry"] for each in shown}
+    said = {place: read_entry(data[place]) for place in sorted(data)}
+    begins = [(log, e) for (log, n), e in said.items() if n == 0 and e["type"] == "log-continues"]
+    after = {e["key"].split("+")[0]: (log, e["size"]) for log, e in begins}
+    log, size, told = shown[0]["origin"], 0, list[tuple[int, Told]]()
+    while log and not (told and told[-1][0] >= size):
+        told += [(n, e) for (name, n), e in said.items() if name == log]
+        log, size = after.pop(log, ("", 0))
+    if len(told) < len(said) or any(data[e["origin"], e["index"]] != e["entry"] for e in shown):
+        raise Failure(SHOWN, "the proofs are of logs that contradict, or none is shown to go on")
+    return told
 
 
 def check_destruction(receipt: bytes, proofs: list[bytes], trust: Trust) -> Told:
     """Return how each part of a receipt's record went, if the proofs show that all of it is gone.
 
-    The story is told in the order of the log. A complete certificate covers parts of a bucket and
-    a range of record numbers, ``erased`` one record; ``event`` and ``correct`` say that it went on
-    as another, which must be gone too. Only the whole log can show that none of these is left out.
+    A certificate covers a range, ``erased`` one record; by ``event`` and ``correct`` it goes on.
     """
     shown = [check_proof(each, trust, None, None) for each in (receipt, *proofs)]
-    entries = {each["index"]: each["entry"] for each in shown}
-    if any((e["origin"], entries[e["index"]]) != (shown[0]["origin"], e["entry"]) for e in shown):
-        raise Failure(SHOWN, "the proofs are of different logs, or of one that contradicts itself")
-    start = shown[0]["index"]
-    first, collected, gone = read_entry(entries[start]), {}, []
+    told, start = in_order(shown), shown[0]["index"]
+    first, collected, gone = read_entry(shown[0]["entry"]), {}, []
     if first["type"] != "collect":
         raise Failure(ENTRY, "a receipt proves a `collect` entry")
     living = {(first["bucket"], first["n"]): {*first["parts"]}}  # what is not gone yet
-    for index, data in sorted(entries.items()):
-        said = read_entry(data)
-        if index < start or said["type"] not in STORY or said["org"] != first["org"]:
+    for index, said in told[told.index((start, first)) :]:
+        if "org" not in STORY.get(said["type"], ()) or said["org"] != first["org"]:
             continue
-        kind, place = said["type"], (said["bucket"], said.get("n", 0))
+        kind, at = said["type"], (said["bucket"], said.get("n", 0))
         if kind == "collect":
-            collected[place] = {*said["parts"]}
-        elif kind == "event" and place in living:
-            living[said["to_bucket"], said["to_n"]] = {*living[place]}
-        elif kind == "correct" and place in living:
+            collected[at] = {*said["parts"]}
+        elif kind == "event" and at in living:
+            living[said["to_bucket"], said["to_n"]] = {*living[at]}
+        elif kind == "correct" and at in living:
             by = (said["by_bucket"], said["by_n"])
             with reading(SHOWN, "give the proof of the `collect` entry that corrects it too"):
                 living[by] = {*collected[by]}
         elif kind == "erased" or (kind == "certificate" and said["complete"]):
-            low, high = said.get("first", place[1]), said.get("last", place[1])
             for (bucket, n), parts in living.items():
-                if bucket == place[0] and low <= n <= high:
+                if bucket == at[0] and said.get("first", at[1]) <= n <= said.get("last", at[1]):
                     gone += [[p, bucket, n, index, said["at"]] for p in parts & {*said["parts"]}]
                     parts -= {*said["parts"]}
     if left := {place: parts for place, parts in living.items() if parts}:
@@ -477,15 +481,16 @@ def trie_value(root: bytes, key: bytes, nodes: list[bytes]) -> Any:
             raise ValueError("the trie holds nothing at this key")
         path = path[len(steps) :]
         if flag & 2:
-            break
-    if path or nodes:
-        raise ValueError("the proof does not end in the leaf of this key")
-    return rlp(place)[0]
+            if path or nodes:
+                raise ValueError("the proof does not end in the leaf of this key")
+            return rlp(place)[0]
 
 
-def unhex(text: str) -> bytes:
-    """Return the bytes of hexadecimal digits, with or without 0x before them."""
-    return bytes.fromhex(str(text).removeprefix("0x"))
+def unhex(text: str, form: str = "0x(?:[0-9a-f]{2})*") -> bytes:
+    """Return the bytes of hexadecimal digits that are of this form; files have one spelling."""
+    if not re.fullmatch(form, text):
+        raise ValueError("these are no hexadecimal digits, or not as many as there should be")
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def check_anchor(data: bytes, said: Told, block: str, contract: str) -> Told:
@@ -493,8 +498,9 @@ def check_anchor(data: bytes, said: Told, block: str, contract: str) -> Told:
     with reading(FILE, "not an anchor"):
         value = json.loads(text_of(data))
         account, storage = ([unhex(each) for each in value[n]] for n in ("account", "storage"))
-        header, hash_, address, root = map(unhex, (value["header"], block, contract, value["root"]))
-        claim = {"origin": value["origin"], "size": value["size"], "root": root}
+        hash_, address = (unhex(given, "(?:0x)?[0-9a-fA-F]*") for given in (block, contract))
+        header, root = unhex(value["header"]), unhex(value["root"])
+        claim = {name: value[name] for name in ("origin", "size")} | {"root": root}
         if value["format"] != "epilock/anchor/v1":
             raise ValueError("its format is another")
     with reading(ANCHOR, "the anchor does not hold"):
@@ -524,9 +530,7 @@ def check(given: argparse.Namespace) -> Told:
     trust = read_policy(load(given.policy)) if given.policy else Trust()
     with reading(FILE, "--key or --leaf-hash"):
         trust.logs += [Trust().new_key(each.encode(), {LOG, ML_DSA}) for each in given.key]
-        leaf = bytes.fromhex(given.leaf_hash) if given.leaf_hash else None
-        if not re.fullmatch("[0-9a-fA-F]{64}", given.leaf_hash or "0" * 64):
-            raise ValueError("a leaf hash is 64 hex digits")
+        leaf = unhex(given.leaf_hash, "[0-9a-fA-F]{64}") if given.leaf_hash else None
     first, *others = (load(each) for each in given.file)
     entry, path = (load(p) if p else None for p in (given.entry, given.consistency))
     blind = not given.policy and not given.key
@@ -546,10 +550,8 @@ def check(given: argparse.Namespace) -> Told:
     if b"\n\n" not in first or (is_else and not is_proof):
         raise Failure(FILE, "neither proof nor checkpoint; and an entry belongs to a proof alone")
     given.kind = "inclusion" if is_proof else "checkpoint"
-    if is_proof:
-        told = check_proof(first, trust, entry, leaf)
-    else:
-        told = check_note(text_of(first), trust)._asdict()
+    told = check_proof(first, trust, entry, leaf) if is_proof else {}
+    told = told or check_note(text_of(first), trust)._asdict()
     if given.anchor:
         told |= check_anchor(load(given.anchor[0]), told, *given.anchor[1:])
     return told

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.errors import NotFoundError
-from epilock.ledger import rows
+from epilock.ledger import rows, shards
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.account import written
 from epilock.ledger.anchor.book import Anchoring
@@ -26,8 +26,9 @@ SHOWN = 20
 def get_page(site: SiteOf, request: Request) -> Response:
     """Show the newest anchors: which chain, contract and block, or whose time stamp."""
     with site.parts.database.read() as tx:
-        head = rows.find_head(tx, site.parts.log.origin)
-        found = [] if head is None else book.latest(tx, head.log, SHOWN)
+        logs = reversed(shards.all_of(site.parts.log))
+        heads = [head for log in logs if (head := rows.find_head(tx, log.origin))]
+        found = [row for head in heads for row in book.latest(tx, head.log, SHOWN)][:SHOWN]
     chained = [(row, *_where(row)) for row in found if row.kind is Kind.CHAIN]
     stamped = [
         (row, row.place.partition("/")[2], _taken(row.at))
@@ -68,7 +69,8 @@ def get_stamp(index: int, site: SiteOf) -> Response:
 
 def _receipt(site: Site, index: int, kind: Kind) -> Response:
     with site.parts.database.read() as tx:
-        proof = site.parts.log.proof(tx, index, _covering(site, tx, index, kind).size)
+        log, own = shards.at(site.parts.log, index)
+        proof = log.proof(tx, own, _covering(site, tx, index, kind).size)
     return download(proof, f"{_name(index, kind)}.tlog-proof", TEXT)
 
 
@@ -88,9 +90,10 @@ def _covering(site: Site, tx: Transaction, index: int, kind: Kind) -> Anchoring:
     Raises:
         NotFoundError: None does yet.
     """
-    head = rows.find_head(tx, site.parts.log.origin)
-    known = head is not None and 0 <= index < MOST_INDEX
-    row = book.covering(tx, head.log, index, kind) if head is not None and known else None
+    log, own = shards.at(site.parts.log, index)
+    head = rows.find_head(tx, log.origin)
+    known = head is not None and 0 <= own < MOST_INDEX
+    row = book.covering(tx, head.log, own, kind) if head is not None and known else None
     if row is None:
         raise NotFoundError("no anchor with a proof covers this entry yet")
     return row

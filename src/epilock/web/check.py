@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock import verifier
+from epilock.ledger.shards import all_of
 from epilock.web.log import download
 from epilock.web.request import SiteOf
 
@@ -17,7 +18,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/log/check")
 def get_page(site: SiteOf, request: Request) -> Response:
     """Show the page that checks a receipt, a checkpoint or a proof in the browser."""
-    return site.pages.show(request, "log/check.html", script=True, vkey=site.parts.log.signer.vkey)
+    keys = [log.signer.vkey for log in all_of(site.parts.log)]
+    return site.pages.show(request, "log/check.html", script=True, keys=keys)
 
 
 @router.get("/log/verifier.py")

@@ -21,7 +21,7 @@ from epilock.destroy import certificate, erasure
 from epilock.destroy import due as dues
 from epilock.destroy.certificate import Proof
 from epilock.errors import ErasedError, FieldsError, NotFoundError
-from epilock.ledger import entry
+from epilock.ledger import entry, shards
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.clock import Due
@@ -172,9 +172,10 @@ def receipt_of(tx: Transaction, site: Site, held: Holding) -> Receipt:
         ErasedError: Part of the record is gone, so its commitment can't be opened any more.
     """
     record, parts = held.record, site.parts
-    said = entry.decode(parts.log.entry(tx, record.entry_index))
+    said = entry.decode(shards.entry_at(tx, parts.log, record.entry_index))
     if not isinstance(said, entry.Collect) or set(held.left) != set(record.parts):
         raise ErasedError("part of this record is gone or moved; keep the receipt you saved before")
+    log, index = shards.at(parts.log, record.entry_index)
     leaves = [
         parts.keys.leaf(held.org, held.bucket.name, part, record.n) for part in sorted(record.parts)
     ]
@@ -186,8 +187,7 @@ def receipt_of(tx: Transaction, site: Site, held: Holding) -> Receipt:
             language="en" if record.language == "en" else "zh", guardian=GUARDIAN in acts,
             at=record.at or held.issued.issued, area=held.organisation.area,
             commitment=said.commitment, commitment_key=parts.keys.suite.commitment_key(leaves),
-            origin=parts.log.origin, index=record.entry_index,
-            proof=parts.log.proof(tx, record.entry_index),
+            origin=log.origin, index=index, proof=log.proof(tx, index),
         ),
     )  # fmt: skip
 

@@ -143,3 +143,8 @@ class Speaker:
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
         local = at.astimezone(CHINA)
         return f"{self.day(local.date())} {local:%H:%M}"
+
+    def hour(self, value: str) -> str:
+        """Return the hour that an entry of the log tells, in China's time: ``… 09:00–09:59``."""
+        local = datetime.fromisoformat(value).astimezone(CHINA)
+        return f"{self.day(local.date())} {local:%H}:00–{local:%H}:59"

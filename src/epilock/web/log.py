@@ -1,5 +1,8 @@
 """The public log: for programs as C2SP tiles, for people as a page that says what is due and what is overdue.
 
+An address belongs to one log for ever: ``/log/...`` to the first of this installation, ``/log/2/...`` to the
+one that goes on where that was sealed, and so on. Entries are counted over all of them (``ledger.shards``).
+
 Nothing here is personal information, so it may be cached and read from anywhere; the page is made at most
 once a minute for a state of the log, whoever asks.
 """
@@ -21,12 +24,12 @@ from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
-from epilock.ledger import entry, publish, regime, rows
+from epilock.ledger import entry, publish, regime, rows, shards
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.place import Kind
 from epilock.ledger.folder import TEXT
 from epilock.ledger.gather import State, status
-from epilock.ledger.note import Verifier
+from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.level import CHINA
@@ -76,7 +79,7 @@ class Picture:
     """What the page shows of one state of the log.
 
     Attributes:
-        size: Entries.
+        size: Entries, of all logs.
         made: When this was put together.
         checkpoint: The signed checkpoint.
         organisations: All, by code.
@@ -142,8 +145,7 @@ def get_page(
         pages=max(1, -(-len(holdings) // PER_PAGE)), found=len(holdings),
         holdings=holdings[first : first + PER_PAGE], standard=site.parts.standard,
         overdue=[h for h in picture.holdings if h.overdue], now=picture.made,
-        vkey=site.parts.log.signer.vkey, origin=site.parts.log.origin,
-        address=f"{site.parts.settings.url}/log",
+        vkey=site.parts.log.signer.vkey, logs=_logs(site),
     )  # fmt: skip
 
 
@@ -152,17 +154,21 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
     """Show one entry, with its proof to download."""
     with site.parts.database.read() as tx:
         said = _entry(site, tx, index)
-        head = rows.find_head(tx, site.parts.log.origin)
+        log, own = shards.at(site.parts.log, index)
+        head = rows.find_head(tx, log.origin)
         kept = {
-            kind.value: head is not None and book.covering(tx, head.log, index, kind) is not None
+            kind.value: head is not None and book.covering(tx, head.log, own, kind) is not None
             for kind in Kind
         }
-        size = 0 if head is None else head.size
+        size = log.base + (0 if head is None else head.size)
     text = msgspec.json.format(said, indent=2).decode()
     return site.pages.show(
         request,
         "log/entry.html",
         index=index,
+        own=own,
+        origin=log.origin,
+        many=bool(site.parts.log.earlier),
         size=size,
         text=text,
         kind=_kind(said),
@@ -175,14 +181,20 @@ def get_proof(index: int, site: SiteOf) -> Response:
     """Return the proof that an entry stands in the log."""
     with site.parts.database.read() as tx:
         _entry(site, tx, index)
-        proof = site.parts.log.proof(tx, index)
+        proof = shards.proof_at(tx, site.parts.log, index)
     return download(proof, f"entry-{index}.tlog-proof", TEXT)
 
 
 @router.get("/log/vkey")
 def get_vkey(site: SiteOf) -> Response:
-    """Return the key that the log's checkpoints are signed with."""
-    return Response(site.parts.log.signer.vkey + "\n", media_type=TEXT, headers=ANYWHERE)
+    """Return the key that the first log's checkpoints are signed with."""
+    return _vkey(shards.numbered(site.parts.log, 1))
+
+
+@router.get("/log/{number:int}/vkey")
+def get_later_vkey(number: int, site: SiteOf) -> Response:
+    """Return the key that a later log's checkpoints are signed with."""
+    return _vkey(_later(site, number))
 
 
 @router.get("/log/keys")
@@ -192,23 +204,51 @@ def get_keys(site: SiteOf, request: Request) -> Response:
         everyone = organisations.everyone(tx)
     keys = [(o, site.parts.notice_signer(o.org)) for o in everyone]
     rows = [(o, s.vkey, fingerprint(s.verifier.public)) for o, s in keys]
-    vkey = site.parts.log.signer.vkey
-    return site.pages.show(
-        request,
-        "log/keys.html",
-        rows=rows,
-        vkey=vkey,
-        mark=fingerprint(Verifier.from_vkey(vkey).public),
-    )
+    return site.pages.show(request, "log/keys.html", rows=rows, logs=shards.all_of(site.parts.log))
+
+
+@router.get("/log/{number:int}/{path:path}")
+def get_later_file(number: int, path: str, site: SiteOf) -> Response:
+    """Return a file of a later log for programs, as ``get_file`` does of the first."""
+    return _file(site, _later(site, number), path)
 
 
 @router.get("/log/{path:path}")
 def get_file(path: str, site: SiteOf) -> Response:
-    """Return a file of the log for programs: ``checkpoint`` or ``tile/...`` (C2SP tlog-tiles)."""
+    """Return a file of the first log for programs: ``checkpoint`` or ``tile/...`` (C2SP tlog-tiles)."""
+    return _file(site, shards.numbered(site.parts.log, 1), path)
+
+
+def _file(site: Site, log: Log, path: str) -> Response:
     with site.parts.database.read() as tx:
-        file = publish.read(tx, site.parts.log, path)
+        file = publish.read(tx, log, path)
     headers = {"Cache-Control": file.cache_control, **ANYWHERE}
     return Response(file.body, media_type=file.content_type, headers=headers)
+
+
+def address(site: Site, log: Log) -> str:
+    """Return the address of a log for programs, below which its files stand."""
+    number = shards.number(log)
+    return f"{site.parts.settings.url}/log" + (f"/{number}" if number > 1 else "")
+
+
+def _logs(site: Site) -> list[tuple[Log, str]]:
+    return [(log, address(site, log)) for log in shards.all_of(site.parts.log)]
+
+
+def _later(site: Site, number: int) -> Log:
+    """Return a log that is not the first, which has its own address.
+
+    Raises:
+        NotFoundError: There is none of that number.
+    """
+    if number == 1:
+        raise NotFoundError("the first log stands at /log")
+    return shards.numbered(site.parts.log, number)
+
+
+def _vkey(log: Log) -> Response:
+    return Response(log.signer.vkey + "\n", media_type=TEXT, headers=ANYWHERE)
 
 
 def download(text: str | bytes, name: str, content_type: str) -> Response:
@@ -220,7 +260,7 @@ def download(text: str | bytes, name: str, content_type: str) -> Response:
 def _entry(site: Site, tx: Transaction, index: int) -> bytes:
     if not 0 <= index < MOST_INDEX:
         raise NotFoundError("the log has no such entry")
-    return site.parts.log.entry(tx, index)
+    return shards.entry_at(tx, site.parts.log, index)
 
 
 def _kind(said: bytes) -> str:
@@ -238,7 +278,7 @@ def _picture(site: Site, now: datetime) -> Picture:
         everyone = {o.org: o for o in organisations.everyone(tx)}
         announced = regime.in_force(tx, parts.log, now.astimezone(CHINA).date())
         return Picture(
-            size=parts.log.size(tx), made=now, checkpoint=parts.log.checkpoint(tx),
+            size=parts.log.base + parts.log.size(tx), made=now, checkpoint=parts.log.checkpoint(tx),
             organisations=everyone,
             holdings=tuple(sorted(holdings, key=lambda h: not h.overdue)),
             certificates=tuple(_certificates(site, tx, everyone)),
@@ -270,7 +310,7 @@ def _certificates(
     ]  # fmt: skip
     made = []
     for index in sorted(indexes, reverse=True)[:PER_PAGE]:
-        said = entry.decode(site.parts.log.entry(tx, index))
+        said = entry.decode(shards.entry_at(tx, site.parts.log, index))
         if not isinstance(said, entry.Certificate):
             raise EntryError(f"entry {index} should be a certificate")
         made.append((index, said))

@@ -21,6 +21,7 @@ from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
 from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
+from epilock.ledger.shards import all_of, proof_at
 from epilock.registry import organisation as organisations
 from epilock.use import rate
 from epilock.web import holding as holdings
@@ -73,7 +74,10 @@ def post_proof(site: SiteOf, request: Request, form: FormOf) -> Response:
     def shown(tx: Transaction, held: Holding) -> Response:
         wanted = word(form, "entry", most=20)
         if wanted in {"", str(held.record.entry_index)}:
-            index, text = held.record.entry_index, site.parts.log.proof(tx, held.record.entry_index)
+            index, text = (
+                held.record.entry_index,
+                proof_at(tx, site.parts.log, held.record.entry_index),
+            )
         else:
             found = [p for p in holdings.proofs(tx, site, held) if str(p.index) == wanted]
             if not found:
@@ -89,7 +93,7 @@ def post_code(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Show the proof as a QR code, to be printed and kept: it needs no file and no network."""
 
     def shown(tx: Transaction, held: Holding) -> Response:
-        proof = cosigned.short(site.parts.log.proof(tx, held.record.entry_index))
+        proof = cosigned.short(proof_at(tx, site.parts.log, held.record.entry_index))
         code = qr.proof_svg(proof, title=site.pages.speaker(request)("receipt.paper.title"))
         return page(
             site, request, form, "receipt/paper.html", held=held,
@@ -201,7 +205,8 @@ def _status(
         days=holdings.days(tx, site, held, today=site.today()),
         openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
         names={o.org: o.name for o in organisations.everyone(tx)},
-        own_proof=log.proof(tx, held.first.entry_index), vkey=log.signer.vkey,
+        own_proof=proof_at(tx, log, held.first.entry_index),
+        vkeys=[each.signer.vkey for each in all_of(log)],
     )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from epilock.collect.design.archive import Archive
 from epilock.collect.design.declared import read_point
 from epilock.collect.design.fhir import read_fhir
 from epilock.collect.design.field import Design, DesignField, make
@@ -13,6 +12,7 @@ from epilock.collect.design.table import decode, read_table
 from epilock.collect.design.workbook import Rows, Sheet, read_workbook
 from epilock.collect.design.xlsform import is_survey, read_survey, read_xlsform
 from epilock.errors import FileFormatError, TooLargeError
+from epilock.sheets.archive import Archive
 
 MAX_BYTES = 20 * 2**20
 

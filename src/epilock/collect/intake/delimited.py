@@ -13,8 +13,9 @@ from operator import itemgetter
 from epilock.collect.design.field import DesignField
 from epilock.collect.design.header import read_columns
 from epilock.collect.design.table import MARKS, SAMPLE, decoded, first_rows
-from epilock.collect.intake.table import MAX_COLUMNS, MAX_ROWS, Row, Source
+from epilock.collect.intake.table import MAX_ROWS, Row, Source
 from epilock.errors import FileFormatError, TooLargeError
+from epilock.sheets.stream import MAX_COLUMNS
 
 CHUNK = 2**20
 # The codec that takes the byte order mark for what it is.

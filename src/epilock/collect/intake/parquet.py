@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from epilock.collect.design.field import DesignField
-from epilock.collect.intake.table import MAX_CELL, MAX_COLUMNS, MAX_ROWS, Row, Source
+from epilock.collect.intake.table import MAX_ROWS, Row, Source
 from epilock.errors import FileFormatError, TooLargeError
+from epilock.sheets.stream import MAX_CELL, MAX_COLUMNS
 
 STEP = 4096  # rows that are in memory at a time, besides the pages of a row group
 MAX_GROUP = 2**30  # bytes of one row group, unpacked

@@ -239,7 +239,7 @@ def _commit(
         tx, found, bucket=bucket.id, last_row=max(batch.last_row, found.last_row),
         stored=len(batch.records), problems=batch.problems,
     )  # fmt: skip
-    first = intake.log.append(tx, batch.entries, now=at).first
+    first = intake.log.base + intake.log.append(tx, batch.entries, now=at).first
     form, language = target.form, target.point.languages[0]
     rows = [
         vault.record_row(

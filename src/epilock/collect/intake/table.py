@@ -16,8 +16,6 @@ from typing import BinaryIO, Protocol
 from epilock.collect.design.field import DesignField
 
 MAX_ROWS = 5_000_000
-MAX_COLUMNS = 1_000
-MAX_CELL = 32_767  # characters; Excel's own limit for a cell
 
 Row = tuple[
     int, list[str] | None

@@ -13,17 +13,31 @@ Rules kept in this folder:
   4. Who was imported without having been told is told, promptly after the emergency's end.
   5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
   6. A de-identified table has left only as its circumstance's rule allows, approved by another.
-  7. A certificate must say what the log says: see ``holdings``.
+  7. Answers with noise stay within their account's budget, and accounts within their dataset's.
+  8. Entries tell hours. Nothing is found that could be right within its hour, and nothing wrong is
+     excused by more than that hour: what must come after an instant is compared with the begin of its hour,
+     what must come before it with the end.
+  9. A log that continues another is audited with the state in which that one was sealed.
+ 10. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
 
-from epilock.errors import EntryError
+from epilock.errors import EntryError, StateError
 from epilock.ledger import entry as e
-from epilock.ledger.audit import declared, destruction, imports, keys, opening, records
+from epilock.ledger.audit import (
+    declared,
+    destruction,
+    imports,
+    keys,
+    noise,
+    opening,
+    records,
+    study,
+)
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.rules import Rules, StandardRules
-from epilock.ledger.audit.told import Readers, Told, instant
+from epilock.ledger.audit.told import Readers, Told, end
 from epilock.ledger.finding import Finding, Findings
 
 GRACE = timedelta(days=1)  # a day to carry out what is due, and to finish what was announced
@@ -34,22 +48,55 @@ READERS: Readers = {
     **imports.READERS,
     **destruction.READERS,
     **opening.READERS,
+    **noise.READERS,
+    **study.READERS,
 }
 
 
 class Auditor:
-    """Audits one log."""
+    """Audits one log.
+
+    Attributes:
+        base: Entries of the logs that it continues; findings count entries from the first of those on.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self._told = Told(rules)
+        self.base = 0
+
+    @property
+    def successor(self) -> str | None:
+        """First key of the log that goes on where this one is sealed, if its last entry names one."""
+        return self._told.successor
+
+    def continued(self) -> "Auditor":
+        """Return an auditor of the log that goes on where this one, which is sealed, ends.
+
+        Raises:
+            StateError: It is not sealed.
+        """
+        if self._told.sealed is None:
+            raise StateError("a log that is not sealed is not continued")
+        following = Auditor(self._told.rules)
+        following._told = self._told.continued()
+        following.base = self._told.sealed + 1
+        return following
 
     def read(self, index: int, said: e.Entry) -> None:
-        """Take in the entry ``said``, which stands at ``index``."""
+        """Take in the entry ``said``, which stands at ``index`` of its log."""
+        index += self.base
+        if isinstance(said, e.LogContinues) and index > self.base:
+            self.misfit(index, said)
         if self._told.sealed is not None:
             self._told.bad("after-seal", f"entry {index}", index)
         reader = READERS.get(type(said))
         if reader is not None:
             reader(self._told, index, said)
+
+    def misfit(self, index: int, said: e.LogContinues) -> None:
+        """Take in that the log that ``said`` names was not left where it says, or names another successor."""
+        name = said.key.partition("+")[0]
+        self._told.bad("succession", name, index, before=name)
 
     def keys(self, size: int) -> tuple[list[str], list[str]]:
         """Return the keys that must sign a tree of ``size``, and those that must not, as announced.
@@ -57,32 +104,40 @@ class Auditor:
         The key that a log begins with is announced by nobody: it is in neither, until it ends.
         """
         told = self._told
-        ended = [key for key, index in told.keys_ended.items() if index + 1 < size]
-        due = [key for key, index in told.keys.items() if index < size and key not in ended]
+        end = self.base + size
+        ended = [key for key, index in told.keys_ended.items() if index + 1 < end]
+        due = [key for key, index in told.keys.items() if index < end and key not in ended]
         return due, ended
 
     def malformed(self, index: int, error: EntryError) -> None:
-        """Take in that what stands at ``index`` is no entry."""
+        """Take in that what stands at ``index`` of its log is no entry."""
+        index += self.base
         self._told.bad("malformed", f"entry {index}", index, why=error)
 
     def conclude(self, now: datetime) -> Findings:
-        """Return what was found so far, and what is overdue or unfinished at ``now``."""
+        """Return what was found so far, and what is overdue or unfinished at ``now``.
+
+        Of a log that another continues that is told there.
+        """
         told = self._told
         result = told.findings.copy()
+        if told.successor is not None:
+            return result
         for holding in told.holdings.values():
             self._list_overdue(result, holding, now)
         for (bucket, n), index in told.corrections.items():
             result.add("correction-missing", bucket, index, n=n)
         for (bucket, n), (index, at) in told.replaced.items():
-            if now - instant(at) >= GRACE and told.holdings[bucket].left_of(n):
+            if now >= end(at) + GRACE and told.holdings[bucket].left_of(n):
                 result.add("replaced-unfinished", bucket, index, n=n)
         for index, erasure in told.erasures.values():
-            if now - instant(erasure.at) >= GRACE:
+            if now >= end(erasure.at) + GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        study.list_unfinished(told, result, now, GRACE)
         for index, intent in told.intents.values():
-            if now - instant(intent.at) >= GRACE:
+            if now >= end(intent.at) + GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)
         return result
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from epilock.ledger import entry as e
 from epilock.ledger.audit.holdings import Holding
 from epilock.ledger.audit.told import Readers, Told, ToldPoint, end, instant
-from epilock.standard.level import History, LevelChange
+from epilock.standard.level import History, LevelChange, severity
 
 SLACK = timedelta(minutes=5)  # a level may be entered this long after it took effect
 
@@ -51,10 +51,11 @@ def _point(told: Told, index: int, said: e.Point) -> None:
         told.needs(index, "mandate", said.mandate)
     if said.assessment is not None:
         told.needs(index, "assessment", said.assessment)
-    level = told.history(said.authority, said.emergency).at(instant(said.at))
+    levels = told.history(said.authority, said.emergency).during(instant(said.at), end(said.at))
     for category in (*said.categories, *said.optional):
-        if level is None or told.rules.refuses(said, category, level):
-            told.bad("refused", f"{said.point} {category}", index, level=level or "-")
+        if all(told.rules.refuses(said, category, level) for level in levels):
+            shown = ", ".join(sorted(levels, key=severity)) or "-"
+            told.bad("refused", f"{said.point} {category}", index, level=shown)
     if said.point in told.points:
         told.bad("declared-twice", said.point, index)
     else:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from epilock.ledger import entry as e
 from epilock.ledger.audit.holdings import Holding
-from epilock.ledger.audit.told import Readers, Told, ToldOrder, begin, end, instant
+from epilock.ledger.audit.told import Readers, Told, ToldOrder, begin, end, instant, is_day
 from epilock.standard.text import Text
 
 ANOTHER_RECORD = Text("与宣布的不是同一记录或部分", "another record or part than announced")
@@ -95,7 +95,7 @@ def _check_dates(told: Told, index: int, holding: Holding, said: e.Destroy) -> N
     dues = [(part, told.due_of(told.findings, holding, part, index)) for part in said.parts]
     known = [(part, due) for part, due in dues if due is not None]
     for part, due in known:
-        if (due.at is None or at < due.at) and not told.is_ordered(holding, part, due, at):
+        if (due.at is None or at < e.hour(due.at)) and not told.is_ordered(holding, part, due, at):
             when = EMERGENCYS_END if due.at is None else e.stamp(due.at)
             told.bad("destroy-early", f"{said.bucket} {part}", index, part=part, due=when)
     right = [due.at for _, due in known if due.at is not None]
@@ -106,7 +106,7 @@ def _check_dates(told: Told, index: int, holding: Holding, said: e.Destroy) -> N
 
 def _same(stated: str, due: datetime) -> bool:
     """Tell whether a stated due date means ``due``; a day may mean the midnight that ends it."""
-    return due in {begin(stated), end(stated)}
+    return e.hour(due) == begin(stated) or (is_day(stated) and due == end(stated))
 
 
 def _certificate(told: Told, index: int, said: e.Certificate) -> None:

@@ -57,12 +57,13 @@ class Holding:
 
     def add(self, n: int, parts: Sequence[str]) -> bool:
         """Add a record; return False if the bucket has one of that number."""
-        if self.has(n):
-            return False
         key = tuple(parts)
-        if key not in self.groups:
-            self.groups[key] = Numbers()
-        return self.groups[key].add(n)
+        group = self.groups.get(key)
+        if group is None:
+            group = self.groups[key] = Numbers()
+        if len(self.groups) > 1 and self.has(n):
+            return False
+        return group.add(n)
 
     def has(self, n: int) -> bool:
         """Tell whether a record of that number was collected here and is not forgotten."""

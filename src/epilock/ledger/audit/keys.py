@@ -16,8 +16,8 @@ def _ended(told: Told, index: int, said: e.LogKeyEnded) -> None:
     told.keys_ended[said.key] = index
 
 
-def _sealed(told: Told, index: int, _said: e.LogSealed) -> None:
-    told.sealed = index
+def _sealed(told: Told, index: int, said: e.LogSealed) -> None:
+    told.sealed, told.successor = index, said.successor
 
 
 READERS: Readers = {e.LogKey: _key, e.LogKeyEnded: _ended, e.LogSealed: _sealed}

@@ -131,7 +131,7 @@ def _check(
     purpose = leave.purpose if isinstance(said, e.Search) else said.purpose
     reasons = (
         (grant.revoked, Text("撤销", "was revoked")),
-        (instant(said.at) > end(leave.until), Text("到期", "had ended")),
+        (instant(said.at) >= end(leave.until), Text("到期", "had ended")),
         (used > leave.subjects, Text("用尽", "was used up")),
         (said.by != leave.staff, Text("属于他人而", "is another's")),
         ((purpose, form) != (leave.purpose, leave.form), Text("另有用途", "is for something else")),
@@ -144,7 +144,7 @@ def _check(
 def list_unreviewed(told: Told, to: Findings, now: datetime) -> None:
     """Add the openings for treatment without a grant that nobody else reviewed in time."""
     for code, found in told.glass.items():
-        if not found.reviewed and now >= instant(found.said.at) + REVIEW_WITHIN:
+        if not found.reviewed and now >= end(found.said.at) + REVIEW_WITHIN:
             to.add("unreviewed", code, found.index, days=REVIEW_WITHIN.days)
 
 

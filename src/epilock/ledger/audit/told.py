@@ -1,6 +1,7 @@
 """What the log has told so far: the state that the readers of entries share, and what they ask of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -69,6 +70,14 @@ class ToldImport:
     told: int = 0
 
 
+@dataclass(slots=True)
+class ToldBudget:
+    """What a dataset or one of its accounts may give away, and what it gave, in micro-epsilon."""
+
+    allotted: int
+    spent: int = 0
+
+
 class Told:
     """The state; it grows with what lives, not with what was ever said.
 
@@ -91,7 +100,10 @@ class Told:
         keys: Keys of the log that were announced, with the index of the entry.
         keys_ended: Keys of the log that ended, likewise.
         sealed: Index of the entry that seals the log.
+        successor: First key of the log that goes on where this one is sealed, as that entry names it.
         imports: Imports by id.
+        budgets: Budgets of privacy by organisation, dataset, purpose and recipient (None: as a whole).
+        ending: Studies whose end was announced and is not shown to be done, by organisation and code.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -108,11 +120,21 @@ class Told:
         self.keys: dict[str, int] = {}
         self.keys_ended: dict[str, int] = {}
         self.sealed: int | None = None
+        self.successor: str | None = None
         self.holds: dict[str, e.Hold] = {}
         self.orders: dict[str, ToldOrder] = {}
         self.grants: dict[str, ToldGrant] = {}
         self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
+        self.budgets: dict[tuple[str, str, str | None, str | None], ToldBudget] = {}
+        self.ending: dict[str, tuple[int, e.Study]] = {}
+
+    def continued(self) -> "Told":
+        """Return the state with which the log goes on that continues this one: all but what is of the log."""
+        told = deepcopy(self, {id(self.rules): self.rules})
+        told.findings, told.keys, told.keys_ended = Findings(), {}, {}
+        told.sealed = told.successor = None
+        return told
 
     def bad(self, kind: str, about: str, index: int, **details: object) -> None:
         """Add a finding that the entry at ``index`` shows."""
@@ -166,19 +188,19 @@ class Told:
         return due
 
     def hold_on(self, bucket: str, at: datetime) -> str | None:
-        """Return a hold in force on the bucket at an instant, or None."""
+        """Return a hold in force on the bucket at an instant, or None; it ends with a day."""
         holds = (h for h in self.holds.values() if h.bucket == bucket)
         return next((h.hold for h in holds if at < end(h.until)), None)
 
     def is_ordered(self, holding: Holding, part: str, due: Due, at: datetime) -> bool:
-        """Tell whether people could decide that a part goes at ``at``, before the day of the clock.
+        """Tell whether people could decide that a part goes in the hour ``at``, before the day of the clock.
 
         They can only after the emergency's end, in the days that the standard gives until all is gone,
         for a part below grade 4, by an order that another than its proposer approved.
         """
         bucket = holding.said
         ended = self.history(bucket.authority, bucket.emergency).ended_at()
-        if ended is None or at < ended or due.at is None or due.at > ended + WINDOW:
+        if ended is None or at < e.hour(ended) or due.at is None or due.at > ended + WINDOW:
             return False
         mine = (o for o in self.orders.values() if o.approved and o.said.bucket == bucket.bucket)
         ordered = any(part in o.said.parts and begin(o.said.not_before) <= at for o in mine)
@@ -186,18 +208,23 @@ class Told:
 
 
 def instant(stamp: str) -> datetime:
-    """Return the instant that an entry's ``at`` means."""
+    """Return the instant that an entry writes; of ``at``, the begin of the hour in which it happened."""
     return datetime.fromisoformat(stamp)
 
 
 def begin(when: str) -> datetime:
-    """Return the first instant of ``when``: itself, or the begin of that day in China."""
-    return _midnight(when, 0) if len(when) == DAY_LENGTH else instant(when)
+    """Return the first instant of ``when``: of that hour, or of that day in China."""
+    return _midnight(when, 0) if is_day(when) else instant(when)
 
 
 def end(when: str) -> datetime:
-    """Return the first instant after ``when``: itself, or the end of that day in China."""
-    return _midnight(when, 1) if len(when) == DAY_LENGTH else instant(when)
+    """Return the first instant after ``when``: after that hour, or after that day in China."""
+    return _midnight(when, 1) if is_day(when) else instant(when) + e.HOUR
+
+
+def is_day(when: str) -> bool:
+    """Tell whether ``when`` is a calendar day, and not an hour."""
+    return len(when) == DAY_LENGTH
 
 
 def _midnight(day: str, days: int) -> datetime:

@@ -34,6 +34,7 @@ from epilock.db import Database
 from epilock.errors import EpilockError
 from epilock.ledger.check import Damage
 from epilock.ledger.log import Log
+from epilock.ledger.shards import all_of
 from epilock.store.check import contents, keyring, rows, witness
 from epilock.store.keys import KeyStore
 
@@ -50,7 +51,8 @@ def check(database: Database, keys: KeyStore, log: Log) -> Iterator[Damage]:
 def _check(database: Database, keys: KeyStore, log: Log) -> Iterator[Damage]:
     with database.read() as tx, rows.as_stored(tx):
         yield from rows.check_sealed(tx)
-        yield from _surviving("the ledger", log.check(tx))
+        for shard in all_of(log):
+            yield from _surviving("the ledger", shard.check(tx))
         known = witness.Known(tx)
         yield from _surviving("what the ledger says", witness.check(tx, log, known))
         yield from _surviving("the key database", keyring.check(keys, known))

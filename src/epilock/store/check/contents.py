@@ -16,6 +16,7 @@ from epilock.errors import EntryError, EpilockError, ErasedError, TamperedError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
 from epilock.ledger.log import Log
+from epilock.ledger.shards import entries_at
 from epilock.store import count
 from epilock.store.bucket import DYING, LIVE, PURGED, Bucket, bucket_parts, leases
 from epilock.store.check import rows
@@ -223,7 +224,9 @@ class _Contents:
             if i + 1 < len(indexes) and indexes[i + 1] - index <= _GAP:
                 continue
             first, wanted = indexes[start], set(indexes[start : i + 1])
-            for at, data in enumerate(self.log.entries(self.tx, first, index - first + 1), first):
+            for at, data in enumerate(
+                entries_at(self.tx, self.log, first, index - first + 1), first
+            ):
                 if at in wanted:
                     try:
                         found[at] = entry.decode(data)

@@ -15,6 +15,7 @@ from epilock.errors import EntryError, EpilockError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
 from epilock.ledger.log import Log
+from epilock.ledger.shards import entries_at
 from epilock.store import bucket as buckets_
 from epilock.store import vault
 from epilock.store.bucket import DESTROYED, PURGED, Bucket, bucket_parts, buckets, leases
@@ -48,7 +49,7 @@ def check(tx: Transaction, log: Log, known: Known) -> Iterator[Damage]:
     """Yield each row that the ledger speaks of and that is missing or says otherwise."""
     witness = _Witness(tx, known)
     first = 0
-    while chunk := log.entries(tx, first, rows.CHUNK):
+    while chunk := entries_at(tx, log, first, rows.CHUNK):
         said = []
         for index, data in enumerate(chunk, first):
             try:

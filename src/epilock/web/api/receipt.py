@@ -10,6 +10,7 @@ from epilock.collect.form import Submission
 from epilock.db import Transaction
 from epilock.errors import FieldsError, NotFoundError
 from epilock.ledger.folder import TEXT
+from epilock.ledger.shards import proof_at
 from epilock.web import holding as holdings
 from epilock.web.api.model import (
     Answers,
@@ -52,7 +53,7 @@ def post_proof(wanted: ProofWanted, site: SiteOf, request: Request) -> Response:
     with site.parts.database.read() as tx:
         held = _find(tx, site, request, wanted.code)
         if wanted.entry in {None, held.record.entry_index}:
-            text = site.parts.log.proof(tx, held.record.entry_index)
+            text = proof_at(tx, site.parts.log, held.record.entry_index)
         else:
             found = [p for p in holdings.proofs(tx, site, held) if p.index == wanted.entry]
             if not found:

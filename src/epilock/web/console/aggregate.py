@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.db import Transaction
+from epilock.deidentify.cells.line import SMALLEST
 from epilock.errors import EpilockError, ForbiddenError, InputError
 from epilock.registry import emergency as emergencies
 from epilock.use import aggregate
@@ -19,7 +20,6 @@ from epilock.use import grant as grants
 from epilock.use.aggregate import DAY, Aggregate, Question
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
-from epilock.use.suppression import SMALLEST
 from epilock.use.tally import NOT_GIVEN
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of

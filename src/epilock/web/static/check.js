@@ -55,12 +55,13 @@
 
   async function submitted(event) {
     event.preventDefault();
-    const [file, ...proofs] = (await read("check-file")).sort((a, b) => indexOf(a) - indexOf(b));
+    const order = (each) => indexOf(each) || Infinity; // the first entry of a log is nobody's receipt
+    const [file, ...proofs] = (await read("check-file")).sort((a, b) => order(a) - order(b));
     const [policy] = await read("check-policy");
     const [entry] = await read("check-entry");
     if (!file) return;
     const typed = document.getElementById("check-key").value.trim();
-    await run({ file, policy, entry, keys: typed ? [typed] : [], proofs: proofs.length ? proofs : undefined });
+    await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
   }
 
   part.hidden = false;
@@ -68,7 +69,7 @@
   const ends = [...part.querySelectorAll(".check-end")].map((each) => bytes(each.textContent));
   if (own) {
     const proofs = ends.length ? ends : undefined;
-    run({ file: bytes(own.textContent), keys: [part.dataset.key], proofs });
+    run({ file: bytes(own.textContent), keys: part.dataset.key.split(" "), proofs });
   }
   document.getElementById("check-form")?.addEventListener("submit", submitted);
 })();

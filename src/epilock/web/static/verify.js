@@ -274,6 +274,7 @@ const epilock = (() => {
     correct: { ...PLACE, by_bucket: "string", by_n: "number" },
     erased: { ...PLACE, ...DONE },
     certificate: { ...DONE, bucket: "string", first: "number", last: "number", complete: "boolean" },
+    "log-continues": { key: "string", size: "number" },
   };
   function parsed(text, step) {
     let value = null;
@@ -300,24 +301,42 @@ const epilock = (() => {
     return said;
   }
 
-  // The story of one record in the order of the log: a complete certificate covers parts of a bucket and a
+  // What the entries say, in order, from the log of the first one on. A log goes on where another was
+  // sealed if its first entry, `log-continues`, says so.
+  function inOrder(shown) {
+    const at = (each) => JSON.stringify([each.origin, String(each.index)]);
+    const entries = new Map(shown.map((each) => [at(each), each]));
+    need(shown.every((each) => same(each.entry, entries.get(at(each)).entry)), SHOWN,
+      "the proofs are of a log that contradicts itself");
+    const said = [...entries.values()].map((e) => ({ ...readEntry(e.entry), log: e.origin, index: e.index }));
+    said.sort((a, b) => (a.index < b.index ? -1 : 1));
+    const after = new Map(said.filter((e) => String(e.index) === "0" && e.type === "log-continues")
+      .map((each) => [each.key.split("+")[0], each]));
+    const told = [];
+    for (let log = shown[0].origin; log !== undefined;) {
+      told.push(...said.filter((each) => each.log === log));
+      const next = after.get(log);
+      after.delete(log);
+      need(!next || told.at(-1).index < next.size, SHOWN, "a log goes on before the end of the one before it");
+      log = next?.log;
+    }
+    need(told.length === said.length, SHOWN, "the proofs are of different logs, and none is shown to go on");
+    return told;
+  }
+
+  // The story of one record in the order of the logs: a complete certificate covers parts of a bucket and a
   // range of numbers, `erased` one record; `event` and `correct` say that it went on as another, which must
   // be gone too. Only the whole log can show that none of these was left out.
   async function checkDestruction(receipt, proofs, trust) {
     const shown = [];
     for (const each of [receipt, ...proofs]) shown.push(await checkProof(each, trust));
-    const entries = new Map(shown.map((each) => [each.index, each.entry]));
-    need(shown.every((e) => e.origin === shown[0].origin && same(e.entry, entries.get(e.index))), SHOWN,
-      "the proofs are of different logs, or of one that contradicts itself");
-    const told = [...entries].map(([index, entry]) => ({ ...readEntry(entry), index }));
-    told.sort((a, b) => (a.index < b.index ? -1 : 1));
-    const start = shown[0].index, first = told.find((each) => each.index === start);
+    const told = inOrder(shown), first = told.find((each) => each.index === shown[0].index);
     need(first.type === "collect", ENTRY, "a receipt proves a `collect` entry");
     const place = (bucket, n) => JSON.stringify([bucket, n]);
     const living = new Map([[place(first.bucket, first.n), new Set(first.parts)]]);
     const collected = new Map(), gone = [];
-    for (const said of told) {
-      if (said.index < start || said.org !== first.org || !Object.hasOwn(STORY, said.type)) continue;
+    for (const said of told.slice(told.indexOf(first))) {
+      if (said.type === "log-continues" || said.org !== first.org || !Object.hasOwn(STORY, said.type)) continue;
       const here = place(said.bucket, said.n);
       if (said.type === "collect") collected.set(here, new Set(said.parts));
       if (said.type === "event" && living.has(here)) {
@@ -342,7 +361,7 @@ const epilock = (() => {
     for (const [key, parts] of living) {
       need(parts.size === 0, SHOWN, `nothing shows that all of ${key} is gone: ${[...parts]}`);
     }
-    return { origin: shown[0].origin, index: start, gone };
+    return { origin: shown[0].origin, index: shown[0].index, gone };
   }
 
   // Checks files by what they contain. `given`: file (bytes), and if need be policy, entry, leafHash,

@@ -77,3 +77,61 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("searches", schema=None) as batch_op:
         batch_op.create_index("searches_grant", ["by_org", "grant"], unique=False)
+
+    op.create_table(
+        "noisy_releases",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("release", sa.String(length=64), nullable=False),
+        sa.Column("dataset", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=80), nullable=False),
+        sa.Column("recipient", sa.String(length=80), nullable=False),
+        sa.Column("by", sa.String(length=31), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("query", sa.String(length=64), nullable=False),
+        sa.Column("epsilon", sa.BigInteger(), nullable=False),
+        sa.Column("answer", epilock.db.Json(), nullable=True),
+        sa.Column("at", epilock.db.Instant(), nullable=False),
+        sa.Column("entry_index", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "release"),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("noisy_releases", schema=None) as batch_op:
+        batch_op.create_index(
+            "noisy_releases_account", ["org", "dataset", "purpose", "recipient"], unique=False
+        )
+
+    op.create_table(
+        "privacy_budgets",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("dataset", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=80), nullable=False),
+        sa.Column("recipient", sa.String(length=80), nullable=False),
+        sa.Column("allotted", sa.BigInteger(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "dataset", "purpose", "recipient"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "privacy_datasets",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("dataset", sa.String(length=64), nullable=False),
+        sa.Column("ceiling", sa.BigInteger(), nullable=False),
+        sa.Column("allotted", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "dataset"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "studies",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("study", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=80), nullable=False),
+        sa.Column("opened", epilock.db.Instant(), nullable=False),
+        sa.Column("ended", epilock.db.Instant(), nullable=True),
+        sa.Column("destroyed", epilock.db.Instant(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "study"),
+        sqlite_with_rowid=False,
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epilock.use.suppression import SMALLEST, Table, is_small, suppress
+from epilock.deidentify.cells.line import SMALLEST, Table, is_small, suppress
 
 COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), max_size=8)
 

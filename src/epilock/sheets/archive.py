@@ -96,7 +96,7 @@ class Archive:
             if e.file_size > RATIO_FROM and e.file_size > MAX_RATIO * max(e.compress_size, 1):
                 raise TooLargeError(
                     f"{name}: a part unpacks to {e.file_size / 2**20:.0f} MB, more than {MAX_RATIO} times "
-                    "its packed size; no form needs that (a ZIP bomb)"
+                    "its packed size (a ZIP bomb)"
                 )
             if e.flag_bits & 1:
                 raise FileFormatError(f"{name}: encrypted; save it without a password")
@@ -133,13 +133,13 @@ class Archive:
     def _parser(self, part: str, handler: Handler) -> expat.XMLParserType:
         def refuse(*_: object) -> None:
             raise FileFormatError(
-                f"{self.name}: {part} declares a document type (DTD); forms have none"
+                f"{self.name}: {part} declares a document type (DTD); workbooks have none"
             )
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             self._elements_left -= 1
             if self._elements_left < 0:
-                raise TooLargeError(f"{self.name}: {part} has too many XML elements for a form")
+                raise TooLargeError(f"{self.name}: {part} has too many XML elements")
             bare = {k.rpartition(" ")[2]: v for k, v in attributes.items()}
             handler.start(tag.rpartition(" ")[2], bare)
 

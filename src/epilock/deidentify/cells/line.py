@@ -1,4 +1,4 @@
-"""Suppression: which numbers of a table may leave, so that no small number can be read or computed. Pure.
+"""One line of counts: which numbers may leave, so that no small number can be read or computed. Pure.
 
 A cell under ``SMALLEST`` is hidden (standard, ``situation-monitoring``). So that it cannot be computed:
 
@@ -9,7 +9,7 @@ A cell under ``SMALLEST`` is hidden (standard, ``situation-monitoring``). So tha
   3. Where nothing is left that may be shown, or the total itself differs so little, no number is shown.
 
 It bounds what one learns by subtracting tables; it does not make it nothing. That is what noise is for
-(differential privacy), which this does not add.
+(``epilock.deidentify.noise``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ class Table:
         return None if self.others is None else sum(self.cells.values()) + self.others
 
 
-def is_small(number: int) -> bool:
+def is_small(number: int, smallest: int = SMALLEST) -> bool:
     """Tell whether a number other than 0 is too small to leave."""
-    return 0 < abs(number) < SMALLEST
+    return 0 < abs(number) < smallest
 
 
 def suppress(counts: Mapping[str, int], earlier: Sequence[Table] = ()) -> Table:

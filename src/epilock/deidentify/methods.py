@@ -1,0 +1,88 @@
+"""Methods of making a release, by the name that ``search`` gives them: each takes a task and finds a recoding.
+
+To add one, write a function from ``Task`` to ``Found`` and put it into ``METHODS``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from epilock.deidentify import search
+from epilock.deidentify.classes import Classes
+from epilock.deidentify.counting import Columns, Counted
+from epilock.deidentify.judge import Judge
+from epilock.deidentify.lattice import Tally
+from epilock.deidentify.metric import Metric
+from epilock.deidentify.recoding import FullDomain, Recoding
+from epilock.deidentify.search import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """What a method is given.
+
+    Attributes:
+        columns: What was counted.
+        counted: The finest classes.
+        judge: What must hold.
+        metric: What is minimised.
+        limit: Rows that may be suppressed.
+        passing: Columns that pass unchanged.
+        progress: Is told how far it is, and how far it has to go.
+    """
+
+    columns: Columns
+    counted: Counted
+    judge: Judge
+    metric: Metric
+    limit: int
+    passing: tuple[str, ...]
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What a method found.
+
+    Attributes:
+        recoding: How rows become rows of the release.
+        released: The classes of the release, and of what is suppressed.
+        fails: Which of them are suppressed.
+        levels: The level of each attribute, or None where it is not the same for all rows.
+        score: What the release loses.
+        suppressed: Rows left out.
+        classes: Classes that are kept.
+        ties: Other levels with the same score.
+        tally: What became of the lattice's nodes, or None where no lattice was searched.
+        seconds: How long it took.
+    """
+
+    recoding: Recoding
+    released: Classes = field(repr=False)
+    fails: npt.NDArray[np.bool_] = field(repr=False)
+    levels: tuple[int, ...] | None
+    score: float
+    suppressed: int
+    classes: int
+    ties: tuple[tuple[int, ...], ...]
+    tally: Tally | None
+    seconds: float
+
+
+def optimal(task: Task) -> Found:
+    """Return the optimum of full-domain generalisation; raises as ``search.search`` does."""
+    best = search.search(
+        task.counted.classes, task.judge, task.metric, limit=task.limit, progress=task.progress
+    )
+    node = task.counted.classes.rolled_up(best.levels)
+    fails, _ = task.judge.judge(node)
+    return Found(
+        recoding=FullDomain.of(task.columns, node, fails, task.passing),
+        released=node, fails=fails, levels=best.levels, score=best.score, suppressed=best.suppressed,
+        classes=best.classes, ties=best.ties, tally=best.tally, seconds=best.seconds,
+    )  # fmt: skip
+
+
+METHODS: dict[str, Callable[[Task], Found]] = {"optimal": optimal}

@@ -1,0 +1,144 @@
+"""Studies: the key under which a study's pseudonyms are made, from its first day to its destruction.
+
+The key is a leaf of the key store (``store.keys``), where it lies like a bucket's seeds: wrapped under the
+organisation's epoch key, and after ``end`` in no copy of the database that opens.
+
+The end, and what a crash leaves:
+
+  1. The register says that the study is ending, with its ledger entry (``ending``).  Crash before its
+     commit: as before the call. After: no more codes are made.
+  2. The key store destroys the key.  Crash: announced and perhaps done.
+  3. The register says that it is done, with its ledger entry (``destroyed``).
+
+The same call again goes on where the crash was.
+
+Rules kept in this file:
+  1. Witness first, shred second: no key dies unannounced, and none is certified that lives.
+  2. A study's code is never used again: its codes would be others for the same persons.
+  3. Who may end a study is the edge's to decide; two persons, as for all that destroys (``destroy.order``).
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from epilock.db import Database, Instant, Transaction, metadata, sealed_table
+from epilock.deidentify.budget import Book
+from epilock.errors import ConflictError, ErasedError, NotFoundError
+from epilock.ledger import entry
+from epilock.store.keys import KeyStore
+
+OPENED, ENDING, DESTROYED = "opened", "ending", "destroyed"
+_PART = "pseudonym"
+
+studies = sealed_table(
+    "studies",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("study", sa.String(64), primary_key=True),
+    sa.Column("purpose", sa.String(80), nullable=False),
+    sa.Column("opened", Instant, nullable=False),
+    sa.Column("ended", Instant),
+    sa.Column("destroyed", Instant),
+)
+
+
+def begin(
+    tx: Transaction,
+    keys: KeyStore,
+    book: Book,
+    *,
+    org: str,
+    study: str,
+    purpose: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Open a study and make its key.
+
+    The key is made before the transaction commits: a crash leaves a key that nobody used, which the next
+    call takes.
+
+    Raises:
+        ConflictError: There is or was a study of this code.
+        EntryError: A code is not one.
+    """
+    if tx.find(studies, org=org, study=study) is not None:
+        raise ConflictError(f"{org} has or had a study {study}; take another code")
+    _witness(tx, book, org=org, study=study, purpose=purpose, stage=OPENED, by=by, now=now)
+    tx.insert(studies, org=org, study=study, purpose=purpose, opened=now)
+    keys.add_bucket(org, _place(study), [_PART])
+
+
+def key_of(tx: Transaction, keys: KeyStore, org: str, study: str) -> bytes:
+    """Return the 32-byte key for ``pseudonym``; hold it no longer than the table it is for.
+
+    Raises:
+        NotFoundError: There is no such study.
+        ErasedError: It has ended: nobody can make its codes again.
+        KeysError, TamperedError: As ``KeyStore.leaf``.
+    """
+    row = _row(tx, org, study)
+    if row["ended"] is not None:
+        raise ErasedError(f"the study {study} of {org} has ended, and its key with it")
+    return keys.leaf(org, _place(study), _PART, 0)
+
+
+def end(
+    database: Database,
+    keys: KeyStore,
+    book: Book,
+    *,
+    org: str,
+    study: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Destroy a study's key for ever: its codes are anonymous from now on. Safe to repeat.
+
+    Raises:
+        NotFoundError: There is no such study.
+        KeysError, TamperedError: As ``KeyStore.destroy``; it is announced, and not done.
+    """
+    with database.write() as tx:
+        _advance(tx, book, ENDING, "ended", org=org, study=study, by=by, now=now)
+    keys.destroy(org, drops=[(_place(study), _PART)])
+    with database.write() as tx:
+        _advance(tx, book, DESTROYED, "destroyed", org=org, study=study, by=by, now=now)
+
+
+def _advance(
+    tx: Transaction,
+    book: Book,
+    stage: str,
+    column: str,
+    *,
+    org: str,
+    study: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Note a stage that the study has not reached yet."""
+    book.log.append(tx, [], now=now)  # holds the log's head: of two who end it one is witnessed
+    row = _row(tx, org, study)
+    if row[column] is None:
+        tx.update(studies, {"org": org, "study": study}, **{column: now})
+        purpose = row["purpose"]
+        _witness(tx, book, org=org, study=study, purpose=purpose, stage=stage, by=by, now=now)
+
+
+def _row(tx: Transaction, org: str, study: str) -> dict[str, object]:
+    row = tx.find(studies, org=org, study=study)
+    if row is None:
+        raise NotFoundError(f"{org} has no study {study}")
+    return row
+
+
+def _place(study: str) -> str:
+    """Return the name under which the key store keeps it; no bucket begins so, for none has two parts."""
+    return f"study/{study}"
+
+
+def _witness(tx: Transaction, book: Book, *, now: datetime, **said: object) -> None:
+    told = entry.Study(standard=book.standard_ref, at=entry.stamp(now), **said)  # type: ignore[arg-type]  # encode checks
+    book.log.append(tx, [entry.encode(told)], now=now)
