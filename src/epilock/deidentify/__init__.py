@@ -9,7 +9,7 @@ In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows be
 the compiled loops; ``rules`` (hierarchies that follow from values); ``declared``, ``config`` (what is wanted);
 ``table``, ``writing`` (files); ``review``, ``intersection``, ``register``, ``leave`` (whether a release may leave,
 also beside the earlier ones); ``frontier``, ``distribution``, ``chart``, ``report`` (what is told of it);
-``measured``, ``run`` (a release from beginning to end); ``covers``, ``attack``, ``inference`` (the risk that is left,
+``measured``, ``run``, ``dispatch`` (a release from beginning to end); ``covers``, ``attack``, ``inference`` (the risk that is left,
 measured on the result), ``utility``, ``learning`` (the use that is left).
 Beside it: ``noise`` and its ``budget``, ``pseudonym`` and its ``study``, ``cells``. Usable alone: all but ``budget``
 and ``study`` needs no database and none of the other rooms.
