@@ -41,6 +41,11 @@ class Histogram:
         )
         return Histogram(self.size, *found)
 
+    def first(self, many: int) -> "Histogram":
+        """Return the histogram of the first ``many`` classes."""
+        end = self.starts[many]
+        return Histogram(self.size, self.starts[: many + 1], self.values[:end], self.rows[:end])
+
     def table(self) -> Counts:
         """Return how many rows of all classes have each value."""
         return np.bincount(self.values, weights=self.rows, minlength=self.size).astype(np.int64)
@@ -73,6 +78,15 @@ class Classes:
     def rows(self) -> int:
         """The number of rows of the table."""
         return int(self.counts.sum())
+
+    def first(self, many: int) -> "Classes":
+        """Return the first ``many`` classes, or all of them."""
+        many = min(many, len(self))
+        return Classes(
+            self.packing, self.levels, tuple(word[:many] for word in self.keys), self.counts[:many],
+            None if self.population is None else self.population[:many],
+            tuple(each.first(many) for each in self.histograms),
+        )  # fmt: skip
 
     def rolled_up(self, levels: Sequence[int] | Levels) -> "Classes":
         """Return the classes at the node ``levels``, none of which may be below this node's."""

@@ -35,7 +35,7 @@ MODELS: dict[str, type[Model]] = {
     for each in (
         model.KAnonymity, model.KMap, model.StrictRisk, model.DistinctLDiversity,
         model.EntropyLDiversity, model.RecursiveLDiversity, model.TCloseness, model.DeltaPresence,
-        model.AverageRisk,
+        model.AverageRisk, model.PopulationUniqueness,
     )
 }  # fmt: skip
 

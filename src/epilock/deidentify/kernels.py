@@ -64,8 +64,8 @@ def group(keys: Any, counts: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def are_among(keys: Any, known: Any) -> Any:
-    """Return for each of ``keys`` whether it is one of the different keys ``known``."""
+def places_among(keys: Any, known: Any) -> Any:
+    """Return for each of ``keys`` its place among the different keys ``known``, or -1."""
     n, many = keys[0].shape[0], known[0].shape[0]
     bits = 4
     while (1 << bits) < 2 * many:
@@ -73,7 +73,7 @@ def are_among(keys: Any, known: Any) -> Any:
     last = (1 << bits) - 1
     high = np.uint64(64 - bits)
     table = np.full(1 << bits, -1, np.int32)
-    found = np.zeros(n, np.bool_)
+    found = np.full(n, -1, np.int32)
     for i in range(-many, n):  # the known ones take their places first
         mixed = np.uint64(0)
         for w in range(len(keys)):
@@ -86,13 +86,18 @@ def are_among(keys: Any, known: Any) -> Any:
             for w in range(len(keys)):
                 same = same and known[w][c] == keys[w][i]
             if same:
-                found[i] = True
+                found[i] = c
                 break
             place = (place + 1) & last
             c = table[place]
         if i < 0:
             table[place] = i + many
     return found
+
+
+def are_among(keys: Any, known: Any) -> Any:
+    """Return for each of ``keys`` whether it is one of the different keys ``known``."""
+    return places_among(keys, known) >= 0
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from epilock.deidentify import model
+from epilock.deidentify import model, population
 from epilock.deidentify.classes import Classes
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.model import Model, Sensitive
@@ -131,5 +131,9 @@ MEASURES: dict[str, tuple[str, Measure]] = {
     ),
     "average-risk": (
         "average risk", lambda _, c, kept, __: len(kept) / int(c.counts[kept].sum()),
+    ),
+    "population-uniqueness": (
+        "estimated share of unique persons",
+        lambda each, c, kept, __: population.uniques(c.counts[kept], each.population, each.estimator),
     ),
 }  # fmt: skip

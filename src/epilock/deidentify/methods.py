@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from epilock.deidentify import search
+from epilock.deidentify import beam, search
 from epilock.deidentify.classes import Classes
 from epilock.deidentify.counting import Columns, Counted
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.lattice import Tally
+from epilock.deidentify.local import mondrian, scheme
+from epilock.deidentify.local.outcome import Outcome
 from epilock.deidentify.metric import Metric
 from epilock.deidentify.recoding import FullDomain, Recoding
 from epilock.deidentify.search import Progress
@@ -58,7 +60,8 @@ class Found:
         suppressed: Rows left out.
         classes: Classes that are kept.
         ties: Other levels with the same score.
-        tally: What became of the lattice's nodes, or None where no lattice was searched.
+        tally: What became of the lattice's nodes, or None where not all of them were settled.
+        bound: No generalisation of the whole table to one node loses less, or None where nothing says so.
         seconds: How long it took.
     """
 
@@ -71,6 +74,7 @@ class Found:
     classes: int
     ties: tuple[tuple[int, ...], ...]
     tally: Tally | None
+    bound: float | None
     seconds: float
 
 
@@ -84,8 +88,54 @@ def optimal(task: Task) -> Found:
     return Found(
         recoding=FullDomain.of(task.columns, node, fails, task.passing),
         released=node, fails=fails, levels=best.levels, score=best.score, suppressed=best.suppressed,
-        classes=best.classes, ties=best.ties, tally=best.tally, seconds=best.seconds,
+        classes=best.classes, ties=best.ties, tally=best.tally, bound=best.score, seconds=best.seconds,
     )  # fmt: skip
 
 
-METHODS: dict[str, Callable[[Task], Found]] = {"optimal": optimal}
+def beamed(task: Task) -> Found:
+    """Return a good node of a lattice that may be too large to be searched, and its bound (``beam``)."""
+    best = beam.search(
+        task.counted.classes, task.judge, task.metric, limit=task.limit, progress=task.progress
+    )
+    node = task.counted.classes.rolled_up(best.levels)
+    fails, _ = task.judge.judge(node)
+    return Found(
+        recoding=FullDomain.of(task.columns, node, fails, task.passing),
+        released=node, fails=fails, levels=best.levels, score=best.score, suppressed=best.suppressed,
+        classes=best.classes, ties=(), tally=None, bound=best.bound, seconds=best.seconds,
+    )  # fmt: skip
+
+
+def locally(task: Task) -> Found:
+    """Return a release in which each class has its own levels (``local.scheme``)."""
+    return _mixed(
+        task,
+        scheme.recode(
+            task.counted, task.columns, task.judge, task.metric, task.limit, progress=task.progress
+        ),
+    )
+
+
+def cut(task: Task) -> Found:
+    """Return a release cut in several dimensions, numbers into intervals (``local.mondrian``)."""
+    return _mixed(
+        task, mondrian.recode(task.counted, task.columns, task.judge, task.metric, task.limit)
+    )
+
+
+def _mixed(task: Task, found: Outcome) -> Found:
+    _, released = found.mixed.seen()
+    return Found(
+        recoding=found.recoding(task.passing), released=released,
+        fails=np.zeros(len(released), np.bool_), levels=None, score=found.score,
+        suppressed=found.suppressed, classes=found.classes, ties=(), tally=None, bound=None,
+        seconds=found.seconds,
+    )  # fmt: skip
+
+
+METHODS: dict[str, Callable[[Task], Found]] = {
+    "optimal": optimal,
+    "beam": beamed,
+    "local": locally,
+    "mondrian": cut,
+}

@@ -78,6 +78,11 @@ class Metric:
     terms: Terms
     _finest: Classes = field(repr=False)
 
+    @property
+    def hierarchies(self) -> tuple[Hierarchy, ...]:
+        """The hierarchies of the attributes that are added up."""
+        return self._finest.packing.hierarchies
+
     def cost(self, classes: Classes, fails: npt.NDArray[np.bool_], facts: "Facts") -> float:
         """Return what the release of ``classes`` without those that fail loses."""
         n, s = self.rows, facts.suppressed

@@ -64,9 +64,7 @@ def sensitive_of(
     """
     frequencies = rows / max(1, rows.sum())
     if hierarchy is None:
-        return Sensitive(
-            index, frequencies, np.arange(len(values))[None, :], _numeric_order(values)
-        )
+        return Sensitive(index, frequencies, np.arange(len(values))[None, :], numeric_order(values))
     missing = sum(value not in hierarchy.number_of for value in values)
     if missing:
         raise InputError(f"{missing} values of column {name} are missing from its hierarchy")
@@ -76,7 +74,7 @@ def sensitive_of(
         )
     codes = np.array([hierarchy.number_of[value] for value in values])
     groups = np.stack([hierarchy.codes[level][codes] for level in range(hierarchy.height)])
-    numeric = _numeric_order(values)
+    numeric = numeric_order(values)
     order = numeric if numeric is not None else _ranks(codes)
     return Sensitive(index, frequencies, _dense(groups), order)
 
@@ -85,7 +83,8 @@ def _dense(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return np.stack([np.unique(level, return_inverse=True)[1] for level in groups]).astype(np.int64)
 
 
-def _numeric_order(values: Sequence[str]) -> npt.NDArray[np.int32] | None:
+def numeric_order(values: Sequence[str]) -> npt.NDArray[np.int32] | None:
+    """Return each value's place in the order of numbers, or None if not all are numbers."""
     try:
         numbers = np.array([float(value) for value in values])
     except ValueError:

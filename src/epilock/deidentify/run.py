@@ -46,6 +46,7 @@ class Result:
         checked: Nodes looked at.
         over_limit: Nodes passed by because they suppress too many rows.
         not_better: Nodes passed by because they lose more.
+        bound: No node loses less; None for a method that says nothing of that.
         ties: Other optima, as ``optimum``.
         rows: Rows of the table.
         metric: What was minimised.
@@ -69,6 +70,7 @@ class Result:
     checked: int
     over_limit: int
     not_better: int
+    bound: float | None
     ties: tuple[Mapping[str, int], ...]
     rows: int
     metric: str
@@ -127,7 +129,7 @@ class Result:
             "classes": self.classes, "lattice": self.lattice, "checked": self.checked,
             "search_seconds": round(self.search_seconds, 6),
             "total_seconds": round(self.total_seconds, 6),
-            "over_limit": self.over_limit, "not_better": self.not_better, "ties": list(self.ties),
+            "over_limit": self.over_limit, "not_better": self.not_better, "bound": self.bound, "ties": list(self.ties),
             "rows": self.rows, "metric": self.metric, "search": self.search,
             "models": [
                 {
@@ -204,7 +206,7 @@ def deidentify(
         score=found.score, suppressed=found.suppressed, classes=found.classes,
         lattice=tally.lattice if tally else 0, checked=tally.checked if tally else 0,
         over_limit=tally.over_limit if tally else 0, not_better=tally.not_better if tally else 0,
-        ties=tuple(_named(config, levels) for levels in found.ties), rows=rows, metric=config.metric,
+        bound=found.bound, ties=tuple(_named(config, levels) for levels in found.ties), rows=rows, metric=config.metric,
         search=config.search, models=tuple(
             sorted(
                 measure(judge, found.released, found.fails),

@@ -13,7 +13,7 @@ The search space and predictive tagging follow Flash (Kohlmayer, Prasser et al. 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class Optimum:
         classes: Classes that are kept.
         ties: Other nodes with the same score, as levels.
         tally: What became of all nodes.
-        seconds: How long the search took.
+        seconds: How long the search took, its compiled loops loaded.
     """
 
     levels: tuple[int, ...]
@@ -111,7 +111,18 @@ def search(
         UnattainableError: No node suppresses so few; the message says how many the best would.
         TooLargeError: The lattice has too many nodes.
     """
+    _load(finest, judge, metric)
     return _Search(finest, judge, metric, limit, progress).run()
+
+
+def _load(finest: Classes, judge: Judge, metric: Metric) -> None:
+    """Have the compiled loops ready before the clock starts: look at the top node of a few classes."""
+    few = finest.first(2)
+    fails, facts = judge.judge(few.rolled_up([h.height for h in few.packing.hierarchies]))
+    metric.cost(few, fails[:1].repeat(len(few)), facts)
+    lattice = Lattice([1], metric, least=1, by_size=True)
+    lattice.next_place(np.arange(2), 0, 0, 0.0)
+    lattice.bounds(np.arange(1))
 
 
 class _Search:
@@ -136,13 +147,13 @@ class _Search:
         if not self.found:
             self._refuse()
         best = min(score for score, _, _ in self.found)
-        same = sorted(
-            (node, score, facts) for score, node, facts in self.found if score <= best + _same(best)
+        ties = sorted(
+            (node, score, facts) for score, node, facts in self.found if score <= best + same(best)
         )
-        node, score, facts = same[0]
+        node, score, facts = ties[0]
         return Optimum(
             levels=self._levels(node), score=score, suppressed=facts.suppressed, classes=facts.kept,
-            ties=tuple(self._levels(other) for other, _, _ in same[1:]), tally=self.lattice.tally(),
+            ties=tuple(self._levels(other) for other, _, _ in ties[1:]), tally=self.lattice.tally(),
             seconds=time.perf_counter() - self.began,
         )  # fmt: skip
 
@@ -157,7 +168,7 @@ class _Search:
             self.fewest = facts.suppressed, node
         if facts.suppressed <= self.limit:
             score = self.metric.cost(classes, fails, facts)
-            if score <= self.best + _same(self.best):
+            if score <= self.best + same(self.best):
                 self.found.append((score, node, facts))
                 self.best = min(self.best, score)
         self.lattice.learn(node, facts)
@@ -185,7 +196,7 @@ class _Search:
         # What costs more than the best already is settled before the rest is put in order.
         low = self.lattice.bounds(nodes)
         open_ = self.lattice.state == bound.OPEN
-        worse = low > self.best + _same(self.best)
+        worse = low > self.best + same(self.best)
         self.lattice.state[open_ & worse] = bound.NOT_BETTER
         nodes = np.flatnonzero(open_ & ~worse)
         order = nodes[np.lexsort([low[nodes], -self.lattice.sums(nodes)])]
@@ -203,7 +214,7 @@ class _Search:
     def _through(self, order: Nodes, many: int | None = None) -> None:
         place, looked = 0, 0
         while looked != many:
-            place = self.lattice.next_place(order, place, self.limit, self.best + _same(self.best))
+            place = self.lattice.next_place(order, place, self.limit, self.best + same(self.best))
             if place == len(order):
                 return
             self._look(int(order[place]))
@@ -212,18 +223,25 @@ class _Search:
                 self.progress(int((self.lattice.state != bound.OPEN).sum()), self.lattice.nodes)
 
     def _refuse(self) -> None:
-        rows = self.metric.rows
-        suppressed, node = self.fewest or (rows, 0)
-        names = [
-            h.attribute for h in self.sources.at(self.lattice.levels(node)).packing.hierarchies
-        ]
-        at = ", ".join(f"{a} {level}" for a, level in zip(names, self._levels(node), strict=True))
+        suppressed, node = self.fewest or (self.metric.rows, 0)
+        names = [h.attribute for h in self.metric.hierarchies]
         raise UnattainableError(
-            f"no generalisation keeps the models with {self.limit} suppressed rows of {rows}; at {at} it"
-            f" would be {suppressed} ({suppressed / rows:.4f}): allow that share, add levels to the hierarchies,"
-            " or take weaker models"
+            refusal(names, self._levels(node), suppressed, self.limit, self.metric.rows)
         )
 
 
-def _same(score: float) -> float:
+def refusal(
+    names: Sequence[str], levels: Sequence[int], suppressed: int, limit: int, rows: int
+) -> str:
+    """Return why a limit can't be met, and what could: the node that suppresses fewest rows."""
+    at = ", ".join(f"{name} {level}" for name, level in zip(names, levels, strict=True))
+    return (
+        f"no generalisation keeps the models with {limit} suppressed rows of {rows}; at {at} it"
+        f" would be {suppressed} ({suppressed / rows:.4f}): allow that share, add levels to the hierarchies,"
+        " or take weaker models"
+    )
+
+
+def same(score: float) -> float:
+    """Return by how much scores may differ and still be ties."""
     return SAME * max(1.0, abs(score)) if np.isfinite(score) else 0.0
