@@ -11,6 +11,7 @@ import pytest
 from epilock.cli import main
 from epilock.deidentify import config, register
 from epilock.deidentify.dispatch import deidentify_file
+from epilock.deidentify.methods import METHODS
 from epilock.deidentify.review import Rule
 from epilock.errors import ConflictError, InputError, RefusedError
 
@@ -96,6 +97,19 @@ class TestFile:
         with pytest.raises(RefusedError, match="that are not in release 1 are 1 where 20"):
             released(desk, other, out="second.csv", register=desk / "reg")
         assert not (desk / "second.csv").exists()
+
+    @pytest.mark.parametrize("search", [each for each in METHODS if each != "optimal"])
+    def test_other_methods_are_reviewed_and_told_too(self, search, desk):
+        """What is no optimum has no frontier, and says so."""
+        setup = SETUP.replace("suppression_limit", f'search = "{search}"\nsuppression_limit')
+        released(desk, setup, rule=RULE, register=desk / "reg", report=desk / "r.json")
+        released(
+            desk, setup, out="again.csv", rule=RULE, register=desk / "reg", report=desk / "r.html"
+        )
+        told = json.loads((desk / "r.json").read_text("utf-8"))
+        assert told["measures"]["smallest"] >= 20
+        assert told["frontier"] == []
+        assert "<svg" in (desk / "r.html").read_text("utf-8")
 
     def test_without_ids_there_is_no_register(self, desk):
         with pytest.raises(InputError, match="name dataset"):

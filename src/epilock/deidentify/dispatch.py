@@ -14,7 +14,7 @@ import pyarrow as pa
 from epilock.deidentify import distribution, frontier
 from epilock.deidentify import report as reports
 from epilock.deidentify.attack import linkage
-from epilock.deidentify.config import Config
+from epilock.deidentify.config import DEFAULT_SEARCH, Config
 from epilock.deidentify.covers import ByHierarchy
 from epilock.deidentify.inference import disclosure
 from epilock.deidentify.leave import Leave, leaving, rule_of_models
@@ -105,7 +105,9 @@ def report_of(result: Result, config: Config, leave: Leave, sha256: str, at: dat
 
 
 def _frontier(result: Result, config: Config) -> tuple[frontier.Point, ...]:
-    """Return the frontier, or nothing where the lattice is too large for many searches."""
+    """Return the frontier; nothing if the release is not an optimum, or the lattice too large for many searches."""
+    if config.search != DEFAULT_SEARCH:
+        return ()
     task = result.task
     try:
         return frontier.along(
