@@ -72,6 +72,7 @@ def _make(parts, now):
     "page",
     [
         "open-a-point",
+        "release-a-table",
         "print-a-poster",
         "change-the-level",
         "erase-a-person",

@@ -14,6 +14,7 @@ from epilock.ledger import entry as e
 from epilock.ledger.audit import Auditor
 from epilock.standard.clock import Due
 from epilock.standard.level import CHINA, LEVELS
+from epilock.standard.model import Release
 
 DAY = "2026-03-14"
 BUCKET = f"jn-cdc/outbreak-7/residential-entry/{DAY}"
@@ -42,6 +43,13 @@ class RoundRules:
 
     def refuses(self, _point, category, _level):
         return category == "biometric.face"
+
+    def release(self, said):
+        if said.standard != STANDARD:
+            return None
+        if said.circumstance != "residential-entry":
+            raise InputError("no such circumstance")
+        return Release(k=20, l=2, rule="release/residential-entry", source=())
 
 
 def at(day, hour=1):
@@ -224,6 +232,16 @@ def aggregate(day=15, by="s-1", **change):
         "question": 1,
     }  # fmt: skip
     return e.AggregateDecision(**values | change)
+
+
+def release(day=15, by="s-1", **change):
+    values = HEAD | {
+        "at": at(day, 5), "release": "r-1", "by": by, "approved_by": "s-2", "grant": "g-1",
+        "purpose": "research", "emergency": "outbreak-7", "circumstance": "residential-entry",
+        "rule": "release/residential-entry", "k": 20, "l": 2, "smallest": 20, "fewest": 2,
+        "rows": 400, "suppressed": 10, "earlier": 0, "sha256": "ab" * 32,
+    }  # fmt: skip
+    return e.Release(**values | change)
 
 
 def search(day=15, by="s-1"):

@@ -45,6 +45,7 @@ from story import (
     order_approved,
     organisation,
     point,
+    release,
     review,
     search,
     study,
@@ -349,7 +350,7 @@ class TestUndeclared:
             e.ImportTold(**HEAD, at=at(15), import_id="i-9", records=1, way="letter", by="s-1"),
             e.NoticeCounts(**HEAD, at=at(15), point=POINT, notice="f" * 64, since=at(14),
                            until=at(15), shown=1, given=0, refused=0, left=1),
-            decision(0), aggregate(), search(), review(), correct(0, 1), event(0, 1),
+            decision(0), aggregate(), release(), search(), review(), correct(0, 1), event(0, 1),
         ],
         ids=e.kind,
     )  # fmt: skip
@@ -476,6 +477,51 @@ class TestGrants:
     def test_nothing_is_counted_without_one(self):
         assert kinds(*THREE, aggregate(grant=None)) == ["no-grant"]
         assert kinds(*THREE, aggregate(grant=None, verdict="refused")) == []
+
+
+class TestReleases:
+    """A table that was to keep its rule is held to the rule as the monitor's own standard has it."""
+
+    LEAVE = grant(purpose="research", form="deidentified")
+
+    def test_at_the_rule(self):
+        assert kinds(self.LEAVE, release(), release(fewest=None)) == []
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"smallest": 19}, "k = 19, below the 20"),
+            ({"smallest": 19, "k": 10}, "k = 19, below the 20"),
+            ({"fewest": 1}, "l = 1, below the 2"),
+        ],
+    )
+    def test_below_the_rule(self, change, says):
+        """Also where the entry says that less was asked."""
+        found = audit(self.LEAVE, release(**change))
+        assert says in found["release-below", "r-1"].detail.en
+
+    def test_who_asked_approved(self):
+        assert kinds(self.LEAVE, release(approved_by="s-1")) == ["release-self"]
+
+    def test_another_standard_or_circumstance(self):
+        assert kinds(self.LEAVE, release(standard="2027.1+" + "0" * 16)) == ["standard-unknown"]
+        assert kinds(self.LEAVE, release(circumstance="school")) == ["elsewhere"]
+
+    @pytest.mark.parametrize(
+        ("told", "why"),
+        [
+            ([LEAVE, *[release()] * 3], "was used up"),
+            ([LEAVE, release(day=17)], "had ended"),
+            ([LEAVE, release(by="s-9")], "is another's"),
+            ([grant(), release()], "is for something else"),
+        ],
+    )
+    def test_beyond_a_grant(self, told, why):
+        (finding,) = audit(*told).values()
+        assert (finding.kind, finding.about) == ("grant-misused", f"g-1: {why}")
+
+    def test_without_a_grant(self):
+        assert kinds(release()) == ["undeclared"]
 
 
 class TestBudgets:

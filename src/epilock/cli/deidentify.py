@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,11 @@ from rich.progress import (
 )
 
 from epilock.deidentify import config as configuration
-from epilock.deidentify.run import Result, Told, deidentify_file
+from epilock.deidentify.dispatch import deidentify_file
+from epilock.deidentify.review import Rule
+from epilock.deidentify.run import Result, Told
+from epilock.errors import InputError
+from epilock.standard.load import load
 
 STAGES = {
     "values": "values",
@@ -44,16 +49,45 @@ def deidentify(
     replace: Annotated[
         bool, typer.Option("--replace", help="Write over a file that is there.")
     ] = False,
+    rule: Annotated[
+        str,
+        typer.Option(
+            metavar="CIRCUMSTANCE",
+            help="Refuse it unless it keeps the standard's rule for this circumstance.",
+        ),
+    ] = "",
+    register: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The register of releases that it is held against, and added to."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A report, HTML or JSON by its suffix.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Make a release of a table that keeps privacy models and loses least; tell what was found."""
     wanted = configuration.read(config)
     with _interruptible() as ask, _shown(ask) as told:
-        result = deidentify_file(file, wanted, out, replace=replace, told=told)
+        result = deidentify_file(
+            file, wanted, out, replace=replace, told=told, register=register, report=report,
+            rule=_rule(rule) if rule else None, now=datetime.now(UTC),
+        )  # fmt: skip
     if as_json:
         print(json.dumps(result.to_json(), ensure_ascii=False))
     else:
         _print(result, out)
+
+
+def _rule(circumstance: str) -> Rule:
+    """Return what the standard asks of a release of a circumstance's records."""
+    known = load().circumstances
+    if circumstance not in known:
+        raise InputError(
+            f"--rule: the standard has no circumstance of that code; it has {', '.join(known)}"
+        )
+    return Rule.of(known[circumstance].release)
 
 
 @contextmanager

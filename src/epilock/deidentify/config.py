@@ -28,7 +28,7 @@ DEFAULT_METRIC: metrics.Name = "loss"
 DEFAULT_SEARCH = "optimal"
 KEYS = (
     "quasi_identifiers", "hierarchies", "suppression_limit", "metric", "weights", "keep", "population",
-    "search", "models",
+    "search", "models", "dataset", "record",
 )  # fmt: skip
 MODELS: dict[str, type[Model]] = {
     each.kind: each
@@ -54,6 +54,8 @@ class Config:
         keep: Columns that pass unchanged.
         population: File of the population, or None.
         search: Which method is taken.
+        dataset: Name of the data set in the register of releases, or None.
+        record: Column of the records' ids, which is never released, or None.
     """
 
     quasi_identifiers: tuple[str, ...]
@@ -65,6 +67,8 @@ class Config:
     keep: tuple[str, ...] = ()
     population: Path | None = None
     search: str = DEFAULT_SEARCH
+    dataset: str | None = None
+    record: str | None = None
 
     @property
     def sensitive(self) -> tuple[str, ...]:
@@ -124,6 +128,8 @@ def parse(given: Mapping[str, Any], folder: Path) -> Config:
         keep=_names(given, "keep"),
         population=_file(given, "population", folder),
         search=_one_of("search", given.get("search", DEFAULT_SEARCH), tuple(METHODS)),
+        dataset=_text(given, "dataset"),
+        record=_text(given, "record"),
     )
     _check_roles(config)
     hierarchies = _hierarchies(given.get("hierarchies", {}), config, folder)
@@ -137,6 +143,11 @@ def _names(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise InputError(f"{key} names {name} twice; name each column once")
     return names
+
+
+def _text(given: Mapping[str, Any], key: str) -> str | None:
+    found: str | None = value(str, given[key], key) if key in given else None
+    return found
 
 
 def _share(given: Any) -> float:
@@ -203,6 +214,10 @@ def _check_roles(config: Config) -> None:
             raise InputError(
                 f"keep names {name}, which is a quasi-identifier: it can't pass unchanged"
             )
+    if config.record in {*config.quasi_identifiers, *sensitive, *config.keep}:
+        raise InputError(
+            f"record names {config.record}, which has another role: the records' ids are never released"
+        )
     metrics.check_weights(config.metric, config.quasi_identifiers, config.weights)
     if config.needs_population and config.population is None:
         kinds = ", ".join(each.kind for each in config.models if _of_population(each))

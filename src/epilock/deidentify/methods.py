@@ -3,7 +3,7 @@
 To add one, write a function from ``Task`` to ``Found`` and put it into ``METHODS``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from epilock.deidentify import beam, search
 from epilock.deidentify.classes import Classes
 from epilock.deidentify.counting import Columns, Counted
+from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.lattice import Tally
 from epilock.deidentify.local import mondrian, scheme
@@ -32,6 +33,7 @@ class Task:
         metric: What is minimised.
         limit: Rows that may be suppressed.
         passing: Columns that pass unchanged.
+        hierarchies: Of all attributes that have one.
         progress: Is told how far it is, and how far it has to go.
     """
 
@@ -41,6 +43,7 @@ class Task:
     metric: Metric
     limit: int
     passing: tuple[str, ...]
+    hierarchies: Mapping[str, Hierarchy]
     progress: Progress | None = None
 
 

@@ -1,7 +1,7 @@
-"""A release from beginning to end: values, count, search, and the rows recoded.
+"""A release of a table: values, count, search, and the rows recoded; of a file: ``dispatch``.
 
 A table is read twice, or three times where hierarchies follow from its values; of its rows a few thousand are
-in memory at a time. Nothing is written here before everything is known, and then whole or not at all.
+in memory at a time. Nothing is written here.
 """
 
 import dataclasses
@@ -25,7 +25,6 @@ from epilock.deidentify.packing import Packing
 from epilock.deidentify.recoding import Recoding
 from epilock.deidentify.rules.rule import Rule, hierarchy_of
 from epilock.deidentify.table import InMemory, Table, open_table
-from epilock.deidentify.writing import check_output, written
 from epilock.errors import InputError, TooLargeError
 
 MOST_VALUES = 1 << 22  # different values of a column whose hierarchy follows from them
@@ -57,6 +56,10 @@ class Result:
         left_out: Columns of the table that are not in the release.
         search_seconds: How long the search took.
         total_seconds: How long everything took, up to here.
+        source: The table.
+        task: What the method was given.
+        recoding: How rows become rows of the release.
+        record: The column of ids that passes on to a review, or None.
     """
 
     optimum: Mapping[str, int] | None
@@ -77,17 +80,24 @@ class Result:
     left_out: tuple[str, ...]
     search_seconds: float
     total_seconds: float
-    _source: Table = field(repr=False)
-    _recoding: Recoding = field(repr=False)
+    source: Table = field(repr=False)
+    task: Task = field(repr=False)
+    recoding: Recoding = field(repr=False)
+    record: str | None = field(repr=False, default=None)
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of the release."""
-        return self._recoding.schema(self._read)
+        return self.recoding.schema(self._read)
 
     @property
     def _read(self) -> pa.Schema:
-        return pa.schema([each for each in self._source.schema if each.name in self.columns])
+        return pa.schema([each for each in self.source.schema if each.name in self._names])
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The columns that are read: those of the release, and the records' ids for its review."""
+        return self.columns if self.record is None else (*self.columns, self.record)
 
     def batches(self, told: Told | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the release.
@@ -96,8 +106,8 @@ class Result:
             InputError: The table is not the one that was counted.
         """
         seen = kept = 0
-        for batch in self._source.batches(self.columns):
-            made = self._recoding.recode(batch, seen)
+        for batch in self.source.batches(self._names):
+            made = self.recoding.recode(batch, seen)
             seen, kept = seen + batch.num_rows, kept + made.num_rows
             if told is not None:
                 told("recode", seen, self.rows)
@@ -139,6 +149,7 @@ def deidentify(
     population: pa.Table | Table | None = None,
     hierarchies: Mapping[str, Hierarchy] | None = None,
     told: Told | None = None,
+    reviewed: bool = False,
 ) -> Result:
     """Return the release of ``table`` that keeps the models of ``config`` and loses least.
 
@@ -148,6 +159,7 @@ def deidentify(
         population: All persons of whom the table's are some; the file that ``config`` names by default.
         hierarchies: Of attributes, instead of what ``config`` says.
         told: Is told the stage, how far it is and how far it has to go.
+        reviewed: Whether the column of ids passes on to a review (``leave``).
 
     Raises:
         InputError: A column is missing, a value is not in its hierarchy, the table has no rows, ….
@@ -158,7 +170,9 @@ def deidentify(
     source = _as_table(table)
     wide = _population(config, population)
     _check_columns(
-        source.schema, (*config.quasi_identifiers, *config.sensitive, *config.keep), "table"
+        source.schema,
+        (*config.quasi_identifiers, *config.sensitive, *config.keep, *_ids(config, reviewed)),
+        "table",
     )
     if wide is not None:
         _check_columns(wide.schema, config.quasi_identifiers, "population")
@@ -174,15 +188,17 @@ def deidentify(
     rows = counted.classes.rows
     _check_rows(rows)
     passing = (*config.sensitive, *config.keep)
-    found = METHODS[config.search](
-        Task(
-            columns=columns, counted=counted,
-            judge=(judge := Judge.of(config.models, counted, config.sensitive, known)),
-            metric=metric.prepare(config.metric, counted.classes, config.weights),
-            limit=int(config.suppression_limit * rows + _ROUNDING), passing=passing,
-            progress=None if told is None else lambda done, all_: told("search", done, all_),
-        )
+    record = config.record if reviewed else None
+    judge = Judge.of(config.models, counted, config.sensitive, known)
+    task = Task(
+        columns=columns, counted=counted, judge=judge,
+        metric=metric.prepare(config.metric, counted.classes, config.weights),
+        limit=int(config.suppression_limit * rows + _ROUNDING),
+        passing=passing if record is None else (*passing, record),
+        progress=None if told is None else lambda done, all_: told("search", done, all_),
+        hierarchies=known,
     )  # fmt: skip
+    found = METHODS[config.search](task)
     wanted = {*config.quasi_identifiers, *passing}
     tally = found.tally
     return Result(
@@ -200,27 +216,12 @@ def deidentify(
         columns=tuple(name for name in source.schema.names if name in wanted),
         left_out=tuple(name for name in source.schema.names if name not in wanted),
         search_seconds=found.seconds, total_seconds=time.perf_counter() - began,
-        _source=source, _recoding=found.recoding,
+        source=source, task=task, recoding=found.recoding, record=record,
     )  # fmt: skip
 
 
-def deidentify_file(
-    path: Path, config: Config, out: Path, *, replace: bool = False, told: Told | None = None
-) -> Result:
-    """Write the release of the table in ``path`` to ``out``, whole or not at all, and return what was found.
-
-    Raises:
-        ConflictError: ``out`` is there already and ``replace`` is not said; or it is the input.
-        InputError: See ``deidentify``, ``table.open_table`` and ``writing.check_output``.
-    """
-    began = time.perf_counter()
-    check_output(out, path, replace=replace)
-    source = open_table(path)
-    result = deidentify(source, config, told=told)
-    with written(out, result.schema, source, replace=replace) as writer:
-        for batch in result.batches(told):
-            writer.write(batch)
-    return dataclasses.replace(result, total_seconds=time.perf_counter() - began)
+def _ids(config: Config, reviewed: bool) -> tuple[str, ...]:
+    return (config.record,) if reviewed and config.record is not None else ()
 
 
 def _as_table(table: pa.Table | Table) -> Table:

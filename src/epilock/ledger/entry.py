@@ -304,6 +304,34 @@ class AggregateDecision(Timed, frozen=True, kw_only=True):
     question: f.Count
 
 
+class Release(Timed, frozen=True, kw_only=True):
+    """A de-identified table of one circumstance's records left, under a grant; it stands here before the table leaves.
+
+    ``k`` and ``l`` are what ``rule`` asks: the least records that the table tells apart from others, and the
+    least different values that they have of each sensitive attribute. ``smallest`` and ``fewest`` are what
+    was measured, together with the ``earlier`` releases of the same data; ``fewest`` is null where nothing
+    sensitive is in it. Rows released and rows left out are rounded down to tens, so that two entries do not
+    tell who came between. ``sha256`` is of the table's file.
+    """
+
+    release: f.Id
+    by: f.Actor
+    approved_by: f.Actor
+    grant: f.Id
+    purpose: f.Code
+    emergency: f.Slug
+    circumstance: f.Circumstance
+    rule: f.Rule
+    k: f.Count
+    l: f.Count  # noqa: E741 - the model's own letter
+    smallest: f.Count
+    fewest: f.Count | None
+    rows: f.Count
+    suppressed: f.Count
+    earlier: f.Count
+    sha256: f.Sha256
+
+
 class PrivacyBudget(Timed, frozen=True, kw_only=True):
     """A dataset may give away so much privacy from now on, in micro-epsilon, all that was spent included.
 
@@ -568,7 +596,7 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, AggregateDecision, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
+        Approval, Decision, AggregateDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
         RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
         LogContinues,

@@ -12,12 +12,13 @@ Rules kept in this folder:
      and never under a hold. Before that only after the emergency's end, by an order of two persons.
   4. Who was imported without having been told is told, promptly after the emergency's end.
   5. What is opened without a grant, for treatment in an emergency, is reviewed by another in time.
-  6. Answers with noise stay within their account's budget, and accounts within their dataset's.
-  7. Entries tell hours. Nothing is found that could be right within its hour, and nothing wrong is
+  6. A de-identified table has left only as its circumstance's rule allows, approved by another.
+  7. Answers with noise stay within their account's budget, and accounts within their dataset's.
+  8. Entries tell hours. Nothing is found that could be right within its hour, and nothing wrong is
      excused by more than that hour: what must come after an instant is compared with the begin of its hour,
      what must come before it with the end.
-  8. A log that continues another is audited with the state in which that one was sealed.
-  9. A certificate must say what the log says: see ``holdings``.
+  9. A log that continues another is audited with the state in which that one was sealed.
+ 10. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta

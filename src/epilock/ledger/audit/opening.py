@@ -1,7 +1,8 @@
-"""Grants, what was opened and counted under them, and the reviews of what was opened without one."""
+"""Grants, what was opened, counted and released under them, and the reviews of what was opened without one."""
 
 from datetime import datetime, timedelta
 
+from epilock.errors import InputError
 from epilock.ledger import entry as e
 from epilock.ledger.audit.told import (
     Readers,
@@ -16,7 +17,7 @@ from epilock.standard.text import Text
 
 REVIEW_WITHIN = timedelta(days=3)  # of an opening in an emergency; the number is ours
 SEARCHES_PER_SUBJECT = 3  # that a grant allows
-AGGREGATE = "aggregate"
+AGGREGATE, DEIDENTIFIED = "aggregate", "deidentified"
 OPENED = "opened"
 
 
@@ -55,6 +56,29 @@ def _aggregate(told: Told, index: int, said: e.AggregateDecision) -> None:
         return
     grant.counted += 1
     _check(told, index, grant, said, form=AGGREGATE, used=grant.counted)
+
+
+def _release(told: Told, index: int, said: e.Release) -> None:
+    """Check that a release was approved by another, under a grant, and kept its rule as the standard has it."""
+    grant = _find(told, index, said.grant)
+    if grant is not None:
+        grant.released += 1
+        _check(told, index, grant, said, form=DEIDENTIFIED, used=grant.released)
+    if said.by == said.approved_by:
+        told.bad("release-self", said.release, index)
+    try:
+        rule = told.rules.release(said)
+    except InputError:
+        why = Text("标准没有该场景", "the standard knows no such circumstance")
+        told.bad("elsewhere", said.release, index, why=why)
+        return
+    if rule is None:
+        told.bad("standard-unknown", said.standard, index)
+        return
+    if said.smallest < rule.k:
+        told.bad("release-below", said.release, index, what="k", found=said.smallest, asked=rule.k)
+    elif said.fewest is not None and said.fewest < rule.l:
+        told.bad("release-below", said.release, index, what="l", found=said.fewest, asked=rule.l)
 
 
 def _search(told: Told, index: int, said: e.Search) -> None:
@@ -97,7 +121,7 @@ def _check(
     told: Told,
     index: int,
     grant: ToldGrant,
-    said: e.Decision | e.AggregateDecision | e.Search,
+    said: e.Decision | e.AggregateDecision | e.Release | e.Search,
     *,
     form: str,
     used: int,
@@ -129,6 +153,7 @@ READERS: Readers = {
     e.GrantRevoked: _grant_revoked,
     e.Decision: _decision,
     e.AggregateDecision: _aggregate,
+    e.Release: _release,
     e.Search: _search,
     e.Review: _review,
 }

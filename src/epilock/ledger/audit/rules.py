@@ -1,14 +1,16 @@
-"""What the audit asks of the standard: when a part is due, and whether a point may ask for a category."""
+"""What the audit asks of the standard: when a part is due, what a point may ask for, what a release must satisfy."""
 
 from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 from typing import Protocol
 
+from epilock.errors import InputError
 from epilock.ledger import entry as e
 from epilock.standard import Standard
 from epilock.standard.clock import Due, due
 from epilock.standard.level import History
+from epilock.standard.model import Release
 
 MOST_DATES = 1 << 16  # due dates remembered: buckets of one day and circumstance share theirs
 
@@ -26,6 +28,14 @@ class Rules(Protocol):
 
     def refuses(self, point: e.Point, category: str, level: str) -> bool:
         """Tell whether the point's standard, if it is at hand, refuses the category at the level."""
+        ...
+
+    def release(self, said: e.Release) -> Release | None:
+        """Return what a release must satisfy by the standard that it names; None if that is not at hand.
+
+        Raises:
+            InputError: The standard knows no such circumstance.
+        """
         ...
 
 
@@ -50,6 +60,18 @@ class StandardRules:
             return False
         verdict = standard.ask(point.circumstance, category, level, method=point.method)
         return not verdict.allowed
+
+    def release(self, said: e.Release) -> Release | None:
+        """Return what a release must satisfy; see ``Rules``."""
+        standard = self._standards.get(said.standard)
+        if standard is None:
+            return None
+        where = standard.circumstances.get(said.circumstance)
+        if where is None:
+            raise InputError(
+                f"the standard {said.standard} has no circumstance {said.circumstance}"
+            )
+        return where.release
 
     def _compute(
         self, where: tuple[str, str, str], began: tuple[str, str], history: History

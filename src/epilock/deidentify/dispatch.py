@@ -1,0 +1,144 @@
+"""A release of a file from beginning to end: made, reviewed, written, registered, told.
+
+Nothing is written before everything is known, and then whole or not at all; the order is that of ``leave``.
+"""
+
+import dataclasses
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from epilock.deidentify import distribution, frontier
+from epilock.deidentify import report as reports
+from epilock.deidentify.attack import linkage
+from epilock.deidentify.config import DEFAULT_SEARCH, Config
+from epilock.deidentify.covers import ByHierarchy
+from epilock.deidentify.inference import disclosure
+from epilock.deidentify.leave import Leave, leaving, rule_of_models
+from epilock.deidentify.recoding import FullDomain
+from epilock.deidentify.report import Report
+from epilock.deidentify.review import Rule
+from epilock.deidentify.run import Result, Told, deidentify
+from epilock.deidentify.table import open_table
+from epilock.deidentify.writing import check_output, written
+from epilock.errors import TooLargeError
+
+MOST_ATTACKED = 200_000  # rows of a table that is attacked for its report; it is in memory then
+MOST_KNOWN = 2  # columns that a report's adversary knows, besides the one who knows all
+
+
+def deidentify_file(
+    path: Path,
+    config: Config,
+    out: Path,
+    *,
+    replace: bool = False,
+    told: Told | None = None,
+    rule: Rule | None = None,
+    register: Path | None = None,
+    report: Path | None = None,
+    now: datetime,
+) -> Result:
+    """Write the release of the table in ``path`` to ``out``, whole or not at all, and return what was found.
+
+    Args:
+        path: The table.
+        config: What is wanted.
+        out: The release.
+        replace: Whether files that are there are written over.
+        told: See ``run.deidentify``.
+        rule: What the release is held to, such as a circumstance's.
+        register: Directory of the register of releases; without a rule it is held to its own models there.
+        report: Where a report is written, HTML or JSON.
+        now: For the register and the report.
+
+    Raises:
+        ConflictError: A file is there already and ``replace`` is not said; or it is the input.
+        RefusedError: It is below ``rule``, or tells too much beside an earlier release; nothing is written.
+        InputError: See ``run.deidentify``, ``table.open_table``, ``writing.check_output``, ``leave.leaving``.
+    """
+    began = time.perf_counter()
+    check_output(out, path, replace=replace)
+    if report is not None:
+        reports.check_path(report, replace=replace)
+    if register is not None and rule is None:
+        rule = rule_of_models(config.models)
+    with leaving(
+        config.quasi_identifiers, rule=rule, register=register, dataset=config.dataset,
+        record=config.record,
+    ) as leave:  # fmt: skip
+        source = open_table(path)
+        result = deidentify(source, config, told=told, reviewed=True)
+        with written(out, leave.schema(result.schema), source, replace=replace) as writer:
+            for batch in leave.watch(result.batches(told)):
+                writer.write(batch)
+            leave.passed(levels=result.optimum, suppressed=result.suppressed, now=now)
+        sha256 = leave.left(out)
+    result = dataclasses.replace(result, total_seconds=time.perf_counter() - began)
+    if report is not None:
+        reports.write(report, report_of(result, config, leave, sha256, now), replace=replace)
+    return result
+
+
+def report_of(result: Result, config: Config, leave: Leave, sha256: str, at: datetime) -> Report:
+    """Return the report of a release that has left."""
+    found, recoding = result.to_json(), result.recoding
+    least = reports.least_shown(leave.reviewed, found["models"])
+    known: tuple[distribution.Distribution, ...] = ()
+    attacks: dict[str, Any] = {}
+    if isinstance(recoding, FullDomain):
+        known = distribution.of_full_domain(recoding, result.task.counted.classes, least=least)
+        if result.rows <= MOST_ATTACKED and result.suppressed < result.rows:
+            attacks = _attacked(result, config, 1 / max(1, leave.review.measures().smallest))
+    return Report(
+        found=found, limit=config.suppression_limit, quasi=config.quasi_identifiers,
+        measures=leave.review.measures(), reviewed=leave.reviewed,
+        distributions=reports.of_columns(
+            result.columns, known, {name: leave.review.frequencies(name) for name in result.columns},
+            quasi=config.quasi_identifiers, least=least,
+        ),
+        frontier=_frontier(result, config), least=least, sha256=sha256, at=at, **attacks,
+    )  # fmt: skip
+
+
+def _frontier(result: Result, config: Config) -> tuple[frontier.Point, ...]:
+    """Return the frontier; nothing if the release is not an optimum, or the lattice too large for many searches."""
+    if config.search != DEFAULT_SEARCH:
+        return ()
+    task = result.task
+    try:
+        return frontier.along(
+            task.counted, config.models, task.metric, limit=task.limit, sensitive=config.sensitive,
+            hierarchies=task.hierarchies,
+        )  # fmt: skip
+    except TooLargeError:
+        return ()
+
+
+def _attacked(result: Result, config: Config, threshold: float) -> dict[str, Any]:
+    """Return what attacks on the release find, as a report takes it."""
+    names = [*config.quasi_identifiers, *config.sensitive]
+    before = pa.Table.from_batches(result.source.batches(names))
+    after = result.table()
+    matchers = {
+        name: ByHierarchy(result.task.hierarchies[name]) for name in config.quasi_identifiers
+    }
+    linked = linkage(
+        before,
+        after,
+        config.quasi_identifiers,
+        matchers,
+        threshold=threshold,
+        most_known=MOST_KNOWN,
+    )
+    learnt = [
+        disclosure(before, after, config.quasi_identifiers, name, matchers)
+        for name in config.sensitive
+    ]
+    return {
+        "linkage": dataclasses.asdict(linked),
+        "disclosure": [dataclasses.asdict(each) for each in learnt],
+    }
