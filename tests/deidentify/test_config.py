@@ -4,8 +4,11 @@ import contextlib
 import csv
 import io
 import string
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import openpyxl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from deidentify import oracle
 from deidentify.tables import ADULT, ATTRIBUTES, hierarchies, table_of
 from epilock.deidentify import config as configuration
+from epilock.deidentify import population as people
 from epilock.deidentify import table as tables
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.measured import MEASURES
@@ -92,6 +96,22 @@ of_sheets = st.text(
 
 
 class TestFiles:
+    @settings(max_examples=60, deadline=None)
+    @given(rows=st.lists(st.tuples(of_sheets, of_sheets), min_size=1, max_size=8))
+    def test_what_a_sheet_can_hold_is_read_again(self, rows, tmp_path_factory):
+        """By our reader and by openpyxl; what begins with = is a text there too."""
+        path = tmp_path_factory.mktemp("sheet") / "t.xlsx"
+        columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+        made = pa.Table.from_arrays(columns, ["a", "b"])
+        with written(path, made.schema, tables.InMemory(made), replace=False) as writer:
+            for batch in made.to_batches():
+                writer.write(batch)
+        found = pa.Table.from_batches(tables.open_table(path).batches(["a", "b"]))
+        assert found.to_pydict() == made.to_pydict()
+        sheet = openpyxl.load_workbook(path).active
+        assert [tuple(cell.value for cell in row) for row in sheet.iter_rows(min_row=2)] == rows
+        assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
+
     @settings(max_examples=100, deadline=None)
     @given(
         rows=st.lists(st.tuples(text, text, text), min_size=1, max_size=8),
@@ -222,6 +242,7 @@ TWENTY = table_of({"q": ["a"] * 8 + ["b"] * 10 + ["c"] * 2})
         ({"kind": "t-closeness", "attribute": "s", "t": 0.3, "distance": "hierarchical"}, (3 + 1 + 1 + 1 + 2 * 2) / 12 / 4),
         ({"kind": "delta-presence", "low": 0.1, "high": 0.7}, 0.6),
         ({"kind": "average-risk", "threshold": 0.2}, 0.2),
+        ({"kind": "population-uniqueness", "threshold": 0.1, "population": 100}, 0),
     ],
     ids=lambda m: m["kind"] if isinstance(m, dict) else "",
 )  # fmt: skip
@@ -238,3 +259,22 @@ def test_what_models_come_to(model, value):
     result = deidentify(TWELVE, wanted, population=TWENTY)
     assert (result.optimum, result.suppressed) == ({"q": 0}, 2)
     assert result.models[0].value == pytest.approx(value)
+
+
+def test_uniques_that_are_left_are_estimated():
+    """By the estimator that is named, from the sizes that a group-by of the release finds."""
+    asked = {"kind": "population-uniqueness", "threshold": 0.05, "population": 1000}
+    wanted = parsed(quasi_identifiers=["q"], models=[asked | {"estimator": "zayatz"}])
+    result = deidentify(table_of({"q": [*"aabbccddeeffgghhiijjkl"]}), wanted)
+    sizes = np.array(list(Counter(result.table()["q"].to_pylist()).values()))
+    assert 1 in sizes
+    assert result.models[0].value == pytest.approx(people.uniques(sizes, 1000, "zayatz"))
+    assert 0 < result.models[0].value <= 0.05
+
+
+def test_a_population_that_is_smaller_than_the_table():
+    asked = {"kind": "population-uniqueness", "threshold": 0.5, "population": 2}
+    with pytest.raises(InputError, match="population of 2 can't hold the 3 rows"):
+        deidentify(
+            table_of({"q": ["a", "b", "c"]}), parsed(quasi_identifiers=["q"], models=[asked])
+        )

@@ -11,7 +11,9 @@ GO_PATH = Path("/usr/share/gocode")  # where Debian's packages put the sources o
 NEEDED = GO_PATH / "src/golang.org/x/mod/sumdb/tlog"
 SOURCE = Path(__file__).parent / "foreign"
 BUILD = Path(__file__).parents[2] / "build/foreign"
-OFFLINE = {"GO111MODULE": "off", "GOPATH": str(GO_PATH), "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+OFFLINE = {
+    "GO111MODULE": "off", "GOPATH": str(GO_PATH), "GOFLAGS": "", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0",
+}  # fmt: skip
 
 
 def is_here() -> bool:

@@ -83,13 +83,7 @@ def optimal(task: Task) -> Found:
     best = search.search(
         task.counted.classes, task.judge, task.metric, limit=task.limit, progress=task.progress
     )
-    node = task.counted.classes.rolled_up(best.levels)
-    fails, _ = task.judge.judge(node)
-    return Found(
-        recoding=FullDomain.of(task.columns, node, fails, task.passing),
-        released=node, fails=fails, levels=best.levels, score=best.score, suppressed=best.suppressed,
-        classes=best.classes, ties=best.ties, tally=best.tally, bound=best.score, seconds=best.seconds,
-    )  # fmt: skip
+    return _at_node(task, best, ties=best.ties, tally=best.tally, bound=best.score)
 
 
 def beamed(task: Task) -> Found:
@@ -97,12 +91,23 @@ def beamed(task: Task) -> Found:
     best = beam.search(
         task.counted.classes, task.judge, task.metric, limit=task.limit, progress=task.progress
     )
+    return _at_node(task, best, ties=(), tally=None, bound=best.bound)
+
+
+def _at_node(
+    task: Task,
+    best: search.Optimum | beam.Best,
+    *,
+    ties: tuple[tuple[int, ...], ...],
+    tally: Tally | None,
+    bound: float,
+) -> Found:
     node = task.counted.classes.rolled_up(best.levels)
     fails, _ = task.judge.judge(node)
     return Found(
         recoding=FullDomain.of(task.columns, node, fails, task.passing),
         released=node, fails=fails, levels=best.levels, score=best.score, suppressed=best.suppressed,
-        classes=best.classes, ties=(), tally=None, bound=best.bound, seconds=best.seconds,
+        classes=best.classes, ties=ties, tally=tally, bound=bound, seconds=best.seconds,
     )  # fmt: skip
 
 

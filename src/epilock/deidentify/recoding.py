@@ -5,7 +5,7 @@ Rules kept in this file:
   2. A column passes only if it is named: quasi-identifiers generalised, the ``kept`` ones as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,6 +37,18 @@ class Recoding(Protocol):
         ...
 
 
+def schema_of(table: pa.Schema, columns: Columns, kept: Collection[str]) -> pa.Schema:
+    """Return the schema of a release: columns in the table's order, quasi-identifiers as text."""
+    quasi = {h.attribute for h in columns.quasi}
+    return pa.schema(
+        [
+            pa.field(each.name, pa.string()) if each.name in quasi else each
+            for each in table
+            if each.name in quasi or each.name in kept
+        ]
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FullDomain:
     """Every row generalised to one node; rows of suppressed classes left out.
@@ -61,15 +73,8 @@ class FullDomain:
         return cls(columns, node.levels, tuple(word[fails] for word in node.keys), tuple(kept))
 
     def schema(self, table: pa.Schema) -> pa.Schema:
-        """Return the schema of the release: columns in the table's order, quasi-identifiers as text."""
-        quasi = {h.attribute for h in self.columns.quasi}
-        return pa.schema(
-            [
-                pa.field(each.name, pa.string()) if each.name in quasi else each
-                for each in table
-                if each.name in quasi or each.name in self.kept
-            ]
-        )
+        """Return the schema of the release; see ``schema_of``."""
+        return schema_of(table, self.columns, self.kept)
 
     def recode(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Return the rows of the release; see ``Recoding``."""

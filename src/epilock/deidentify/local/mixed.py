@@ -24,6 +24,7 @@ from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.metric import Floats, Metric, Shape
 from epilock.deidentify.packing import WORD_BITS, Keys
+from epilock.deidentify.recoding import schema_of
 from epilock.errors import InputError
 
 Flags = npt.NDArray[np.bool_]
@@ -259,15 +260,8 @@ class MixedRecoding:
     kept: tuple[str, ...] = ()
 
     def schema(self, table: pa.Schema) -> pa.Schema:
-        """Return the schema of the release: columns in the table's order, quasi-identifiers as text."""
-        quasi = {h.attribute for h in self.columns.quasi}
-        return pa.schema(
-            [
-                pa.field(each.name, pa.string()) if each.name in quasi else each
-                for each in table
-                if each.name in quasi or each.name in self.kept
-            ]
-        )
+        """Return the schema of the release; see ``recoding.schema_of``."""
+        return schema_of(table, self.columns, self.kept)
 
     def recode(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Return the rows of the release; see ``recoding.Recoding``.
