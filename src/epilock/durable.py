@@ -8,21 +8,22 @@ import os
 from pathlib import Path
 
 
-def replace(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def replace(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Make ``data`` the content of ``path``; it is durable when this returns."""
     put(path, data, mode=mode)
     sync(path.parent)
 
 
-def put(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def put(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Make ``data`` the content of ``path``; its name is durable only after ``sync`` of the folder.
 
-    ``mode`` are the rights of a new file, less the umask's.
+    ``mode`` are the rights of the file, before a byte of it is written; by default what the umask leaves.
     """
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # what a crash left may have other rights
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
+    if mode is not None:
+        new.unlink(missing_ok=True)  # what a crash left may have other rights
+        new.touch(mode, exist_ok=False)
+    with new.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -73,6 +73,7 @@ class Effects:
             )  # a test sees no difference
             patch.setattr(Path, "open", self._open(Path.open))
             patch.setattr(Transaction, "bulk", self.of("rows", Transaction.bulk))
+            patch.setattr(Transaction, "run", self.of("statement", Transaction.run))
             patch.setattr(Database, "write", self._write(Database.write))
             with self._statements(database):
                 yield

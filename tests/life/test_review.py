@@ -182,8 +182,9 @@ class TestOverdue:
 
     @pytest.mark.usefixtures("opened")
     def test_a_stranger_finds_the_review_that_never_came(self, town):
-        assert monitored(town, days=2) == []
-        assert monitored(town, days=3) == ["unreviewed"]
+        """An entry tells the hour: three days begin to count when it is over."""
+        assert monitored(town, days=2, hours=23) == []
+        assert monitored(town, days=3, hours=1) == ["unreviewed"]
 
     def test_and_nothing_once_it_came(self, town, second, opened):
         look(town, second, opened)
