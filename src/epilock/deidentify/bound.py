@@ -8,6 +8,7 @@ rows that must go (must), and how far classes have merged (reach, big, small); a
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 OPEN, CHECKED, OVER_LIMIT, NOT_BETTER = 0, 1, 2, 3
@@ -91,3 +92,54 @@ def bounds(nodes: Any, asked: Any, learnt: Any, out: Any) -> None:
     """Write the lower bound of each of ``nodes`` into ``out``."""
     for i in range(nodes.shape[0]):
         out[i] = lower_bound(nodes[i], asked, learnt)
+
+
+@njit(cache=True, nogil=True)
+def _step(at: Any, low: Any, high: Any, strides: Any, node: int) -> Any:
+    """Move ``at`` to the next node of the box from ``low`` to ``high``; return its number, -1 behind the last."""
+    a = at.shape[0] - 1
+    while a >= 0:
+        if at[a] < high[a]:
+            at[a] += 1
+            return node + strides[a]
+        node -= strides[a] * (at[a] - low[a])
+        at[a] = low[a]
+        a -= 1
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def spread_down(levels: Any, strides: Any, must: Any, gone: int) -> None:
+    """Note for all nodes below, and at, the one on ``levels`` that ``gone`` rows must go."""
+    low = np.zeros_like(levels)
+    at = low.copy()
+    node = 0
+    while node >= 0:
+        must[node] = max(must[node], gone)
+        node = _step(at, low, levels, strides, node)
+
+
+@njit(cache=True, nogil=True)
+def spread_up(
+    levels: Any,
+    tops: Any,
+    strides: Any,
+    least: int,
+    reached: float,
+    many: int,
+    rest: int,
+    learnt: Any,
+) -> None:
+    """Note for all nodes above, and at, the one on ``levels`` how far its classes have merged.
+
+    ``reached``, ``many`` and ``rest`` are ``reach``, ``big`` and ``small`` of ``metric.Facts``.
+    """
+    _, reach, big, small = learnt
+    at = levels.copy()
+    node = (levels * strides).sum()
+    while node >= 0:
+        reach[node] = max(reach[node], reached)
+        if big[node] < 0 or many + rest // least < big[node] + small[node] // least:
+            big[node] = many
+            small[node] = rest
+        node = _step(at, levels, tops, strides, node)

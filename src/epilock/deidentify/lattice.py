@@ -65,7 +65,6 @@ class Lattice:
         self.strides = np.ones(len(self.sizes), np.int64)
         self.strides[:-1] = np.cumprod(self.sizes[::-1])[::-1][1:]
         self.state = np.zeros(self.nodes, np.uint8)
-        self._grid = tuple(int(size) for size in self.sizes)
         self._must = np.zeros(self.nodes, np.int64)
         wide = metric.shape in {Shape.SQUARES, Shape.CLASSES}
         many = self.nodes if wide else 1
@@ -100,18 +99,12 @@ class Lattice:
         """Note what was found at ``node``, for itself and the nodes that it rules out."""
         self.state[node] = bound.CHECKED
         levels = self.levels(node)
-        below = tuple(slice(0, level + 1) for level in levels)
-        must = self._must.reshape(self._grid)[below]
-        np.maximum(must, facts.must, out=must)
+        bound.spread_down(levels, self.strides, self._must, facts.must)
         if self._wide:
-            above = tuple(slice(level, None) for level in levels)
-            reach = self._reach.reshape(self._grid)[above]
-            np.maximum(reach, facts.reach, out=reach)
-            big, small = (grid.reshape(self._grid)[above] for grid in (self._big, self._small))
-            fewer = (big < 0) | (
-                facts.big + facts.small // self._least < big + small // self._least
-            )
-            big[fewer], small[fewer] = facts.big, facts.small
+            bound.spread_up(
+                levels, self.sizes - 1, self.strides, self._least, facts.reach, facts.big, facts.small,
+                self._learnt,
+            )  # fmt: skip
 
     def next_place(self, order: Nodes, place: int, limit: int, best: float) -> int:
         """Return the place in ``order``, from ``place`` on, of the next node to look at, or its length."""
