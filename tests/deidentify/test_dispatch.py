@@ -79,6 +79,30 @@ class TestFile:
         text = (desk / "r.json").read_text("utf-8") + (desk / "out.csv").read_text("utf-8")
         assert not re.search(r'Methuselah|Qingdao|rare|r\d{4}|"97"', text)
 
+    def test_what_it_is_still_worth_and_who_is_in_it(self, desk):
+        """Measures, a model trained on both, and membership by rows that a release of the rest did not see."""
+        result = released(desk, report=desk / "r.json")
+        told = json.loads((desk / "r.json").read_text("utf-8"))
+        before, after = told["utility"]["before"], told["utility"]["after"]
+        assert (before["rows"], after["rows"]) == (401, 401 - result.suppressed)
+        assert after["loss"] == pytest.approx(result.score)
+        assert after["classes"] == result.classes
+        (learnt,) = told["learnt"]
+        assert (learnt["target"], learnt["rows"]) == ("illness", 401)
+        assert all(0 <= learnt[name]["auc"] <= 1 for name in ("majority", "before", "after"))
+        membership = told["attacks"]["membership"]
+        assert (
+            membership["low"] <= 0 <= membership["high"]
+        )  # a coin, of forms that stand for twenty
+
+    def test_without_a_second_release_membership_is_not_told(self, desk):
+        """Where the rest alone cannot be released the report says nothing, and the release stands."""
+        hard = SETUP.replace("k = 20", "k = 380")
+        released(desk, hard, report=desk / "r.json")
+        told = json.loads((desk / "r.json").read_text("utf-8"))
+        assert told["attacks"]["linkage"] is not None
+        assert told["attacks"]["membership"] is None
+
     def test_what_is_refused_leaves_nothing(self, desk):
         with pytest.raises(RefusedError, match="where 300 are asked"):
             released(desk, rule=Rule(k=300), register=desk / "reg", report=desk / "r.html")

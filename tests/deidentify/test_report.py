@@ -122,7 +122,9 @@ class TestPage:
             re.findall(r'"(\w+_(?:before|after))"', page)
         )
         used |= {"homogeneous", "largest_distance", "guessed", "guessed_without"}
-        made = {key for key in texts if key.startswith(("metric_", "measured_", "worth_"))}
+        made = {
+            key for key in texts if key.startswith(("metric_", "measured_", "worth_", "learnt_"))
+        }
         assert {key for key in used if not key.endswith("_")} | made == set(texts)
         assert {f"metric_{name}" for name in metric.NAMES} <= texts.keys()
         for key, text in texts.items():

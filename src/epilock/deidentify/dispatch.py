@@ -5,10 +5,12 @@ Nothing is written before everything is known, and then whole or not at all; the
 
 import dataclasses
 import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from epilock.deidentify import distribution, frontier
@@ -16,18 +18,22 @@ from epilock.deidentify import report as reports
 from epilock.deidentify.attack import linkage
 from epilock.deidentify.config import DEFAULT_SEARCH, Config
 from epilock.deidentify.covers import ByHierarchy
-from epilock.deidentify.inference import disclosure
+from epilock.deidentify.inference import disclosure, membership
+from epilock.deidentify.learning import Learnt, learn
 from epilock.deidentify.leave import Leave, leaving, rule_of_models
 from epilock.deidentify.recoding import FullDomain
 from epilock.deidentify.report import Report
 from epilock.deidentify.review import Rule
 from epilock.deidentify.run import Result, Told, deidentify
 from epilock.deidentify.table import open_table
+from epilock.deidentify.utility import measures
 from epilock.deidentify.writing import check_output, written
-from epilock.errors import TooLargeError
+from epilock.errors import InputError, TooLargeError
 
 MOST_ATTACKED = 200_000  # rows of a table that is attacked for its report; it is in memory then
 MOST_KNOWN = 2  # columns that a report's adversary knows, besides the one who knows all
+HELD_OUT = 0.1  # share of rows that a release made for the test of membership does not see
+SEED = 1  # of what a report draws: the same table has the same report
 
 
 def deidentify_file(
@@ -92,7 +98,7 @@ def report_of(result: Result, config: Config, leave: Leave, sha256: str, at: dat
     if isinstance(recoding, FullDomain):
         known = distribution.of_full_domain(recoding, result.task.counted.classes, least=least)
         if result.rows <= MOST_ATTACKED and result.suppressed < result.rows:
-            attacks = _attacked(result, config, 1 / max(1, leave.review.measures().smallest))
+            attacks = _measured(result, config, 1 / max(1, leave.review.measures().smallest))
     return Report(
         found=found, limit=config.suppression_limit, quasi=config.quasi_identifiers,
         measures=leave.review.measures(), reviewed=leave.reviewed,
@@ -118,27 +124,61 @@ def _frontier(result: Result, config: Config) -> tuple[frontier.Point, ...]:
         return ()
 
 
-def _attacked(result: Result, config: Config, threshold: float) -> dict[str, Any]:
-    """Return what attacks on the release find, as a report takes it."""
-    names = [*config.quasi_identifiers, *config.sensitive]
-    before = pa.Table.from_batches(result.source.batches(names))
-    after = result.table()
-    matchers = {
-        name: ByHierarchy(result.task.hierarchies[name]) for name in config.quasi_identifiers
-    }
-    linked = linkage(
-        before,
-        after,
-        config.quasi_identifiers,
-        matchers,
-        threshold=threshold,
-        most_known=MOST_KNOWN,
-    )
-    learnt = [
-        disclosure(before, after, config.quasi_identifiers, name, matchers)
-        for name in config.sensitive
-    ]
+def _measured(result: Result, config: Config, threshold: float) -> dict[str, Any]:
+    """Return what attacks on the release find, and what use is left, as a report takes it."""
+    names, quasi = [*config.quasi_identifiers, *config.sensitive], config.quasi_identifiers
+    before, after = pa.Table.from_batches(result.source.batches(names)), result.table()
+    known = result.task.hierarchies
+    matchers = {name: ByHierarchy(known[name]) for name in quasi}
+    linked = linkage(before, after, quasi, matchers, threshold=threshold, most_known=MOST_KNOWN)
+    domains = {name: known[name].forms[0] for name in quasi}
     return {
         "linkage": dataclasses.asdict(linked),
-        "disclosure": [dataclasses.asdict(each) for each in learnt],
+        "disclosure": [
+            dataclasses.asdict(disclosure(before, after, quasi, name, matchers))
+            for name in config.sensitive
+        ],
+        "membership": _membership(before, result, config, matchers),
+        "worth": tuple(
+            map(dataclasses.asdict, measures(before, after, quasi, matchers, domains=domains))
+        ),
+        "learnt": [
+            dataclasses.asdict(found)
+            for name in config.sensitive
+            if (found := _learnt(before, after, name, quasi, matchers)) is not None
+        ],
     }
+
+
+def _membership(
+    before: pa.Table, result: Result, config: Config, matchers: Mapping[str, ByHierarchy]
+) -> dict[str, Any] | None:
+    """Return how well members are told from rows that were held out of a release made the same way.
+
+    None if the rest alone can't be released, or the models need a population.
+    """
+    if config.needs_population:
+        return None
+    held = np.random.default_rng(SEED).random(before.num_rows) < HELD_OUT
+    members, others = before.filter(pa.array(~held)), before.filter(pa.array(held))
+    alone = dataclasses.replace(config, keep=(), dataset=None, record=None)
+    try:
+        release = deidentify(members, alone, hierarchies=result.task.hierarchies).table()
+        found = membership(members, others, release, config.quasi_identifiers, matchers, seed=SEED)
+    except InputError:
+        return None
+    return dataclasses.asdict(found)
+
+
+def _learnt(
+    before: pa.Table,
+    after: pa.Table,
+    target: str,
+    quasi: Sequence[str],
+    matchers: Mapping[str, ByHierarchy],
+) -> Learnt | None:
+    """Return how a model of ``target`` does; None if it has too few or too many values to be told."""
+    try:
+        return learn(before, after, quasi, target, matchers, seed=SEED)
+    except InputError:
+        return None

@@ -41,6 +41,7 @@ DISCLOSURE = (
 )  # fmt: skip
 MEMBERSHIP = ("columns", "advantage", "low", "high", "told_in", "told_out")
 WORTH = ("rows", "suppressed", "classes", "loss", "discernibility", "average_class_size")
+LEARNT = ("target", "rows", "folds", "majority", "before", "after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Report:
         disclosure: Of each ``inference.Disclosure``.
         membership: Of ``inference.Membership``, or None.
         worth: Of ``utility.Measures`` before and after, or None.
+        learnt: Of each ``learning.Learnt``.
     """
 
     found: Mapping[str, Any]
@@ -78,6 +80,7 @@ class Report:
     disclosure: Sequence[Mapping[str, Any]] = field(default=())
     membership: Mapping[str, Any] | None = None
     worth: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    learnt: Sequence[Mapping[str, Any]] = field(default=())
 
     @property
     def worst(self) -> tuple[Mapping[str, Any], ...]:
@@ -119,6 +122,7 @@ class Report:
             "utility": None if self.worth is None else {
                 name: _only(each, WORTH) for name, each in zip(("before", "after"), self.worth, strict=True)
             },
+            "learnt": [_only(each, LEARNT) for each in self.learnt],
         }  # fmt: skip
 
     def to_html(self) -> str:
