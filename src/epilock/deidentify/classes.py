@@ -91,10 +91,14 @@ class Classes:
     def rolled_up(self, levels: Sequence[int] | Levels) -> "Classes":
         """Return the classes at the node ``levels``, none of which may be below this node's."""
         new = np.asarray(levels, np.int64)
-        lifted = self.packing.lift(self.keys, self.levels, new)
-        member, firsts, counts = kernels.group(lifted, self.counts)
+        packing = self.packing
+        lifted, found = (tuple(np.empty_like(word) for word in self.keys) for _ in range(2))
+        member, counts = kernels.roll_up(
+            self.keys, self.counts, self.levels, new, packing.word, packing.shift, packing.mask, packing.lut,
+            packing.first, lifted, found,
+        )  # fmt: skip
         many = len(counts)
-        keys = tuple(word[firsts] for word in lifted)
+        keys = tuple(word[:many].copy() for word in found)  # what is left of the room is given back
         population = (
             None if self.population is None else kernels.add_up(member, self.population, many)
         )

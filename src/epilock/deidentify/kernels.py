@@ -134,6 +134,24 @@ def raise_levels(
 
 
 @njit(cache=True, nogil=True)
+def roll_up(
+    keys: Any, counts: Any, old: Any, new: Any, word: Any, shift: Any, mask: Any, lut: Any, first: Any,
+    lifted: Any, found: Any,
+) -> Any:  # fmt: skip
+    """Lift ``keys`` (see ``raise_levels``) and group them; return members and counts of the classes.
+
+    ``lifted`` and ``found`` have room for all keys; the classes' own are the first ones of ``found``.
+    """
+    raise_levels(keys, old, new, word, shift, mask, lut, first, lifted)
+    member, firsts, added = group(lifted, counts)
+    for w in range(len(lifted)):
+        here, there = lifted[w], found[w]
+        for c in range(firsts.shape[0]):
+            there[c] = here[firsts[c]]
+    return member, added
+
+
+@njit(cache=True, nogil=True)
 def add_up(classes: Any, counts: Any, many: int) -> Any:
     """Return the sums of ``counts`` for each of ``many`` classes."""
     added = np.zeros(many, np.int64)

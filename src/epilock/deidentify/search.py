@@ -193,14 +193,7 @@ class _Search:
 
     def _from_the_top(self) -> None:
         nodes = np.arange(self.lattice.nodes)
-        # What costs more than the best already is settled before the rest is put in order.
-        low = self.lattice.bounds(nodes)
-        open_ = self.lattice.state == bound.OPEN
-        worse = low > self.best + same(self.best)
-        self.lattice.state[open_ & worse] = bound.NOT_BETTER
-        nodes = np.flatnonzero(open_ & ~worse)
-        order = nodes[np.lexsort([low[nodes], -self.lattice.sums(nodes)])]
-        self._through(order)
+        self._through(nodes[np.argsort(-self.lattice.sums(nodes), kind="stable")])
 
     def _from_the_middle(self) -> None:
         while True:
