@@ -162,7 +162,7 @@ def check_together(
     )
 
 
-def _reason(found: Cells, group: Sequence[Earlier], k: int, l: int) -> str:  # noqa: E741
+def _reason(found: Cells, group: Sequence[Earlier], k: int, l: int) -> str:  # noqa: E741 - the models' own letters
     if found.cells and found.smallest < k:
         return (
             f"{_told_apart(found, group)} are {found.smallest} where {k} are asked ({found.small} of"

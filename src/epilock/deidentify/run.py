@@ -133,7 +133,7 @@ class Result:
             "rows": self.rows, "metric": self.metric, "search": self.search,
             "models": [
                 {
-                    "kind": each.model.kind, **dataclasses.asdict(each.model),  # type: ignore[call-overload]
+                    "kind": each.model.kind, **dataclasses.asdict(each.model),  # type: ignore[call-overload]  # each is one
                     "measured": each.what, "value": each.value,
                 }
                 for each in self.models

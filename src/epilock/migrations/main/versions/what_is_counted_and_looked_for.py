@@ -1,4 +1,4 @@
-"""counts reviews and searches."""
+"""Counts, reviews, searches; budgets of answers with noise, and studies."""
 
 import sqlalchemy as sa
 from alembic import op
