@@ -38,11 +38,15 @@ class TestCode:
     def test_odds_that_two_of_25_million_meet(self):
         assert 25_000_000**2 / 2 / 2 ** (8 * pseudonym.CODE_BYTES) < 1 / 3.8e9
 
-    def test_two_that_meet_are_an_error(self):
-        """Never one person for two, however small the odds."""
-        pseudonym._check_apart(["a", None, "b", "a"], ["x", "", "y", "x"])
+    def test_two_that_meet_are_an_error(self, monkeypatch):
+        """Never one person for two, however small the odds: nothing is given out."""
+        column = pa.array(["x", "y", None, "x"])
+        monkeypatch.setattr(
+            pseudonym, "_codes", lambda _key, _kind, normal: ["a" if n else None for n in normal]
+        )
+        assert pseudonyms(KEY, "case", pa.array(["x", None, "x"])).to_pylist() == ["a", None, "a"]
         with pytest.raises(ConflictError, match="same code"):
-            pseudonym._check_apart(["a", "a"], ["x", "y"])
+            pseudonyms(KEY, "case", column)
 
 
 class TestOnePerson:

@@ -62,10 +62,7 @@ def pseudonyms(
     values, places = _distinct(column)
     normal = _normal(values, places, form)
     codes = _codes(key, kind, normal)
-    if len({c for c in codes if c}) != len({n for n in normal if n}):
-        raise ConflictError(
-            "two subjects have the same code under this key: take another for the study"
-        )
+    _check_apart(codes, normal)
     return pa.chunked_array([pa.array(codes, pa.string()).take(places)])
 
 
