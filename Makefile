@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: install run test check bench docs lock clean
+.PHONY: install run test check bench docs screens lock clean
 
 install: $(VENV)/installed
 
@@ -39,6 +39,10 @@ docs: install
 	$(BIN)/python -m epilock.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m epilock.web.reference > docs/reference/http-api.md
 	$(BIN)/python -m epilock.ledger.reference > docs/reference/ledger-entries.md
+
+# A picture of every page to look at, in build/screens.
+screens: install
+	$(BIN)/python tests/web/screens.py build/screens
 
 lock:
 	test -x build/lock/bin/pip-compile || ($(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools)

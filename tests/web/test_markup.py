@@ -4,25 +4,13 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import pages
 import pytest
 import town
-from staff_room import badge
-from test_resident import TYPED, _fields
+from test_resident import _fields
 from visitor import Visitor
 
-from epilock.web.app import create_app
-
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
-ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
-PAGES = (
-    "/", "/r", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
-    "/console/points", "/console/points/new", "/console/points/{point}",
-    "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
-    "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
-    "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
-    "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
-    "/console/oversight", "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/points/{point}/notice/1",
-)  # fmt: skip
 
 
 class Markup(HTMLParser):
@@ -90,16 +78,9 @@ class Markup(HTMLParser):
 
 @pytest.fixture(scope="module")
 def somewhere(tmp_path_factory):
-    """A town in which something of everything is there, and someone of every role."""
-    parts = town.found(tmp_path_factory.mktemp("town") / "home", town.Clock())
-    site = create_app(parts)
-    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
-    page = _fields(Visitor(site), f"/c/sunny/{point.point}")
-    page.send(page.form(), step="send", **TYPED)
-    everyone = badge(parts, site, "sunny", "all", *ROLES)
-    admin = badge(parts, site, "sunny", "admin", "administrator")
-    yield parts, site, point, everyone, admin
-    parts.close()
+    made = pages.found(tmp_path_factory.mktemp("town") / "home", town.Clock())
+    yield made
+    made.parts.close()
 
 
 def _check(html: str, language: str) -> None:
@@ -114,23 +95,18 @@ def _check(html: str, language: str) -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 class TestMarkup:
-    @pytest.mark.parametrize("path", PAGES)
-    def test_each_page(self, somewhere, path, language):
-        _, _, point, everyone, _ = somewhere
-        path = path.format(point=point.point)
-        answer = everyone.get(path, headers={"Accept-Language": language})
+    @pytest.mark.parametrize("name", pages.EVERY)
+    def test_each_page(self, somewhere, name, language):
+        answer = somewhere.visitor(name).get(
+            somewhere.path(name), headers={"Accept-Language": language}
+        )
         assert answer.status_code in {200, 404}
-        _check(answer.text, language)
-
-    def test_the_accounts_page(self, somewhere, language):
-        answer = somewhere[4].get("/console/accounts", headers={"Accept-Language": language})
         _check(answer.text, language)
 
     @pytest.mark.parametrize("step", ["notice", "authorise", "fields", "refuse"])
     def test_each_step_of_a_residents_walk(self, somewhere, step, language):
-        _, site, point, *_ = somewhere
-        visitor = Visitor(site, language=language)
-        page = _fields(visitor, f"/c/sunny/{point.point}")
+        visitor = Visitor(somewhere.site, language=language)
+        page = _fields(visitor, somewhere.path("notice"))
         sent = page.send(page.form(), step=step)
         _check(sent.html, language)
         wrong = page.send(page.form(), step="send", **{"f.name": "9"})
@@ -140,15 +116,14 @@ class TestMarkup:
 
 class TestReach:
     def test_no_page_asks_another_host_for_anything(self, somewhere):
-        _, _, point, everyone, _ = somewhere
-        for path in PAGES:
-            html = everyone.get(path.format(point=point.point)).text
+        for name in pages.EVERY:
+            html = somewhere.visitor(name).get(somewhere.path(name)).text
             loaded = re.findall(
                 r'<(?:link|script|img|iframe|source)[^>]+(?:href|src)="([^"]+)"', html
             )
             assert all(address.startswith("/") for address in loaded)
 
     def test_console_pages_are_under_100_kb(self, somewhere):
-        _, _, point, everyone, _ = somewhere
-        for path in PAGES:
-            assert len(everyone.get(path.format(point=point.point)).content) < 100_000
+        for name in pages.EVERY:
+            page = somewhere.visitor(name).get(somewhere.path(name))
+            assert len(page.content) < 100_000

@@ -1,0 +1,104 @@
+"""Every page of the site, and a town in which each of them has something to show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import town
+from staff_room import badge
+from test_resident import TYPED, _fields
+from visitor import Visitor
+
+from epilock.assemble import Parts
+from epilock.collect.point import Point
+from epilock.web.app import create_app
+
+ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
+
+PUBLIC = {
+    "front": "/",
+    "receipt-ask": "/r",
+    "log": "/log",
+    "log-keys": "/log/keys",
+    "log-check": "/log/check",
+    "log-anchored": "/log/anchored",
+    "log-entry": "/log/entry/1",
+    "api": "/api",
+    "problem": "/nowhere",
+    "sign-in": "/console/sign-in",
+    "notice": "/c/sunny/{point}",
+}
+CONSOLE = {
+    "home": "/console",
+    "points": "/console/points",
+    "point-new": "/console/points/new",
+    "point": "/console/points/{point}",
+    "point-fields": "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+    "point-notice": "/console/points/{point}/notice/1",
+    "records": "/console/records",
+    "bucket": "/console/records/sunny/1",
+    "record": "/console/records/sunny/1/0",
+    "imports": "/console/imports",
+    "counts": "/console/counts",
+    "mine": "/console/mine",
+    "grants": "/console/grants",
+    "requests": "/console/requests",
+    "approvals": "/console/approvals",
+    "destruction": "/console/destruction",
+    "destruction-bucket": "/console/destruction/1",
+    "levels": "/console/levels",
+    "level": "/console/levels/jinan/outbreak-7",
+    "level-preview": "/console/levels/jinan/outbreak-7?level=N",
+    "oversight": "/console/oversight",
+    "witnesses": "/console/witnesses",
+    "papers": "/console/papers",
+    "password": "/console/password",
+    "second-factor": "/console/second-factor",
+    "account": "/console/account",
+}
+ACCOUNTS = {"accounts": "/console/accounts"}  # an administrator's, who has no other role
+EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Somewhere:
+    """A town, its site, an open point with one record, and staff who have signed in.
+
+    Attributes:
+        parts, site: The installation and its site.
+        point: An open point of ``sunny``.
+        everyone: The browser of someone who has every role but the administrator's.
+        admin: That of an administrator.
+    """
+
+    parts: Parts
+    site: Any
+    point: Point
+    everyone: Visitor
+    admin: Visitor
+
+    def path(self, name: str) -> str:
+        """The address of the page ``name``."""
+        return EVERY[name].format(point=self.point.point)
+
+    def visitor(self, name: str) -> Visitor:
+        """Who may see the page ``name``."""
+        return self.admin if name in ACCOUNTS else self.everyone
+
+
+def found(
+    home: Path, clock: Callable[[], datetime], url: str = "http://epilock.example"
+) -> Somewhere:
+    """Found the town; whoever asks closes ``parts``."""
+    parts = town.found(home, clock, url=url)
+    site = create_app(parts)
+    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
+    page = _fields(Visitor(site), f"/c/sunny/{point.point}")
+    page.send(page.form(), step="send", **TYPED)
+    return Somewhere(
+        parts=parts, site=site, point=point,
+        everyone=badge(parts, site, "sunny", "all", *ROLES),
+        admin=badge(parts, site, "sunny", "admin", "administrator"),
+    )  # fmt: skip
