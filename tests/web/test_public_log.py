@@ -52,6 +52,21 @@ class TestFiles:
 
 @pytest.mark.usefixtures("given")
 class TestPage:
+    def test_the_weeks_stand_as_a_picture_and_as_a_table(self, visitor):
+        page = read(visitor, "/log")
+        assert '<rect class="came"' in page.html
+        assert "Week from Collected Destroyed 9 March 2026 1 0" in page.text
+
+    def test_the_code_of_a_receipt_leads_to_what_was_given(self, visitor, given):
+        walk = _fields(visitor, f"/c/sunny/{given.point}")
+        code = walk.send(walk.form(), step="send", **TYPED)
+        code = "".join(re.search(r'id="code">(.*?)</p>', code.html, re.DOTALL)[1].split())
+        code = re.sub(r"<[^>]+>", "", code)
+        page = read(visitor, "/log")
+        found = page.send(page.with_field("code"), code=code)
+        assert (found.status, found.path) == (200, "/r")
+        assert "Nobody has opened it" in found.text
+
     def test_a_bucket_shows_its_day_and_rule(self, visitor):
         page = read(visitor, "/log")
         assert page.status == 200

@@ -138,6 +138,12 @@ class Speaker:
             return f"{day.year}年{day.month}月{day.day}日"
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
+    def short_day(self, value: date) -> str:
+        """Return a day without its year, such as ``3月14日`` or ``14 Mar``."""
+        if self.language == "zh":
+            return f"{value.month}月{value.day}日"
+        return f"{value.day} {_MONTHS[value.month - 1][:3]}"
+
     def moment(self, value: datetime | str) -> str:
         """Return an instant to the minute, in China's time."""
         at = datetime.fromisoformat(value) if isinstance(value, str) else value

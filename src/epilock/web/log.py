@@ -22,6 +22,7 @@ from epilock.collect.notice import fingerprint
 from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
+from epilock.destroy import turnover
 from epilock.destroy.due import DuePart
 from epilock.errors import EntryError, NotFoundError
 from epilock.ledger import entry, publish, regime, rows, shards
@@ -33,12 +34,15 @@ from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.level import CHINA
+from epilock.web import chart as charts
+from epilock.web.chart import Chart
 from epilock.web.request import Site, SiteOf
 
 router = APIRouter(include_in_schema=False)
 ANYWHERE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 FRESH = timedelta(minutes=1)
-PER_PAGE = 50
+PER_PAGE = 20
+LATEST = 10  # certificates
 MOST_INDEX = 1 << 62
 
 
@@ -87,6 +91,7 @@ class Picture:
         certificates: The latest destructions, the newest first: index and entry.
         policy: Public path of the policy in force; "" without one.
         witnesses: How it stands with each witness of it.
+        chart: What came in and what went, by weeks; None before anything came in.
     """
 
     size: int
@@ -97,6 +102,7 @@ class Picture:
     certificates: tuple[tuple[int, entry.Certificate], ...]
     policy: str
     witnesses: tuple[State, ...]
+    chart: Chart | None
 
 
 @dataclass(slots=True)
@@ -284,6 +290,7 @@ def _picture(site: Site, now: datetime) -> Picture:
             certificates=tuple(_certificates(site, tx, everyone)),
             policy="" if announced is None else announced.path,
             witnesses=tuple(status(tx, parts.log, now=now)),
+            chart=charts.of_weeks(turnover.weeks(tx, now=now)),
         )  # fmt: skip
 
 
@@ -305,11 +312,11 @@ def _certificates(
         for org in orgs
         for row in tx.all(
             intents.intents, c.org == org, c.kind == intents.DESTROY, c.entry_index.is_not(None),
-            order_by=[c.entry_index.desc()], limit=PER_PAGE,
+            order_by=[c.entry_index.desc()], limit=LATEST,
         )
     ]  # fmt: skip
     made = []
-    for index in sorted(indexes, reverse=True)[:PER_PAGE]:
+    for index in sorted(indexes, reverse=True)[:LATEST]:
         said = entry.decode(shards.entry_at(tx, site.parts.log, index))
         if not isinstance(said, entry.Certificate):
             raise EntryError(f"entry {index} should be a certificate")
