@@ -19,6 +19,7 @@ ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
 
 PUBLIC = {
     "front": "/",
+    "style": "/style",
     "receipt-ask": "/r",
     "log": "/log",
     "log-keys": "/log/keys",
