@@ -1,21 +1,30 @@
 """Both languages are complete, and each person gets theirs."""
 
 import ast
+import json
 import re
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+import town
 from hypothesis import given
 from hypothesis import strategies as st
+from sheet import read
+from test_resident import TYPED, _fields
+from visitor import Visitor
 
 import epilock.web
 from epilock.errors import FileFormatError
 from epilock.web import language
+from epilock.web.app import create_app
 
 WEB = Path(epilock.web.__file__).parent
 # Keys that a page puts together, such as ``problem.<slug>.title``: everything below these is used.
 BUILT = re.compile(r""""([a-z_]+\.[a-z_.-]*)"\s*~""")
+PLACE = re.compile(r"\{[a-z_]+\}")
+KNOWN = language.languages(language.load())
 CALLED = re.compile(r""""([a-z_]+(?:\.[a-z_-]+)+)"(?!\s*~)""")
 
 
@@ -89,17 +98,77 @@ class TestChoose:
         ],
     )
     def test_what_is_asked_goes_before_the_browser(self, asked, accepted, chosen):
-        assert language.choose(asked, accepted) == chosen
+        assert language.choose(asked, accepted, KNOWN).code == chosen
 
     @given(st.text(max_size=200))
     def test_any_header_gives_a_language(self, accepted):
-        assert language.choose(None, accepted) in language.LANGUAGES
+        assert language.choose(None, accepted, KNOWN).code in {"zh", "en"}
 
 
 class TestSpeaker:
     def test_days_and_instants_are_written_as_people_write_them(self):
-        zh = language.Speaker(language.load(), "zh")
-        en = language.Speaker(language.load(), "en")
+        zh, en = (language.Speaker(language.load(), KNOWN[code]) for code in ("zh", "en"))
         assert zh.day(date(2026, 3, 14)) == "2026年3月14日"
         assert en.day("2026-03-04") == "4 March 2026"
+        assert (zh.short_day(date(2026, 3, 4)), en.short_day(date(2026, 3, 4))) == (
+            "3月4日",
+            "4 Mar",
+        )
         assert en.moment(datetime(2026, 3, 13, 17, 5, tzinfo=UTC)) == "14 March 2026 01:05"
+
+
+def _file(folder: Path, name: str = "xx.toml", **changed: str) -> Path:
+    """A file of a third language that says of each string its key and its values, and the first two."""
+    for code in language.OF_DATA:
+        shutil.copy(language.LANGUAGES / f"{code}.toml", folder)
+    keys = {
+        key: f"[{key}]{''.join(sorted(PLACE.findall(t.en)))}" for key, t in language.load().items()
+    }
+    facts = {
+        "tag": "xx", "name": "Third", "data": "en", "day": "{year}/{number}/{day}",
+        "short_day": "{number}/{day}", "stop": ".", "space": " ", "comma": ", ",
+    }  # fmt: skip
+    lines = [f"{name} = {json.dumps(value)}" for name, value in (facts | changed).items()]
+    lines += [f"months = {json.dumps(list('abcdefghijkl'))}", "[strings]"]
+    lines += [f"{json.dumps(key)} = {json.dumps(text)}" for key, text in keys.items()]
+    (folder / name).write_text("\n".join(lines), encoding="utf-8")
+    return folder / name
+
+
+class TestThirdLanguage:
+    def test_one_file_makes_every_page_speak_it(self, tmp_path, parts):
+        _file(tmp_path)
+        site = create_app(parts, languages=tmp_path)
+        point = town.open_point(
+            parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT
+        )
+        visitor = Visitor(site, language="xx")
+        assert "[log.title]" in read(visitor, "/log").text
+        page = read(visitor, f"/c/sunny/{point.point}")
+        assert "[resident.go_on]" in page.html
+        assert "East Gate" in page.text  # the notice is in the language that the file names
+        page = _fields(visitor, f"/c/sunny/{point.point}")
+        done = page.send(page.form(), step="send", **TYPED)
+        assert done.status == 200
+        assert "[receipt.done.title]" in done.text
+        assert "Third" in read(Visitor(site), "/").text
+
+    @pytest.mark.parametrize(
+        ("old", "new", "says"),
+        [
+            ("[log.title]", "", "log.title"),
+            ('"log.title"', '"log.titel"', "log.titel"),
+            ("{n}", "", "takes the values"),
+            ('data = "en"', 'data = "fr"', "zh or en"),
+            ('stop = "."', "", "keys"),
+        ],
+    )
+    def test_a_file_that_lacks_something_does_not_load(self, tmp_path, old, new, says):
+        path = _file(tmp_path)
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        with pytest.raises(FileFormatError, match=says):
+            language.languages(language.load(), tmp_path)
+
+    def test_the_first_two_must_be_there(self, tmp_path):
+        with pytest.raises(FileFormatError, match=r"en\.toml"):
+            language.languages(language.load(), tmp_path)

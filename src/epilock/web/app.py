@@ -1,6 +1,7 @@
 """The site: ``create_app`` puts the pages, the API and the log behind one guard. Importing does nothing."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +36,7 @@ from epilock.web.console.desk import UnfinishedError
 from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
+from epilock.web.language import LANGUAGES
 from epilock.web.page import Pages
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
@@ -45,15 +47,16 @@ MODULES = (
 )  # fmt: skip
 
 
-def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
+def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES) -> ASGIApp:
     """Return the site of an installation; ``parts`` are opened and closed by the caller.
 
     Args:
         parts: The running installation.
         insist: Whether staff must set up a second factor before anything else; only a demonstration
             says no.
+        languages: Folder with a file for each language that pages speak.
     """
-    pages = Pages()
+    pages = Pages(languages)
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",

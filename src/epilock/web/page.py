@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from epilock.web import language
-from epilock.web.language import LANGUAGES, NAMES, TAGS, Speaker
+from epilock.web.language import Language, Languages, Speaker
 from epilock.web.security import POLICY_WITH_SCRIPT
 from epilock.web.squeeze import squeeze
 
@@ -29,21 +29,24 @@ class Pages:
 
     Attributes:
         phrases: Every string.
+        languages: Every language, by code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, languages: Path = language.LANGUAGES) -> None:
         self.phrases = language.load()
+        self.languages = language.languages(self.phrases, languages)
         self._jinja = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True,
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
             extensions=["jinja2.ext.do"],
         )  # fmt: skip
         self._jinja.globals["static"] = _static_addresses()
+        self._jinja.globals["languages"] = self.languages
 
     def speaker(self, request: Request, asked: str | None = None) -> Speaker:
         """Return the strings in the language of ``request``; ``asked`` (of a form) goes first."""
         wanted = asked or request.query_params.get("lang")
-        chosen = language.choose(wanted, request.headers.get("accept-language"))
+        chosen = language.choose(wanted, request.headers.get("accept-language"), self.languages)
         return Speaker(self.phrases, chosen)
 
     def show(
@@ -59,7 +62,7 @@ class Pages:
     ) -> HTMLResponse:
         """Return the page ``template``; ``script`` lets the site's own script file run in it."""
         t = speaker or self.speaker(request)
-        links = Links(request, t.language)
+        links = Links(request, self.languages, t.code)
         body = self._jinja.get_template(template).render(
             t=t, link=links, switches=links.switches(), path=request.url.path, **context
         )
@@ -72,36 +75,33 @@ class Pages:
 
     def go(self, request: Request, path: str, /, **query: str) -> RedirectResponse:
         """Return a redirect (303) to ``path`` of this site, in the same language."""
-        return RedirectResponse(Links(request, "")(path, **query), 303)
+        return RedirectResponse(Links(request, self.languages)(path, **query), 303)
 
 
 class Links:
     """Makes addresses of this site; the language that was asked for stays in them."""
 
-    def __init__(self, request: Request, shown: str) -> None:
+    def __init__(self, request: Request, known: Languages, shown: str = "") -> None:
         self._lang = request.query_params.get("lang")
         self._request = request
+        self._known = known
         self._shown = shown
 
     def __call__(self, path: str, /, **query: Any) -> str:
         """Return ``path`` with ``query``, its empty values left out."""
-        if self._lang in LANGUAGES:
+        if self._lang in self._known:
             query.setdefault("lang", self._lang)
         pairs = [(k, str(v)) for k, v in query.items() if v is not None and v != ""]
         return f"{quote(path, safe='/.~:-_+')}{'?' if pairs else ''}{urlencode(pairs)}"
 
-    def switches(self) -> list[tuple[str, str, str]]:
-        """Return (tag, name, address) of this page in each other language; none after a form."""
+    def switches(self) -> list[tuple[Language, str]]:
+        """Return each other language and the address of this page in it; none after a form."""
         if self._request.method != "GET":
             return []
         query = {k: v for k, v in self._request.query_params.items() if k != "lang"}
         return [
-            (
-                TAGS[code],
-                NAMES[code],
-                f"{self._request.url.path}?{urlencode({**query, 'lang': code})}",
-            )
-            for code in LANGUAGES
+            (other, f"{self._request.url.path}?{urlencode({**query, 'lang': code})}")
+            for code, other in self._known.items()
             if code != self._shown
         ]
 

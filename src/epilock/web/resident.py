@@ -112,7 +112,7 @@ def _visit(site: Site, request: Request, org: str, point: str, language: str | N
         raise ClosedError(f"{point} is closed: it takes nothing more")
     t = site.pages.speaker(request, language)
     if t.language not in found.languages:
-        t = Speaker(site.pages.phrases, found.languages[0])
+        t = Speaker(site.pages.phrases, site.pages.languages[found.languages[0]])
     form = issue.form_of(site.parts.standard, found, issued)
     return _Visit(site=site, request=request, t=t, point=found, issued=issued, form=form)
 

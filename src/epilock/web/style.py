@@ -30,7 +30,7 @@ WHY = Text("需要时联系您", "to reach you where it is needed")
 
 @router.get("/style")
 def get_style(site: SiteOf, request: Request) -> Response:
-    """Show every component; those that more than one page has are their own macros here too."""
+    """Show every component."""
     refused = RefusedError(
         "the standard gives R1 no leave for tracing (raw)", rule="see/residential-entry/tracing",
         source=("IDPL-13",), allowed="R3",
