@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
+from epilock.use.release.run import Maker
 from epilock.web import anchored, check, correction, front, log, receipt, resident, static, submit
 from epilock.web.api import page as api_page
 from epilock.web.api import point as api_point
@@ -50,6 +51,7 @@ def create_app(parts: Parts, *, insist: bool = True) -> ASGIApp:
     app.state.site = Site(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
     )
+    app.state.maker = Maker(parts.gate, parts.database, parts.now)
     app.state.insist = insist
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)
