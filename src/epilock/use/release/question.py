@@ -152,6 +152,13 @@ def check(standard: Standard, question: Question) -> None:
         raise InputError("a release of days alone is a count: ask for one")
 
 
+def levels(rule: Rule) -> int:
+    """Return how many levels a rule has between a value and ``*``."""
+    return len(
+        getattr(rule, "levels", ()) or getattr(rule, "digits", ()) or getattr(rule, "widths", ())
+    )
+
+
 def fields(standard: Standard, circumstance: str) -> list[str]:
     """Return the fields of a circumstance that can be released (rule 1), ``day`` first."""
     where = standard.circumstances[circumstance]
