@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -310,6 +311,17 @@ class TestCrash:
         assert count(relief, release_lines) == 80
         assert len(relief.said(entry.Release)) == 1
 
+    def test_what_fails_in_the_last_transaction_takes_all_of_it_back(self, relief, yesterday, town):
+        """The entry is written last: lines and file that stood before it are not there when it fails."""
+        found = relief.judge(relief.request(relief.previewed()))
+        gate = replace(relief.parts.gate, log=_Failing(relief.parts.log))
+        with pytest.raises(OSError, match="no space"):
+            Maker(gate, relief.parts.database, town.clock).step(found.org, found.release)
+        assert count(relief, release_lines) == 0
+        with pytest.raises(NotFoundError):
+            text_of(relief, found)
+        assert relief.step(found).stage == "approved"
+
     def test_what_waits_is_taken_up(self, relief, yesterday, town):
         found = relief.ask()
         relief.maker.complete()  # somebody may be at it
@@ -357,6 +369,21 @@ class TestWitness:
             for f in inventory.check(parts.database, parts.log)
         }
         assert {row for row, _ in named if row} == {f"{left.release})", "r-made-up)"}
+
+
+class _Failing:
+    """A log whose disk is full when a release is to be written."""
+
+    def __init__(self, log):
+        self._log = log
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    def append(self, tx, entries, *, now):
+        if any(isinstance(entry.decode(each), entry.Release) for each in entries):
+            raise OSError("no space left")
+        return self._log.append(tx, entries, now=now)
 
 
 def _dying(clock, calls):

@@ -67,15 +67,31 @@ def assignments(
     found: list[dict[str, Member]] = [
         _lines(tx, keys, release, rows, asked) for release in before
     ]  # fmt: skip
-    cells = _cells(before[-1].cells)
+    return completed(found, before[-1].cells, [row.id for row in rows])
+
+
+def completed(
+    found: Sequence[dict[str, Member]], cells: Any, records: Sequence[str]
+) -> list[Assignment]:
+    """Return who was in which class of each release: the ``records`` as ``found``, and all others.
+
+    Args:
+        found: Of each release those of ``records`` that were in it; the others are added here.
+        cells: Of these releases, as ``stated`` gave them.
+        records: The new release's.
+
+    Raises:
+        IntegrityError: They contradict each other.
+    """
+    known = _cells(cells)
     mine: dict[Pattern, list[str]] = {}
-    for row in rows:
-        pattern = _pattern(found, row.id)
+    for record in records:
+        pattern = _pattern(found, record)
         if any(each != ABSENT for each in pattern):
-            mine.setdefault(pattern, []).append(row.id)
-    if not mine.keys() <= cells.keys():
+            mine.setdefault(pattern, []).append(record)
+    if not mine.keys() <= known.keys():
         raise _contradiction()
-    for number, (pattern, cell) in enumerate(cells.items()):
+    for number, (pattern, cell) in enumerate(known.items()):
         _add_others(found, f"cell {number}", pattern, cell, mine.get(pattern, []))
     return list(found)
 

@@ -2,7 +2,8 @@
 
 Rules kept in this file:
   1. The same records give the same bytes: rows are sorted by what they say, so that their order tells nothing.
-  2. Numbers of rows that are told before the release leaves are rounded down to tens.
+  2. Numbers of rows that are told before the release leaves are rounded down to tens, so that two previews do
+     not tell who came between.
 """
 
 import csv
@@ -19,7 +20,7 @@ from epilock.deidentify.dispatch import report_of
 from epilock.deidentify.intersection import Earlier, check_together
 from epilock.deidentify.leave import Leave
 from epilock.deidentify.report import Report
-from epilock.deidentify.review import Review, Rule
+from epilock.deidentify.review import Review, Reviewed, Rule
 from epilock.deidentify.run import Result, deidentify
 from epilock.standard.model import Release as Asked
 from epilock.use.release.joint import Assignment, table_of
@@ -88,7 +89,7 @@ def make(
     return Made(
         body=body, sha256=sha256, rows=rows, suppressed=result.suppressed,
         smallest=reviewed.smallest, fewest=reviewed.least_diverse, assignment=assignment,
-        report=report, found=_found(result, report, len(earlier)),
+        report=report, found=_found(result, report, reviewed, len(earlier)),
     )  # fmt: skip
 
 
@@ -121,14 +122,13 @@ def _csv(header: Sequence[str], batches: Sequence[pa.RecordBatch]) -> bytes:
     return out.getvalue().encode()
 
 
-def _found(result: Result, report: Report, earlier: int) -> dict[str, Any]:
-    measures, reviewed = report.measures, report.reviewed
+def _found(result: Result, report: Report, reviewed: Reviewed, earlier: int) -> dict[str, Any]:
+    measures = reviewed.measures
     return {
         "rows": rounded(measures.rows), "suppressed": rounded(result.suppressed),
         "classes": measures.classes, "levels": result.optimum, "loss": result.score,
-        "highest": measures.highest, "average": measures.average,
-        "smallest": measures.smallest if reviewed is None else reviewed.smallest,
-        "fewest": measures.least_diverse if reviewed is None else reviewed.least_diverse,
+        "smallest": max(reviewed.rule.k, rounded(reviewed.smallest)),
+        "fewest": reviewed.least_diverse,
         "earlier": earlier,
         "frontier": [
             [each.k, each.chosen, each.score, None if each.suppressed is None else rounded(each.suppressed)]

@@ -268,6 +268,13 @@ def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Release]:
     return [_read(row) for row in rows]
 
 
+def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Release]:
+    """Return the latest releases of records of ``org`` that were asked for."""
+    c = releases.c
+    rows = tx.all(releases, c.org == org, order_by=[c.entry_index.desc()], limit=limit)
+    return [_read(row) for row in rows]
+
+
 def listing(
     tx: Transaction, *, stages: Collection[str], by_org: str | None = None
 ) -> list[Release]:

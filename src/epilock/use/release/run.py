@@ -182,8 +182,7 @@ class Maker:
             rows = joint.seal(self.gate.keys, found, fresh.opened.rows, made.assignment)
             with self.database.write() as tx:
                 self.gate.log.append(tx, [], now=now)  # holds the log's head: rule 1
-                same = state_of(tx, found) == fresh.opened.state
-                if same and tuple(of_data_set(tx, found.question)) == fresh.before:
+                if self._is_current(tx, found, fresh, now):
                     file.keep(tx, report)
                     file.keep(tx, table)
                     tx.bulk(lines.release_lines, rows)
@@ -200,7 +199,7 @@ class Maker:
         with self.database.read() as tx:
             if not is_under_grant(tx, found, now):
                 raise RefusedError("the grant of this release has ended", rule="grant/ended")
-            if any(gate.is_held(tx, b.org, b.id, now) for b in buckets_of(tx, question)):
+            if self._is_held(tx, found, now):
                 raise RefusedError("what is held is only stored", rule="duty/hold")
             opened = open_records(gate, tx, found)
             before = tuple(of_data_set(tx, question))
@@ -208,6 +207,19 @@ class Maker:
         others = joint.earlier_of(before, earlier, asked)
         made = make(question, opened, asked, others, now=now)
         return _Fresh(made=made, opened=opened, before=before, earlier=tuple(earlier))
+
+    def _is_current(self, tx: Transaction, found: Release, fresh: _Fresh, now: datetime) -> bool:
+        """Tell whether nothing that a release was made of, or is allowed by, has changed since (rule 1)."""
+        return (
+            is_under_grant(tx, found, now)
+            and not self._is_held(tx, found, now)
+            and state_of(tx, found) == fresh.opened.state
+            and tuple(of_data_set(tx, found.question)) == fresh.before
+        )
+
+    def _is_held(self, tx: Transaction, found: Release, now: datetime) -> bool:
+        reached = buckets_of(tx, found.question)
+        return any(self.gate.is_held(tx, bucket.org, bucket.id, now) for bucket in reached)
 
     def _leave(self, tx: Transaction, found: Release, fresh: _Fresh, now: datetime) -> None:
         """Write that a release leaves: its entry, what it was held to, and the joint cells."""
