@@ -42,7 +42,7 @@ from epilock.use.grant import ACTIVE, DEIDENTIFIED, Grant
 from epilock.use.release.question import DAY, Question, check
 from epilock.use.staff import Staff
 
-MOST_RECORDS = 200_000  # of one release: some minutes and 1 GB of memory
+MOST_RECORDS = 100_000  # of one release; that many took six minutes on two busy cores
 ROUNDED = 10  # what is told of numbers of rows is rounded down to this
 ASKED, PREVIEWED, REQUESTED, APPROVING = "asked", "previewed", "requested", "approving"
 APPROVED, REFUSED, WITHDRAWN, FAILED, GONE = "approved", "refused", "withdrawn", "failed", "gone"

@@ -16,7 +16,7 @@ What waits is taken up by ``Maker.go_on``, and after a crash by the caretaker (`
 
 Rules kept in this file:
   1. What is committed in 6 was made of exactly the records and the earlier releases that there are then.
-  2. One release is made at a time: each may take a gigabyte. The end of the process ends it like a crash.
+  2. One release is made at a time: each may take much memory. The end of the process ends it like a crash.
 """
 
 import logging
