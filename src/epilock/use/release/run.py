@@ -47,6 +47,7 @@ from epilock.use.release.register import (
     ASKED,
     FAILED,
     GONE,
+    NEXT,
     PREVIEWED,
     REQUESTED,
     UNDER_WAY,
@@ -138,18 +139,18 @@ class Maker:
     def sweep(self) -> None:
         """Destroy the files of releases that were given up, or whose grant has ended."""
         with self.database.read() as tx:
-            found = [load(tx, *place) for place in file.kept(tx)]
-            over = [each for each in found if not is_under_grant(tx, each, self.now())]
-        for each in found:
-            if each.stage in UNDER_WAY or (
-                each.stage in {PREVIEWED, REQUESTED, APPROVED} and each not in over
-            ):
-                continue
+            kept = [load(tx, *place) for place in file.kept(tx)]
+            over = [
+                each
+                for each in listing(tx, stages=(PREVIEWED, REQUESTED, APPROVED))
+                if not is_under_grant(tx, each, self.now())
+            ]
+        for each in [*over, *(each for each in kept if not NEXT[each.stage])]:
             file.destroy(self.database, self.gate.keys, each.org, each.release)
-            if each.stage in {PREVIEWED, REQUESTED, APPROVED}:
-                with self.database.write() as tx:
-                    stage = GONE if each.stage == APPROVED else WITHDRAWN
-                    enter(tx, each, stage, now=self.now())
+        for each in over:
+            with self.database.write() as tx:
+                stage = GONE if each.stage == APPROVED else WITHDRAWN
+                enter(tx, each, stage, now=self.now())
 
     def _in_turn(self, org: str, release: str) -> None:
         try:
