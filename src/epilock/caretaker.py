@@ -1,7 +1,8 @@
 """The caretaker: a thread that does what the clock asks while the platform serves.
 
 Each round, in this order: notices are issued anew where a level took effect; counts of notices are kept,
-and once a day committed to the ledger; what is due is destroyed; dead rows are purged. A round that
+and once a day committed to the ledger; what is due is destroyed; dead rows are purged; releases that a crash left are
+gone on with, and the files of those whose grant has ended are destroyed. A round that
 fails is logged by its kind and tried again; nothing here decides anything.
 """
 
@@ -13,6 +14,7 @@ from epilock.destroy import run as destruction
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.use import rate
+from epilock.use.release.run import Maker
 
 ROUND = 60.0  # seconds
 PURGE_SLICES = 20  # transactions a round and part, so that a purge never holds up a submission
@@ -25,6 +27,7 @@ class Caretaker:
         self._parts = parts
         self._destroy = destroy
         self._rounds = Rounds("caretaker", self.round, every=every)
+        self._releases = Maker(parts.gate, parts.database, parts.now)
         self._counted: date | None = None
 
     def start(self) -> None:
@@ -51,6 +54,7 @@ class Caretaker:
         if self._destroy:
             destruction.run(parts.tools, now=now)
             destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)
+        self._releases.complete()
 
     def _keep_counts(self) -> None:
         taken = self._parts.tally.take()

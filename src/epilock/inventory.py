@@ -37,6 +37,7 @@ from epilock.store.check import rows
 from epilock.use.aggregate import aggregates
 from epilock.use.decision import OPENED, SUBJECT, decisions, openings
 from epilock.use.grant import REFUSED, REVOKED, grants
+from epilock.use.release.register import LEFT, releases
 from epilock.use.review import emergency_openings
 from epilock.use.search import searches
 from epilock.use.staff import staff
@@ -75,6 +76,8 @@ class _Inventory:
         self.roles: dict[tuple[str, str], tuple[int, list[str]]] = {}
         self.used: Counter[tuple[str, str]] = Counter()
         self.budgets: dict[tuple[str, str, str, str], _Budget] = {}
+        self.tried: set[tuple[str, str]] = set()
+        self.left: set[tuple[str, str]] = set()
 
     def run(self) -> Iterator[Damage]:
         first = 0
@@ -89,6 +92,7 @@ class _Inventory:
         yield from self._grants()
         yield from self._privacy()
         yield from self._openings()
+        yield from self._releases()
 
     def _entry(self, index: int, data: bytes) -> Iterator[Damage]:
         try:
@@ -97,12 +101,19 @@ class _Inventory:
             return  # the store's check names it
         if isinstance(said, entry.Role):
             self.roles[said.org, said.staff] = index, list(said.roles)
-        for table, key, facts in chain(_declared(said), _decided(index, said)):
+        for table, key, facts in chain(
+            _declared(said), _decided(index, said), _released(index, said)
+        ):
             yield from self._row(index, table, key, facts)
         if isinstance(said, entry.Decision):
             yield from self._decision(said)
         if isinstance(said, entry.AggregateDecision):
-            self._count(said)
+            self._count(said, aggregates, {"decision": said.decision})
+        if isinstance(said, entry.ReleaseDecision):
+            self.tried.add((said.org, said.release))
+            self._count(said, releases, {"release": said.release})
+        if isinstance(said, entry.Release):
+            self.left.add((said.org, said.release))
         if isinstance(said, entry.PrivacyBudget | entry.NoisyRelease):
             self._pay(index, said)
 
@@ -138,9 +149,12 @@ class _Inventory:
             if self.tx.conn.execute(sa.select(openings.c.n).where(*where)).first() is None:
                 yield Damage(rows.name(openings, key), "is missing: its decision names the record")
 
-    def _count(self, said: entry.AggregateDecision) -> None:
+    def _count(
+        self, said: entry.AggregateDecision | entry.ReleaseDecision, table: sa.Table, code: Mapping[str, Any]
+    ) -> None:  # fmt: skip
+        """Count a question against its grant."""
         try:
-            row = self.tx.find(aggregates, org=said.org, decision=said.decision)
+            row = self.tx.find(table, org=said.org, **code)
         except (EpilockError, ValueError):
             return
         if row is not None and said.grant is not None and said.verdict == OPENED:
@@ -190,6 +204,18 @@ class _Inventory:
                 known = None
             if known is None or [bucket, n] not in known["places"]:
                 yield Damage(rows.name(openings, row), "no decision was about this record")
+
+    def _releases(self) -> Iterator[Damage]:
+        """Yield the releases that no entry speaks of, and those that are said to have left and have none."""
+        places = [column.name for column in releases.columns]
+        for row in rows.stream(self.tx, releases):
+            key, stage = (row[0], row[1]), row[places.index("stage")]
+            if key not in self.tried:
+                yield Damage(rows.name(releases, row), "no ledger entry speaks of it")
+            elif stage in LEFT and key not in self.left:
+                yield Damage(
+                    rows.name(releases, row), "is said to have left; no ledger entry says so"
+                )
 
 
 def _declared(said: entry.Entry) -> Iterator[Said]:
@@ -271,6 +297,23 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
             yield holds, _key(said, "hold"), _same(said, "assessment", "reason", "by")
         case entry.HoldReleased():
             yield holds, _key(said, "hold"), {"released": _is_set}
+        case _:
+            pass
+
+
+def _released(index: int, said: entry.Entry) -> Iterator[Said]:
+    """Yield the rows that an entry was written with, of de-identified tables."""
+    match said:
+        case entry.Approval() if said.kind == "release" and said.verdict == "refused":
+            yield releases, {"org": said.org, "release": said.request}, {"stage": REFUSED}
+        case entry.ReleaseDecision():
+            facts = _same(said, "by", "grant", "purpose", "verdict")
+            facts |= {"number": said.question, "entry_index": index}
+            yield releases, _key(said, "release"), facts
+        case entry.Release():
+            facts = _same(said, "approved_by", "sha256", "k", "l")
+            facts |= {"stage": lambda now: now in LEFT, "left_index": index}
+            yield releases, _key(said, "release"), facts
         case _:
             pass
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +20,11 @@ from deidentify.tables import (
     table_of,
 )
 from epilock.deidentify import counting, metric, search
+from epilock.deidentify.config import Config
 from epilock.deidentify.judge import Judge
+from epilock.deidentify.model import KAnonymity
 from epilock.deidentify.packing import Packing
+from epilock.deidentify.run import deidentify
 from epilock.errors import InputError, TooLargeError, UnattainableError
 
 CLASS_MODELS = [
@@ -168,6 +172,17 @@ def test_ties_are_reported_and_nodes_add_up(case, name, models):
         assert {found.levels, *found.ties} == {node for node, _, _ in where}
         tally = found.tally
         assert tally.checked + tally.over_limit + tally.not_better == tally.lattice
+
+
+@pytest.mark.parametrize("method", ["optimal", "local"])
+def test_a_column_that_says_the_same_of_all_loses_nothing(method):
+    """It was divided by next to nothing, and a rounding error could have become the whole loss."""
+    config = Config(
+        quasi_identifiers=("same", "other"), models=(KAnonymity(2),), suppression_limit=0.5,
+        search=method,
+    )  # fmt: skip
+    table = pa.table({"same": [""] * 9, "other": ["a", "a", "b", "b", "c", "c", "d", "d", "e"]})
+    assert deidentify(table, config).score < 0.2
 
 
 NAMES = {"non-uniform entropy": "entropy"}

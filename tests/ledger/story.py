@@ -234,6 +234,16 @@ def aggregate(day=15, by="s-1", **change):
     return e.AggregateDecision(**values | change)
 
 
+def tried(day=15, by="s-1", **change):
+    values = HEAD | {
+        "at": at(day, 5), "release": "r-1", "by": by, "grant": "g-1", "purpose": "research",
+        "emergency": "outbreak-7", "circumstance": "residential-entry", "since": "2026-03-01",
+        "until": "2026-03-14", "verdict": "opened", "rule": "see/research", "records": 400,
+        "question": 1,
+    }  # fmt: skip
+    return e.ReleaseDecision(**values | change)
+
+
 def release(day=15, by="s-1", **change):
     values = HEAD | {
         "at": at(day, 5), "release": "r-1", "by": by, "approved_by": "s-2", "grant": "g-1",

@@ -49,6 +49,7 @@ from story import (
     review,
     search,
     study,
+    tried,
 )  # fmt: skip
 
 from epilock.errors import InputError
@@ -511,6 +512,8 @@ class TestReleases:
         ("told", "why"),
         [
             ([LEAVE, *[release()] * 3], "was used up"),
+            ([LEAVE, *[tried()] * 3], "was used up"),
+            ([LEAVE, tried(by="s-9")], "is another's"),
             ([LEAVE, release(day=17)], "had ended"),
             ([LEAVE, release(by="s-9")], "is another's"),
             ([grant(), release()], "is for something else"),
@@ -522,6 +525,8 @@ class TestReleases:
 
     def test_without_a_grant(self):
         assert kinds(release()) == ["undeclared"]
+        assert kinds(tried()) == ["undeclared"]
+        assert kinds(tried(verdict="refused")) == []
 
 
 class TestBudgets:

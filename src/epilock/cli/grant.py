@@ -48,7 +48,9 @@ def ask(
     circumstance: Annotated[list[str], typer.Option(help="Whose records. Repeatable.")],
     subjects: Annotated[
         int,
-        typer.Option(min=1, max=grants.MOST_SUBJECTS, help="Most persons it may open, or tables."),
+        typer.Option(
+            min=1, max=grants.MOST_SUBJECTS, help="Most persons it may open, tables, or releases."
+        ),
     ],
     until: Annotated[str, typer.Option(help=f"Last day, at most {grants.LONGEST.days} days away.")],
     reason: Annotated[str, typer.Option(help="Why; without personal information.")],

@@ -108,7 +108,8 @@ class Metric:
         return float(self.weights @ each)
 
     def _range(self) -> Floats:
-        return np.maximum(self.rows - self.floor, np.finfo(float).tiny)
+        """Return the most that each attribute can lose; one that says the same of all rows loses nothing."""
+        return np.where(self.floor < self.rows, self.rows - self.floor, np.inf)
 
     def _kept(self, classes: Classes, fails: npt.NDArray[np.bool_]) -> Floats:
         packing = classes.packing

@@ -304,6 +304,28 @@ class AggregateDecision(Timed, frozen=True, kw_only=True):
     question: f.Count
 
 
+class ReleaseDecision(Timed, frozen=True, kw_only=True):
+    """Records were opened inside the program to try out a de-identified table, or it was refused; nothing left.
+
+    Of the records of one circumstance from day ``since`` to day ``until``, of which ``records`` says how many
+    there were, rounded down to tens; ``question`` numbers what was asked under the grant. If the table leaves,
+    a ``release`` with the same code follows.
+    """
+
+    release: f.Id
+    by: f.Actor
+    grant: f.Id
+    purpose: f.Code
+    emergency: f.Slug
+    circumstance: f.Circumstance
+    since: f.Day
+    until: f.Day
+    verdict: f.Opened
+    rule: f.Rule
+    records: f.Count
+    question: f.Count
+
+
 class Release(Timed, frozen=True, kw_only=True):
     """A de-identified table of one circumstance's records left, under a grant; it stands here before the table leaves.
 
@@ -596,7 +618,7 @@ TYPES: Mapping[str, type[Entry]] = {
     for t in (
         Standard, Organisation, Emergency, Level, Mandate, Agreement, Assessment, Point, PointClosed,
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
-        Approval, Decision, AggregateDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
+        Approval, Decision, AggregateDecision, ReleaseDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
         RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
         LogContinues,

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from epilock.db import Transaction
 from epilock.errors import StateError, TamperedError
 from epilock.store import bucket as buckets_
-from epilock.store import count, vault
+from epilock.store import count, lines, vault
 from epilock.store.bucket import DESTROYED as PART_DESTROYED
 from epilock.store.bucket import LIVE, PURGED, Bucket
 from epilock.store.tags import tags
@@ -124,6 +124,8 @@ def _lose(tx: Transaction, record: Record, erased: Sequence[str], change: dict[s
                 table.c.part.in_(erased), table.c.n == record.n,
             )
         )  # fmt: skip
+    if change:  # nothing of it is left
+        lines.sweep(tx, record.org, record.bucket, record.n, record.n)
     key = {"org": record.org, "bucket": record.bucket, "n": record.n}
     tx.update(records, key, erased=list(erased), **change)
     if tuple(erased) != record.erased:
@@ -168,5 +170,6 @@ def _forget(tx: Transaction, bucket: Bucket, limit: int) -> int:
     changed = [(tx.mac(records, (*row[:_STATE], *gone)), *row[:3]) for row in found]
     mark = "?" if tx.conn.dialect.name == "sqlite" else "%s"
     tx.conn.exec_driver_sql(_WRITE.replace("?", mark), changed)
+    lines.sweep(tx, bucket.org, bucket.id, found[0].n, found[-1].n)
     tx.update(buckets_.buckets, key, forgotten=found[-1].n + 1)
     return len(found)

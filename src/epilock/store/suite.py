@@ -18,7 +18,7 @@ from epilock.errors import TamperedError
 KEY_BYTES = 32
 NONCE_BYTES = 12
 OVERHEAD = 16  # bytes that a seal adds
-SEAL, COMMIT, TAG = b"epi-seal", b"epi-comm", b"epi-tags"
+SEAL, COMMIT, TAG, LINE = b"epi-seal", b"epi-comm", b"epi-tags", b"epi-line"
 
 _POSITIONS = tuple(bytes([i]) for i in range(256))
 
@@ -44,7 +44,7 @@ class Suite(Protocol):
         """Return the key of child ``position`` (0 to 15) of a node of the key tree."""
 
     def subkey(self, key: bytes, purpose: bytes, data: bytes = b"") -> bytes:
-        """Return a key for one ``purpose`` (8 bytes: ``SEAL`` or ``COMMIT``), one-way from ``key``."""
+        """Return a key for one ``purpose`` (8 bytes: ``SEAL``, ``COMMIT`` or ``LINE``), one-way from ``key``."""
 
     def commitment_key(self, leaves: Sequence[bytes]) -> bytes:
         """Return the key that a record's commitment is made under, from all its leaf keys in order."""

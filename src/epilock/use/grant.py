@@ -5,7 +5,8 @@ the most that a stolen account can take is a number one can read off. It is aske
 approved by a second person, who may sit in the superior organisation, and never by who asked.
 
 A grant to count (form ``aggregate``) opens no record to anyone: what it bounds is how many tables may be
-asked for, and so what can be learned by subtracting them.
+asked for, and so what can be learned by subtracting them. One for de-identified tables (``deidentified``) bounds
+how many releases may be tried out; each of them is approved once more before it leaves.
 """
 
 from collections.abc import Collection
@@ -25,9 +26,12 @@ from epilock.use.staff import Staff
 
 LONGEST = timedelta(days=30)
 MOST_SUBJECTS = 10_000
-AGGREGATE = "aggregate"
-FORMS = ("raw", "masked", "status", AGGREGATE)
+AGGREGATE, DEIDENTIFIED = "aggregate", "deidentified"
+FORMS = ("raw", "masked", "status", AGGREGATE, DEIDENTIFIED)
+OF_MANY = frozenset({AGGREGATE, DEIDENTIFIED})  # forms that open no single record to anyone
 MOST_TABLES = 20  # that a grant to count may ask for
+MOST_RELEASES = 10  # that a grant for de-identified tables may try out
+MOST = {AGGREGATE: (MOST_TABLES, "tables"), DEIDENTIFIED: (MOST_RELEASES, "releases")}
 RESTS_ON = frozenset(
     {"case", "order", "relation-or-emergency", "agreement"}
 )  # needs named by number
@@ -72,8 +76,9 @@ class Grant:
         source: Organisation that collected the records.
         purpose, form: As in the standard.
         circumstances: Whose records it reaches.
-        subjects: Most subjects it may open, or tables it may ask for (form ``aggregate``).
-        used: How many it has opened, or asked for.
+        subjects: Most subjects it may open; or tables it may ask for (form ``aggregate``), or releases it may
+            try out (``deidentified``).
+        used: How many it has opened, asked for or tried out.
         case: Case, order or relation it rests on, by number, or None.
         reason: Why, in the holder's words; no personal information.
         stage: As in ``NEXT``.
@@ -154,7 +159,7 @@ def request(
     """
     if not who.roles & HOLDERS:
         raise ForbiddenError(f"a grant is held by {', '.join(sorted(HOLDERS))}")
-    most, what = (MOST_TABLES, "tables") if form == AGGREGATE else (MOST_SUBJECTS, "subjects")
+    most, what = MOST.get(form, (MOST_SUBJECTS, "subjects"))
     if not reason.strip() or not 1 <= subjects <= most:
         raise InputError(f"a grant needs a reason and 1 to {most} {what}")
     if not now < until <= now + LONGEST:

@@ -21,7 +21,7 @@ from epilock.store.bucket import LIVE, Bucket
 from epilock.store.vault import Record
 from epilock.use import grant as grants
 from epilock.use.gate import MOST_RECORDS, Gate
-from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.grant import ACTIVE, OF_MANY, Grant
 from epilock.use.staff import Staff
 
 searches = sealed_table(
@@ -72,8 +72,8 @@ def search(
     At most as many as one decision can open. The caller commits before it shows them.
 
     Raises:
-        ForbiddenError: The grant is another's, has ended, reaches no records of ``source``, is one to count,
-            or allows no more searches.
+        ForbiddenError: The grant is another's, has ended, reaches no records of ``source``, opens no
+            single record, or allows no more searches.
         InputError: Nobody can be found by that category.
         NotFoundError: There is no such grant.
         ErasedError: The emergency's tag key was dropped.
@@ -98,7 +98,7 @@ def search(
 def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime) -> None:
     if leave.staff != who.staff or leave.stage != ACTIVE or now >= leave.until:
         raise ForbiddenError("a search needs an active grant of one's own")
-    if leave.source != source or leave.form == AGGREGATE:
+    if leave.source != source or leave.form in OF_MANY:
         raise ForbiddenError(f"this grant opens no record of {source}, so it searches none")
     query = sa.select(sa.func.count()).where(
         searches.c.by_org == leave.org, searches.c.grant == leave.grant

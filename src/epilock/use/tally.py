@@ -31,16 +31,16 @@ def count(
         TamperedError: A row is missing or was changed, moved, cut or put back; it is named.
     """
     counts: Counter[str] = Counter()
-    given = _Given(gate, tx, purpose)
+    given = Given(gate, tx, purpose)
     for bucket in buckets:
         if category is None:
-            counts[bucket.day.isoformat()] += sum(map(given, _records(tx, bucket)))
+            counts[bucket.day.isoformat()] += sum(map(given, living(tx, bucket)))
         else:
             counts.update(_values(gate, tx, bucket, category, given))
     return counts
 
 
-class _Given:
+class Given:
     """Tells whether a record's person gave the purpose; asked once for records that gave alike (rule 5)."""
 
     def __init__(self, gate: Gate, tx: Transaction, purpose: str) -> None:
@@ -48,6 +48,7 @@ class _Given:
         self._known: dict[tuple[str, str, int | None], bool] = {}
 
     def __call__(self, record: Record) -> bool:
+        """Tell it of one record."""
         alike = (record.point, record.notice, record.given)
         found = self._known.get(alike)
         if found is None:
@@ -56,7 +57,7 @@ class _Given:
         return found
 
 
-def _records(tx: Transaction, bucket: Bucket) -> Iterator[Record]:
+def living(tx: Transaction, bucket: Bucket) -> Iterator[Record]:
     """Yield the living records of a bucket, a slice at a time."""
     c = vault.records.c
     after = -1
@@ -72,7 +73,7 @@ def _records(tx: Transaction, bucket: Bucket) -> Iterator[Record]:
 
 
 def _values(
-    gate: Gate, tx: Transaction, bucket: Bucket, category: str, given: _Given
+    gate: Gate, tx: Transaction, bucket: Bucket, category: str, given: Given
 ) -> Iterator[str]:
     """Yield what each record of a bucket says in ``category``: the one part that holds it is opened."""
     part = gate.standard.part_of(bucket.circumstance, category).name
@@ -80,7 +81,7 @@ def _values(
         return
     cover = gate.keys.cover(bucket.org, bucket.name, part)
     unsealer = Unsealer(bucket, part, cover, suite=gate.keys.suite)
-    for records in _slices(_records(tx, bucket)):
+    for records in slices(living(tx, bucket)):
         wanted = [r.n for r in records if part in r.left and given(r)]
         c = vault.parts.c
         rows = tx.conn.execute(
@@ -101,7 +102,8 @@ def _values(
             yield "; ".join(v.strip() for v in fields.values() if v.strip()) or NOT_GIVEN
 
 
-def _slices(records: Iterator[Record]) -> Iterator[list[Record]]:
+def slices(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Yield the records in slices that fit into memory, none of them empty."""
     held: list[Record] = []
     for record in records:
         held.append(record)

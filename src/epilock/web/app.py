@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
+from epilock.use.release.run import Maker
 from epilock.web import (
     anchored,
     check,
@@ -64,6 +65,7 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
     app.state.site = Site(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
     )
+    app.state.maker = Maker(parts.gate, parts.database, parts.now)
     app.state.insist = insist
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)

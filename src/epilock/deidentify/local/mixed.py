@@ -188,8 +188,8 @@ class Mixed:
             of = self.of[:, a]
             if metric.name == "loss":
                 total = float(forms.shares[of[kept]] @ counts[kept]) + s
-                span = max(n - metric.floor[a], np.finfo(float).tiny)
-                terms[a] = max(0.0, (total - metric.floor[a]) / span)
+                span = n - metric.floor[a]
+                terms[a] = max(0.0, (total - metric.floor[a]) / span) if span > 0 else 0.0
             elif metric.name == "precision":
                 height = max(1, self.finest.packing.hierarchies[a].height)
                 terms[a] = (float(forms.levels[of[kept]] @ counts[kept]) / height + s) / n

@@ -63,6 +63,15 @@ def hierarchy_of(rule: Rule, attribute: str, *first_rows: Mapping[str, int]) -> 
     return Hierarchy.from_rows(attribute, rows, named=f"the rule {rule.kind} of {attribute}")
 
 
+def fits(rule: Rule, value: str) -> bool:
+    """Tell whether a rule knows what to do with a value."""
+    try:
+        rule.forms(value)
+    except UnfitError:
+        return False
+    return True
+
+
 def _place(value: str, first_rows: Sequence[Mapping[str, int]]) -> str:
     """Return where ``value`` first stands."""
     of, rows = next((of, rows) for of, rows in enumerate(first_rows) if value in rows)

@@ -58,6 +58,13 @@ def _aggregate(told: Told, index: int, said: e.AggregateDecision) -> None:
     _check(told, index, grant, said, form=AGGREGATE, used=grant.counted)
 
 
+def _release_decision(told: Told, index: int, said: e.ReleaseDecision) -> None:
+    grant = _find(told, index, said.grant) if said.verdict == OPENED else None
+    if grant is not None:
+        grant.tried += 1
+        _check(told, index, grant, said, form=DEIDENTIFIED, used=grant.tried)
+
+
 def _release(told: Told, index: int, said: e.Release) -> None:
     """Check that a release was approved by another, under a grant, and kept its rule as the standard has it."""
     grant = _find(told, index, said.grant)
@@ -121,7 +128,7 @@ def _check(
     told: Told,
     index: int,
     grant: ToldGrant,
-    said: e.Decision | e.AggregateDecision | e.Release | e.Search,
+    said: e.Decision | e.AggregateDecision | e.ReleaseDecision | e.Release | e.Search,
     *,
     form: str,
     used: int,
@@ -153,6 +160,7 @@ READERS: Readers = {
     e.GrantRevoked: _grant_revoked,
     e.Decision: _decision,
     e.AggregateDecision: _aggregate,
+    e.ReleaseDecision: _release_decision,
     e.Release: _release,
     e.Search: _search,
     e.Review: _review,

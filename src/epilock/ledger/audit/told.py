@@ -41,12 +41,13 @@ class ToldOrder:
 
 @dataclass(slots=True)
 class ToldGrant:
-    """A grant, whether it was revoked, the records opened under it, how often was counted, released and searched."""
+    """A grant, whether it was revoked, the records opened under it, and how often what else was done."""
 
     said: e.Grant
     revoked: bool = False
     opened: set[tuple[str, int]] = field(default_factory=set)
     counted: int = 0
+    tried: int = 0
     released: int = 0
     searched: int = 0
 

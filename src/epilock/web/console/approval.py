@@ -21,6 +21,8 @@ from epilock.store import bucket as buckets
 from epilock.use import grant as grants
 from epilock.use import review as reviews
 from epilock.use.grant import REQUESTED, Grant
+from epilock.use.release import register as releases
+from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.request import word
@@ -31,11 +33,11 @@ PART = "approvals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """One request: a grant, an order of destruction, a person's to be erased, or an opening to be reviewed.
+    """One request: a grant, an order, a release, a person's to be erased, or an opening to be reviewed.
 
     Attributes:
         organisation: Whose request it is.
-        grant, order, erasure, opening: One of the four.
+        grant, order, release, erasure, opening: One of the five.
         bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
     """
@@ -43,6 +45,7 @@ class Waiting:
     organisation: Organisation
     grant: Grant | None = None
     order: Order | None = None
+    release: Release | None = None
     erasure: Request | None = None
     opening: EmergencyOpening | None = None
     bucket: str = ""
@@ -135,6 +138,10 @@ def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
         found += [
             Waiting(organisation=one, grant=g, own=g.staff == desk.who)
             for g in reversed(grants.listing(tx, one.org, stages=(REQUESTED,)))
+        ]
+        found += [
+            Waiting(organisation=one, release=r, own=r.by == desk.who)
+            for r in releases.listing(tx, stages=(releases.REQUESTED,), by_org=one.org)
         ]
         found += [
             Waiting(

@@ -45,6 +45,7 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "imports": frozenset({"collector", "custodian"}),
         "records": frozenset({"custodian", "analyst"}),
         "counts": frozenset({"custodian", "analyst"}),
+        "releases": frozenset({"custodian", "analyst", "approver"}),
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),
         "requests": frozenset({"custodian"}),

@@ -83,6 +83,6 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
         found=found, everyone=everyone, purposes=purposes, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
-        tables=grants.MOST_TABLES,
+        tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,
         first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
     )  # fmt: skip

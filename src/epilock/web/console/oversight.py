@@ -19,6 +19,7 @@ from epilock.store import bucket as buckets
 from epilock.use import aggregate
 from epilock.use import decision as decisions_
 from epilock.use import review as reviews
+from epilock.use.release import register as releases
 from epilock.web.console.desk import Desk, DeskOf
 
 router = APIRouter(include_in_schema=False, prefix="/console/oversight")
@@ -64,12 +65,14 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         names = {b: buckets.load(tx, chosen.org, b).name for b in used}
         glass = reviews.listing(tx, chosen.org, limit=MOST)
         counted = aggregate.latest(tx, chosen.org, limit=MOST)
+        released = releases.latest(tx, chosen.org, limit=MOST)
         decisions = decisions_.latest(tx, chosen.org, limit=MOST)
         lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
         "oversight.html", here=PART, everyone=everyone, chosen=chosen, names=names, held=held,
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
         decisions=decisions, lines=lines, glass=glass, counted=counted,
+        released=released,
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from epilock.use import decision as decisions
 from epilock.use import gate, search
 from epilock.use import grant as grants
 from epilock.use.decision import Place
-from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.grant import ACTIVE, OF_MANY, Grant
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
@@ -177,7 +177,7 @@ def post_event(source: str, bucket: int, n: int, desk: DeskOf, form: CheckedForm
 def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read() as tx:
         mine = _reach(desk, tx, source)
-        sources = {desk.org, *(g.source for g in _active(desk, tx) if g.form != AGGREGATE)}
+        sources = {desk.org, *(g.source for g in _active(desk, tx) if g.form not in OF_MANY)}
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
         _check_listed(desk, source, mine)
         found = [
@@ -232,7 +232,7 @@ def _active(desk: Desk, tx: Transaction) -> list[Grant]:
 
 def _reach(desk: Desk, tx: Transaction, source: str) -> list[Grant]:
     """Return the active grants of who asks that open records of ``source``; one to count lists none."""
-    return [g for g in _active(desk, tx) if g.source == source and g.form != AGGREGATE]
+    return [g for g in _active(desk, tx) if g.source == source and g.form not in OF_MANY]
 
 
 def _check_listed(desk: Desk, source: str, mine: list[Grant]) -> None:

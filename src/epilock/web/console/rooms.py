@@ -16,6 +16,7 @@ from epilock.web.console import (
     paper,
     point,
     record,
+    release,
     request,
     witness,
 )
@@ -23,7 +24,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
+        door, home, mine, opening, point, intake, record, aggregate, release, request, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip
