@@ -5,10 +5,11 @@ All of it is known without opening the record. Nothing is found by anything but 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
+from epilock.assemble import INSTALLATION
 from epilock.collect import code as codes
 from epilock.collect import issue, receipt
 from epilock.collect.code import ReceiptCode
@@ -114,6 +115,17 @@ def find(tx: Transaction, site: Site, text: str) -> Holding:
         record=now, first=first, issued=issued,
         form=issue.form_of(site.parts.standard, point, issued),
     )  # fmt: skip
+
+
+def stored_at(tx: Transaction, site: Site, org: str, point: str, client: str) -> datetime | None:
+    """Return when the form ``client`` of a point was stored, or None if it never was."""
+    secret = site.parts.keys.secret(INSTALLATION, "receipts")
+    handle = vault.handle_of(codes.receipt_id(secret, org, point, client))
+    try:
+        first = _chain(tx, org, handle)[0]
+    except NotFoundError:
+        return None
+    return first.at or datetime.min.replace(tzinfo=UTC)  # what is purged was stored long ago
 
 
 def days(tx: Transaction, site: Site, held: Holding, *, today: date) -> list[Day]:
