@@ -25,6 +25,7 @@ from epilock.deidentify.study import studies
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
+from epilock.destroy.subject_request import subject_requests
 from epilock.errors import EntryError, EpilockError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
@@ -97,7 +98,7 @@ class _Inventory:
             return  # the store's check names it
         if isinstance(said, entry.Role):
             self.roles[said.org, said.staff] = index, list(said.roles)
-        for table, key, facts in chain(_declared(said), _decided(index, said)):
+        for table, key, facts in chain(_declared(said), _decided(index, said), _asked(said)):
             yield from self._row(index, table, key, facts)
         if isinstance(said, entry.Decision):
             yield from self._decision(said)
@@ -271,6 +272,18 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
             yield holds, _key(said, "hold"), _same(said, "assessment", "reason", "by")
         case entry.HoldReleased():
             yield holds, _key(said, "hold"), {"released": _is_set}
+        case _:
+            pass
+
+
+def _asked(said: entry.Entry) -> Iterator[Said]:
+    """Yield the rows that an entry was written with, of what the persons concerned asked for."""
+    match said:
+        case entry.Request():
+            yield subject_requests, _key(said, "request"), _same(said, "kind", "n")
+        case entry.RequestClosed():
+            facts = {"answer": said.verdict, **_same(said, "by")}
+            yield subject_requests, _key(said, "request"), facts
         case _:
             pass
 

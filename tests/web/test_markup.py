@@ -15,13 +15,13 @@ from epilock.web.app import create_app
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
 ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
 PAGES = (
-    "/", "/r", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
+    "/", "/r", "/left", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
     "/console/points", "/console/points/new", "/console/points/{point}",
     "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
     "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
     "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
     "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
-    "/console/oversight", "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/points/{point}/notice/1",
+    "/console/oversight", "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/received", "/console/points/{point}/notice/1",
 )  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from epilock.collect.form import Form
 from epilock.collect.issue import Issued
 from epilock.collect.receipt_form import Receipt
 from epilock.db import Transaction
-from epilock.destroy import certificate, erasure
+from epilock.destroy import certificate, erasure, subject_request
 from epilock.destroy import due as dues
 from epilock.destroy.certificate import Proof
+from epilock.destroy.subject_request import COMPLAINT, OBJECTION, SubjectRequest
 from epilock.errors import ErasedError, FieldsError, NotFoundError
 from epilock.ledger import entry, shards
 from epilock.registry import organisation as organisations
@@ -149,6 +150,20 @@ def openings(tx: Transaction, held: Holding) -> list[Decision]:
     places = {(r.bucket, r.n) for r in _chain(tx, held.org, held.record.handle)}
     found = [d for b, n in places for d in decisions.history(tx, held.org, b, n)]
     return sorted(found, key=lambda d: d.entry_index, reverse=True)
+
+
+def requests(tx: Transaction, held: Holding) -> list[SubjectRequest]:
+    """Return what the person asked for by receipt, the latest first."""
+    places = {(r.bucket, r.n) for r in _chain(tx, held.org, held.record.handle)}
+    return subject_request.of_record(tx, held.org, places)
+
+
+def may_ask(tx: Transaction, site: Site, held: Holding) -> list[str]:
+    """Return the kinds of request that are open to the person: an objection only to what can't be withdrawn."""
+    going, _ = withdrawable(tx, site, held)
+    waiting = {r.kind for r in requests(tx, held) if r.answered is None}
+    kinds = [OBJECTION, COMPLAINT] if set(going) != set(held.left) else [COMPLAINT]
+    return [kind for kind in kinds if kind not in waiting]
 
 
 def proofs(tx: Transaction, site: Site, held: Holding) -> tuple[Proof, ...]:

@@ -21,7 +21,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.collect import issue, qr
+from epilock.collect import issue
 from epilock.collect.form import Form
 from epilock.collect.issue import Issued
 from epilock.collect.notice import FieldNotice, fingerprint
@@ -39,6 +39,7 @@ from epilock.errors import (
 )
 from epilock.standard.text import Text
 from epilock.web import holding as holdings
+from epilock.web import takeaway
 from epilock.web import ticket as tickets
 from epilock.web import walk as walks
 from epilock.web.language import Speaker
@@ -267,9 +268,9 @@ def _said(visit: _Visit, problems: Sequence[FieldProblem]) -> dict[str, str]:
 
 
 def _receipt(visit: _Visit, stored: Stored) -> Response:
-    address = qr.receipt_url(visit.site.parts.settings.url, stored.code)
-    title = visit.t("receipt.qr")
+    with visit.site.parts.database.read() as tx:
+        held = holdings.find(tx, visit.site, stored.code)
     return visit.show(
-        "resident/receipt.html", Walk(), stored=stored, code=stored.code,
-        code_image=trusted(qr.svg(address, title=title)),
+        "resident/receipt.html", Walk(), script=True, stored=stored, held=held,
+        picture=takeaway.picture_in_page(visit.site, visit.t, held),
     )  # fmt: skip

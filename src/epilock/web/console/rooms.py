@@ -15,6 +15,7 @@ from epilock.web.console import (
     oversight,
     paper,
     point,
+    received,
     record,
     request,
     witness,
@@ -23,7 +24,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
+        door, home, mine, opening, point, intake, record, aggregate, request, received, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip
