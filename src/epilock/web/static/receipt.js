@@ -17,4 +17,7 @@
     forget();
   }
   if (leave) { leave.addEventListener("click", forget); }
+  document.addEventListener("submit", function (event) { // from the new receipt to my data
+    if (/^\/r(\?|$)/.test(event.target.getAttribute("action"))) { forget(); }
+  });
 })();
