@@ -2,6 +2,9 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from io import BytesIO
 
 import pytest
@@ -106,6 +109,30 @@ class TestSeeing:
         key = Verifier.from_vkey(parts.log.signer.vkey)
         assert verify(answer.content, [key]).index >= 0
         assert "attachment" in answer.headers["content-disposition"]
+
+    def test_the_line_on_the_page_verifies_without_this_program(
+        self, visitor, code, parts, clock, tmp_path
+    ):
+        """Typed as it stands there, beside the files as they are named: while it is kept, and when it is gone."""
+        (tmp_path / "epilock-verifier.py").write_bytes(visitor.get("/log/verifier.py").content)
+        for destroyed in (False, True):
+            if destroyed:
+                clock.forward(days=40)
+                run.run(parts.tools, now=clock())
+            page = _look(visitor, code)
+            for index in re.findall(r'name="entry" value="(\d+)"', page.html):
+                proof = visitor.post("/r/proof", data={"code": code, "entry": index})
+                (tmp_path / proof.headers["content-disposition"].split('"')[1]).write_bytes(
+                    proof.content
+                )
+            line = shlex.split(
+                re.search(r"<code>python (.*?)</code>", page.html)[1].replace("&#39;", "'")
+            )
+            ran = subprocess.run(
+                [sys.executable, *line], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert ran.stdout.startswith("VERIFIED"), ran.stderr
+            assert ("--destruction" in line) == destroyed
 
     def test_the_proof_fits_on_paper(self, visitor, code):
         """As a code with the whole proof in it; without scripts, like all of this."""

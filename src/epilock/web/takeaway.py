@@ -139,5 +139,8 @@ def _receipt(tx: Transaction, site: Site, t: Speaker, held: Holding) -> list[Sec
     page = receipt_page.page(site.parts.standard, held.issued.notice, whole, t.language)
     return [
         Section(t("receipt.picture.title"), tuple((line.label, line.value) for line in page.lines)),
-        Section(t("receipt.copy.acts"), page.acts),
+        Section(
+            t("receipt.copy.acts"),
+            tuple(("", f"{act}{t('resident.colon')}{state}") for act, state in page.acts),
+        ),
     ]
