@@ -74,6 +74,18 @@ def visit(chromium, place):
         context.close()
 
 
+SHIFT = """
+() => new Promise((done) => {
+  let sum = 0;
+  const watch = new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) sum += each.hadRecentInput ? 0 : each.value;
+  });
+  watch.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})
+"""
+
+
 def press(page: Page, step: str) -> None:
     page.locator(f"button[name=step][value={step}]").first.click()
 
@@ -164,6 +176,18 @@ class TestJourney:
             assert page.evaluate(small) == []
             press(page, step)
         assert page.evaluate(small) == []
+
+    def test_nothing_on_a_page_moves_while_it_is_read(self, place, visit):
+        page = visit()
+        fill(page, place)
+        moved = [page.evaluate(SHIFT)]
+        press(page, "send")
+        page.locator("p#code").wait_for()
+        moved.append(page.evaluate(SHIFT))
+        page.locator("form[action='/r'] button").click()
+        page.locator("#check-answer.good").wait_for()
+        moved.append(page.evaluate(SHIFT))
+        assert moved == [0, 0, 0]
 
 
 class TestBadConnection:
