@@ -25,6 +25,7 @@ from epilock.deidentify.study import studies
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
+from epilock.destroy.subject_request import subject_requests
 from epilock.errors import EntryError, EpilockError
 from epilock.ledger import entry
 from epilock.ledger.check import Damage
@@ -102,7 +103,7 @@ class _Inventory:
         if isinstance(said, entry.Role):
             self.roles[said.org, said.staff] = index, list(said.roles)
         for table, key, facts in chain(
-            _declared(said), _decided(index, said), _released(index, said)
+            _declared(said), _decided(index, said), _released(index, said), _asked(said)
         ):
             yield from self._row(index, table, key, facts)
         if isinstance(said, entry.Decision):
@@ -314,6 +315,18 @@ def _released(index: int, said: entry.Entry) -> Iterator[Said]:
             facts = _same(said, "approved_by", "sha256", "k", "l")
             facts |= {"stage": lambda now: now in LEFT, "left_index": index}
             yield releases, _key(said, "release"), facts
+        case _:
+            pass
+
+
+def _asked(said: entry.Entry) -> Iterator[Said]:
+    """Yield the rows that an entry was written with, of what the persons concerned asked for."""
+    match said:
+        case entry.Request():
+            yield subject_requests, _key(said, "request"), _same(said, "kind", "n")
+        case entry.RequestClosed():
+            facts = {"answer": said.verdict, **_same(said, "by")}
+            yield subject_requests, _key(said, "request"), facts
         case _:
             pass
 

@@ -10,7 +10,8 @@ import zxingcpp
 from made_up_point import made as point
 from pypdf import PdfReader
 
-from epilock.collect.poster import LACKING, LINES, Sheet, of_notice, poster
+from epilock.collect.poster import LINES, Sheet, of_notice, poster
+from epilock.collect.typeface import LACKING
 from epilock.errors import InputError
 from epilock.standard import load
 

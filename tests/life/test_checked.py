@@ -41,9 +41,9 @@ UNWITNESSED = {
     "ledger_anchor_stamps": "asked again",
     "secrets": "made once; a deleted one is made anew and opens nothing",
 }
-EMPTY = {  # in the life that is walked here; the last nine have tests of their own
+EMPTY = {  # in the life that is walked here; the last ten have tests of their own
     "agreements", "holds", "log_keys", "orders", "aggregates", "emergency_openings", "searches",
-    "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals",
+    "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
 }  # fmt: skip
 
 

@@ -130,7 +130,7 @@ class TestWithoutScripts:
 
 
 class TestWithScripts:
-    """Where scripts run, nothing more is needed, and one helps: it fills in a scanned code."""
+    """Where scripts run, nothing more is needed."""
 
     @pytest.mark.parametrize("size", SIZES)
     @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -168,18 +168,6 @@ class TestWithScripts:
         for path in (f"/c/sunny/{point}?k=aaaa", "/r", "/log", "/console/sign-in", "/nowhere"):
             page.goto(f"{base}{path}")
             assert page.evaluate(CONTRAST) == []
-        page.context.close()
-
-    def test_a_scanned_code_is_filled_in_and_leaves_the_address(self, stage, chromium):
-        _, base, point = stage
-        page, watch = _page(chromium, base, SIZES[0], scripts=True)
-        code = "-".join(re.findall(r"[0-9A-Z]{5}", _walk(page, f"{base}/c/sunny/{point}")))
-        page.goto(f"{base}/r#{code}")
-        assert page.get_by_label("Receipt code").input_value() == code
-        assert page.url == f"{base}/r"
-        page.get_by_role("button", name="Look").click()
-        assert page.get_by_text("Nobody has opened it").is_visible()
-        assert (watch.complaints, watch.strangers) == ([], [])
         page.context.close()
 
 

@@ -2,11 +2,19 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
+from io import BytesIO
 
 import pytest
 import town
+import zxingcpp
+from PIL import Image
+from pypdf import PdfReader
 from sheet import Sheet, read
-from test_resident import MOBILE, TYPED, _fields
+from staff_room import badge
+from test_resident import MOBILE, TYPED, _authorise, _fields, _needed
 from visitor import Visitor
 
 from epilock.collect import code as codes
@@ -77,15 +85,14 @@ class TestLooking:
         assert all(code not in href for href, _ in page.links)
         assert page.headers["cache-control"] == "no-store"
 
-    def test_scripts_run_only_where_a_code_is_filled_in_or_a_proof_checked(self, visitor, code):
-        asking = read(visitor, "/r")
-        shown = _look(visitor, code)
-        assert re.findall(r"/static/(\w+\.js)", asking.html) == ["receipt.js"]
-        assert re.findall(r"/static/(\w+\.js)", shown.html) == ["verify.js", "check.js"]
-        for page in (asking, shown):
-            assert "script-src 'self'" in page.headers["content-security-policy"]
+    def test_every_page_of_a_receipt_is_forgotten_and_one_checks_a_proof(self, visitor, code):
+        asking, shown = read(visitor, "/r"), _look(visitor, code)
         opened = shown.send(shown.to("/r/data"))
-        assert "script-src" not in opened.headers["content-security-policy"]
+        for page in (asking, shown, opened):
+            scripts = re.findall(r'<script src="/static/(\w+\.js)', page.html)
+            assert scripts == [*(["verify.js", "check.js"] if page is shown else []), "receipt.js"]
+            assert "script-src 'self'" in page.headers["content-security-policy"]
+            assert page.headers["cache-control"] == "no-store"
 
 
 class TestSeeing:
@@ -102,6 +109,30 @@ class TestSeeing:
         key = Verifier.from_vkey(parts.log.signer.vkey)
         assert verify(answer.content, [key]).index >= 0
         assert "attachment" in answer.headers["content-disposition"]
+
+    def test_the_line_on_the_page_verifies_without_this_program(
+        self, visitor, code, parts, clock, tmp_path
+    ):
+        """Typed as it stands there, beside the files as they are named: while it is kept, and when it is gone."""
+        (tmp_path / "epilock-verifier.py").write_bytes(visitor.get("/log/verifier.py").content)
+        for destroyed in (False, True):
+            if destroyed:
+                clock.forward(days=40)
+                run.run(parts.tools, now=clock())
+            page = _look(visitor, code)
+            for index in re.findall(r'name="entry" value="(\d+)"', page.html):
+                proof = visitor.post("/r/proof", data={"code": code, "entry": index})
+                (tmp_path / proof.headers["content-disposition"].split('"')[1]).write_bytes(
+                    proof.content
+                )
+            line = shlex.split(
+                re.search(r"<code>python (.*?)</code>", page.html)[1].replace("&#39;", "'")
+            )
+            ran = subprocess.run(
+                [sys.executable, *line], cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            assert ran.stdout.startswith("VERIFIED"), ran.stderr
+            assert ("--destruction" in line) == destroyed
 
     def test_the_proof_fits_on_paper(self, visitor, code):
         """As a code with the whole proof in it; without scripts, like all of this."""
@@ -192,8 +223,113 @@ class TestAfterItsDay:
         assert "All of it is gone" in page.text
         indexes = re.findall(r'name="entry" value="(\d+)"', page.html)
         key = Verifier.from_vkey(parts.log.signer.vkey)
+        kinds = []
         for index in indexes:
             answer = visitor.post("/r/proof", data={"code": code, "entry": index})
-            said = entry.decode(verify(answer.content, [key]).entry)
-            assert entry.kind(said) == "certificate"
-        assert indexes
+            kinds.append(entry.kind(entry.decode(verify(answer.content, [key]).entry)))
+        assert set(kinds[:-1]) == {"certificate"}
+        assert kinds[-1] == "collect"  # what it was begins the story that the verifier tells
+
+
+class TestTakingAway:
+    """PIPL 45: a copy of everything, for people and for programs."""
+
+    def test_a_copy_for_programs_holds_what_was_given_and_who_opened_it(self, visitor, code, parts):
+        answer = visitor.post("/r/copy", data={"code": code, "kind": "json"})
+        copy = answer.json()
+        assert {"name": "张三"} in copy["answers"].values()
+        assert copy["held"]["kept"][0]["last_day"] == "2026-04-11"
+        assert _kinds(parts).count("decision") == 1
+        assert re.search(r'filename="my-data-\d+\.json"', answer.headers["content-disposition"])
+
+    @pytest.mark.parametrize(("language", "given"), [("zh", "您填的内容"), ("en", "What you gave")])
+    def test_a_copy_to_print(self, visitor, code, language, given):
+        answer = visitor.post("/r/copy", data={"code": code, "kind": "pdf", "lang": language})
+        text = "".join(page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages)
+        for said in (given, "张三", MOBILE, code, "2026"):
+            assert said in text
+
+    def test_of_what_is_partly_gone_the_rest_is_copied(self, visitor, parts, clock):
+        town.mandate(parts, "sunny", "residential-entry")
+        clock.forward(hours=1)
+        town.level(parts, "I")
+        point = town.open_point(
+            parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT, town.ADDRESS
+        )
+        page = _authorise(visitor, f"/c/sunny/{point.point}")
+        address = ("act", "optional:contact.address")
+        page = page.send(page.form(), *_needed(page), address, step="fields")
+        sent = page.send(page.form(), step="send", **TYPED, **{"f.address": "幸福路1号"})
+        code = "-".join(re.findall(r"<span>([0-9A-Z]{5})</span>", sent.html))
+        visitor.post("/r/withdraw", data={"code": code, "sure": "1"})
+        copy = visitor.post("/r/copy", data={"code": code, "kind": "json"}).text
+        assert "张三" in copy
+        assert "幸福路" not in copy
+        assert visitor.post("/r/copy", data={"code": code, "kind": "pdf"}).status_code == 200
+
+    def test_any_other_kind_of_file_is_refused(self, visitor, code, parts):
+        assert visitor.post("/r/copy", data={"code": code, "kind": "exe"}).status_code == 400
+        assert "decision" not in _kinds(parts)
+
+    def test_the_receipt_as_a_picture_is_read_by_a_phone(self, visitor, code):
+        answer = visitor.post("/r/picture", data={"code": code})
+        (found,) = zxingcpp.read_barcodes(Image.open(BytesIO(answer.content)))
+        assert found.text == f"http://epilock.example/r#{code}"
+        assert len(answer.content) < 30_000
+
+
+class TestAsking:
+    """An objection and a complaint, answered by whom they concern, read by receipt."""
+
+    @pytest.fixture
+    def required(self, parts, visitor):
+        """The code of a record that was asked by law, so that it can't be withdrawn."""
+        town.mandate(parts, "sunny", "residential-entry")
+        return _give(
+            visitor,
+            town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT),
+        )
+
+    def ask(self, page, kind, ground):
+        form = next(f for f in page.forms if ("kind", kind) in f.values)
+        grounds = page.send(form)
+        assert grounds.send(grounds.form()).status == 422  # none was chosen
+        return grounds.send(grounds.form(), ("ground", ground))
+
+    def answer(self, visitor, answer):
+        page = read(visitor, "/console/received")
+        form = next(f for f in page.forms if "answer" in f.fields)
+        return page.send(form, answer=answer)
+
+    def test_a_complaint_goes_above_the_organisation(self, visitor, site, parts, code):
+        done = self.ask(_look(visitor, code), "complaint", "other-use")
+        assert "29 March 2026" in done.text
+        page = _look(visitor, code)
+        assert "To be answered by 29 March 2026" in page.text
+        assert not [f for f in page.forms if ("kind", "complaint") in f.values]
+        office = badge(parts, site, "sunny", "office", "custodian", "supervisor")
+        assert "Nobody has asked" in read(office, "/console/received").text
+        above = badge(parts, site, "jinan", "watch", "supervisor")
+        assert "used for something else" in read(above, "/console/received").text
+        assert "is answered" in self.answer(above, "put-right").text
+        assert "it was put right" in _look(visitor, code).text
+        assert _kinds(parts)[-1] == "request-closed"
+
+    def test_an_objection_that_is_right_destroys_at_once(self, visitor, site, parts, required):
+        self.ask(_look(visitor, required), "objection", "harms-me")
+        office = badge(parts, site, "sunny", "office", "custodian")
+        self.answer(office, "erased")
+        page = _look(visitor, required)
+        assert "All of it is gone" in page.text
+        assert "Agreed: it is destroyed" in page.text
+
+    def test_what_can_be_withdrawn_needs_no_objection(self, visitor, code):
+        page = _look(visitor, code)
+        assert not [f for f in page.forms if ("kind", "objection") in f.values]
+
+    def test_asking_twice_is_one_request(self, visitor, code, parts):
+        for _ in range(2):
+            data = {"code": code, "kind": "complaint", "ground": "leaked"}
+            assert visitor.post("/r/ask", data=data).status_code == 200
+        assert _kinds(parts).count("request") == 1
+        assert visitor.post("/r/ask", data={**data, "kind": "praise"}).status_code == 400

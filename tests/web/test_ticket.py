@@ -20,7 +20,7 @@ TICKET = Ticket(client="6f9619ff-8b86-4d01-b42d-00cf4fc964ff", notice=NOTICE, si
 class TestRead:
     def test_what_was_written_is_read(self):
         text = ticket.write(TICKET, SECRET, POINT)
-        assert ticket.read(text, SECRET, POINT, now=NOW + timedelta(hours=19)) == TICKET
+        assert ticket.read(text, SECRET, POINT) == TICKET
 
     def test_golden(self):
         """Forms that are open while the software is updated go on working."""
@@ -32,24 +32,24 @@ class TestRead:
 
     @pytest.mark.parametrize("later", [timedelta(hours=20, seconds=1), timedelta(minutes=-6)])
     def test_one_that_ran_out_sends_back_to_the_notice(self, later):
-        text = ticket.write(TICKET, SECRET, POINT)
+        TICKET.check_open(NOW + timedelta(hours=19))
         with pytest.raises(StaleNoticeError):
-            ticket.read(text, SECRET, POINT, now=NOW + later)
+            TICKET.check_open(NOW + later)
 
     def test_one_of_another_point_is_none(self):
         text = ticket.write(TICKET, SECRET, "other.aaaaaa")
         with pytest.raises(StaleNoticeError):
-            ticket.read(text, SECRET, POINT, now=NOW)
+            ticket.read(text, SECRET, POINT)
 
     def test_another_notice_cannot_be_put_in(self):
         text = ticket.write(TICKET, SECRET, POINT).replace("ab", "cd", 1)
         with pytest.raises(StaleNoticeError):
-            ticket.read(text, SECRET, POINT, now=NOW)
+            ticket.read(text, SECRET, POINT)
 
     @given(st.text(max_size=400))
     def test_any_other_text_is_none(self, text):
         with pytest.raises(StaleNoticeError):
-            ticket.read(text, SECRET, POINT, now=NOW)
+            ticket.read(text, SECRET, POINT)
 
 
 class TestNew:

@@ -3,30 +3,23 @@
 Someone may paste another code over ours. So the fingerprint of the organisation's notice key is
 printed apart from the code and shown again at the top of the page; the poster tells people to compare.
 
-The page is the same bytes for the same values: the instant it was made is an argument. The font is a
-subset of Noto Sans SC beside this file; a rare character that it lacks is printed as ``〓``, as
-Chinese printers do.
+The page is the same bytes for the same values: the instant it was made is an argument.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib.resources import as_file, files
 from io import BytesIO
 
-from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import TextMode
 
-from epilock.collect import qr
+from epilock.collect import qr, typeface
 from epilock.collect.notice import Notice
 from epilock.collect.notice_page import say
 from epilock.errors import InputError
 
-FONT = "NotoSansSC-subset.ttf"
 LINES = 12  # at most so many lines of the notice in short, in each language
-LACKING = "〓"
 
 # Millimetres. A4 is 210 by 297; printers leave about 5 mm at each edge.
 WIDTH, MARGIN = 210, 18
@@ -165,9 +158,9 @@ class _Page:
         self.pdf.set_auto_page_break(auto=False)
         self.pdf.set_margin(0)
         self.pdf.c_margin = 0
-        with as_file(files("epilock.collect") / "font" / FONT) as path:
+        with typeface.font_file() as path:
             self.pdf.add_font("noto", fname=path)
-        self.pdf.set_title(_printable(title))
+        self.pdf.set_title(typeface.printable(title))
         self.pdf.set_lang({"zh": "zh-CN"}.get(language, language))
         self.pdf.set_producer("Epilock")
         self.pdf.add_page()
@@ -182,7 +175,7 @@ class _Page:
         """Return ``text`` in lines of at most ``width``, broken at spaces or between hanzi."""
         self.pdf.set_font("noto", size=size)
         lines = self.pdf.multi_cell(
-            width, text=_printable(text), dry_run=True, output="LINES", align="L"
+            width, text=typeface.printable(text), dry_run=True, output="LINES", align="L"
         )
         return [str(line) for line in lines]  # type: ignore[union-attr]  # LINES gives a list
 
@@ -340,15 +333,3 @@ def _foot(page: _Page, sheets: Sequence[Sheet], url: str, fingerprint: str, noti
     version, _, digest = notice.partition(" · ")
     says = " / ".join(_WORDS[s.language].version.format(version) for s in sheets)
     page.write(f"{says} · {digest}", left, y + 1, size=8, colour=GREY, width=width, align="R")
-
-
-@cache
-def _covered() -> frozenset[int]:
-    """Return the code points that the font has."""
-    with as_file(files("epilock.collect") / "font" / FONT) as path, TTFont(path, lazy=True) as font:
-        return frozenset(font.getBestCmap())
-
-
-def _printable(text: str) -> str:
-    """Return ``text`` with ``〓`` for each character that the font lacks."""
-    return "".join(c if ord(c) in _covered() else LACKING for c in text)

@@ -25,7 +25,9 @@ from epilock.web import (
     resident,
     static,
     style,
+    subject_request,
     submit,
+    takeaway,
 )
 from epilock.web.api import page as api_page
 from epilock.web.api import point as api_point
@@ -44,7 +46,7 @@ from epilock.web.request import Site
 from epilock.web.security import Guard
 
 MODULES = (
-    static, front, style, resident, receipt, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, style, resident, receipt, takeaway, subject_request, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 

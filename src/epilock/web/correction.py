@@ -102,8 +102,9 @@ def _form(  # noqa: PLR0917 - the request, then what the page shows
     problems: tuple[FieldProblem, ...] = (),
 ) -> Response:
     t = receipt.speaker(site, request, form)
+    asked = walk.asked(site.parts.standard, held.issued.notice, held.form, given(held))
+    errors = {p.field: t.say(Text(p.zh, p.en)) for p in problems}
     return receipt.page(
         site, request, form, "receipt/correct.html", status=422 if problems else 200, held=held,
-        asked=walk.asked(site.parts.standard, held.issued.notice, held.form, given(held)),
-        typed=typed, problems={p.field: t.say(Text(p.zh, p.en)) for p in problems},
+        asked=asked, typed=typed, problems=errors, wrong=walk.summary(t, asked, errors),
     )  # fmt: skip

@@ -5,10 +5,11 @@ All of it is known without opening the record. Nothing is found by anything but 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
 
+from epilock.assemble import INSTALLATION
 from epilock.collect import code as codes
 from epilock.collect import issue, receipt
 from epilock.collect.code import ReceiptCode
@@ -17,9 +18,10 @@ from epilock.collect.form import Form
 from epilock.collect.issue import Issued
 from epilock.collect.receipt_form import Receipt
 from epilock.db import Transaction
-from epilock.destroy import certificate, erasure
+from epilock.destroy import certificate, erasure, subject_request
 from epilock.destroy import due as dues
 from epilock.destroy.certificate import Proof
+from epilock.destroy.subject_request import COMPLAINT, OBJECTION, SubjectRequest
 from epilock.errors import ErasedError, FieldsError, NotFoundError
 from epilock.ledger import entry, shards
 from epilock.registry import organisation as organisations
@@ -116,6 +118,17 @@ def find(tx: Transaction, site: Site, text: str) -> Holding:
     )  # fmt: skip
 
 
+def stored_at(tx: Transaction, site: Site, org: str, point: str, client: str) -> datetime | None:
+    """Return when the form ``client`` of a point was stored, or None if it never was."""
+    secret = site.parts.keys.secret(INSTALLATION, "receipts")
+    handle = vault.handle_of(codes.receipt_id(secret, org, point, client))
+    try:
+        first = _chain(tx, org, handle)[0]
+    except NotFoundError:
+        return None
+    return first.at or datetime.min.replace(tzinfo=UTC)  # what is purged was stored long ago
+
+
 def days(tx: Transaction, site: Site, held: Holding, *, today: date) -> list[Day]:
     """Return the day of each part that still lives, the first to go first."""
     standard = site.parts.standard
@@ -137,6 +150,20 @@ def openings(tx: Transaction, held: Holding) -> list[Decision]:
     places = {(r.bucket, r.n) for r in _chain(tx, held.org, held.record.handle)}
     found = [d for b, n in places for d in decisions.history(tx, held.org, b, n)]
     return sorted(found, key=lambda d: d.entry_index, reverse=True)
+
+
+def requests(tx: Transaction, held: Holding) -> list[SubjectRequest]:
+    """Return what the person asked for by receipt, the latest first."""
+    places = {(r.bucket, r.n) for r in _chain(tx, held.org, held.record.handle)}
+    return subject_request.of_record(tx, held.org, places)
+
+
+def may_ask(tx: Transaction, site: Site, held: Holding) -> list[str]:
+    """Return the kinds of request that are open to the person: an objection only to what can't be withdrawn."""
+    going, _ = withdrawable(tx, site, held)
+    waiting = {r.kind for r in requests(tx, held) if r.answered is None}
+    kinds = [OBJECTION, COMPLAINT] if set(going) != set(held.left) else [COMPLAINT]
+    return [kind for kind in kinds if kind not in waiting]
 
 
 def proofs(tx: Transaction, site: Site, held: Holding) -> tuple[Proof, ...]:

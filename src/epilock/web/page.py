@@ -4,6 +4,7 @@ A page is told its language by ``?lang=`` (or a form's ``lang``), else by the br
 for it. Once asked for, the language stays in each address that a page links to.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from epilock.web.squeeze import squeeze
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+_PHONE = re.compile(r"(\+?[0-9][0-9 -]{5,16}[0-9])")
 
 
 class Pages:
@@ -42,6 +44,7 @@ class Pages:
         )  # fmt: skip
         self._jinja.globals["static"] = _static_addresses()
         self._jinja.globals["languages"] = self.languages
+        self._jinja.filters["phones"] = phones
 
     def speaker(self, request: Request, asked: str | None = None) -> Speaker:
         """Return the strings in the language of ``request``; ``asked`` (of a form) goes first."""
@@ -112,6 +115,16 @@ def _static_addresses() -> Mapping[str, str]:
         path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}"
         for path in sorted(STATIC.iterdir())
     }
+
+
+def phones(text: str) -> Markup:
+    """Return ``text``, escaped, with each telephone number in it as a link that calls it."""
+    return Markup("").join(
+        Markup('<a href="tel:{}">{}</a>').format(re.sub("[^+0-9]", "", piece), piece)
+        if _PHONE.fullmatch(piece)
+        else piece
+        for piece in _PHONE.split(text)
+    )
 
 
 def trusted(html: str) -> Markup:

@@ -19,7 +19,7 @@ from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
-from epilock.ledger import cosigned
+from epilock.ledger import cosigned, regime
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import all_of, proof_at
 from epilock.registry import organisation as organisations
@@ -73,11 +73,10 @@ def post_proof(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def shown(tx: Transaction, held: Holding) -> Response:
         wanted = word(form, "entry", most=20)
-        if wanted in {"", str(held.record.entry_index)}:
-            index, text = (
-                held.record.entry_index,
-                proof_at(tx, site.parts.log, held.record.entry_index),
-            )
+        own = {str(r.entry_index): r.entry_index for r in (held.first, held.record)}
+        if wanted in {"", *own}:
+            index = own.get(wanted, held.record.entry_index)
+            text = proof_at(tx, site.parts.log, index)
         else:
             found = [p for p in holdings.proofs(tx, site, held) if str(p.index) == wanted]
             if not found:
@@ -162,17 +161,23 @@ def with_code(site: Site, request: Request, form: FormData, shown: Shown) -> Res
         t = speaker(site, request, form)
         says = problem.zh if t.language == "zh" else problem.en
         return site.pages.show(
-            request, "receipt/ask.html", status=422, speaker=t, problem=says, typed=typed
+            request,
+            "receipt/ask.html",
+            status=422,
+            speaker=t,
+            script=True,
+            problem=says,
+            typed=typed,
         )
 
 
 def page(
     site: Site, request: Request, form: FormData, template: str, *, status: int = 200, **more: Any
 ) -> Response:
-    """Return a page about a receipt, in the language its form carries."""
+    """Return a page about a receipt, in the language its form carries; the browser is to forget it."""
     t = speaker(site, request, form)
     return site.pages.show(
-        request, template, status=status, speaker=t, standard=site.parts.standard, now=site.now(),
+        request, template, status=status, speaker=t, script=True, standard=site.parts.standard, now=site.now(),
         **more,
     )  # fmt: skip
 
@@ -198,16 +203,30 @@ def open_for_subject(site: Site, held: Holding) -> dict[str, dict[str, str]]:
 def _status(
     tx: Transaction, site: Site, request: Request, form: FormData, held: Holding
 ) -> Response:
-    going, _ = holdings.withdrawable(tx, site, held)
     log = site.parts.log
     return page(
-        site, request, form, "receipt/status.html", script=True, held=held, going=going,
+        site, request, form, "receipt/status.html", held=held,
         days=holdings.days(tx, site, held, today=site.today()),
         openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
-        names={o.org: o.name for o in organisations.everyone(tx)},
-        own_proof=proof_at(tx, log, held.first.entry_index),
+        names_of={o.org: o.name for o in organisations.everyone(tx)},
+        requests=holdings.requests(tx, held), may_ask=holdings.may_ask(tx, site, held),
+        own_proof=proof_at(tx, log, held.first.entry_index), policy=_policy(tx, site),
         vkeys=[each.signer.vkey for each in all_of(log)],
     )  # fmt: skip
+
+
+def _policy(tx: Transaction, site: Site) -> str:
+    """Return the log's keys and its witnesses', as a policy that asks for none of them.
+
+    The page says who signed; whether that is enough is what a policy from elsewhere says. A browser can't
+    check ML-DSA-44 and passes such a witness over.
+    """
+    log = site.parts.log
+    announced = regime.in_force(tx, log, site.today())
+    witnesses = announced.policy.witnesses.values() if announced else ()
+    lines = [f"log {each.signer.vkey}" for each in all_of(log)]
+    lines += [f"witness {place} {key.vkey}" for place, key in enumerate(witnesses)]
+    return "\n".join([*lines, "quorum none", ""])
 
 
 def erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:

@@ -1,18 +1,27 @@
-"""A point's pages for residents: notice, authorisation, fields, receipt; no cookie, no script.
+"""A point's pages for residents: notice, authorisation, fields, receipt; no cookie, and no need of scripts.
 
 One address for each point, ``/c/<organisation>/<point>``: a visit shows the notice, everything after it
-is sent to the same address. Sending the last step again, by reload or by impatience, gives the same
-receipt, for the form's client id is in its ticket.
+is sent to the same address.
+
+Rules kept in this file:
+  1. Sending the last step again, by reload or by impatience, gives the same receipt, for the form's client
+     id is in its ticket: an answer that was lost on the way is asked for once more.
+  2. But only for ``AGAIN``, and no other step of a form that was stored is shown again: a browser keeps
+     what was sent beside its "back" button, and the next person at a shared computer may press that.
+  3. A page that may hold what someone typed is kept by no browser; the notice and the boxes to tick may
+     be, so that "back" leads there as on any other site.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.collect import issue, qr
+from epilock.collect import issue
 from epilock.collect.form import Form
 from epilock.collect.issue import Issued
 from epilock.collect.notice import FieldNotice, fingerprint
@@ -29,16 +38,20 @@ from epilock.errors import (
     StaleNoticeError,
 )
 from epilock.standard.text import Text
+from epilock.web import holding as holdings
+from epilock.web import takeaway
 from epilock.web import ticket as tickets
 from epilock.web import walk as walks
 from epilock.web.language import Speaker
 from epilock.web.page import trusted
 from epilock.web.request import FormOf, Site, SiteOf, word
 from epilock.web.ticket import Ticket
-from epilock.web.walk import Walk
+from epilock.web.walk import Asked, Walk
 
 router = APIRouter(include_in_schema=False)
 SECONDS_TO_STORE = 30
+AGAIN = timedelta(minutes=30)  # of a bad connection; rule 2
+KEPT_BY_BROWSER = {"Cache-Control": "private, no-cache"}  # rule 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +70,7 @@ class _Visit:
         notice = self.issued.notice
         context: dict[str, Any] = {
             "point": self.point, "notice": notice, "issued": self.issued, "walk": walk,
-            "mark": self.mark, "errors": [], **more,
+            "mark": self.mark, "short": walks.is_short(self.form), **more,
         }  # fmt: skip
         return self.site.pages.show(
             self.request, template, status=status, speaker=self.t, **context
@@ -94,15 +107,25 @@ def post_step(org: str, point: str, site: SiteOf, request: Request, form: FormOf
     visit = _visit(site, request, org, point, word(form, "lang_to") or word(form, "lang"))
     walk = Walk.read(form)
     try:
-        secret = site.parts.session_secret
-        ticket = tickets.read(walk.ticket, secret, visit.point.point, now=site.now())
+        ticket = tickets.read(walk.ticket, site.parts.session_secret, visit.point.point)
+        with site.parts.database.read() as tx:
+            stored = holdings.stored_at(tx, site, org, point, ticket.client)
+        if stored is not None and (walk.step != walks.SEND or site.now() > stored + AGAIN):
+            return _spent(visit)
+        ticket.check_open(site.now())
         if ticket.notice == visit.issued.sha256:
-            return _step(visit, walk, ticket)
+            return _step(visit, walk, ticket, stored=stored is not None)
     except StaleNoticeError:
         pass  # the ticket ran out, or the notice changed while the form was on its way
     # What the notice of now no longer asks is left behind, for the person couldn't take it out themselves.
     typed = {name: value for name, value in walk.typed.items() if name in visit.form.by_id}
     return _notice(visit, Walk(typed=typed), stale=True)
+
+
+@router.get("/left")
+def get_left(site: SiteOf, request: Request) -> Response:
+    """Say goodbye: nothing of what was done is on this page, and the browser is told to keep no copy."""
+    return site.pages.show(request, "resident/left.html", headers={"Clear-Site-Data": '"cache"'})
 
 
 def _visit(site: Site, request: Request, org: str, point: str, language: str | None) -> _Visit:
@@ -117,7 +140,7 @@ def _visit(site: Site, request: Request, org: str, point: str, language: str | N
     return _Visit(site=site, request=request, t=t, point=found, issued=issued, form=form)
 
 
-def _step(visit: _Visit, walk: Walk, ticket: Ticket) -> Response:
+def _step(visit: _Visit, walk: Walk, ticket: Ticket, *, stored: bool) -> Response:
     if walk.step == walks.NOTICE:
         return _notice(visit, walk)
     if walk.step == walks.REFUSE:
@@ -125,26 +148,34 @@ def _step(visit: _Visit, walk: Walk, ticket: Ticket) -> Response:
         return visit.show("resident/refused.html", Walk())
     if walk.step == walks.AUTHORISE:
         return _authorise(visit, walk)
+    if walk.step == walks.SEND:
+        return _send(visit, walk, ticket, stored=stored)
     missing = walks.missing(visit.site.parts.standard, visit.form, walk.given)
-    if missing:
-        return _authorise(visit, walk, missing)
-    return _fields(visit, walk) if walk.step == walks.FIELDS else _send(visit, walk, ticket)
+    return _authorise(visit, walk, missing) if missing else _fields(visit, walk)
 
 
-def _send(visit: _Visit, walk: Walk, ticket: Ticket) -> Response:
-    parts = visit.site.parts
+def _send(visit: _Visit, walk: Walk, ticket: Ticket, *, stored: bool) -> Response:
+    parts, today = visit.site.parts, visit.site.today()
+    missing = walks.missing(parts.standard, visit.form, walk.given)
     try:
-        accepted = walks.accept(
-            visit.form, walk, ticket, visit.t.language, today=visit.site.today()
-        )
-        stored = parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE)
-    except FieldsError as error:
-        return _fields(visit, walk, error.problems)
-    except ConsentError as error:
-        return _authorise(visit, walk, error.missing)
+        accepted = walks.accept(visit.form, walk, ticket, visit.t.language, today=today)
+        kept = parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE)
+    except (FieldsError, ConsentError) as error:
+        if stored:
+            return _spent(visit)
+        if isinstance(error, ConsentError):
+            missing = missing or list(error.missing)
+        problems = walks.problems(visit.form, walk, ticket, visit.t.language, today=today)
+        if missing:
+            return _authorise(visit, walk, missing, problems)
+        return _fields(visit, walk, problems)
     except ConflictError:
-        return visit.show("resident/sent.html", Walk(), status=409)
-    return _receipt(visit, stored)
+        return _spent(visit)
+    return _receipt(visit, kept)
+
+
+def _spent(visit: _Visit) -> Response:
+    return visit.show("resident/sent.html", Walk(), status=409)
 
 
 def _notice(visit: _Visit, walk: Walk, *, stale: bool = False) -> Response:
@@ -181,16 +212,31 @@ def _summary(visit: _Visit) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _authorise(visit: _Visit, walk: Walk, missing: Any = ()) -> Response:
+def _authorise(
+    visit: _Visit, walk: Walk, missing: Sequence[str] = (), problems: Sequence[FieldProblem] = ()
+) -> Response:
+    """Show the boxes to tick; of a short form its field too, so that it is one page and one tap less."""
     said: dict[str, list[str]] = {}
     for one in visit.issued.notice.fields:
         reasons = said.setdefault(visit.form.acts.by_category.get(one.category, ""), [])
         reason = _reason(visit.t, one)
         if reason not in reasons:  # many fields of one category have one reason
             reasons.append(reason)
+    acts = visit.issued.notice.acts
+    wrong = [
+        (f"act-{place}", visit.t("resident.authorise.missing", what=visit.t.say(act.text)))
+        for place, act in enumerate(acts)
+        if act.id in missing
+    ]
+    asked, errors = [], {}
+    short = walks.is_short(visit.form)
+    if short:
+        asked, errors = _asked(visit, visit.form.acts.ids), _said(visit, problems)
+        wrong += walks.summary(visit.t, asked, errors)
     return visit.show(
-        "resident/authorise.html", walk, status=422 if missing else 200, missing=list(missing),
-        groups=walks.grouped(visit.issued.notice.acts), said=said,
+        "resident/authorise.html", walk, status=422 if wrong else 200, script=short, wrong=wrong,
+        missing=list(missing), groups=walks.grouped(acts), said=said, asked=asked, problems=errors,
+        headers={} if asked or walk.typed or wrong else KEPT_BY_BROWSER,
     )  # fmt: skip
 
 
@@ -200,21 +246,31 @@ def _reason(t: Speaker, one: FieldNotice) -> str:
     return t.joined([t.sentence(s) for s in sentences])
 
 
-def _fields(visit: _Visit, walk: Walk, problems: tuple[FieldProblem, ...] = ()) -> Response:
-    standard = visit.site.parts.standard
-    asked = walks.asked(standard, visit.issued.notice, visit.form, walk.given)
-    shown = {one.field.id for one in asked}
+def _fields(visit: _Visit, walk: Walk, problems: Sequence[FieldProblem] = ()) -> Response:
+    if walks.is_short(visit.form):
+        return _authorise(visit, walk, problems=problems)
+    asked = _asked(visit, walk.given)
+    shown, errors = {one.field.id for one in asked}, _said(visit, problems)
     return visit.show(
-        "resident/fields.html", walk, status=422 if problems else 200, asked=asked,
+        "resident/fields.html", walk, status=422 if problems else 200, script=True, asked=asked,
         aside={name: value for name, value in walk.typed.items() if name not in shown},
-        problems={p.field: visit.t.say(Text(p.zh, p.en)) for p in problems},
+        problems=errors, wrong=walks.summary(visit.t, asked, errors),
     )  # fmt: skip
 
 
+def _asked(visit: _Visit, given: Sequence[str]) -> list[Asked]:
+    return walks.asked(visit.site.parts.standard, visit.issued.notice, visit.form, given)
+
+
+def _said(visit: _Visit, problems: Sequence[FieldProblem]) -> dict[str, str]:
+    """Return what is wrong with each field, in the language of the page."""
+    return {p.field: visit.t.say(Text(p.zh, p.en)) for p in problems}
+
+
 def _receipt(visit: _Visit, stored: Stored) -> Response:
-    address = qr.receipt_url(visit.site.parts.settings.url, stored.code)
-    title = visit.t("receipt.qr")
+    with visit.site.parts.database.read() as tx:
+        held = holdings.find(tx, visit.site, stored.code)
     return visit.show(
-        "resident/receipt.html", Walk(), stored=stored, code=stored.code,
-        code_image=trusted(qr.svg(address, title=title)),
+        "resident/receipt.html", Walk(), script=True, stored=stored, held=held,
+        picture=takeaway.picture_in_page(visit.site, visit.t, held),
     )  # fmt: skip

@@ -31,6 +31,15 @@ class Ticket:
     notice: str
     since: datetime
 
+    def check_open(self, now: datetime) -> None:
+        """Return if the form may still be sent.
+
+        Raises:
+            StaleNoticeError: It has run out: the notice is to be read again.
+        """
+        if not self.since - timedelta(minutes=5) <= now <= self.since + LASTS:
+            raise StaleNoticeError("this form was open for too long; please read the notice again")
+
 
 def new(notice: str, *, now: datetime) -> Ticket:
     """Return a ticket for a form that begins now."""
@@ -43,11 +52,11 @@ def write(ticket: Ticket, secret: bytes, point: str) -> str:
     return f"{body}.{_mac(secret, point, body)}"
 
 
-def read(text: str, secret: bytes, point: str, *, now: datetime) -> Ticket:
-    """Return the ticket of a form of ``point``.
+def read(text: str, secret: bytes, point: str) -> Ticket:
+    """Return the ticket of a form of ``point``, also one that has run out.
 
     Raises:
-        StaleNoticeError: It has run out, or this site never gave it: the notice is to be read again.
+        StaleNoticeError: This site never gave it: the notice is to be read.
     """
     body, _, mac = text[:300].rpartition(".")
     if not hmac.compare_digest(_mac(secret, point, body).encode(), mac.encode(errors="replace")):
@@ -56,8 +65,6 @@ def read(text: str, secret: bytes, point: str, *, now: datetime) -> Ticket:
         )
     client, notice, seconds = body.split(".")
     since = datetime.fromtimestamp(int(seconds), UTC)
-    if not since - timedelta(minutes=5) <= now <= since + LASTS:
-        raise StaleNoticeError("this form was open for too long; please read the notice again")
     return Ticket(client=str(UUID(client)), notice=notice, since=since)
 
 

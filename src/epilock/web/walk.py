@@ -6,7 +6,7 @@ of language; nothing is kept on the server until the last step, and nothing in t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from starlette.datastructures import FormData
@@ -15,8 +15,10 @@ from epilock.collect.consent import Act
 from epilock.collect.form import Accepted, Form, Submission
 from epilock.collect.notice import FieldNotice, Notice
 from epilock.collect.point import Field
+from epilock.errors import FieldProblem, FieldsError
 from epilock.standard import Standard
 from epilock.web import widget
+from epilock.web.language import Speaker
 from epilock.web.request import word, words
 from epilock.web.ticket import Ticket
 from epilock.web.widget import Widget
@@ -103,6 +105,11 @@ def choices(standard: Standard, form: Form) -> list[list[Field]]:
     return [group for group in found if len(group) > 1]
 
 
+def is_short(form: Form) -> bool:
+    """Tell whether what the form asks fits on the page of its authorisation: one field, not an optional one."""
+    return len(form.fields) == 1 and not form.fields[0].optional
+
+
 def asked(standard: Standard, notice: Notice, form: Form, given: Sequence[str]) -> list[Asked]:
     """Return the fields to show: what has an act of its own is asked only if it was ticked."""
     said = {one.id: one for one in notice.fields}
@@ -136,3 +143,26 @@ def accept(form: Form, walk: Walk, ticket: Ticket, language: str, *, today: date
         language=language,
     )
     return form.accept(submission, today=today)
+
+
+def summary(
+    t: Speaker, asked: Sequence[Asked], problems: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Return the error summary of ``asked`` fields: the id of each control at fault, and what is wrong."""
+    found = [
+        (f"f-{a.field.id}", f"{t.say(a.field.label).rstrip(':：')}{t('resident.colon')}{problems[a.field.id]}")
+        for a in asked
+        if a.field.id in problems
+    ]  # fmt: skip
+    return found or [("walk", says) for says in problems.values()]
+
+
+def problems(
+    form: Form, walk: Walk, ticket: Ticket, language: str, *, today: date
+) -> tuple[FieldProblem, ...]:
+    """Return what is wrong with the answers of a walk, whether or not its acts were given."""
+    try:
+        accept(form, replace(walk, given=form.acts.ids), ticket, language, today=today)
+    except FieldsError as error:
+        return error.problems
+    return ()

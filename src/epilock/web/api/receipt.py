@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/receipts", tags=["receipts"])
 def post_receipt(wanted: ReceiptCode, site: SiteOf, request: Request) -> Held:
     """Return what is held for a receipt, without opening it."""
     with site.parts.database.read() as tx:
-        return _held(tx, site, _find(tx, site, request, wanted.code))
+        return held_now(tx, site, _find(tx, site, request, wanted.code))
 
 
 @router.post("/data")
@@ -88,7 +88,7 @@ def post_correct(wanted: Corrected, site: SiteOf, request: Request) -> Held:
         now=site.now(),
     )  # fmt: skip
     with site.parts.database.read() as tx:
-        return _held(tx, site, _find(tx, site, request, wanted.code))
+        return held_now(tx, site, _find(tx, site, request, wanted.code))
 
 
 @router.post("/withdraw")
@@ -110,7 +110,8 @@ def _find(tx: Transaction, site: Site, request: Request, code: str) -> Holding:
         raise
 
 
-def _held(tx: Transaction, site: Site, held: Holding) -> Held:
+def held_now(tx: Transaction, site: Site, held: Holding) -> Held:
+    """Return what is held now, as the API says it."""
     going, _ = holdings.withdrawable(tx, site, held)
     return Held(
         code=held.code, org=held.org, organisation=Words.of(held.organisation.name),

@@ -49,6 +49,7 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),
         "requests": frozenset({"custodian"}),
+        "received": frozenset({"custodian", "supervisor"}),
         "destruction": frozenset({"custodian", "approver", "supervisor"}),
         "levels": frozenset({"custodian", "approver", "supervisor"}),
         "oversight": frozenset({"supervisor"}),

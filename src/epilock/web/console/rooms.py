@@ -15,6 +15,7 @@ from epilock.web.console import (
     oversight,
     paper,
     point,
+    received,
     record,
     release,
     request,
@@ -24,7 +25,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, release, request, grant, approval,
+        door, home, mine, opening, point, intake, record, aggregate, release, request, received, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip

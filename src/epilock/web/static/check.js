@@ -31,10 +31,17 @@
     const detail = document.createElement("p");
     detail.className = "soft";
     detail.textContent = found.ok
-      ? [found.origin, found.index ?? "", found.size ?? "", ...(found.witnesses ?? [])].filter((x) => x !== "").join(" · ")
+      ? [found.origin, found.index ?? "", found.size ?? "", ...signers(found)].filter((x) => x !== "").join(" · ")
       : `${found.number}. ${found.error}: ${found.why}`;
     answer.append(detail);
     answer.hidden = false;
+  }
+
+  // A receipt's own page says it in words, also if nobody did.
+  function signers(found) {
+    const names = found.witnesses ?? [];
+    if (!part.dataset.witnessed) return names;
+    return names.length ? [`${part.dataset.witnessed} ${names.join(", ")}`] : [part.dataset.alone];
   }
 
   async function run(given) {
@@ -69,7 +76,8 @@
   const ends = [...part.querySelectorAll(".check-end")].map((each) => bytes(each.textContent));
   if (own) {
     const proofs = ends.length ? ends : undefined;
-    run({ file: bytes(own.textContent), keys: part.dataset.key.split(" "), proofs });
+    const policy = bytes(document.getElementById("check-own-policy").textContent);
+    run({ file: bytes(own.textContent), policy, proofs });
   }
   document.getElementById("check-form")?.addEventListener("submit", submitted);
 })();

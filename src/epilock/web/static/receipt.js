@@ -1,8 +1,23 @@
-// Fills in the code of a receipt that was scanned. A browser never sends what stands behind "#", so the
-// code is in no server's log; this takes it from there into the field and out of the address.
-const code = decodeURIComponent(location.hash.slice(1));
-const field = document.getElementById("code");
-if (field && /^[0-9A-Za-z-]{30,40}$/.test(code)) {
-  field.value = code;
-  history.replaceState(null, "", location.pathname + location.search);
-}
+// What a receipt's pages gain from a script. A browser never sends what stands behind "#", so a scanned code
+// is in no server's log; this sends it in the body of the form. And a page under /r that answered a form becomes
+// one that asks for the code when it is come back to: so the next person at this computer sees nothing.
+"use strict";
+
+(function () {
+  var scanned = decodeURIComponent(location.hash.slice(1));
+  var field = document.querySelector("input#code");
+  var leave = document.getElementById("leave");
+  var forget = function () { history.replaceState(null, "", "/r" + location.search); };
+
+  if (field && /^[0-9A-Za-z-]{30,40}$/.test(scanned)) {
+    forget();
+    field.value = scanned;
+    field.form.submit();
+  } else if (/^\/r(\/|$)/.test(location.pathname)) {
+    forget();
+  }
+  if (leave) { leave.addEventListener("click", forget); }
+  document.addEventListener("submit", function (event) { // from the new receipt to my data
+    if (/^\/r(\?|$)/.test(event.target.getAttribute("action"))) { forget(); }
+  });
+})();

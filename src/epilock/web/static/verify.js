@@ -361,7 +361,8 @@ const epilock = (() => {
     for (const [key, parts] of living) {
       need(parts.size === 0, SHOWN, `nothing shows that all of ${key} is gone: ${[...parts]}`);
     }
-    return { origin: shown[0].origin, index: shown[0].index, gone };
+    const witnesses = shown[0].witnesses.filter((name) => shown.every((each) => each.witnesses.includes(name)));
+    return { origin: shown[0].origin, index: shown[0].index, gone, witnesses };
   }
 
   // Checks files by what they contain. `given`: file (bytes), and if need be policy, entry, leafHash,

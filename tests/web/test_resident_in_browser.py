@@ -1,0 +1,265 @@
+"""A resident's journeys in a real browser: with scripts and without, on a phone and at a desk, in both languages.
+
+One site, one browser, a page of its own for each journey.
+"""
+
+import re
+
+import pytest
+import town
+from playwright.sync_api import Error, Page
+from test_chromium import CHROMIUM, MOBILE, Watch, chromium
+from town_server import free_port, serving
+
+from epilock.web.app import create_app
+
+__all__ = ["chromium"]  # a fixture
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+PHONE, DESK = (320, 640), (1280, 800)
+NAME = "张三"
+RECEIPT = re.compile(r"[0-9A-Z]{5}(?:\s+[0-9A-Z]{5}){5}")
+
+
+class Town:
+    """A town whose site can go away and come back on the same port."""
+
+    def __init__(self, parts, port):
+        self.parts, self.app = parts, create_app(parts)
+        self.port, self.base = port, f"http://127.0.0.1:{port}"
+        town.mandate(parts, "sunny", "venue-check-in")
+        fields = (town.NAME, town.MOBILE, town.HEAT)
+        self.gate = town.open_point(parts, "sunny", "residential-entry", *fields).point
+        self.shop = town.open_point(parts, "sunny", "venue-check-in", town.MOBILE).point
+        self._served = None
+        self.up()
+
+    def up(self):
+        self._served = serving(self.app, self.port)
+        self._served.__enter__()
+
+    def down(self):
+        self._served.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    port = free_port()
+    home = tmp_path_factory.mktemp("town") / "home"
+    parts = town.found(home, town.Clock(), url=f"http://127.0.0.1:{port}")
+    found = Town(parts, port)
+    yield found
+    found.down()
+    parts.close()
+
+
+@pytest.fixture
+def visit(chromium, place):
+    """Open a page; at the end it has neither complained nor asked a stranger."""
+    opened = []
+
+    def go(*, scripts=True, size=PHONE, locale="en-GB") -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale=locale,
+            java_script_enabled=scripts,
+        )  # fmt: skip
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        opened.append((context, Watch(page, place.base)))
+        return page
+
+    yield go
+    for context, watch in opened:
+        assert watch.strangers == []
+        assert [c for c in watch.complaints if "ERR_CONNECTION_REFUSED" not in c] == []
+        context.close()
+
+
+SHIFT = """
+() => new Promise((done) => {
+  let sum = 0;
+  const watch = new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) sum += each.hadRecentInput ? 0 : each.value;
+  });
+  watch.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})
+"""
+
+
+def press(page: Page, step: str) -> None:
+    page.locator(f"button[name=step][value={step}]").first.click()
+
+
+def tick(page: Page) -> None:
+    for box in page.locator("input[type=checkbox][required]").all():
+        box.check()
+
+
+def fill(page: Page, place: Town) -> None:
+    """To the filled form of the gate, nothing sent."""
+    page.goto(f"{place.base}/c/sunny/{place.gate}")
+    press(page, "authorise")
+    tick(page)
+    press(page, "fields")
+    page.locator("#f-name").fill(NAME)
+    page.locator("#f-mobile").fill(MOBILE)
+    page.locator("#f-temperature").fill("36.5")
+
+
+def code_of(page: Page) -> str:
+    return "-".join(page.locator("p#code").inner_text().split())
+
+
+def stored(place: Town) -> int:
+    with place.parts.database.read() as tx:
+        return place.parts.log.size(tx)
+
+
+def seen(page: Page) -> str:
+    """All that the page holds, also what is typed into it or hidden."""
+    values = page.evaluate("[...document.querySelectorAll('input,textarea')].map((e) => e.value)")
+    return " ".join([page.locator("body").inner_text(), *values])
+
+
+class TestJourney:
+    @pytest.mark.parametrize(
+        ("scripts", "size", "locale"),
+        [(True, PHONE, "zh-CN"), (False, PHONE, "zh-CN"), (False, DESK, "en-GB")],
+    )
+    def test_from_the_notice_to_my_data(self, place, visit, scripts, size, locale):
+        page = visit(scripts=scripts, size=size, locale=locale)
+        fill(page, place)
+        page.locator("#f-mobile").fill("12")
+        press(page, "send")
+        page.locator(".box.bad").wait_for()
+        assert (
+            page.evaluate("document.activeElement.className") == "box bad"
+        )  # and it has the focus
+        page.locator("#f-mobile").fill(MOBILE)
+        press(page, "send")
+        assert RECEIPT.search(page.locator("p#code").inner_text())
+        page.locator(
+            "form[action^='/r'] button", has_text=re.compile("查看我的信息|See my data")
+        ).click()
+        for path in ("data", "correct", "withdraw"):
+            page.locator(f"form[action='/r/{path}'] button").first.click()
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+            page.locator("form[action='/r'] button").last.click()
+        with page.expect_download() as file:
+            page.locator("input[value=pdf] ~ button").click()
+        assert file.value.path().read_bytes().startswith(b"%PDF")
+
+    @pytest.mark.parametrize("scripts", [True, False])
+    def test_a_venue_takes_three_taps_and_one_field(self, place, visit, scripts):
+        page = visit(scripts=scripts)
+        page.goto(f"{place.base}/c/sunny/{place.shop}")
+        taps = [
+            lambda: press(page, "authorise"),
+            lambda: page.locator("input[required]").check(),
+            lambda: press(page, "send"),
+        ]
+        for tap in taps[:2]:
+            tap()
+        page.get_by_label("Mobile").fill(MOBILE)
+        taps[2]()
+        page.locator("p#code").wait_for()
+
+    def test_every_target_is_as_large_as_a_fingertip(self, place, visit):
+        page = visit()
+        small = (
+            "[...document.querySelectorAll('main button, main .button, main .tick, main input:not([type=hidden])"
+            ":not([type=checkbox]), main select')].filter(e => e.offsetParent"
+            " && e.getBoundingClientRect().height < 44 && !e.classList.contains('small')).map(e => e.outerHTML)"
+        )
+        page.goto(f"{place.base}/c/sunny/{place.gate}")
+        for step in ("authorise", "fields"):
+            assert page.evaluate(small) == []
+            press(page, step)
+        assert page.evaluate(small) == []
+
+    def test_nothing_on_a_page_moves_while_it_is_read(self, place, visit):
+        page = visit()
+        fill(page, place)
+        moved = [page.evaluate(SHIFT)]
+        press(page, "send")
+        page.locator("p#code").wait_for()
+        moved.append(page.evaluate(SHIFT))
+        page.locator("form[action='/r'] button").click()
+        page.locator("#check-answer.good").wait_for()
+        moved.append(page.evaluate(SHIFT))
+        assert moved == [0, 0, 0]
+
+
+class TestBadConnection:
+    def test_with_scripts_the_form_stays_and_is_sent_once(self, place, visit):
+        page = visit()
+        fill(page, place)
+        before = stored(place)
+        place.down()
+        press(page, "send")
+        page.locator("#offline").wait_for(state="visible")
+        assert page.locator("#f-name").input_value() == NAME
+        place.up()
+        press(page, "send")
+        page.locator("p#code").wait_for()
+        assert stored(place) == before + 1
+
+    def test_without_scripts_reloading_sends_what_was_typed(self, place, visit):
+        page = visit(scripts=False)
+        fill(page, place)
+        before = stored(place)
+        place.down()
+        with pytest.raises(Error):
+            page.evaluate("1") if press(page, "send") else page.wait_for_url(
+                "about:blank", timeout=500
+            )
+        place.up()
+        page.reload()
+        code = code_of(page)
+        page.reload()  # an answer that was lost on the way is asked for once more
+        assert code_of(page) == code
+        assert stored(place) == before + 1
+
+
+class TestOneScan:
+    def test_the_code_on_the_receipt_leads_straight_to_what_happened(self, place, visit):
+        page = visit()
+        fill(page, place)
+        press(page, "send")
+        code = code_of(page)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto("about:blank")
+        page.goto(f"{place.base}/r#{code}")
+        page.get_by_text("Nobody has opened it").first.wait_for()
+        page.get_by_text("no other department has signed it yet").wait_for()
+        assert page.url == f"{place.base}/r"
+        assert not [url for url in asked if code in url.partition("#")[0]]
+
+
+class TestSharedComputer:
+    def test_back_after_finishing_shows_nothing(self, place, visit):
+        page = visit()
+        fill(page, place)
+        press(page, "send")
+        code = code_of(page)
+        page.locator("form[action='/r'] button").click()
+        page.locator("form[action='/r/data'] button").click()
+        assert MOBILE in seen(page)
+        page.locator("#leave").click()
+        page.get_by_text("you can close this page").wait_for()
+        for _ in range(
+            3
+        ):  # my answers, my data, the receipt: each is now the page that asks for a code
+            page.go_back()
+            assert page.url == f"{place.base}/r"
+            for secret in (NAME, MOBILE, code, code.replace("-", " ")):
+                assert secret not in seen(page)
+        with pytest.raises(Error):  # the form itself: the browser has no copy to show
+            page.go_back()
+
+    def test_back_within_the_walk_leads_to_the_boxes(self, place, visit):
+        page = visit(scripts=False)
+        fill(page, place)
+        page.go_back()
+        assert page.locator("input[type=checkbox]").count() > 1
