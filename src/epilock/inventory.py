@@ -34,7 +34,8 @@ from epilock.registry.emergency import emergencies, levels
 from epilock.registry.mandate import agreements, assessments, mandates
 from epilock.registry.organisation import organisations
 from epilock.store.check import rows
-from epilock.use.aggregate import aggregates
+from epilock.use import allotment
+from epilock.use.aggregate import aggregates, noisy_counts
 from epilock.use.decision import OPENED, SUBJECT, decisions, openings
 from epilock.use.grant import REFUSED, REVOKED, grants
 from epilock.use.review import emergency_openings
@@ -223,11 +224,17 @@ def _declared(said: entry.Entry) -> Iterator[Said]:
             pass
 
 
-def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PLR0912 - a line for each kind
+def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PLR0912, PLR0915 - a line for each kind
     """Yield the rows that an entry was written with, of openings and of the end of data."""
     match said:
         case entry.Approval() if said.kind == "grant" and said.verdict == "refused":
             yield grants, {"org": said.org, "grant": said.request}, {"stage": REFUSED}
+        case entry.Approval() if said.kind == allotment.NEEDED:
+            yield (
+                allotment.allotments,
+                {"org": said.org, "allotment": said.request},
+                {"stage": said.verdict},
+            )
         case entry.Grant():
             facts = _same(said, "staff", "purpose", "form", "subjects", "approved_by")
             yield grants, _key(said, "grant"), facts
@@ -241,6 +248,8 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.AggregateDecision():
             facts = _same(said, "by", "grant", "purpose", "counted", "verdict", "question")
             yield aggregates, _key(said, "decision"), {**facts, "entry_index": index}
+            if said.verdict == OPENED and not said.records:
+                yield noisy_counts, _key(said, "decision"), {}
         case entry.NoisyRelease():
             facts = _same(said, "dataset", "purpose", "recipient", "by", "query", "epsilon")
             yield noisy_releases, _key(said, "release"), {**facts, "entry_index": index}

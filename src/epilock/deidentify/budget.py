@@ -27,9 +27,10 @@ Rules kept in this file:
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -151,6 +152,11 @@ class Release:
     at: datetime
     entry_index: int
 
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What the answer has a number for, in its order; of one number none."""
+        return tuple(msgspec.json.decode(self.request)["query"].get("categories", ()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
@@ -266,7 +272,7 @@ def charge(
         **account.key, standard=book.standard_ref, at=entry.stamp(now), release=release, by=by,
         query=request.sha256, epsilon=request.epsilon,
     )  # fmt: skip
-    index = book.log.append(tx, [entry.encode(said)], now=now).first
+    index = book.log.base + book.log.append(tx, [entry.encode(said)], now=now).first
     tx.insert(
         noisy_releases, **account.key, release=release, by=by, question=text, query=request.sha256,
         epsilon=request.epsilon, at=now, entry_index=index,
@@ -323,6 +329,32 @@ def ask(
         return keep(tx, charged, drawn)
 
 
+def accounts(tx: Transaction, org: str, dataset: str | None = None) -> dict[Account, Budget]:
+    """Return the accounts of an organisation's datasets, or of one, as they stand."""
+    c = privacy_budgets.c
+    where = [c.org == org, *([] if dataset is None else [c.dataset == dataset])]
+    rows = tx.all(privacy_budgets, *where, order_by=[c.dataset, c.purpose, c.recipient])
+    return {_account(row): Budget(allotted=row["allotted"], spent=row["spent"]) for row in rows}
+
+
+def ceilings(tx: Transaction, org: str) -> dict[str, Budget]:
+    """Return by dataset its ceiling, as what was allotted, and the sum of its allotments, as what is spent."""
+    c = privacy_datasets.c
+    return {
+        row["dataset"]: Budget(allotted=row["ceiling"], spent=row["allotted"])
+        for row in tx.all(privacy_datasets, c.org == org, order_by=[c.dataset])
+    }
+
+
+def release_of(tx: Transaction, org: str, release: str) -> Release:
+    """Return a charge, with its answer if that is stored.
+
+    Raises:
+        NotFoundError: Nothing was charged under this id.
+    """
+    return _read(tx.get(noisy_releases, org=org, release=release))
+
+
 def releases(tx: Transaction, account: Account) -> list[Release]:
     """Return what an account has paid for, the oldest first."""
     c = noisy_releases.c
@@ -333,6 +365,24 @@ def releases(tx: Transaction, account: Account) -> list[Release]:
 def shown(epsilon: int) -> str:
     """Return micro-epsilon as people write epsilon: 250000 is 0.25."""
     return f"{(Decimal(epsilon) / MICRO).normalize():f}"
+
+
+def micro(text: str) -> int:
+    """Return micro-epsilon of what people write: 0.25 is 250000.
+
+    Raises:
+        InputError: It is no number above 0, or has more than six digits behind the point.
+    """
+    try:
+        number = Decimal(text) * MICRO
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number <= 0 or number > MOST_CEILING or number != int(number):
+        raise InputError(
+            f"epsilon is a number above 0, at most {MOST_CEILING // MICRO}, with six digits behind the point"
+            " at most, such as 0.25"
+        )
+    return int(number)
 
 
 def _budget(tx: Transaction, account: Account, *, lock: bool) -> Budget:
@@ -358,10 +408,13 @@ def _witness(tx: Transaction, book: Book, org: str, now: datetime, **said: Any) 
     book.log.append(tx, [entry.encode(budget)], now=now)
 
 
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(**{n: row[n] for n in ("org", "dataset", "purpose", "recipient")})
+
+
 def _read(row: Mapping[str, Any]) -> Release:
-    account = Account(**{n: row[n] for n in ("org", "dataset", "purpose", "recipient")})
     return Release(
-        account=account, release=row["release"], by=row["by"], request=row["question"],
+        account=_account(row), release=row["release"], by=row["by"], request=row["question"],
         epsilon=row["epsilon"], at=row["at"], entry_index=row["entry_index"],
         answer=None if row["answer"] is None else from_json(row["answer"]),
     )  # fmt: skip

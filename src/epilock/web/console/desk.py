@@ -45,6 +45,8 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "imports": frozenset({"collector", "custodian"}),
         "records": frozenset({"custodian", "analyst"}),
         "counts": frozenset({"custodian", "analyst"}),
+        "budgets": frozenset({"custodian"}),
+        "studies": frozenset({"custodian"}),
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),
         "requests": frozenset({"custodian"}),

@@ -4,6 +4,7 @@ from epilock.web.console import (
     account,
     aggregate,
     approval,
+    budget,
     destruction,
     door,
     grant,
@@ -17,13 +18,14 @@ from epilock.web.console import (
     point,
     record,
     request,
+    study,
     witness,
 )
 
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
+        door, home, mine, opening, point, intake, record, aggregate, budget, study, request, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip
