@@ -19,6 +19,7 @@ PAGES = (
     "/console/points", "/console/points/new", "/console/points/{point}",
     "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
     "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
+    "/console/counts", "/console/budgets", "/console/studies",
     "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
     "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
     "/console/oversight", "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/points/{point}/notice/1",

@@ -80,7 +80,7 @@ def check_keys(given: Mapping[str, Any], known: Collection[str], where: str = ""
             )
 
 
-def value(annotation: Any, given: Any, key: str) -> Any:  # noqa: C901 - a line for each kind
+def value(annotation: Any, given: Any, key: str) -> Any:  # noqa: C901, PLR0911 - a line for each kind
     """Return ``given`` as ``annotation`` has it.
 
     Raises:
@@ -94,8 +94,11 @@ def value(annotation: Any, given: Any, key: str) -> Any:  # noqa: C901 - a line 
         return given
     if origin is types.UnionType:  # T | None: a key that is left out; int | Decimal: a number
         kinds = [t for t in inner if t is not types.NoneType]
-        fitting = (t for t in kinds if t is Decimal and isinstance(given, Decimal))
-        return value(next(fitting, kinds[0]), given, key)
+        if Decimal not in kinds:
+            return value(kinds[0], given, key)
+        if isinstance(given, bool) or not isinstance(given, int | Decimal):
+            raise wanted
+        return given
     if origin is abc.Mapping:
         if not isinstance(given, Mapping):
             raise wanted

@@ -131,11 +131,9 @@ def _asked(given: Mapping[str, Any], where: str, release: str, contributions: in
         raise InputError(f"{where}: release and name together have at most 63 characters")
     stated = {k: v for k, v in given.items() if k not in {"name", "kind", *PRICES}}
     query: Query = made(KINDS[kind], stated, where)
+    epsilon = _epsilon(given, where, query, contributions)
     try:
-        request = Request(
-            query=query, epsilon=_epsilon(given, where, query, contributions),
-            contributions=contributions,
-        )  # fmt: skip
+        request = Request(query=query, epsilon=epsilon, contributions=contributions)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     return Asked(name=name, release=id_, request=request)
@@ -145,16 +143,23 @@ def _epsilon(given: Mapping[str, Any], where: str, query: Query, contributions: 
     """Return the price in micro-epsilon, as stated or as the stated error asks for."""
     if len(given.keys() & set(PRICES)) != 1:
         raise InputError(
-            "say what it may cost (epsilon = 0.25) or how far off it may be (within = 12), one of both"
+            f"{where}: say what it may cost (epsilon = 0.25) or how far off it may be (within = 12), one of both"
         )
     key = next(name for name in PRICES if name in given)
     number = Decimal(value(int | Decimal, given[key], f"{where}.{key}"))
     if not number.is_finite() or number <= 0:
-        raise InputError(f"{key} must be above 0")
-    if key == "within":
+        raise InputError(f"{where}.{key} must be above 0")
+    if key == "epsilon":
+        return _micro(number, where)
+    try:
         return epsilon_for(query, number, contributions=contributions)
-    if number * MICRO > MOST_EPSILON:
-        raise InputError(f"epsilon is at most {MOST_EPSILON // MICRO}")
+    except InputError as error:
+        raise InputError(f"{where}.within: {error}") from None
+
+
+def _micro(number: Decimal, where: str) -> int:
+    if number > MOST_EPSILON // MICRO:
+        raise InputError(f"{where}.epsilon is at most {MOST_EPSILON // MICRO}")
     if number * MICRO != int(number * MICRO):
-        raise InputError("epsilon has at most six digits behind the point")
+        raise InputError(f"{where}.epsilon has at most six digits behind the point")
     return int(number * MICRO)
