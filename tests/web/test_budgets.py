@@ -82,7 +82,7 @@ class TestBudget:
         assert "another person must approve" in ask_budget(people["wang"]).text
         assert "Request for a budget" in read(people["zhao"], "/console/approvals").text
         assert "Approved" in decide(people["zhao"]).text
-        assert "0 0.5" in re.sub(r"\s+", " ", read(people["wang"], "/console/budgets").text)
+        assert "0.5 0 0.5" in re.sub(r"\s+", " ", read(people["wang"], "/console/budgets").text)
 
         page = price(people["lin"], yesterday)
         assert "0.5 of 0.5" in page.text
