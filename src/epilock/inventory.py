@@ -21,7 +21,7 @@ from epilock.collect.issue import notices
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
-from epilock.deidentify.study import studies
+from epilock.deidentify.study import studies, study_ends
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
@@ -37,7 +37,7 @@ from epilock.store.check import rows
 from epilock.use import allotment
 from epilock.use.aggregate import aggregates, noisy_counts
 from epilock.use.decision import OPENED, SUBJECT, decisions, openings
-from epilock.use.grant import REFUSED, REVOKED, grants
+from epilock.use.grant import PSEUDONYMOUS, REFUSED, REVOKED, grant_studies, grants
 from epilock.use.review import emergency_openings
 from epilock.use.search import searches
 from epilock.use.staff import staff
@@ -238,6 +238,8 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.Grant():
             facts = _same(said, "staff", "purpose", "form", "subjects", "approved_by")
             yield grants, _key(said, "grant"), facts
+            if said.form == PSEUDONYMOUS:
+                yield grant_studies, _key(said, "grant"), {}
         case entry.GrantRevoked():
             yield grants, _key(said, "grant"), {"stage": REVOKED}
         case entry.Decision():
@@ -256,6 +258,8 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.Study():
             done = {"ending": {"ended": _is_set}, "destroyed": {"destroyed": _is_set}}
             yield studies, _key(said, "study"), done.get(said.stage, _same(said, "purpose"))
+            if said.stage in done:
+                yield study_ends, _key(said, "study"), {}
         case entry.Search():
             facts = {**_same(said, "by", "grant", "found"), "entry_index": index}
             yield searches, _key(said, "search"), facts

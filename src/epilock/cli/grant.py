@@ -61,6 +61,9 @@ def ask(
     until: Annotated[str, typer.Option(help=f"Last day, at most {grants.LONGEST.days} days away.")],
     reason: Annotated[str, typer.Option(help="Why; without personal information.")],
     case: Annotated[str | None, typer.Option(help="Case or order it rests on, by number.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Study whose codes are shown (form pseudonymous).")
+    ] = None,
     who: As,
     home: Home = None,
     now: At = None,
@@ -72,7 +75,7 @@ def ask(
             asked = grants.request(
                 tx, parts.standard, found, source=source, purpose=purpose, form=form,
                 circumstances=tuple(circumstance), subjects=subjects, case=case, reason=reason,
-                until=midnight(day(until) + timedelta(days=1)), now=parts.now(),
+                until=midnight(day(until) + timedelta(days=1)), study=study, now=parts.now(),
             )  # fmt: skip
     print(f"{asked.grant} waits for a second person")
 

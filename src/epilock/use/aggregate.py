@@ -41,7 +41,7 @@ from epilock.errors import BudgetError, ForbiddenError, InputError, IntegrityErr
 from epilock.ledger import entry
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.store import tags, vault
+from epilock.store import vault
 from epilock.store.bucket import LIVE, Bucket
 from epilock.use import grant as grants
 from epilock.use import tally as tally_
@@ -49,13 +49,13 @@ from epilock.use.allotment import needs_budget
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.mask import tells_who
 from epilock.use.question import DAY, Noise, Question, account_of, draw, request_of
 from epilock.use.staff import Staff
 
 MOST_DAYS = 366
 MOST_RECORDS = 1_000_000  # of one table
 ROUNDED = 10  # the entry says how many exact records there were, rounded down to this
-_TELLS_WHO = frozenset({"name", "mobile", "id", "email", "address", "contact", "code"})  # masks
 
 aggregates = sealed_table(
     "aggregates",
@@ -144,7 +144,7 @@ class Aggregate:
 def can_count(gate: Gate, circumstance: str) -> list[str]:
     """Return the categories of a circumstance whose values can be counted (rule 1)."""
     where = gate.standard.circumstances[circumstance]
-    return [c for c in where.allows if not _tells_who(gate, c)]
+    return [c for c in where.allows if not tells_who(gate.standard, c)]
 
 
 def decide(
@@ -296,7 +296,7 @@ def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one q
     verdict = gate.table.get(key)
     if verdict is None or not verdict.allowed:
         return f"not-listed/{question.counted}" if verdict is None else verdict.rule
-    if question.counted != DAY and _tells_who(gate, question.counted):
+    if question.counted != DAY and tells_who(gate.standard, question.counted):
         return f"aggregate/tells-who/{question.counted}"
     if question.until >= now.astimezone(CHINA).date():
         return "aggregate/day-not-over"
@@ -426,11 +426,6 @@ def _range(gate: Gate, tx: Transaction, who: Staff, found: Grant, question: Ques
     return grants.reach(
         tx, gate.standard, who.org, question.source, where, found.purpose, AGGREGATE
     )
-
-
-def _tells_who(gate: Gate, category: str) -> bool:
-    mask = gate.standard.categories[category].mask
-    return category in tags.SUBJECTS or category in tags.MENTIONS or mask in _TELLS_WHO
 
 
 def _buckets(tx: Transaction, question: Question) -> list[Bucket]:

@@ -40,6 +40,15 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "grant_studies",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("grant", sa.String(length=20), nullable=False),
+        sa.Column("study", sa.String(length=64), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "grant"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "study_ends",
         sa.Column("org", sa.String(length=31), nullable=False),
         sa.Column("study", sa.String(length=64), nullable=False),
