@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from epilock.cli.identity import As, signed_in
-from epilock.cli.installation import At, Home, clock, opened
+from epilock.cli.installation import At, Home, clock, instant_text, opened
 from epilock.db import Transaction
 from epilock.deidentify import budget, budget_register
 from epilock.deidentify.budget import Account, Book, micro, shown
@@ -128,6 +128,8 @@ def _print(tx: Transaction, org: str) -> None:
                 f"  {account.recipient} for {account.purpose}: {shown(found.left)} of"
                 f" {shown(found.allotted)} epsilon left"
             )
+            for paid in budget.releases(tx, account):
+                print(f"    {paid.release} {instant_text(paid.at)}: {shown(paid.epsilon)}")
 
 
 def _decide(code: str, org: str, who: str, home: Home, now: At, *, approve: bool) -> None:

@@ -10,7 +10,7 @@ The order, and what a crash or an error leaves:
 The same file of questions again goes on where the crash was, and is not charged again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -104,31 +104,20 @@ def answer_file(
         org=org, dataset=questions.dataset, purpose=questions.purpose,
         recipient=questions.recipient,
     )  # fmt: skip
-    with database.write() as tx:
-        before = budget.load(tx, account).left
-        charged = [
-            budget.charge(
-                tx, book, account, release=each.release, request=each.request, by=by, now=now
-            )
-            for each in questions.asked
-        ]
-        cost = before - budget.load(tx, account).left
-    fresh = [e for e, paid in zip(questions.asked, charged, strict=True) if paid.answer is None]
-    drawn = _draw(table, fresh)
-    with database.write() as tx:
-        kept = {
-            each.name: paid.answer or budget.keep(tx, paid, drawn[each.name])
-            for each, paid in zip(questions.asked, charged, strict=True)
-        }
+    by_release = {each.release: each for each in questions.asked}
+    told, charged = budget.ask(
+        database, book, account,
+        requests={release: each.request for release, each in by_release.items()},
+        draw=lambda fresh: _draw(table, [by_release[release] for release in fresh]), by=by, now=now,
+    )  # fmt: skip
+    kept = {by_release[release].name: said for release, said in told.items()}
     with written(out, SCHEMA, table, replace=replace) as writer:
         writer.write(pa.RecordBatch.from_pylist(_rows(kept), SCHEMA))
-    return Answers(of=kept, charged=cost)
+    return Answers(of=kept, charged=charged)
 
 
-def _draw(table: Table, asked: list[Asked]) -> dict[str, Answer]:
-    """Return new answers; the columns that they need are read once."""
-    if not asked:
-        return {}
+def _draw(table: Table, asked: Sequence[Asked]) -> dict[str, Answer]:
+    """Return new answers by release; the columns that they need are read once."""
     wanted = {name for each in asked for name in _columns(each)}
     schema = pa.schema([f for f in table.schema if f.name in wanted])
     if wanted:
@@ -136,7 +125,9 @@ def _draw(table: Table, asked: list[Asked]) -> dict[str, Answer]:
     else:  # the number of rows alone: any column tells it
         first = table.schema.names[:1]
         rows = pa.Table.from_batches(table.batches(first), pa.schema([table.schema.field(0)]))
-    return {each.name: answer(each.request, _typed(rows, _schema(table, each))) for each in asked}
+    return {
+        each.release: answer(each.request, _typed(rows, _schema(table, each))) for each in asked
+    }
 
 
 def _columns(each: Asked) -> set[str]:

@@ -24,19 +24,17 @@ Rules kept in this file:
   3. Who charges holds the log's head, so that charges come one by one, on either database.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Json, Transaction, metadata, sealed_table
-from epilock.deidentify.noise import column
-from epilock.deidentify.noise.answer import Answer, answer, as_json, from_json, preview
+from epilock.deidentify.noise.answer import Answer, as_json, from_json, preview
 from epilock.deidentify.noise.query import MICRO, Request, canonical
 from epilock.errors import BudgetError, ConflictError, InputError, NotFoundError
 from epilock.ledger import entry
@@ -295,38 +293,43 @@ def ask(
     book: Book,
     account: Account,
     *,
-    release: str,
-    request: Request,
-    schema: pa.Schema,
-    read: Callable[[], pa.Table],
+    requests: Mapping[str, Request],
+    draw: Callable[[Sequence[str]], Mapping[str, Answer]],
     by: str,
     now: datetime,
-) -> Answer:
-    """Return the answer of ``request``, paid for by ``account``; see the module for its order.
+) -> tuple[dict[str, Answer], int]:
+    """Return the answers of ``requests`` by release, and what they cost now; see the module for the order.
+
+    All are charged or none.
 
     Args:
         database: The main database.
         book: See ``Book``.
         account: Who pays.
-        release: An id, the same when it is asked again.
-        request: The question and its price.
-        schema: Of the table, so that a wrong question is refused before it is paid for.
-        read: Returns the table; called after the charge has committed, or never.
+        requests: By release id, the same when it is asked again, the question and its price.
+        draw: Reads the data and returns new answers of these releases; called after the charge has committed,
+            and not at all if all were answered before.
         by: Who asks.
         now: When.
 
     Raises:
-        BudgetError, ConflictError, EntryError, NotFoundError: As ``charge``; nothing was charged.
-        InputError: The table has no such column, or of another type; nothing was charged.
+        BudgetError, ConflictError, EntryError, NotFoundError: As ``charge``, of any of them; nothing was charged.
     """
-    column.check(request.query, schema)
     with database.write() as tx:
-        charged = charge(tx, book, account, release=release, request=request, by=by, now=now)
-    if charged.answer is not None:
-        return charged.answer
-    drawn = answer(request, read())
+        before = _budget(tx, account, lock=False)
+        charged = {
+            release: charge(tx, book, account, release=release, request=request, by=by, now=now)
+            for release, request in requests.items()
+        }
+        cost = before.left - _budget(tx, account, lock=False).left
+    fresh = [release for release, paid in charged.items() if paid.answer is None]
+    drawn = draw(fresh) if fresh else {}
     with database.write() as tx:
-        return keep(tx, charged, drawn)
+        told = {
+            release: paid.answer or keep(tx, paid, drawn[release])
+            for release, paid in charged.items()
+        }
+    return told, cost
 
 
 def accounts(tx: Transaction, org: str, dataset: str | None = None) -> dict[Account, Budget]:
