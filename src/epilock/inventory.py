@@ -21,7 +21,7 @@ from epilock.collect.issue import notices
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
-from epilock.deidentify.study import studies
+from epilock.deidentify.study import studies, study_ends
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
@@ -35,9 +35,10 @@ from epilock.registry.emergency import emergencies, levels
 from epilock.registry.mandate import agreements, assessments, mandates
 from epilock.registry.organisation import organisations
 from epilock.store.check import rows
-from epilock.use.aggregate import aggregates
+from epilock.use import allotment
+from epilock.use.aggregate import aggregates, noisy_counts
 from epilock.use.decision import OPENED, SUBJECT, decisions, openings
-from epilock.use.grant import REFUSED, REVOKED, grants
+from epilock.use.grant import PSEUDONYMOUS, REFUSED, REVOKED, grant_studies, grants
 from epilock.use.release.register import LEFT, releases
 from epilock.use.review import emergency_openings
 from epilock.use.search import searches
@@ -250,14 +251,22 @@ def _declared(said: entry.Entry) -> Iterator[Said]:
             pass
 
 
-def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PLR0912 - a line for each kind
+def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PLR0912, PLR0915 - a line for each kind
     """Yield the rows that an entry was written with, of openings and of the end of data."""
     match said:
         case entry.Approval() if said.kind == "grant" and said.verdict == "refused":
             yield grants, {"org": said.org, "grant": said.request}, {"stage": REFUSED}
+        case entry.Approval() if said.kind == allotment.NEEDED:
+            yield (
+                allotment.allotments,
+                {"org": said.org, "allotment": said.request},
+                {"stage": said.verdict},
+            )
         case entry.Grant():
             facts = _same(said, "staff", "purpose", "form", "subjects", "approved_by")
             yield grants, _key(said, "grant"), facts
+            if said.form == PSEUDONYMOUS:
+                yield grant_studies, _key(said, "grant"), {}
         case entry.GrantRevoked():
             yield grants, _key(said, "grant"), {"stage": REVOKED}
         case entry.Decision():
@@ -268,12 +277,16 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
         case entry.AggregateDecision():
             facts = _same(said, "by", "grant", "purpose", "counted", "verdict", "question")
             yield aggregates, _key(said, "decision"), {**facts, "entry_index": index}
+            if said.verdict == OPENED and not said.records:
+                yield noisy_counts, _key(said, "decision"), {}
         case entry.NoisyRelease():
             facts = _same(said, "dataset", "purpose", "recipient", "by", "query", "epsilon")
             yield noisy_releases, _key(said, "release"), {**facts, "entry_index": index}
         case entry.Study():
             done = {"ending": {"ended": _is_set}, "destroyed": {"destroyed": _is_set}}
             yield studies, _key(said, "study"), done.get(said.stage, _same(said, "purpose"))
+            if said.stage in done:
+                yield study_ends, _key(said, "study"), {}
         case entry.Search():
             facts = {**_same(said, "by", "grant", "found"), "entry_index": index}
             yield searches, _key(said, "search"), facts

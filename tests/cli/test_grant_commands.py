@@ -96,7 +96,9 @@ def test_what_is_counted_is_decided_first(run):
         "health.test-result", "--since", "2026-03-01", "--until", "2026-03-13",
     )  # fmt: skip
     code, out = run(*question, who="lin")
-    assert (code, out.startswith("refused: aggregate/too-few")) == (1, True)
+    assert (code, "answered with noise" in out) == (2, True)
+    code, out = run(*question, "--epsilon", "0.25", "--value", "positive", who="lin")
+    assert (code, out.startswith("refused: budget/none")) == (1, True)
 
 
 def test_reviews_that_nobody_owes(run):

@@ -1,5 +1,6 @@
 """What the pages about de-identification show is what happens."""
 
+import dataclasses
 import doctest
 import math
 import re
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from epilock.deidentify import coding
+from epilock.deidentify.cells import publication
+from epilock.deidentify.noise import asked
 from epilock.deidentify.noise.answer import preview
 from epilock.deidentify.noise.query import MICRO, Count, Request
 
@@ -26,6 +30,24 @@ def test_examples_run(page):
     runner.run(test, out=told.append)
     assert runner.tries > 0
     assert runner.failures == 0, "".join(told)
+
+
+def test_every_key_of_the_files_is_told():
+    told = {
+        page: {
+            name
+            for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+            for name in re.findall(r"`([^`]+)`", cell)
+        }
+        for page in PAGES
+        for text in [(DOCS / page).read_text("utf-8")]
+    }
+    fields = {field.name for kind in asked.KINDS.values() for field in dataclasses.fields(kind)}
+    assert told["reference/noise.md"] >= {*asked.KEYS, *asked.PRICES, *fields, "name", "kind"}
+    wanted = {field.name for field in dataclasses.fields(publication.Wanted)}
+    assert told["reference/small-cells.md"] >= wanted
+    kinds = set(re.findall(r"`([a-z-]+)`", (DOCS / PAGES[1]).read_text("utf-8")))
+    assert kinds >= coding.KINDS.keys()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,14 @@ from epilock import inventory
 from epilock.deidentify import study
 from epilock.deidentify.budget import Book
 from epilock.deidentify.pseudonym import pseudonyms
-from epilock.errors import ConflictError, ErasedError, KeysError, NotFoundError
+from epilock.errors import (
+    ApprovalError,
+    ConflictError,
+    ErasedError,
+    KeysError,
+    NotFoundError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
@@ -44,6 +51,9 @@ def key(database, keys, name="long-covid"):
 
 
 def end(database, keys, book, clock):
+    with database.write() as tx:
+        if study.load(tx, ORG, "long-covid").end_asked_by is None:
+            study.ask_end(tx, org=ORG, study="long-covid", by="s-1", now=clock())
     study.end(database, keys, book, org=ORG, study="long-covid", by="s-2", now=clock())
 
 
@@ -95,6 +105,21 @@ class TestEnd:
         before = key(database, keys, "vaccines")
         end(database, keys, book, clock)
         assert key(database, keys, "vaccines") == before
+
+    def test_it_takes_two(self, database, keys, book, clock):
+        begin(database, keys, book, clock)
+        who = {"org": ORG, "study": "long-covid", "now": clock()}
+        with pytest.raises(StateError, match="asked for first"):
+            study.end(database, keys, book, by="s-2", **who)
+        with database.write() as tx:
+            study.ask_end(tx, by="s-1", **who)
+        with pytest.raises(ApprovalError, match="cannot carry it out"):
+            study.end(database, keys, book, by="s-1", **who)
+        with database.write() as tx:
+            study.refuse_end(tx, org=ORG, study="long-covid")
+        with pytest.raises(StateError, match="asked for first"):
+            study.end(database, keys, book, by="s-2", **who)
+        assert key(database, keys)
 
     def test_again_is_harmless(self, database, keys, book, clock):
         begin(database, keys, book, clock)

@@ -78,6 +78,8 @@ def _make(parts, now):
         "erase-a-person",
         "back-up-and-restore",
         "de-identify-a-table",
+        "count-with-noise",
+        "hide-small-cells",
         "run-a-witness",
         "mirror-a-log",
         "watch-logs",

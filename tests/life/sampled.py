@@ -24,7 +24,7 @@ class Clinic:
     """A point, and what a test does with it again and again."""
 
     def __init__(self, town, circumstance="sampling", asked=ASKED):
-        self.town, self.parts, self.circumstance = town, town.parts, circumstance
+        self.town, self.parts, self.circumstance, self.asked = town, town.parts, circumstance, asked
         self.ref, today = self.parts.standard.ref, town.clock().date()
         fields = tuple(
             Field(id=i, category=c, label=self.parts.standard.categories[c].name, optional=False)
@@ -47,7 +47,8 @@ class Clinic:
 
     def take(self, *results, without=(), **person):
         """Store a record for each result; return their places. ``without``: acts not given."""
-        return self.keep(*({**PERSON, **person, "result": r} for r in results), without=without)
+        given = {k: v for k, v in {**PERSON, **person}.items() if k in self.asked}
+        return self.keep(*({**given, "result": r} for r in results), without=without)
 
     def keep(self, *answers, without=()):
         """Store a record for each of ``answers``; return their places."""

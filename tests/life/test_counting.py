@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from sampled import Clinic
 
 from epilock import inventory
 from epilock.destroy import erasure, hold
@@ -12,10 +13,17 @@ from epilock.ledger import entry
 from epilock.ledger.audit import Auditor, StandardRules
 from epilock.registry import mandate
 from epilock.use import aggregate, grant
-from epilock.use.aggregate import Question
+from epilock.use.question import Question
 
 DAY = date(2026, 3, 14)
 RESULT = "health.test-result"
+ASKED = {"name": "identity.name", "mobile": "contact.mobile", "result": RESULT}
+
+
+@pytest.fixture
+def clinic(town):
+    """A quarantine centre: what is counted there to share out resources has no noise."""
+    return Clinic(town, "quarantine", ASKED)
 
 
 @pytest.fixture
@@ -30,13 +38,18 @@ def second(clinic):
 
 @pytest.fixture
 def leave(clinic, doctor, second):
-    return clinic.leave(doctor, second)
+    return leave_of(clinic, doctor, second)
+
+
+def leave_of(clinic, who, by, **change):
+    counts = {"purpose": "resource-allocation", "circumstances": ("quarantine",)}
+    return clinic.leave(who, by, **(counts | change))
 
 
 def question(**change):
     return Question(
         **{
-            "source": "garden", "emergency": "flu", "circumstance": "sampling", "since": DAY,
+            "source": "garden", "emergency": "flu", "circumstance": "quarantine", "since": DAY,
             "until": DAY, "counted": RESULT, **change,
         }
     )  # fmt: skip
@@ -109,7 +122,7 @@ class TestTable:
 
     def test_who_did_not_give_the_purpose_is_not_counted(self, town, clinic, doctor, leave):
         clinic.take(*results(negative=12))
-        clinic.take(*results(positive=20), without=("purpose:situation-monitoring",))
+        clinic.take(*results(positive=20), without=("purpose:resource-allocation",))
         town.clock.forward(days=1)
         assert count(town, decide(town, doctor, leave)).cells == {"negative": 12}
         assert count(town, decide(town, doctor, leave, counted="day")).total == 12
@@ -135,7 +148,7 @@ class TestRefusals:
         ("change", "rule"),
         [
             ({"counted": "identity.name"}, "aggregate/tells-who/identity.name"),
-            ({"counted": "health.sample-id"}, "aggregate/tells-who/health.sample-id"),
+            ({"counted": "contact.mobile"}, "aggregate/tells-who/contact.mobile"),
             ({"counted": "belief.religion"}, "not-listed/belief.religion"),
             ({"circumstance": "residential-entry"}, "grant/other-circumstance"),
             ({"source": "street"}, "grant/other-purpose"),
@@ -175,12 +188,12 @@ class TestRefusals:
     ):
         (place, *_) = clinic.take(*results(negative=12))
         town.clock.forward(days=1)
-        masked = clinic.leave(doctor, second, purpose="tracing", form="masked", case="C-1")
+        masked = leave_of(clinic, doctor, second, purpose="treatment", form="raw", case="C-1")
         assert decide(town, doctor, masked).rule == "grant/other-purpose"
         for form in ("raw", "masked", "aggregate"):
             with town.parts.database.write() as tx:
                 opening = town.parts.gate.decide(
-                    tx, doctor, source="garden", places=[place], purpose="situation-monitoring",
+                    tx, doctor, source="garden", places=[place], purpose="resource-allocation",
                     form=form, grant=leave.grant, now=town.clock(),
                 )  # fmt: skip
             assert opening.verdict == "refused"
@@ -230,14 +243,14 @@ class TestSubtraction:
     def test_a_grant_asks_for_so_many_tables(self, town, clinic, doctor, second):
         clinic.take(*results(negative=12))
         town.clock.forward(days=1)
-        leave = clinic.leave(doctor, second, subjects=2)
+        leave = leave_of(clinic, doctor, second, subjects=2)
         asked = [decide(town, doctor, leave) for _ in range(3)]
         assert [a.number for a in asked] == [1, 2, 0]
         assert asked[2].rule == "grant/used-up"
 
     def test_more_tables_than_the_bound_are_not_granted(self, clinic, doctor, second):
         with pytest.raises(InputError, match="1 to 20 tables"):
-            clinic.leave(doctor, second, subjects=21)
+            leave_of(clinic, doctor, second, subjects=21)
 
     def test_a_range_that_differs_by_a_few_records(self, town, clinic, doctor, second, leave):
         """Two days less one day would be a table about three persons; whoever asks for the second."""
@@ -249,7 +262,7 @@ class TestSubtraction:
         both = DAY + timedelta(days=1)
         assert decide(town, doctor, leave, until=both).rule == "aggregate/too-like-another"
         other = clinic.hire("cdc", "other", "analyst")
-        theirs = clinic.leave(other, second)
+        theirs = leave_of(clinic, other, second)
         assert decide(town, other, theirs, until=both).rule == "aggregate/too-like-another"
 
     def test_a_cell_that_grows_by_a_few(self, town, clinic, doctor, leave):

@@ -49,6 +49,8 @@ CONSOLE = {
     "requests": "/console/requests",
     "received": "/console/received",
     "releases": "/console/releases",
+    "budgets": "/console/budgets",
+    "studies": "/console/studies",
     "approvals": "/console/approvals",
     "destruction": "/console/destruction",
     "destruction-bucket": "/console/destruction/1",

@@ -30,43 +30,53 @@ def approver(parts, site):
 @pytest.fixture
 def samples(parts):
     """A point that takes samples; what it returns stores a record for each result."""
-    town.mandate(parts, "sunny", "sampling")
-    point = town.open_point(
-        parts, "sunny", "sampling", town.NAME, town.MOBILE, town.SAMPLE, town.RESULT
-    )
+    return collecting(parts, "sampling", town.NAME, town.MOBILE, town.SAMPLE, town.RESULT)
+
+
+@pytest.fixture
+def isolated(parts):
+    """A place of quarantine, whose numbers are for sharing out resources; returns as ``samples``."""
+    return collecting(parts, "quarantine", town.NAME, town.MOBILE, town.RESULT)
+
+
+def collecting(parts, circumstance, *fields):
+    town.mandate(parts, "sunny", circumstance)
+    point = town.open_point(parts, "sunny", circumstance, *fields)
+    given = {"name": "张三", "mobile": MOBILE, "sample": "S-1"}
+    asked = {field.id for field in fields}
 
     def take(*results):
         with parts.database.read() as tx:
             found, issued = issue.in_force(tx, "sunny", point.point)
         form = issue.form_of(parts.standard, found, issued)
         today = parts.now().date()
-        fields = {"name": "张三", "mobile": MOBILE, "sample": "S-1"}
-        given = [
+        answers = {k: v for k, v in given.items() if k in asked}
+        accepted = [
             form.accept(
                 Submission(
                     client=str(uuid4()), notice=form.notice, given=list(form.acts.ids),
-                    fields={**fields, "result": result},
+                    fields={**answers, "result": result},
                 ),
                 today=today,
             )
             for result in results
         ]  # fmt: skip
-        parts.keeper.store(given, now=parts.now())
+        parts.keeper.store(accepted, now=parts.now())
 
     return take
 
 
 @pytest.fixture
-def yesterday(samples, parts, clock, doctor, approver):
+def yesterday(isolated, parts, clock, doctor, approver):
     """Store a record for each result, let the day pass and grant the doctor counts; return that day."""
 
     def take(*results):
         day = clock().date().isoformat()
-        samples(*results)
+        isolated(*results)
         clock.forward(days=1)
         renew(parts, doctor, "lishan-cdc", "lin")
         renew(parts, approver, "jinan", "zhao")
-        grant(doctor, approver)
+        grant_resources(doctor, approver)
         return day
 
     return take
@@ -78,20 +88,24 @@ def entries(parts, kind):
     return [e for e in said if entry.kind(e) == kind]
 
 
-def grant(doctor: Visitor, approver: Visitor, **typed: str) -> None:
+def grant_resources(doctor: Visitor, approver: Visitor) -> None:
+    grant(doctor, approver, circumstance="quarantine", purpose="resource-allocation")
+
+
+def grant(doctor: Visitor, approver: Visitor, circumstance: str = "sampling", **typed: str) -> None:
     page = read(doctor, "/console/grants")
     asked = {
         "purpose": "situation-monitoring", "form": "aggregate", "source": "sunny", "subjects": "3",
         "reason": "daily report", **typed,
     }  # fmt: skip
-    done = page.send(page.with_field("subjects"), ("circumstance", "sampling"), **asked)
+    done = page.send(page.with_field("subjects"), ("circumstance", circumstance), **asked)
     assert "another person must approve" in done.text, done.text
     page = read(approver, "/console/approvals")
     form = next(f for f in page.forms if ("verdict", "approve") in f.values)
     assert "Approved" in page.send(form).text
 
 
-def count(doctor: Visitor, what: str = "sampling:health.test-result", **typed: str) -> Sheet:
+def count(doctor: Visitor, what: str = "quarantine:health.test-result", **typed: str) -> Sheet:
     page = read(doctor, "/console/counts")
     days = {"since": "2026-03-14", "until": "2026-03-14", **typed}
     return page.send(page.with_field("what"), what=what, emergency="outbreak-7", **days)
@@ -112,10 +126,10 @@ class TestCounts:
         assert "23" in again.text
         assert len(entries(parts, "aggregate-decision")) == 1
 
-    def test_a_refusal_says_why(self, doctor, approver, samples, parts, clock):
+    def test_a_refusal_says_why(self, doctor, approver, isolated, parts, clock):
         day = clock().date().isoformat()
-        samples("negative")
-        grant(doctor, approver)
+        isolated("negative")
+        grant_resources(doctor, approver)
         assert "Only days that are over" in count(doctor, since=day, until=day).text
         clock.forward(days=1)
         renew(parts, doctor, "lishan-cdc", "lin")
@@ -153,7 +167,7 @@ class TestCounts:
             "/api/staff/count",
             headers={"Authorization": f"Bearer {token}"},
             json={
-                "grant": code, "emergency": "outbreak-7", "circumstance": "sampling",
+                "grant": code, "emergency": "outbreak-7", "circumstance": "quarantine",
                 "by": "health.test-result", "since": day, "until": day,
             },
         )  # fmt: skip

@@ -7,12 +7,20 @@ import typer
 
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, day, instant_text, opened
+from epilock.db import Transaction
+from epilock.deidentify import budget
+from epilock.deidentify.budget import micro, shown
+from epilock.deidentify.cells.line import SMALLEST
+from epilock.deidentify.noise.answer import Answer, preview
+from epilock.errors import InputError
 from epilock.standard.level import midnight
 from epilock.use import aggregate
 from epilock.use import grant as grants
 from epilock.use import review as reviews
-from epilock.use.aggregate import Aggregate, Question
+from epilock.use.aggregate import Aggregate
 from epilock.use.decision import OPENED
+from epilock.use.grant import Grant
+from epilock.use.question import Noise, Question, account_of, request_of
 
 app = typer.Typer(no_args_is_help=True, help="Grants: leave to open records for a purpose.")
 
@@ -55,6 +63,9 @@ def ask(
     until: Annotated[str, typer.Option(help=f"Last day, at most {grants.LONGEST.days} days away.")],
     reason: Annotated[str, typer.Option(help="Why; without personal information.")],
     case: Annotated[str | None, typer.Option(help="Case or order it rests on, by number.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Study whose codes are shown (form pseudonymous).")
+    ] = None,
     who: As,
     home: Home = None,
     now: At = None,
@@ -66,7 +77,7 @@ def ask(
             asked = grants.request(
                 tx, parts.standard, found, source=source, purpose=purpose, form=form,
                 circumstances=tuple(circumstance), subjects=subjects, case=case, reason=reason,
-                until=midnight(day(until) + timedelta(days=1)), now=parts.now(),
+                until=midnight(day(until) + timedelta(days=1)), study=study, now=parts.now(),
             )  # fmt: skip
     print(f"{asked.grant} waits for a second person")
 
@@ -149,6 +160,16 @@ def count(
     by: Annotated[str, typer.Option(help="Category whose values are counted, or day.")],
     since: Annotated[str, typer.Option(help="First day.")],
     until: Annotated[str, typer.Option(help="Last day, which must be over.")],
+    epsilon: Annotated[
+        str,
+        typer.Option(help="Price of an answer with noise, such as 0.25, where one is needed."),
+    ] = "",
+    value: Annotated[
+        list[str] | None, typer.Option(help="With noise: a value to be counted apart. Repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With noise: tell error, price and what is left.")
+    ] = False,
     who: As,
     home: Home = None,
     now: At = None,
@@ -157,22 +178,51 @@ def count(
     with opened(home, now) as parts:
         found = signed_in(parts, who, *grants.HOLDERS)
         with parts.database.write() as tx:
-            source = grants.load(tx, found.org, code).source
+            leave = grants.load(tx, found.org, code)
+            source = leave.source
             question = Question(
                 source=source, emergency=emergency, circumstance=circumstance, since=day(since),
                 until=day(until), counted=by,
             )  # fmt: skip
+            noise = Noise(epsilon=micro(epsilon), values=tuple(value or ())) if epsilon else None
+            if dry_run:
+                _foretell(tx, leave, question, noise)
+                return
             decided = aggregate.decide(
-                parts.gate, tx, found, question=question, grant=code, now=parts.now()
+                parts.gate, tx, found, question=question, grant=code, noise=noise, now=parts.now()
             )
         if decided.verdict != OPENED:
             print(f"refused: {decided.rule} (entry {decided.entry_index})")
             raise typer.Exit(1)
-        with parts.database.read() as tx:
-            counts = aggregate.tally(parts.gate, tx, decided)
-        with parts.database.write() as tx:
-            decided = aggregate.publish(parts.gate, tx, decided, counts, now=parts.now())
-    _print_table(decided)
+        if not decided.left:
+            with parts.database.read() as tx:
+                counts = aggregate.tally(parts.gate, tx, decided)
+            with parts.database.write() as tx:
+                decided = aggregate.publish(parts.gate, tx, decided, counts, now=parts.now())
+    if decided.answer is None:
+        _print_table(decided)
+    else:
+        _print_answer(decided, decided.answer)
+
+
+def _foretell(tx: Transaction, leave: Grant, question: Question, noise: Noise | None) -> None:
+    """Print what an answer will be off by, what it costs and what is left; nothing is charged."""
+    if noise is None:
+        raise InputError("--dry-run is for an answer with noise: say --epsilon")
+    error = preview(request_of(question, noise))
+    left = budget.load(tx, account_of(question, leave.purpose, leave.org))
+    print(f"{error}, costs {shown(noise.epsilon)}; nothing was charged")
+    print(f"left: {shown(left.left)} of {shown(left.allotted)} epsilon")
+
+
+def _print_answer(decided: Aggregate, answer: Answer) -> None:
+    for value, number in decided.shown.items():
+        text = f"under {SMALLEST}" if number is None else f"{number:,}"
+        print(f"{text:>9} {value}")
+    print(
+        f"each {answer.accuracy}, for {shown(answer.epsilon)} epsilon; question {decided.number}, entry"
+        f" {decided.entry_index}"
+    )
 
 
 def _print_table(decided: Aggregate) -> None:

@@ -24,18 +24,17 @@ Rules kept in this file:
   3. Who charges holds the log's head, so that charges come one by one, on either database.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import pyarrow as pa
+import msgspec
 import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Json, Transaction, metadata, sealed_table
-from epilock.deidentify.noise import column
-from epilock.deidentify.noise.answer import Answer, answer, as_json, from_json, preview
+from epilock.deidentify.noise.answer import Answer, as_json, from_json, preview
 from epilock.deidentify.noise.query import MICRO, Request, canonical
 from epilock.errors import BudgetError, ConflictError, InputError, NotFoundError
 from epilock.ledger import entry
@@ -150,6 +149,11 @@ class Release:
     answer: Answer | None
     at: datetime
     entry_index: int
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What the answer has a number for, in its order; of one number none."""
+        return tuple(msgspec.json.decode(self.request)["query"].get("categories", ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +270,7 @@ def charge(
         **account.key, standard=book.standard_ref, at=entry.stamp(now), release=release, by=by,
         query=request.sha256, epsilon=request.epsilon,
     )  # fmt: skip
-    index = book.log.append(tx, [entry.encode(said)], now=now).first
+    index = book.log.base + book.log.append(tx, [entry.encode(said)], now=now).first
     tx.insert(
         noisy_releases, **account.key, release=release, by=by, question=text, query=request.sha256,
         epsilon=request.epsilon, at=now, entry_index=index,
@@ -289,38 +293,69 @@ def ask(
     book: Book,
     account: Account,
     *,
-    release: str,
-    request: Request,
-    schema: pa.Schema,
-    read: Callable[[], pa.Table],
+    requests: Mapping[str, Request],
+    draw: Callable[[Sequence[str]], Mapping[str, Answer]],
     by: str,
     now: datetime,
-) -> Answer:
-    """Return the answer of ``request``, paid for by ``account``; see the module for its order.
+) -> tuple[dict[str, Answer], int]:
+    """Return the answers of ``requests`` by release, and what they cost now; see the module for the order.
+
+    All are charged or none.
 
     Args:
         database: The main database.
         book: See ``Book``.
         account: Who pays.
-        release: An id, the same when it is asked again.
-        request: The question and its price.
-        schema: Of the table, so that a wrong question is refused before it is paid for.
-        read: Returns the table; called after the charge has committed, or never.
+        requests: By release id, the same when it is asked again, the question and its price.
+        draw: Reads the data and returns new answers of these releases; called after the charge has committed,
+            and not at all if all were answered before.
         by: Who asks.
         now: When.
 
     Raises:
-        BudgetError, ConflictError, EntryError, NotFoundError: As ``charge``; nothing was charged.
-        InputError: The table has no such column, or of another type; nothing was charged.
+        BudgetError, ConflictError, EntryError, NotFoundError: As ``charge``, of any of them; nothing was charged.
     """
-    column.check(request.query, schema)
     with database.write() as tx:
-        charged = charge(tx, book, account, release=release, request=request, by=by, now=now)
-    if charged.answer is not None:
-        return charged.answer
-    drawn = answer(request, read())
+        before = _budget(tx, account, lock=False)
+        charged = {
+            release: charge(tx, book, account, release=release, request=request, by=by, now=now)
+            for release, request in requests.items()
+        }
+        cost = before.left - _budget(tx, account, lock=False).left
+    fresh = [release for release, paid in charged.items() if paid.answer is None]
+    drawn = draw(fresh) if fresh else {}
     with database.write() as tx:
-        return keep(tx, charged, drawn)
+        told = {
+            release: paid.answer or keep(tx, paid, drawn[release])
+            for release, paid in charged.items()
+        }
+    return told, cost
+
+
+def accounts(tx: Transaction, org: str, dataset: str | None = None) -> dict[Account, Budget]:
+    """Return the accounts of an organisation's datasets, or of one, as they stand."""
+    c = privacy_budgets.c
+    where = [c.org == org, *([] if dataset is None else [c.dataset == dataset])]
+    rows = tx.all(privacy_budgets, *where, order_by=[c.dataset, c.purpose, c.recipient])
+    return {_account(row): Budget(allotted=row["allotted"], spent=row["spent"]) for row in rows}
+
+
+def ceilings(tx: Transaction, org: str) -> dict[str, Budget]:
+    """Return by dataset its ceiling, as what was allotted, and the sum of its allotments, as what is spent."""
+    c = privacy_datasets.c
+    return {
+        row["dataset"]: Budget(allotted=row["ceiling"], spent=row["allotted"])
+        for row in tx.all(privacy_datasets, c.org == org, order_by=[c.dataset])
+    }
+
+
+def release_of(tx: Transaction, org: str, release: str) -> Release:
+    """Return a charge, with its answer if that is stored.
+
+    Raises:
+        NotFoundError: Nothing was charged under this id.
+    """
+    return _read(tx.get(noisy_releases, org=org, release=release))
 
 
 def releases(tx: Transaction, account: Account) -> list[Release]:
@@ -333,6 +368,24 @@ def releases(tx: Transaction, account: Account) -> list[Release]:
 def shown(epsilon: int) -> str:
     """Return micro-epsilon as people write epsilon: 250000 is 0.25."""
     return f"{(Decimal(epsilon) / MICRO).normalize():f}"
+
+
+def micro(text: str) -> int:
+    """Return micro-epsilon of what people write: 0.25 is 250000.
+
+    Raises:
+        InputError: It is no number above 0, or has more than six digits behind the point.
+    """
+    try:
+        number = Decimal(text) * MICRO
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number <= 0 or number > MOST_CEILING or number != int(number):
+        raise InputError(
+            f"epsilon is a number above 0, at most {MOST_CEILING // MICRO}, with six digits behind the point"
+            " at most, such as 0.25"
+        )
+    return int(number)
 
 
 def _budget(tx: Transaction, account: Account, *, lock: bool) -> Budget:
@@ -358,10 +411,13 @@ def _witness(tx: Transaction, book: Book, org: str, now: datetime, **said: Any) 
     book.log.append(tx, [entry.encode(budget)], now=now)
 
 
+def _account(row: Mapping[str, Any]) -> Account:
+    return Account(**{n: row[n] for n in ("org", "dataset", "purpose", "recipient")})
+
+
 def _read(row: Mapping[str, Any]) -> Release:
-    account = Account(**{n: row[n] for n in ("org", "dataset", "purpose", "recipient")})
     return Release(
-        account=account, release=row["release"], by=row["by"], request=row["question"],
+        account=_account(row), release=row["release"], by=row["by"], request=row["question"],
         epsilon=row["epsilon"], at=row["at"], entry_index=row["entry_index"],
         answer=None if row["answer"] is None else from_json(row["answer"]),
     )  # fmt: skip

@@ -7,22 +7,20 @@ A TOML file or a table of the same keys (``docs/reference/deidentify.md``). Rule
   4. A column is a quasi-identifier, sensitive, kept, or left out of the release: one of these.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from epilock.deidentify import declared, model
 from epilock.deidentify import metric as metrics
-from epilock.deidentify import model
 from epilock.deidentify.declared import check_keys, made, value
 from epilock.deidentify.methods import METHODS
 from epilock.deidentify.model import Model
 from epilock.deidentify.rules.kinds import KINDS
 from epilock.deidentify.rules.rule import Rule
-from epilock.errors import FileFormatError, InputError, TooLargeError
+from epilock.errors import InputError
 
-MOST_BYTES = 1 << 20
 MOST_ATTRIBUTES = 64
 DEFAULT_METRIC: metrics.Name = "loss"
 DEFAULT_SEARCH = "optimal"
@@ -90,20 +88,7 @@ def read(path: Path) -> Config:
         FileFormatError: It is no TOML, or not UTF-8.
         TooLargeError: It is larger than 1 MiB.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"the configuration {path} can't be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise TooLargeError(f"the configuration {path.name} is larger than 1 MiB")
-    try:
-        given = tomllib.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise FileFormatError(f"{path.name} is not UTF-8; save it as UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise FileFormatError(f"{path.name} is no TOML: {error}") from None
-    return parse(given, path.parent)
+    return parse(declared.read(path), path.parent)
 
 
 def parse(given: Mapping[str, Any], folder: Path) -> Config:

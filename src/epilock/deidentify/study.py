@@ -3,7 +3,7 @@
 The key is a leaf of the key store (``store.keys``), where it lies like a bucket's seeds: wrapped under the
 organisation's epoch key, and after ``end`` in no copy of the database that opens.
 
-The end, and what a crash leaves:
+The end is asked for by one person and carried out by another; then, and what a crash leaves:
 
   1. The register says that the study is ending, with its ledger entry (``ending``).  Crash before its
      commit: as before the call. After: no more codes are made.
@@ -15,16 +15,18 @@ The same call again goes on where the crash was.
 Rules kept in this file:
   1. Witness first, shred second: no key dies unannounced, and none is certified that lives.
   2. A study's code is never used again: its codes would be others for the same persons.
-  3. Who may end a study is the edge's to decide; two persons, as for all that destroys (``destroy.order``).
+  3. It takes two persons, as all that destroys does (``destroy.order``); which roles, the edge decides.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.deidentify.budget import Book
-from epilock.errors import ConflictError, ErasedError, NotFoundError
+from epilock.errors import ApprovalError, ConflictError, ErasedError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.store.keys import KeyStore
 
@@ -41,6 +43,44 @@ studies = sealed_table(
     sa.Column("ended", Instant),
     sa.Column("destroyed", Instant),
 )
+
+study_ends = sealed_table(
+    "study_ends",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("study", sa.String(64), primary_key=True),
+    sa.Column("by", sa.String(20), nullable=False),
+    sa.Column("asked", Instant, nullable=False),
+)
+"""Ends that were asked for and not refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One study.
+
+    Attributes:
+        org: Organisation that holds its key.
+        study: Its code.
+        purpose: Of the standard.
+        opened: When its key was made.
+        ended: Since when no code is made, or None.
+        destroyed: When its key was gone, or None.
+        end_asked_by: Who asked for its end, or None.
+    """
+
+    org: str
+    study: str
+    purpose: str
+    opened: datetime
+    ended: datetime | None
+    destroyed: datetime | None
+    end_asked_by: str | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its end waits for a second person, or for being carried out to the end."""
+        return self.end_asked_by is not None and self.destroyed is None
 
 
 def begin(
@@ -84,6 +124,32 @@ def key_of(tx: Transaction, keys: KeyStore, org: str, study: str) -> bytes:
     return keys.leaf(org, _place(study), _PART, 0)
 
 
+def ask_end(tx: Transaction, *, org: str, study: str, by: str, now: datetime) -> None:
+    """Ask for the end of a study; another person carries it out.
+
+    Raises:
+        NotFoundError: There is no such study.
+        StateError: It has ended, or its end was asked for already.
+    """
+    found = load(tx, org, study)
+    if found.ended is not None or found.end_asked_by is not None:
+        raise StateError(f"the end of {study} was asked for already")
+    tx.insert(study_ends, org=org, study=study, by=by, asked=now)
+
+
+def refuse_end(tx: Transaction, *, org: str, study: str) -> None:
+    """Let a study live on whose end was asked for.
+
+    Raises:
+        NotFoundError: There is no such study.
+        StateError: It has ended, or nobody asked for its end.
+    """
+    found = load(tx, org, study)
+    if found.ended is not None or found.end_asked_by is None:
+        raise StateError(f"no end of {study} waits for a decision")
+    tx.delete(study_ends, org=org, study=study)
+
+
 def end(
     database: Database,
     keys: KeyStore,
@@ -94,17 +160,49 @@ def end(
     by: str,
     now: datetime,
 ) -> None:
-    """Destroy a study's key for ever: its codes are anonymous from now on. Safe to repeat.
+    """Destroy a study's key for ever, as the second person: its codes are anonymous from now on. Safe to repeat.
 
     Raises:
         NotFoundError: There is no such study.
+        StateError: Nobody asked for its end.
+        ApprovalError: ``by`` asked for it.
         KeysError, TamperedError: As ``KeyStore.destroy``; it is announced, and not done.
     """
     with database.write() as tx:
+        _check_two(load(tx, org, study), by)
         _advance(tx, book, ENDING, "ended", org=org, study=study, by=by, now=now)
     keys.destroy(org, drops=[(_place(study), _PART)])
     with database.write() as tx:
         _advance(tx, book, DESTROYED, "destroyed", org=org, study=study, by=by, now=now)
+
+
+def load(tx: Transaction, org: str, study: str) -> Study:
+    """Return a study.
+
+    Raises:
+        NotFoundError: There is none of this code.
+    """
+    return _read(tx, _row(tx, org, study))
+
+
+def listing(tx: Transaction, org: str) -> list[Study]:
+    """Return the studies of an organisation, the latest first."""
+    c = studies.c
+    rows = tx.all(studies, c.org == org, order_by=[c.opened.desc(), c.study])
+    return [_read(tx, row) for row in rows]
+
+
+def _read(tx: Transaction, row: dict[str, Any]) -> Study:
+    asked = tx.find(study_ends, org=row["org"], study=row["study"])
+    return Study(**row, end_asked_by=None if asked is None else asked["by"])
+
+
+def _check_two(found: Study, by: str) -> None:
+    """Return if ``by`` is the second person."""
+    if found.end_asked_by is None:
+        raise StateError(f"the end of {found.study} must be asked for first, by another person")
+    if found.end_asked_by == by:
+        raise ApprovalError("who asks for a study's end cannot carry it out (decision 11)")
 
 
 def _advance(
@@ -127,7 +225,7 @@ def _advance(
         _witness(tx, book, org=org, study=study, purpose=purpose, stage=stage, by=by, now=now)
 
 
-def _row(tx: Transaction, org: str, study: str) -> dict[str, object]:
+def _row(tx: Transaction, org: str, study: str) -> dict[str, Any]:
     row = tx.find(studies, org=org, study=study)
     if row is None:
         raise NotFoundError(f"{org} has no study {study}")

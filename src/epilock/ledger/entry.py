@@ -286,7 +286,8 @@ class AggregateDecision(Timed, frozen=True, kw_only=True):
     """Records were counted by what they say, or it was refused; it stands here before a number leaves.
 
     Of the records of one circumstance from day ``since`` to day ``until``. No record is named: ``records``
-    says how many there were, rounded down to tens; ``question`` numbers what was asked under the grant.
+    says how many there were, rounded down to tens, and nothing (0) where it was answered with noise;
+    ``question`` numbers what was asked under the grant.
     """
 
     decision: f.Id

@@ -3,9 +3,10 @@
 Who holds a grant to count asks for a table: the records of one organisation, emergency and circumstance,
 of a range of days, counted by the values of one category or by day. Three steps, in this order:
 
-  1. ``decide`` judges and writes the decision with its ledger entry, also a refusal; nothing is opened.
+  1. ``decide`` judges and writes the decision with its ledger entry, also a refusal; nothing is opened. For
+     a purpose that needs a budget the price is charged in the same transaction (``deidentify.budget``).
   2. ``tally`` opens what a committed decision allows, and counts. Its result must not leave.
-  3. ``publish`` hides what is small (``deidentify.cells``), keeps the table and returns it.
+  3. ``publish`` hides what is small (``deidentify.cells``), or draws the noise; keeps what leaves and returns it.
 
 A crash after 1 leaves an entry without a table; who asked takes up the decision again. A table that is
 kept is given again as it was: asking again with the same decision tells nothing new.
@@ -17,36 +18,44 @@ Rules kept in this file:
      ``SMALLEST`` is refused: the difference would be a table about few persons.
   4. A grant bounds how many tables can be subtracted from each other; the entry says which number it was.
   5. On consent only records are counted whose person gave the purpose. A held bucket is not counted.
+  6. For a purpose that needs a budget nothing exact leaves: rule 3 is not needed there, and the entry says no
+     number of records. The same question again, by whoever of the same recipient, is the same answer at no
+     charge. What came out under ``SMALLEST`` is hidden (standard, ``situation-monitoring``).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.deidentify import budget
+from epilock.deidentify.budget import Book, Release
 from epilock.deidentify.cells.line import SMALLEST, Table, is_small, suppress
-from epilock.errors import ForbiddenError, InputError
+from epilock.deidentify.noise.answer import Answer, preview
+from epilock.deidentify.noise.query import Request, canonical
+from epilock.errors import BudgetError, ForbiddenError, InputError, IntegrityError, NotFoundError
 from epilock.ledger import entry
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.store import tags, vault
+from epilock.store import vault
 from epilock.store.bucket import LIVE, Bucket
 from epilock.use import grant as grants
 from epilock.use import tally as tally_
+from epilock.use.allotment import needs_budget
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.mask import tells_who
+from epilock.use.question import DAY, Noise, Question, account_of, draw, request_of
 from epilock.use.staff import Staff
 
-DAY = "day"
 MOST_DAYS = 366
 MOST_RECORDS = 1_000_000  # of one table
-ROUNDED = 10  # the entry says how many records there were, rounded down to this
-_TELLS_WHO = frozenset({"name", "mobile", "id", "email", "address", "contact", "code"})  # masks
+ROUNDED = 10  # the entry says how many exact records there were, rounded down to this
 
 aggregates = sealed_table(
     "aggregates",
@@ -71,27 +80,17 @@ aggregates = sealed_table(
     sa.Column("entry_index", sa.BigInteger, nullable=False),
     sa.Index("aggregates_grant", "by_org", "grant"),
 )
-"""Columns: ``days`` how many records each day had, by which questions are held against each other;
-``table`` what left, a list of the cells and ``others``."""
+"""Columns: ``days`` how many records each day had, by which exact questions are held against each other, and of
+one that is answered with noise nothing; ``table`` what left, a list of the cells and ``others``."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is to be counted.
-
-    Attributes:
-        source: Organisation that collected the records.
-        emergency, circumstance: Of its records.
-        since, until: First and last day (China), both counted.
-        counted: The category whose values are counted, or ``day``.
-    """
-
-    source: str
-    emergency: str
-    circumstance: str
-    since: date
-    until: date
-    counted: str
+noisy_counts = sealed_table(
+    "noisy_counts",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("decision", sa.String(20), primary_key=True),
+    sa.Column("release", sa.String(64), nullable=False),
+)
+"""By which answer of ``deidentify.budget`` a decision is answered with noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,9 @@ class Aggregate:
         verdict: ``opened`` or ``refused``.
         rule: The rule that decided.
         number: Which question it is under its grant, from 1; 0 if it was refused.
-        table: What left, or None if nothing has.
+        release: The answer with noise that it was paid for by, or None.
+        answer: What left of that, or None if nothing has.
+        table: What left without noise, or None if nothing has.
         at: When.
         entry_index: Index of its ledger entry.
     """
@@ -121,15 +122,29 @@ class Aggregate:
     verdict: str
     rule: str
     number: int
+    release: str | None
+    answer: Answer | None
     table: Table | None
     at: datetime
     entry_index: int
+
+    @property
+    def left(self) -> bool:
+        """Whether something has left."""
+        return self.table is not None or self.answer is not None
+
+    @property
+    def shown(self) -> dict[str, int | None]:
+        """Numbers with noise as they are shown, by value; None where they came out under ``SMALLEST``."""
+        if self.answer is None or not isinstance(self.answer.value, Mapping):
+            return {}
+        return {v: n if n >= SMALLEST else None for v, n in self.answer.value.items()}
 
 
 def can_count(gate: Gate, circumstance: str) -> list[str]:
     """Return the categories of a circumstance whose values can be counted (rule 1)."""
     where = gate.standard.circumstances[circumstance]
-    return [c for c in where.allows if not _tells_who(gate, c)]
+    return [c for c in where.allows if not tells_who(gate.standard, c)]
 
 
 def decide(
@@ -139,28 +154,43 @@ def decide(
     *,
     question: Question,
     grant: str,
+    noise: Noise | None = None,
     now: datetime,
 ) -> Aggregate:
     """Decide whether ``who`` may have the table; the decision is written either way.
 
+    With ``noise``, for a purpose that needs it, the price is charged. What ``who`` was answered before is given
+    again as it was, and nothing is written.
+
     Raises:
-        InputError: The days are none, or too many.
+        InputError: The days are none, or too many; noise is missing, or not wanted; a value is named twice.
         NotFoundError: There is no such grant.
     """
-    if not 0 <= (question.until - question.since).days < MOST_DAYS:
+    if not 1 <= question.days <= MOST_DAYS:
         raise InputError(f"a table covers 1 to {MOST_DAYS} days, the first before the last")
     gate.log.append(tx, [], now=now)  # holds the log's head: questions are judged one by one
     found = grants.load(tx, who.org, grant)
-    days = _days(gate, tx, question)
-    rule = _refusal(gate, tx, who, found, question, days, now)
+    request = _request(gate, found, question, noise)
+    days = _days(gate, tx, question) if request is None else {}
+    rule = _refusal(gate, tx, who, found, question, now) or (
+        _too_telling(tx, question, days) if request is None else ""
+    )
+    code, release = new_id("c"), None
+    if not rule and request is not None:
+        known = _answered(tx, who, found, question, request)
+        if known is not None and known.by == who.staff:
+            return known
+        release = code if known is None else known.release
+        rule = "" if known else _charge(gate, tx, who, found, question, request, code, now)
     allowed = not rule
     if allowed:
         range_ = _range(gate, tx, who, found, question)
         rule = f"see/{question.circumstance}/{found.purpose}/{range_}/{AGGREGATE}"
         grants.use(tx, found, 1)
     return _write(
-        gate, tx, who, found, question=question, days=days, rule=rule, allowed=allowed, now=now
-    )
+        gate, tx, who, found, question=question, days=days, rule=rule, allowed=allowed, code=code,
+        release=release if allowed else None, now=now,
+    )  # fmt: skip
 
 
 def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
@@ -173,7 +203,7 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
     """
     question = decided.question
     row = tx.find(aggregates, org=question.source, decision=decided.decision)
-    if row is None or row["verdict"] != OPENED or _read(row) != decided:
+    if row is None or row["verdict"] != OPENED or _read(tx, row) != decided:
         raise ForbiddenError("nothing is counted without a decision that allows it")
     found = _buckets(tx, question)
     counted = None if question.counted == DAY else question.counted
@@ -183,14 +213,26 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
 def publish(
     gate: Gate, tx: Transaction, decided: Aggregate, counts: Mapping[str, int], *, now: datetime
 ) -> Aggregate:
-    """Keep the table that may leave, and return it; one that is kept already is returned as it is."""
+    """Keep the table that may leave, and return it; one that is kept already is returned as it is.
+
+    Raises:
+        IntegrityError: It must have noise, and the row that says what was paid for is gone.
+    """
     question = decided.question
     gate.log.append(
         tx, [], now=now
     )  # holds the log's head: each table is held against all before it
     known = load(tx, question.source, decided.decision)
-    if known.table is not None:
+    if known.left:
         return known
+    if known.release is not None:
+        charged = budget.release_of(tx, question.source, known.release)
+        budget.keep(tx, charged, draw(_asked(question, charged), counts))
+        return load(tx, question.source, decided.decision)
+    if needs_budget(gate.standard, known.purpose):
+        raise IntegrityError(
+            f"noisy_counts has no row of {known.decision}: nothing exact leaves for it"
+        )
     before = [
         other.table
         for other, _ in _earlier(tx, question)
@@ -208,14 +250,14 @@ def load(tx: Transaction, org: str, decision: str) -> Aggregate:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _read(tx.get(aggregates, org=org, decision=decision))
+    return _read(tx, tx.get(aggregates, org=org, decision=decision))
 
 
 def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Aggregate]:
     """Return the latest decisions to count records of ``org``."""
     c = aggregates.c
     rows = tx.all(aggregates, c.org == org, order_by=[c.entry_index.desc()], limit=limit)
-    return [_read(row) for row in rows]
+    return [_read(tx, row) for row in rows]
 
 
 def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Aggregate]:
@@ -225,19 +267,18 @@ def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Aggregate]:
         aggregates, c.by_org == who.org, c.by == who.staff, order_by=[c.entry_index.desc()],
         limit=limit,
     )  # fmt: skip
-    return [_read(row) for row in rows]
+    return [_read(tx, row) for row in rows]
 
 
-def _refusal(  # noqa: C901, PLR0911, PLR0917 - one line a refusal; the facts of one question
+def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one question
     gate: Gate,
     tx: Transaction,
     who: Staff,
     found: Grant,
     question: Question,
-    days: Mapping[str, int],
     now: datetime,
 ) -> str:
-    """Return the rule that refuses; "" if none does."""
+    """Return the rule that refuses, whatever the records say; "" if none does."""
     where = gate.standard.circumstances.get(question.circumstance)
     if found.staff != who.staff or found.stage != ACTIVE:
         return "grant/not-yours-or-not-active"
@@ -255,12 +296,17 @@ def _refusal(  # noqa: C901, PLR0911, PLR0917 - one line a refusal; the facts of
     verdict = gate.table.get(key)
     if verdict is None or not verdict.allowed:
         return f"not-listed/{question.counted}" if verdict is None else verdict.rule
-    if question.counted != DAY and _tells_who(gate, question.counted):
+    if question.counted != DAY and tells_who(gate.standard, question.counted):
         return f"aggregate/tells-who/{question.counted}"
     if question.until >= now.astimezone(CHINA).date():
         return "aggregate/day-not-over"
     if any(gate.is_held(tx, b.org, b.id, now) for b in _buckets(tx, question)):
         return "duty/hold"
+    return ""
+
+
+def _too_telling(tx: Transaction, question: Question, days: Mapping[str, int]) -> str:
+    """Return the rule that refuses an exact table for what it would tell; "" if none does."""
     if not SMALLEST <= sum(days.values()) <= MOST_RECORDS:
         return "aggregate/too-few" if sum(days.values()) < SMALLEST else "aggregate/too-many"
     if any(is_small(_difference(days, other)) for _, other in _earlier(tx, question)):
@@ -278,9 +324,10 @@ def _write(
     days: Mapping[str, int],
     rule: str,
     allowed: bool,
+    code: str,
+    release: str | None,
     now: datetime,
 ) -> Aggregate:
-    code = new_id("c")
     number = found.used + 1 if allowed else 0
     total = sum(days.values())
     common: dict[str, Any] = {
@@ -299,7 +346,79 @@ def _write(
         aggregates, org=question.source, by_org=who.org, days=dict(days) if allowed else {}, at=now,
         entry_index=index, **common,
     )  # fmt: skip
+    if release is not None:
+        tx.insert(noisy_counts, org=question.source, decision=code, release=release)
     return load(tx, question.source, code)
+
+
+def _request(gate: Gate, found: Grant, question: Question, noise: Noise | None) -> Request | None:
+    """Return the question as noise takes it, or None where the purpose is counted exactly.
+
+    Raises:
+        InputError: The purpose needs noise and none is given, or the other way round.
+        StateError: The extra ``[privacy]`` is not installed.
+    """
+    if not needs_budget(gate.standard, found.purpose):
+        if noise is not None:
+            raise InputError(f"{found.purpose} is counted without noise, and has no price")
+        return None
+    if noise is None:
+        raise InputError(f"{found.purpose} is answered with noise: say what the answer may cost")
+    request = request_of(question, noise)
+    preview(request)  # what can't be answered here is told before it is paid for
+    return request
+
+
+def _answered(
+    tx: Transaction, who: Staff, found: Grant, question: Question, request: Request
+) -> Aggregate | None:
+    """Return the decision by which the same was answered to the same recipient, as exactly or more so.
+
+    The own one, if there are several.
+    """
+    c = aggregates.c
+    rows = tx.all(
+        aggregates, c.org == question.source, c.emergency == question.emergency,
+        c.circumstance == question.circumstance, c.counted == question.counted,
+        c.since == question.since.isoformat(), c.until == question.until.isoformat(),
+        c.purpose == found.purpose, c.by_org == who.org, c.verdict == OPENED,
+        order_by=[c.entry_index],
+    )  # fmt: skip
+    same = []
+    for known in (_read(tx, row) for row in rows):
+        if known.release is not None:
+            paid = budget.release_of(tx, question.source, known.release)
+            alike = canonical(replace(request, epsilon=paid.epsilon)).decode() == paid.request
+            if alike and paid.epsilon >= request.epsilon:
+                same.append(known)
+    return max(same, key=lambda a: a.by == who.staff, default=None)
+
+
+def _charge(  # noqa: PLR0917 - one charge: who, for what, by which id
+    gate: Gate,
+    tx: Transaction,
+    who: Staff,
+    found: Grant,
+    question: Question,
+    request: Request,
+    code: str,
+    now: datetime,
+) -> str:
+    """Take the price off the account; return the rule that refuses, and then nothing is charged."""
+    book = Book(log=gate.log, standard_ref=gate.standard.ref)
+    account = account_of(question, found.purpose, who.org)
+    try:
+        budget.charge(tx, book, account, release=code, request=request, by=who.staff, now=now)
+    except NotFoundError:
+        return "budget/none"
+    except BudgetError:
+        return "budget/spent"
+    return ""
+
+
+def _asked(question: Question, charged: Release) -> Request:
+    """Return the request that a charge was for."""
+    return request_of(question, Noise(epsilon=charged.epsilon, values=charged.categories))
 
 
 def _range(gate: Gate, tx: Transaction, who: Staff, found: Grant, question: Question) -> str:
@@ -307,11 +426,6 @@ def _range(gate: Gate, tx: Transaction, who: Staff, found: Grant, question: Ques
     return grants.reach(
         tx, gate.standard, who.org, question.source, where, found.purpose, AGGREGATE
     )
-
-
-def _tells_who(gate: Gate, category: str) -> bool:
-    mask = gate.standard.categories[category].mask
-    return category in tags.SUBJECTS or category in tags.MENTIONS or mask in _TELLS_WHO
 
 
 def _buckets(tx: Transaction, question: Question) -> list[Bucket]:
@@ -339,7 +453,7 @@ def _days(gate: Gate, tx: Transaction, question: Question) -> dict[str, int]:
 
 
 def _earlier(tx: Transaction, question: Question) -> Iterator[tuple[Aggregate, Mapping[str, int]]]:
-    """Yield the earlier questions that were allowed, about days that this one has too, with their days."""
+    """Yield the earlier exact questions that were allowed, about days that this one has too, with their days."""
     c = aggregates.c
     rows = tx.all(
         aggregates, c.org == question.source, c.emergency == question.emergency,
@@ -347,7 +461,8 @@ def _earlier(tx: Transaction, question: Question) -> Iterator[tuple[Aggregate, M
         c.since <= question.until.isoformat(), c.until >= question.since.isoformat(),
     )  # fmt: skip
     for row in rows:
-        yield _read(row), row["days"]
+        if row["days"]:
+            yield _read(tx, row), row["days"]
 
 
 def _difference(one: Mapping[str, int], other: Mapping[str, int]) -> int:
@@ -355,15 +470,18 @@ def _difference(one: Mapping[str, int], other: Mapping[str, int]) -> int:
     return sum(abs(one.get(day, 0) - other.get(day, 0)) for day in one.keys() | other.keys())
 
 
-def _read(row: Mapping[str, Any]) -> Aggregate:
+def _read(tx: Transaction, row: Mapping[str, Any]) -> Aggregate:
     question = Question(
         source=row["org"], emergency=row["emergency"], circumstance=row["circumstance"],
         since=date.fromisoformat(row["since"]), until=date.fromisoformat(row["until"]),
         counted=row["counted"],
     )  # fmt: skip
+    noisy = tx.find(noisy_counts, org=row["org"], decision=row["decision"])
+    release = None if noisy is None else noisy["release"]
+    drawn = None if release is None else budget.release_of(tx, row["org"], release).answer
     table = None if row["table"] is None else Table(cells=row["table"][0], others=row["table"][1])
     return Aggregate(
         question=question, decision=row["decision"], by=row["by"], by_org=row["by_org"],
         grant=row["grant"], purpose=row["purpose"], verdict=row["verdict"], rule=row["rule"],
-        number=row["question"], table=table, at=row["at"], entry_index=row["entry_index"],
+        number=row["question"], release=release, answer=drawn, table=table, at=row["at"], entry_index=row["entry_index"],
     )  # fmt: skip

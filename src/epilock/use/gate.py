@@ -16,6 +16,8 @@ Rules kept in this file:
   5. Only the parts that hold what is shown are opened. The form ``status`` shows a verifier the status, the
      masked name and the last day, of one subject at a time.
   6. Grade 4 is never listed: where several records open at once it is masked, also in the form ``raw``.
+  7. In the form ``pseudonymous`` a person is a code of the grant's study (``coded``); when the study has ended
+     nothing opens under it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +27,7 @@ from functools import lru_cache
 from itertools import product
 
 from epilock.db import Transaction, new_id
+from epilock.deidentify import study as studies
 from epilock.errors import ForbiddenError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -39,14 +42,20 @@ from epilock.store.vault import Record
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
 from epilock.use import review as reviews
+from epilock.use.coded import coded
 from epilock.use.decision import OPENED, REFUSED, SUBJECT, Decision, Place
-from epilock.use.grant import ACTIVE, Grant
+from epilock.use.grant import ACTIVE, PSEUDONYMOUS, Grant
 from epilock.use.mask import mask
 from epilock.use.staff import Staff
 
 SUBJECT_ACCESS = "subject-access"
 RAW, MASKED, STATUS = "raw", "masked", "status"
-FORMS = (RAW, MASKED, STATUS)  # of single records; what is counted stands in ``aggregate``
+FORMS = (
+    RAW,
+    MASKED,
+    STATUS,
+    PSEUDONYMOUS,
+)  # of single records; what is counted stands in ``aggregate``
 STATUS_CATEGORY, EXPIRES = "health.code-status", "expires"
 STATUS_SHOWS = frozenset({STATUS_CATEGORY, "identity.name"})
 MOST_RECORDS = 150  # of one decision, as its ledger entry holds
@@ -152,16 +161,24 @@ class Gate:
 
         Raises:
             ForbiddenError: The decision is not in the database, or refused.
-            ErasedError: A record is gone.
+            ErasedError: A record is gone, or the key of the study whose codes are shown.
         """
         row = tx.find(decisions.decisions, org=decision.org, decision=decision.decision)
         if row is None or row["verdict"] != OPENED or decisions.read(row) != decision:
             raise ForbiddenError("nothing opens without a decision that allows it")
         known = {b: buckets.load(tx, decision.org, b) for b, _ in decision.places}
-        return [self._reveal(tx, decision, known[b], n) for b, n in decision.places]
+        key = self._study_key(tx, decision)
+        return [self._reveal(tx, decision, known[b], n, key) for b, n in decision.places]
+
+    def _study_key(self, tx: Transaction, decision: Decision) -> bytes | None:
+        """Return the key that makes the codes a decision shows, or None if it shows none."""
+        if decision.form != PSEUDONYMOUS or decision.grant is None:
+            return None
+        found = grants.load(tx, decision.by_org, decision.grant)
+        return studies.key_of(tx, self.keys, found.org, str(found.study))
 
     def _reveal(
-        self, tx: Transaction, decision: Decision, bucket: Bucket, n: int
+        self, tx: Transaction, decision: Decision, bucket: Bucket, n: int, key: bytes | None
     ) -> dict[str, dict[str, str]]:
         record = vault.find_record(tx, bucket.org, bucket.id, n)
         part_of = self.standard.part_of
@@ -174,7 +191,7 @@ class Gate:
                 if category in decision.categories:
                     plain = self._is_plain(decision, category)
                     shown[category] = {
-                        field: value if plain else mask(self.standard, category, value)
+                        field: value if plain else self._veiled(category, value, key)
                         for field, value in fields.items()
                     }
         if decision.form == STATUS and STATUS_CATEGORY in shown:
@@ -183,6 +200,12 @@ class Gate:
             if end is not None:
                 shown[STATUS_CATEGORY][EXPIRES] = end.astimezone(CHINA).isoformat("T", "minutes")
         return shown
+
+    def _veiled(self, category: str, value: str, key: bytes | None) -> str:
+        """Return a value as it is shown who may not see it as it was given."""
+        if key is None:
+            return mask(self.standard, category, value)
+        return coded(self.standard, category, value, key)
 
     def _is_plain(self, decision: Decision, category: str) -> bool:
         """Tell whether values of ``category`` are shown as they were given (rules 5 and 6)."""

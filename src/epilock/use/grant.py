@@ -7,6 +7,8 @@ approved by a second person, who may sit in the superior organisation, and never
 A grant to count (form ``aggregate``) opens no record to anyone: what it bounds is how many tables may be
 asked for, and so what can be learned by subtracting them. One for de-identified tables (``deidentified``) bounds
 how many releases may be tried out; each of them is approved once more before it leaves.
+
+A grant of the form ``pseudonymous`` names a study of its holder's organisation: its key makes the codes.
 """
 
 from collections.abc import Collection
@@ -17,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.deidentify import study as studies
 from epilock.errors import ApprovalError, ForbiddenError, InputError, RefusedError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -26,8 +29,8 @@ from epilock.use.staff import Staff
 
 LONGEST = timedelta(days=30)
 MOST_SUBJECTS = 10_000
-AGGREGATE, DEIDENTIFIED = "aggregate", "deidentified"
-FORMS = ("raw", "masked", "status", AGGREGATE, DEIDENTIFIED)
+AGGREGATE, DEIDENTIFIED, PSEUDONYMOUS = "aggregate", "deidentified", "pseudonymous"
+FORMS = ("raw", "masked", "status", PSEUDONYMOUS, AGGREGATE, DEIDENTIFIED)
 OF_MANY = frozenset({AGGREGATE, DEIDENTIFIED})  # forms that open no single record to anyone
 MOST_TABLES = 20  # that a grant to count may ask for
 MOST_RELEASES = 10  # that a grant for de-identified tables may try out
@@ -64,6 +67,15 @@ grants = sealed_table(
     sa.Column("until", Instant, nullable=False),
 )
 
+grant_studies = sealed_table(
+    "grant_studies",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("grant", sa.String(20), primary_key=True),
+    sa.Column("study", sa.String(64), nullable=False),
+)
+"""Under which study's key a grant of the form ``pseudonymous`` shows codes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -85,6 +97,7 @@ class Grant:
         approved_by: The second person, or None.
         requested: When it was asked for.
         until: Its end.
+        study: Study whose codes it shows (form ``pseudonymous``), or None.
     """
 
     org: str
@@ -102,6 +115,7 @@ class Grant:
     approved_by: str | None
     requested: datetime
     until: datetime
+    study: str | None
 
 
 def reach(  # noqa: PLR0917 - who, whose, and what for
@@ -148,6 +162,7 @@ def request(
     case: str | None,
     reason: str,
     until: datetime,
+    study: str | None = None,
     now: datetime,
 ) -> Grant:
     """Ask for a grant; it opens nothing until a second person approves it.
@@ -169,6 +184,7 @@ def request(
     if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
         raise InputError(f"{purpose} needs the number of the case, order or relation it rests on")
     organisations.load(tx, source)
+    _check_study(tx, who.org, form, study)
     _check_known(standard, circumstances)
     range_ = reach(tx, standard, who.org, source, circumstances, purpose, form)
     _check_leave(standard, circumstances, purpose, form, range_)
@@ -178,6 +194,8 @@ def request(
         circumstances=list(circumstances), subjects=subjects, used=0, case=case, reason=reason[:300],
         stage=REQUESTED, requested=now, until=until,
     )  # fmt: skip
+    if study is not None:
+        tx.insert(grant_studies, org=who.org, grant=code, study=study)
     return load(tx, who.org, code)
 
 
@@ -253,7 +271,7 @@ def load(tx: Transaction, org: str, grant: str) -> Grant:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _grant(tx.get(grants, org=org, grant=grant, lock=True))
+    return _grant(tx, tx.get(grants, org=org, grant=grant, lock=True))
 
 
 def listing(
@@ -264,7 +282,21 @@ def listing(
         grants, grants.c.org == org, grants.c.stage.in_(list(stages)),
         order_by=[grants.c.requested.desc()],
     )  # fmt: skip
-    return [_grant(r) for r in rows]
+    return [_grant(tx, r) for r in rows]
+
+
+def _check_study(tx: Transaction, org: str, form: str, study: str | None) -> None:
+    """Return if a study is named where one is needed, and lives.
+
+    Raises:
+        InputError: It is missing, or named in vain.
+        NotFoundError: ``org`` has no such study.
+        StateError: It has ended.
+    """
+    if (form == PSEUDONYMOUS) != (study is not None):
+        raise InputError(f"a study is named for the form {PSEUDONYMOUS}, and for no other")
+    if study is not None and studies.load(tx, org, study).ended is not None:
+        raise StateError(f"the study {study} has ended: no code of it can be made")
 
 
 def _check_known(standard: Standard, circumstances: tuple[str, ...]) -> None:
@@ -292,5 +324,8 @@ def _enter(tx: Transaction, found: Grant, stage: str, **values: Any) -> None:
     tx.update(grants, {"org": found.org, "grant": found.grant}, stage=stage, **values)
 
 
-def _grant(row: dict[str, Any]) -> Grant:
-    return Grant(**{**row, "circumstances": tuple(row["circumstances"])})
+def _grant(tx: Transaction, row: dict[str, Any]) -> Grant:
+    study = None
+    if row["form"] == PSEUDONYMOUS:
+        study = tx.get(grant_studies, org=row["org"], grant=row["grant"])["study"]
+    return Grant(**{**row, "circumstances": tuple(row["circumstances"]), "study": study})

@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable
 
 from epilock.standard import Standard
+from epilock.store.tags import MENTIONS, SUBJECTS
 
 STARS = "***"
+_TELLS_WHO = frozenset({"name", "mobile", "id", "email", "address", "contact", "code"})  # masks
 _HOUSE = re.compile(r"[0-9一二三四五六七八九十百]+\s*(?:号|弄|栋|幢|单元|室|楼|#)|[0-9]+")
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2})-[0-9]{2}")
 
@@ -63,6 +65,12 @@ MASKS: dict[str, Callable[[str], str]] = {
     "contact": lambda value: _name(value) if value else STARS,
     "full": _full,
 }
+
+
+def tells_who(standard: Standard, category: str) -> bool:
+    """Tell whether values of ``category`` say who somebody is, or speak of another person."""
+    known = category in SUBJECTS or category in MENTIONS
+    return known or standard.categories[category].mask in _TELLS_WHO
 
 
 def mask(standard: Standard, category: str, value: str) -> str:

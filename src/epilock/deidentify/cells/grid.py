@@ -67,7 +67,7 @@ def grid(dimensions: Mapping[str, Sequence[str]], inner: Mapping[Cell, int]) -> 
         InputError: There are no dimensions, too many, or too many cells; two categories are equal; a cell
             is outside, or a count negative.
     """
-    _check(dimensions)
+    check_dimensions(dimensions)
     sizes = [len(categories) for categories in dimensions.values()]
     counts: Counter[Cell] = Counter()
     for cell, count in inner.items():
@@ -88,7 +88,7 @@ def count(table: pa.Table, dimensions: Mapping[str, Sequence[str]]) -> Grid:
     Raises:
         InputError: As ``grid``; a column is missing; a row has a value that is no category.
     """
-    _check(dimensions)
+    check_dimensions(dimensions)
     for name in dimensions:
         if table.schema.names.count(name) != 1:
             raise InputError(f"the table must have exactly one column {name}")
@@ -118,7 +118,12 @@ def as_table(of: Grid, shown: Mapping[Cell, int | None]) -> pa.Table:
     return pa.table({**columns, "count": counts})
 
 
-def _check(dimensions: Mapping[str, Sequence[str]]) -> None:
+def check_dimensions(dimensions: Mapping[str, Sequence[str]]) -> None:
+    """Return if a table can have these dimensions.
+
+    Raises:
+        InputError: There are none, too many, or too many cells; or names or categories are equal or taken.
+    """
     if not 1 <= len(dimensions) <= MOST_DIMENSIONS:
         raise InputError(f"a table has 1 to {MOST_DIMENSIONS} dimensions")
     for name, categories in dimensions.items():

@@ -21,6 +21,7 @@ from epilock.deidentify.noise.column import numbers
 from epilock.deidentify.noise.mechanism import CONFIDENCE, Mechanism, mechanism, within
 from epilock.deidentify.noise.query import (
     MOST_EPSILON,
+    OTHERS,
     Histogram,
     Mean,
     Numbers,
@@ -31,7 +32,6 @@ from epilock.deidentify.noise.query import (
 from epilock.errors import InputError
 
 MISS = float(1 - CONFIDENCE)
-OTHERS = "others"
 Value = Decimal | Mapping[str, int]
 
 

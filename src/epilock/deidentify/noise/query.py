@@ -26,6 +26,7 @@ MOST_CONTRIBUTIONS = 1000  # rows of one person
 MOST_STEPS = 2**31  # from 0 to either bound, so that no sum of 2**32 rows leaves 64 bits
 MOST_CATEGORIES = 10_000
 MOST_CANDIDATES = 10_000  # values that a quantile can have
+OTHERS = "others"  # in an answer: what is in none of the categories
 MOST_NAME = 200  # characters of a column's name or a category
 VERSION = 1
 
@@ -74,6 +75,10 @@ class Histogram(Query):
         Query.__post_init__(self)
         _check_name(self.column, "a column")
         _check_list(self.categories, "categories")
+        if OTHERS in self.categories:
+            raise InputError(
+                f"categories: none may be named `{OTHERS}`; all that is not listed is that"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

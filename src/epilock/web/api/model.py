@@ -1,6 +1,7 @@
 """The shapes of what the API takes and gives; names as in the ledger and the pages."""
 
 from datetime import date, datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -238,10 +239,17 @@ class CountRecords(Taken):
     by: str = Field(max_length=80, description="A category, whose values are counted, or ``day``.")
     since: date
     until: date = Field(description="The last day, counted too; it must be over (China).")
+    epsilon: str | None = Field(
+        default=None, max_length=12,
+        description="Price of an answer with noise, such as ``0.25``, where the purpose needs a budget.",
+    )  # fmt: skip
+    values: list[Annotated[str, Field(max_length=200)]] = Field(
+        default=[], max_length=200, description="Values that are counted apart, with noise."
+    )
 
 
 class Counted(BaseModel):
-    """A decision and, if it allows it, a table without small numbers."""
+    """A decision and, if it allows it, a table without small numbers; with noise, how far off each is."""
 
     decision: str
     verdict: str
@@ -249,7 +257,12 @@ class Counted(BaseModel):
     entry: int
     question: int = Field(description="Which one it is under its grant; 0 if it was refused.")
     cells: dict[str, int] = Field(description="By value; ```` is: not given.")
-    others: int | None = Field(description="Sum of what is hidden; null if no number can be shown.")
+    others: int | None = Field(
+        description="Sum of what is hidden, with noise of what has another value; null if it can't be shown."
+    )
+    within: int | None = Field(
+        description="With noise: each number lies so near, in 19 of 20 cases."
+    )
 
 
 class DuePart(BaseModel):

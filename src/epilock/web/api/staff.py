@@ -5,13 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from epilock.deidentify.budget import micro
+from epilock.deidentify.noise.query import OTHERS
 from epilock.destroy import due as dues
 from epilock.errors import ForbiddenError, SignInError
 from epilock.use import aggregate
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
 from epilock.use import session as sessions
-from epilock.use.aggregate import Question
+from epilock.use.question import Noise, Question
 from epilock.use.staff import Staff
 from epilock.web.api.model import Counted, CountRecords, DuePart, Opened, OpenRecords
 from epilock.web.console.desk import RIGHTS
@@ -91,20 +93,25 @@ def post_count(wanted: CountRecords, site: SiteOf, who: Account) -> Counted:
             circumstance=wanted.circumstance, since=wanted.since, until=wanted.until,
             counted=wanted.by,
         )  # fmt: skip
+        noise = None
+        if wanted.epsilon is not None:
+            noise = Noise(epsilon=micro(wanted.epsilon), values=tuple(wanted.values))
         decided = aggregate.decide(
-            parts.gate, tx, who, question=question, grant=wanted.grant, now=now
+            parts.gate, tx, who, question=question, grant=wanted.grant, noise=noise, now=now
         )
-    if decided.verdict == decisions.OPENED:
+    if decided.verdict == decisions.OPENED and not decided.left:
         with parts.database.read() as tx:
             counts = aggregate.tally(parts.gate, tx, decided)
         with parts.database.write() as tx:
             decided = aggregate.publish(parts.gate, tx, decided, counts, now=now)
-    table = decided.table
+    table, noisy = decided.table, decided.answer
+    cells = decided.shown if table is None else table.cells
+    others = cells.get(OTHERS) if table is None else table.others
     return Counted(
         decision=decided.decision, verdict=decided.verdict, rule=decided.rule,
         entry=decided.entry_index, question=decided.number,
-        cells={} if table is None else dict(table.cells),
-        others=None if table is None else table.others,
+        cells={v: n for v, n in cells.items() if n is not None and (table or v != OTHERS)},
+        others=others, within=None if noisy is None else int(noisy.accuracy.within),
     )  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """Counts: how many records say what, under a grant to count; which records, nobody is told.
 
 What is asked is decided and written before anything is counted; the table has an address of its own, and
-is given again as it was.
+is given again as it was. Where the standard wants noise, the first answer to a question is a page that says how
+far off the numbers would be, what that costs and what is left; only what is chosen there is asked.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,14 +15,20 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.db import Transaction
+from epilock.deidentify import budget
+from epilock.deidentify.budget import Budget, micro, shown
 from epilock.deidentify.cells.line import SMALLEST
-from epilock.errors import EpilockError, ForbiddenError, InputError
+from epilock.deidentify.noise.answer import Accuracy, preview
+from epilock.deidentify.noise.query import MICRO, OTHERS
+from epilock.errors import EpilockError, ForbiddenError, InputError, NotFoundError
 from epilock.registry import emergency as emergencies
 from epilock.use import aggregate
 from epilock.use import grant as grants
-from epilock.use.aggregate import DAY, Aggregate, Question
+from epilock.use.aggregate import Aggregate
+from epilock.use.allotment import needs_budget
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.question import DAY, Noise, Question, account_of, request_of
 from epilock.use.tally import NOT_GIVEN
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
@@ -27,6 +36,9 @@ from epilock.web.request import day_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/counts")
 PART = "counts"
+PRICES = (MICRO // 20, MICRO // 10, MICRO // 4, MICRO // 2, MICRO)  # that are offered
+MOST_VALUES = 200  # that are counted apart
+ANY = "any"  # what is counted changes neither price nor error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +47,22 @@ class Row:
 
     value: str
     day: date | None
-    count: int
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One price of an answer with noise.
+
+    Attributes:
+        epsilon: As people write it.
+        accuracy: How far off each number is likely to be.
+        after: What would be left, as people write it; None if there is not so much.
+    """
+
+    epsilon: str
+    accuracy: Accuracy
+    after: str | None
 
 
 @router.get("")
@@ -47,19 +74,24 @@ def get_counts(desk: DeskOf) -> Response:
 
 @router.post("")
 def post_count(desk: DeskOf, form: CheckedForm) -> Response:
-    """Ask for a table; the decision is written before anything is counted."""
+    """Ask for a table; the decision is written before anything is counted, or the price is shown first."""
     desk.enter(PART)
     parts = desk.site.parts
     try:
-        with parts.database.write() as tx:
+        with parts.database.read() as tx:
             leave = grants.load(tx, desk.org, word(form, "grant", most=20))
+        question = _question(form, leave)
+        noise = _noise(form, question)
+        if noise is None and needs_budget(parts.standard, leave.purpose):
+            return _price(desk, form, leave, question)
+        with parts.database.write() as tx:
             decided = aggregate.decide(
-                parts.gate, tx, desk.session.staff, question=_question(form, leave),
-                grant=leave.grant, now=desk.site.now(),
+                parts.gate, tx, desk.session.staff, question=question, grant=leave.grant, noise=noise,
+                now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
-    if decided.verdict == OPENED:
+    if decided.verdict == OPENED and not decided.left:
         _count(desk, decided)
     return desk.go(f"/console/counts/{decided.question.source}/{decided.decision}")
 
@@ -72,11 +104,12 @@ def get_counted(source: str, decision: str, desk: DeskOf) -> Response:
         found = aggregate.load(tx, source, decision)
     if found.by != desk.who:
         raise ForbiddenError("a table is shown to the one who asked for it")
-    if found.verdict == OPENED and found.table is None:  # a crash came between decision and table
+    if found.verdict == OPENED and not found.left:  # a crash came between decision and table
         found = _count(desk, found)
     return desk.show(
         "counted.html", here=PART, found=found, refused=found.verdict == REFUSED, rows=_rows(found),
-        rule=found.rule.partition("/")[0], smallest=SMALLEST, not_given=NOT_GIVEN,
+        rule=found.rule.partition("/")[0], smallest=SMALLEST, not_given=NOT_GIVEN, others=OTHERS,
+        cost="" if found.answer is None else shown(found.answer.epsilon),
     )  # fmt: skip
 
 
@@ -98,14 +131,45 @@ def _question(form: FormData, leave: Grant) -> Question:
     )  # fmt: skip
 
 
+def _noise(form: FormData, question: Question) -> Noise | None:
+    """Return how the question is to be answered with noise, or None if no price was chosen."""
+    price = word(form, "epsilon", most=12)
+    if not price:
+        return None
+    lines = [] if question.counted == DAY else word(form, "values").splitlines()
+    values = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if len(values) > MOST_VALUES:
+        raise InputError(f"at most {MOST_VALUES} values are counted apart")
+    return Noise(epsilon=micro(price), values=values)
+
+
+def _price(desk: Desk, form: FormData, leave: Grant, question: Question) -> Response:
+    """Show what an answer would be worth and cost, and what is left; nothing is written."""
+    left = None
+    with desk.site.parts.database.read() as tx, suppress(NotFoundError):
+        left = budget.load(tx, account_of(question, leave.purpose, leave.org))
+    return desk.show(
+        "counts_price.html", here=PART, leave=leave, question=question, typed=form, left=left,
+        offers=[] if left is None else _offers(question, left), shown=shown, chosen=shown(PRICES[2]),
+    )  # fmt: skip
+
+
+def _offers(question: Question, left: Budget) -> list[Offer]:
+    offers = []
+    for price in PRICES:
+        request = request_of(question, Noise(epsilon=price, values=(ANY,)))
+        after = shown(left.left - price) if price <= left.left else None
+        offers.append(Offer(epsilon=shown(price), accuracy=preview(request), after=after))
+    return offers
+
+
 def _rows(found: Aggregate) -> list[Row]:
     """Return the lines of a table: days in their order, values by how many they are."""
-    if found.table is None:
-        return []
-    cells = found.table.cells
+    cells: Mapping[str, int | None] = found.shown if found.table is None else found.table.cells
     if found.question.counted == DAY:
-        return [Row(value="", day=date.fromisoformat(d), count=cells[d]) for d in sorted(cells)]
-    ranked = sorted(cells, key=lambda value: (-cells[value], value))
+        days = sorted(d for d in cells if d != OTHERS)
+        return [Row(value="", day=date.fromisoformat(d), count=cells[d]) for d in days]
+    ranked = sorted(cells, key=lambda value: (value == OTHERS, -(cells[value] or 0), value))
     return [Row(value=value, day=None, count=cells[value]) for value in ranked]
 
 

@@ -9,6 +9,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.db import Transaction
+from epilock.deidentify import study as studies
+from epilock.deidentify.budget import Book, shown
+from epilock.deidentify.study import Study
 from epilock.destroy import order as orders
 from epilock.destroy import request as requests
 from epilock.destroy import run as runs
@@ -18,8 +21,10 @@ from epilock.errors import ForbiddenError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
+from epilock.use import allotment as allotments
 from epilock.use import grant as grants
 from epilock.use import review as reviews
+from epilock.use.allotment import Allotment
 from epilock.use.grant import REQUESTED, Grant
 from epilock.use.release import register as releases
 from epilock.use.release.register import Release
@@ -33,11 +38,13 @@ PART = "approvals"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """One request: a grant, an order, a release, a person's to be erased, or an opening to be reviewed.
+    """One request that a second person decides.
 
     Attributes:
         organisation: Whose request it is.
-        grant, order, release, erasure, opening: One of the five.
+        grant, order, release, erasure, opening, allotment, study: One of the seven: a grant, an order of
+            destruction, a table that is to leave, a person's to be erased, an opening to be reviewed, a
+            budget, a study's end.
         bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
     """
@@ -48,6 +55,8 @@ class Waiting:
     release: Release | None = None
     erasure: Request | None = None
     opening: EmergencyOpening | None = None
+    allotment: Allotment | None = None
+    study: Study | None = None
     bucket: str = ""
     own: bool = False
 
@@ -59,7 +68,11 @@ def get_approvals(desk: DeskOf) -> Response:
     with desk.site.parts.database.read() as tx:
         found = waiting_for(desk, tx)
     return desk.show(
-        "approvals.html", here=PART, found=found, reasons=tuple(reviews.REASONS.items())
+        "approvals.html",
+        here=PART,
+        found=found,
+        reasons=tuple(reviews.REASONS.items()),
+        shown=shown,
     )
 
 
@@ -112,6 +125,38 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
     return desk.go("/console/approvals", done="erased" if approve else "refused")
 
 
+@router.post("/budgets/{org}/{allotment}")
+def post_budget(org: str, allotment: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Approve or refuse an allotment of a budget."""
+    desk.enter(PART)
+    parts, approve = desk.site.parts, word(form, "verdict") == "approve"
+    book = Book(log=parts.log, standard_ref=parts.standard.ref)
+    with parts.database.write() as tx:
+        allotments.decide(
+            tx, book, org=org, allotment=allotment, by=desk.session.staff, approve=approve,
+            now=desk.site.now(),
+        )  # fmt: skip
+    return desk.go("/console/approvals", done="approved" if approve else "refused")
+
+
+@router.post("/studies/{org}/{study}")
+def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Destroy the key of a study whose end was asked for, or let it live on."""
+    desk.enter(PART)
+    parts, approve = desk.site.parts, word(form, "verdict") == "approve"
+    with parts.database.write() as tx:
+        if desk.org not in {org, *organisations.superiors(tx, org)}:
+            raise ForbiddenError("an approver of this organisation or one above it decides")
+        if not approve:
+            studies.refuse_end(tx, org=org, study=study)
+    if approve:
+        book = Book(log=parts.log, standard_ref=parts.standard.ref)
+        studies.end(
+            parts.database, parts.keys, book, org=org, study=study, by=desk.who, now=desk.site.now()
+        )
+    return desk.go("/console/approvals", done="key" if approve else "refused")
+
+
 @router.post("/reviews/{org}/{decision}")
 def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Response:
     """Say whether an opening in an emergency was justified."""
@@ -142,6 +187,15 @@ def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
         found += [
             Waiting(organisation=one, release=r, own=r.by == desk.who)
             for r in releases.listing(tx, stages=(releases.REQUESTED,), by_org=one.org)
+        ]
+        found += [
+            Waiting(organisation=one, allotment=a, own=a.by == desk.who)
+            for a in reversed(allotments.listing(tx, one.org))
+        ]
+        found += [
+            Waiting(organisation=one, study=s, own=s.end_asked_by == desk.who)
+            for s in reversed(studies.listing(tx, one.org))
+            if s.waits
         ]
         found += [
             Waiting(

@@ -46,6 +46,8 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "records": frozenset({"custodian", "analyst"}),
         "counts": frozenset({"custodian", "analyst"}),
         "releases": frozenset({"custodian", "analyst", "approver"}),
+        "budgets": frozenset({"custodian"}),
+        "studies": frozenset({"custodian"}),
         "grants": frozenset({"custodian", "analyst", "approver"}),
         "approvals": frozenset({"approver"}),
         "requests": frozenset({"custodian"}),

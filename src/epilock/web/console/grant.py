@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.deidentify import study as studies
 from epilock.errors import EpilockError, InputError
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
@@ -39,7 +40,8 @@ def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
                 purpose=word(form, "purpose", most=40), form=word(form, "form", most=20),
                 circumstances=tuple(words(form, "circumstance")), subjects=_number(form, "subjects"),
                 case=word(form, "case", most=40) or None, reason=word(form, "reason", most=300),
-                until=midnight(day_in(form, "until") + timedelta(days=1)), now=desk.site.now(),
+                until=midnight(day_in(form, "until") + timedelta(days=1)),
+                study=word(form, "study", most=64) or None, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
@@ -72,6 +74,7 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     with desk.site.parts.database.read() as tx:
         found = grants.listing(tx, desk.org, stages=STAGES)
         everyone = organisations.everyone(tx)
+        living = [s.study for s in studies.listing(tx, desk.org) if s.ended is None]
     wrong = None if error is None else problem_of(error)
     purposes = [
         (code, desk.name(p.name))
@@ -84,5 +87,6 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,
+        studies=[(code, code) for code in living],
         first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from epilock.web.console import (
     account,
     aggregate,
     approval,
+    budget,
     destruction,
     door,
     grant,
@@ -19,13 +20,14 @@ from epilock.web.console import (
     record,
     release,
     request,
+    study,
     witness,
 )
 
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, release, request, received, grant, approval,
+        door, home, mine, opening, point, intake, record, aggregate, release, budget, study, request, received, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip

@@ -1,0 +1,27 @@
+"""Codes for display: who a record is about, as a code of a study (form ``pseudonymous``). Pure.
+
+Rules kept in this file:
+  1. What a person is found by is shown as the study's code (``deidentify.pseudonym``), the same wherever the
+     person appears in that study; another kind of identifier has another code.
+  2. What else tells who somebody is, or speaks of others, is masked, and grade 4 too; all else is shown.
+"""
+
+import pyarrow as pa
+
+from epilock.deidentify.coding import KINDS
+from epilock.deidentify.pseudonym import pseudonyms
+from epilock.standard import Standard
+from epilock.store.tags import SUBJECTS
+from epilock.use.mask import mask, tells_who
+
+_GRADE_4 = 4
+
+
+def coded(standard: Standard, category: str, value: str, key: bytes) -> str:
+    """Return ``value`` as it is displayed under a study's ``key``."""
+    kind = SUBJECTS.get(category)
+    if kind is not None:
+        codes = pseudonyms(key, kind, pa.array([value], pa.string()), form=KINDS[kind])
+        return codes[0].as_py() or ""
+    hidden = tells_who(standard, category) or standard.categories[category].grade == _GRADE_4
+    return mask(standard, category, value) if hidden else value

@@ -1,0 +1,78 @@
+"""Budgets: how much the organisation's records may tell, to whom; asked for here, approved by a second person."""
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from epilock.deidentify import budget
+from epilock.deidentify.budget import MOST_CEILING, micro, shown
+from epilock.deidentify.noise.query import MICRO
+from epilock.errors import BudgetError, EpilockError, InputError, NotFoundError
+from epilock.registry import emergency as emergencies
+from epilock.registry import organisation as organisations
+from epilock.use import allotment as allotments
+from epilock.use.allotment import PUBLIC, needs_budget
+from epilock.use.question import dataset_of
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.problem import of as problem_of
+from epilock.web.request import word
+
+router = APIRouter(include_in_schema=False, prefix="/console/budgets")
+PART = "budgets"
+
+
+@router.get("")
+def get_budgets(desk: DeskOf) -> Response:
+    """Show what may be told and has been, and the form that asks for an allotment."""
+    desk.enter(PART)
+    return _page(desk)
+
+
+@router.post("")
+def post_budget(desk: DeskOf, form: CheckedForm) -> Response:
+    """Ask for an allotment; a second person decides."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    try:
+        circumstance, _, emergency = word(form, "dataset", most=80).partition(":")
+        if circumstance not in parts.standard.circumstances or not emergency:
+            raise InputError("choose whose records from the list")
+        ceiling = word(form, "ceiling", most=12)
+        with parts.database.write() as tx:
+            allotments.ask(
+                tx, parts.standard, desk.session.staff, dataset=dataset_of(circumstance, emergency),
+                purpose=word(form, "purpose", most=40), recipient=word(form, "recipient", most=40),
+                epsilon=micro(word(form, "epsilon", most=12)),
+                ceiling=micro(ceiling) if ceiling else None,
+                reason=word(form, "reason", most=300), now=desk.site.now(),
+            )  # fmt: skip
+    except (*WRONG, BudgetError, NotFoundError) as error:
+        return _page(desk, form, error)
+    return desk.go("/console/budgets", done="asked")
+
+
+def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
+    standard = desk.site.parts.standard
+    with desk.site.parts.database.read() as tx:
+        found = [
+            (dataset, whole, budget.accounts(tx, desk.org, dataset))
+            for dataset, whole in budget.ceilings(tx, desk.org).items()
+        ]
+        waiting = allotments.listing(tx, desk.org)
+        recipients = [(o.org, desk.name(o.name)) for o in organisations.everyone(tx)]
+        events = sorted({e.emergency for e in emergencies.everything(tx)})
+    purposes = [code for code in standard.purposes if needs_budget(standard, code)]
+    datasets = [
+        (f"{c.code}:{event}", f"{desk.name(c.name)} · {event}")
+        for event in events
+        for c in standard.circumstances.values()
+        if set(purposes) & set(c.purposes)
+    ]
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "budgets.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        found=found, waiting=waiting, datasets=datasets, shown=shown, typed=form or FormData(),
+        purposes=[(code, desk.name(standard.purposes[code].name)) for code in purposes],
+        recipients=[*recipients, (PUBLIC, desk.t("console.budgets.public"))],
+        most=MOST_CEILING // MICRO,
+    )  # fmt: skip
