@@ -12,7 +12,7 @@ from rich.table import Table
 
 SECTIONS = (
     "submission", "page", "seal", "decisions", "intake", "destruction", "growth", "ledger", "recheck",
-    "length", "deidentify", "deidentify_scale",
+    "length", "deidentify", "deidentify_scale", "second_release",
 )  # fmt: skip
 MARKS = {True: "met", False: "MISSED", None: ""}
 

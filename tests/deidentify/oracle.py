@@ -138,7 +138,7 @@ def suppressed_at(
 
 def cost(metric, rows, hierarchies, node, *, kept, gone, weights=None):
     n, s = len(rows), len(gone)
-    w = [1.0] * len(hierarchies) if weights is None else weights
+    w = [1.0] * len(hierarchies) if weights is None else [each / max(weights) for each in weights]
     if metric == "discernibility":
         return sum(len(m) ** 2 for m in kept.values()) + n * s
     if metric == "average-class-size":
@@ -148,7 +148,7 @@ def cost(metric, rows, hierarchies, node, *, kept, gone, weights=None):
         for level, h in zip(node, hierarchies, strict=True):
             share = level / max(1, len(h[0]) - 1)
             each.append(((n - s) * share + s) / n)
-        return sum(a * b for a, b in zip(w, each, strict=True)) / sum(w)
+        return sum(a * b for a, b in zip(w, each, strict=True)) / len(w)
     if metric == "loss":
         total = 1.0
         for a, h in enumerate(hierarchies):
@@ -156,8 +156,8 @@ def cost(metric, rows, hierarchies, node, *, kept, gone, weights=None):
             t = sum(len(m) * share[key[a]] / len(h) for key, m in kept.items()) + s
             m = n / len(h)
             x = max(0.0, (t - m) / (n - m)) if n > m else 0.0
-            total *= (x + 1) ** (w[a] / sum(w))
-        return total - 1
+            total *= w[a] * x + 1
+        return total ** (1 / len(w)) - 1
     assert metric == "entropy"
     total = 0.0
     for a, h in enumerate(hierarchies):

@@ -103,6 +103,17 @@ class TestFile:
         assert told["attacks"]["linkage"] is not None
         assert told["attacks"]["membership"] is None
 
+    def test_a_large_table_is_attacked_too(self, desk):
+        """Linkage counts all rows; membership is told of as many as are drawn, and the report says how many."""
+        lines = (desk / "in.csv").read_text("utf-8").splitlines()
+        many = [f"{i:06}{line[5:]}" for i, line in enumerate(lines[1:] * 500)]
+        (desk / "in.csv").write_text("\n".join([lines[0], *many, ""]), "utf-8")
+        released(desk, report=desk / "r.json")
+        told = json.loads((desk / "r.json").read_text("utf-8"))
+        assert told["attacks"]["drawn"] == 200_000
+        assert told["attacks"]["linkage"]["worst"][-1]["after"]["rows"] == told["measures"]["rows"]
+        assert told["learnt"][0]["rows"] == 200_000
+
     def test_what_is_refused_leaves_nothing(self, desk):
         with pytest.raises(RefusedError, match="where 300 are asked"):
             released(desk, rule=Rule(k=300), register=desk / "reg", report=desk / "r.html")
@@ -124,7 +135,7 @@ class TestFile:
 
     @pytest.mark.parametrize("search", [each for each in METHODS if each != "optimal"])
     def test_other_methods_are_reviewed_and_told_too(self, search, desk):
-        """What is no optimum has no frontier, and says so."""
+        """What is no optimum has a frontier too, and attacks where its forms are those of hierarchies."""
         setup = SETUP.replace("suppression_limit", f'search = "{search}"\nsuppression_limit')
         released(desk, setup, rule=RULE, register=desk / "reg", report=desk / "r.json")
         released(
@@ -132,7 +143,8 @@ class TestFile:
         )
         told = json.loads((desk / "r.json").read_text("utf-8"))
         assert told["measures"]["smallest"] >= 20
-        assert told["frontier"] == []
+        assert [p["k"] for p in told["frontier"] if p["chosen"]] == [20]
+        assert (told["attacks"]["linkage"] is None) == (search == "mondrian")
         assert "<svg" in (desk / "r.html").read_text("utf-8")
 
     def test_without_ids_there_is_no_register(self, desk):

@@ -3,12 +3,13 @@
 import itertools
 from collections import defaultdict
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epilock.deidentify.intersection import Earlier, cells, check_together
+from epilock.deidentify.intersection import PART, Earlier, cells, check_together
 from epilock.deidentify.review import Review, Rule
 from epilock.errors import InputError, RefusedError
 
@@ -251,6 +252,22 @@ def what_can_be_told(releases):
         if found:
             sets.add(found)
     return sets  # the atoms: any other such set is a union of them
+
+
+def test_more_records_than_are_joined_at_once():
+    """Cells are those of all records, wherever the parts are cut: here counted by their remainders."""
+    many, gone = PART + 1000, 1000
+    number = np.arange(many)
+    octets = pa.py_buffer(np.stack([number, number], axis=1).astype(np.uint64))
+    ids = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), many, [None, octets])
+    first, second = (
+        pa.table({"record": ids, "class": number % classes, "sensitive0": number // 35 % 3})
+        for classes in (7, 5)
+    )
+    found = cells([first, second.slice(0, many - gone)], k=150)
+    absent = np.bincount(number[-gone:] % 7)
+    assert (found.cells, found.smallest, found.small) == (35 + 7, absent.min(), 7)
+    assert (found.records, found.fewest, found.where) == (gone, 3, (True, False))
 
 
 class TestBruteForce:

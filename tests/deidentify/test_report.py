@@ -1,10 +1,12 @@
 """What a report promises: it says what was found in two languages, asks for nothing, and tells of nobody."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
 import tomllib
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from epilock.deidentify import chart, counting, distribution, frontier, metric, 
 from epilock.deidentify.distribution import shown
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.deidentify.judge import Judge
+from epilock.deidentify.methods import METHODS, Task
 from epilock.deidentify.model import DistinctLDiversity, KAnonymity
 from epilock.deidentify.packing import Packing
 from epilock.deidentify.recoding import FullDomain
@@ -77,11 +80,19 @@ def made(table=None, k=5, *, hierarchies=(AGE, TOWN), sensitive=("ill",), least=
             {name: review.frequencies(name) for name in names}, quasi=quasi, least=least,
         ),
         frontier=frontier.along(
-            counted, models, measured, limit=most, sensitive=sensitive, series=(2, 20, 10_000)
+            task_of(columns, counted, measured, most), models, sensitive=sensitive, series=(2, 20, 10_000)
         ),
         least=least, sha256="ab" * 32, at=datetime(2026, 3, 14, 1, tzinfo=UTC),
     )  # fmt: skip
     return told, pa.Table.from_batches(released)
+
+
+def task_of(columns, counted, measured, limit):
+    """What a method is given; its models are those that the frontier, or a test, puts in their place."""
+    return Task(
+        columns=columns, counted=counted, judge=Judge.of([KAnonymity(2)], counted), metric=measured, limit=limit,
+        passing=(), hierarchies={},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +206,31 @@ class TestSecrets:
         assert shown({}, 10) == distribution.Shown(cells=(), hidden=0, rows=0)
 
 
+class TestLocal:
+    @pytest.mark.parametrize("method", ["local", "mondrian"])
+    def test_what_the_rows_of_a_form_said_before(self, method):
+        """Of each form the values of its released rows, counted here row by row; no number below the least."""
+        columns, table = counting.Columns(Packing.of([AGE, TOWN])), rows()
+        counted = counting.count(table.to_batches(), columns)
+        task = task_of(columns, counted, metric.prepare("loss", counted.classes), 5)
+        judge = Judge.of([KAnonymity(5)], counted)
+        recoding = METHODS[method](dataclasses.replace(task, judge=judge)).recoding
+        before, after = Counter(), Counter()
+        for place in range(table.num_rows):
+            (row,) = table.slice(place, 1).combine_chunks().to_batches()
+            for made in recoding.recode(row, 0).to_pylist():
+                after.update(made.items())
+                before.update((name, made[name], row[name][0].as_py()) for name in made)
+        for told in distribution.of_mixed(recoding.mixed, least=LEAST):
+            name = told.attribute
+            assert sum(form.rows for form in told.forms) + told.rows == after.total() // 2
+            for form in told.forms:
+                assert form.rows == after[name, form.form]
+                assert form.before.rows + sum(n for _, n in form.before.cells) == form.rows
+                for value, n in form.before.cells:
+                    assert LEAST <= n == before[name, form.form, value]
+
+
 class TestFrontier:
     def test_points_rise_and_say_what_is_not_reached(self, told):
         points = told.frontier
@@ -215,13 +251,33 @@ class TestFrontier:
         counted = counting.count(rows().to_batches(), columns)
         measured = metric.prepare("loss", counted.classes)
         with pytest.raises(InputError, match="points at most"):
-            frontier.along(counted, [KAnonymity(2)], measured, limit=0, series=range(1, 20))
+            frontier.along(
+                task_of(columns, counted, measured, 0), [KAnonymity(2)], series=range(1, 20)
+            )
         deep = [[str(a), *(str(a) for _ in range(40)), "*"] for a in range(2)]
         wide = Packing.of([Hierarchy.from_rows(f"a{i}", deep) for i in range(4)])
         table = pa.table({f"a{i}": ["0", "1"] for i in range(4)})
-        many = counting.count(table.to_batches(), counting.Columns(wide))
+        deeper = counting.Columns(wide)
+        many = counting.count(table.to_batches(), deeper)
         with pytest.raises(TooLargeError, match="not searched"):
-            frontier.along(many, [KAnonymity(2)], metric.prepare("loss", many.classes), limit=0)
+            frontier.along(
+                task_of(deeper, many, metric.prepare("loss", many.classes), 0), [KAnonymity(2)]
+            )
+
+    @pytest.mark.parametrize("method", ["local", "mondrian"])
+    def test_other_methods_have_one_too(self, method):
+        """Each point is what the method finds for that k, and loses no more than the optimum on one node."""
+        columns = counting.Columns(Packing.of([AGE, TOWN]))
+        counted = counting.count(rows().to_batches(), columns)
+        task = task_of(columns, counted, metric.prepare("loss", counted.classes), 5)
+        ours, best = (
+            frontier.along(task, [KAnonymity(5)], search=search, series=(20,))
+            for search in (method, "optimal")
+        )
+        assert [(p.k, p.chosen, p.levels) for p in ours] == [(5, True, None), (20, False, None)]
+        assert all(
+            p.score <= q.score and p.highest <= 1 / p.k for p, q in zip(ours, best, strict=True)
+        )
 
     def test_all_dots_are_inside(self, told):
         plot = chart.frontier(told.frontier)

@@ -217,6 +217,84 @@ def test_adult_as_arx_found_it(case, adult_table):
     assert dict(zip(attributes, found.levels, strict=True)) == case["optimum"]
 
 
+# (metric, weights, sensitive, models, ARX's score, suppressed rows and classes) for Adult with 5 %.
+OF_ARX_FOUND_LATER = [
+    (
+        "loss",
+        {"race": 0.75, "age": 1.0, "marital-status": 0.5, "occupation": 1.0, "native-country": 0.5,
+         "education": 0.75},
+        "salary-class",
+        [{"kind": "k-anonymity", "k": 5}, {"kind": "distinct-l-diversity", "l": 2}],
+        (0.272879664242893, 1031, 177),
+    ),
+    (
+        "precision",
+        {"race": 0.1, "occupation": 0.5, "workclass": 1.0, "salary-class": 0.1, "marital-status": 1.0},
+        "sex",
+        [{"kind": "k-anonymity", "k": 10}, {"kind": "t-closeness", "t": 0.3}],
+        (0.18789768582985217, 1459, 63),
+    ),
+    (
+        "loss",
+        {"sex": 0.7, "age": 0.5, "race": 0.5, "marital-status": 0.5},
+        "occupation",
+        [{"kind": "k-anonymity", "k": 5}, {"kind": "recursive-l-diversity", "c": 2, "l": 3}],
+        (0.02310020915855615, 618, 262),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OF_ARX_FOUND_LATER, ids=str)
+def test_weights_are_those_of_arx(case, adult_table):
+    """Two models at once and weights: score, suppressed rows and classes are ARX's (default weight there: 0.5)."""
+    name, weights, sensitive, models, (score, suppressed, classes) = case
+    columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in weights]), (sensitive,))
+    counted = counting.count(adult_table.to_batches(), columns)
+    of_models = [
+        each if each["kind"] == "k-anonymity" else {**each, "attribute": sensitive}
+        for each in models
+    ]
+    found = search.search(
+        counted.classes,
+        Judge.of(made(of_models), counted, (sensitive,)),
+        metric.prepare(name, counted.classes, weights),
+        limit=int(0.05 * counted.classes.rows),
+    )
+    assert found.score == pytest.approx(score, rel=1e-6)
+    assert (found.suppressed, found.classes) == (suppressed, classes)
+
+
+@pytest.mark.parametrize("each", [1, 2, 7, 49, 1000])
+@pytest.mark.parametrize("l", [2, 3, 5, 6, 7, 10])
+def test_a_class_of_exactly_ln_l_passes(l, each):  # noqa: E741 - the model's own letter
+    """Equally frequent values, l of them, pass whatever the rounding of logarithms; one fewer does not."""
+    hs, models = {"q0": [["a", "*"]]}, [{"kind": "entropy-l-diversity", "attribute": "s", "l": l}]
+    alike, less = (
+        table_of({"q0": ["a"] * many * each, "s": [str(v) for v in range(many)] * each})
+        for many in (l, l - 1)
+    )
+    found = searched(alike, hs, models, "loss", 0, sensitive="s")
+    assert (found.levels, found.suppressed) == ((0,), 0)
+    with pytest.raises(UnattainableError):
+        searched(less, hs, models, "loss", 0, sensitive="s")
+
+
+def test_a_class_just_below_ln_l_fails():
+    """One row in thirty thousand too many: the entropy is below ln 2 by less than a billionth."""
+    table = table_of({"q0": ["a"] * 30_001, "s": ["x"] * 15_001 + ["y"] * 15_000})
+    models = [{"kind": "entropy-l-diversity", "attribute": "s", "l": 2}]
+    with pytest.raises(UnattainableError):
+        searched(table, {"q0": [["a", "*"]]}, models, "loss", 0, sensitive="s")
+
+
+def test_of_classes_of_one_size_the_general_one_goes():
+    """An average of 1/3 needs one class of two to go: with ``cd``, not ``b``, a node is as good as the one below."""
+    tree = [["a", "a", "*"], ["b", "b", "*"], ["c", "cd", "*"], ["d", "cd", "*"]]
+    table = table_of({"q0": ["c", "d", "b", "b", "a", "a", "a", "a"]})
+    found = searched(table, {"q0": tree}, [{"kind": "average-risk", "threshold": 0.34}], "loss", 2)
+    assert (found.suppressed, found.levels, found.ties) == (2, (0,), ((1,),))
+
+
 @pytest.fixture(scope="module")
 def adult_table():
     return adult()

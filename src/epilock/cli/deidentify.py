@@ -32,6 +32,7 @@ STAGES = {
     "population": "population counted",
     "search": "nodes settled",
     "recode": "rows recoded",
+    "frontier": "points of the frontier found",
 }
 
 

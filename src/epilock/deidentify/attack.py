@@ -98,8 +98,8 @@ class Linkage:
 
 
 def linkage(
-    before: pa.Table,
-    after: pa.Table,
+    before: pa.Table | Rows,
+    after: pa.Table | Rows,
     columns: Sequence[str],
     matchers: Mapping[str, Matcher],
     *,
@@ -113,8 +113,8 @@ def linkage(
     """Return the risk for each subset of ``columns`` up to ``most_known``, and for all of them.
 
     Args:
-        before: The table as it was.
-        after: The release: no row but of ``before``, in any order.
+        before: The table as it was, or its different rows (``covers.Gathering``), which is as exact.
+        after: The release, or its different rows: no row but of ``before``, in any order.
         columns: The quasi-identifiers.
         matchers: What forms of a column cover; a column that is not named was released as it is.
         threshold: Chance above which a person is at risk.

@@ -42,14 +42,12 @@ def lower_bound(node: int, asked: Any, learnt: Any) -> Any:
     s = must[node]
     if shape == _GEOMETRIC:
         total = 1.0
-        alike = weights.min() == weights.max()  # one root instead of many
         for a in range(sizes.shape[0]):
             if n > floor[a]:
                 level = (node // strides[a]) % sizes[a]
                 term = _term(base, first, rows, extra, a, level, s)
-                factor = max(0.0, (term - floor[a]) / (n - floor[a])) + 1
-                total *= factor if alike else factor ** weights[a]
-        return (total ** weights[0] if alike else total) - 1
+                total *= weights[a] * max(0.0, (term - floor[a]) / (n - floor[a])) + 1
+        return total ** (1 / sizes.shape[0]) - 1
     if shape == _SUM:
         total = 0.0
         for a in range(sizes.shape[0]):

@@ -120,7 +120,7 @@ def bars(found: Distribution) -> Bars:
 def _lines(found: Distribution) -> Iterator[tuple[str, str, int, int]]:
     for each in found.forms[:MOST_FORMS]:
         yield "form", each.form, 1, each.rows
-        if each.before is None or [value for value, _ in each.before.cells] == [each.form]:
+        if each.before is None or not each.changed:
             continue
         cells = each.before.cells
         for value, rows in cells[:MOST_VALUES]:

@@ -15,7 +15,7 @@ from typing import Any
 from epilock.deidentify import declared, model
 from epilock.deidentify import metric as metrics
 from epilock.deidentify.declared import check_keys, made, value
-from epilock.deidentify.methods import METHODS
+from epilock.deidentify.methods import DEFAULT, METHODS
 from epilock.deidentify.model import Model
 from epilock.deidentify.rules.kinds import KINDS
 from epilock.deidentify.rules.rule import Rule
@@ -23,7 +23,6 @@ from epilock.errors import InputError
 
 MOST_ATTRIBUTES = 64
 DEFAULT_METRIC: metrics.Name = "loss"
-DEFAULT_SEARCH = "optimal"
 KEYS = (
     "quasi_identifiers", "hierarchies", "suppression_limit", "metric", "weights", "keep", "population",
     "search", "models", "dataset", "record",
@@ -64,7 +63,7 @@ class Config:
     weights: Mapping[str, float] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
     population: Path | None = None
-    search: str = DEFAULT_SEARCH
+    search: str = DEFAULT
     dataset: str | None = None
     record: str | None = None
 
@@ -112,7 +111,7 @@ def parse(given: Mapping[str, Any], folder: Path) -> Config:
         weights=_weights(given.get("weights", {})),
         keep=_names(given, "keep"),
         population=_file(given, "population", folder),
-        search=_one_of("search", given.get("search", DEFAULT_SEARCH), tuple(METHODS)),
+        search=_one_of("search", given.get("search", DEFAULT), tuple(METHODS)),
         dataset=_text(given, "dataset"),
         record=_text(given, "record"),
     )

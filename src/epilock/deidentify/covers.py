@@ -20,9 +20,12 @@ import pyarrow as pa
 from epilock.deidentify.classes import Counts
 from epilock.deidentify.counting import text_of
 from epilock.deidentify.hierarchy import ROOT, Hierarchy
-from epilock.errors import InputError
+from epilock.errors import InputError, TooLargeError
 
 MOST_KEYS = 1 << 62
+MOST_DENSE = 1 << 22  # keys that are counted in a table of all; more are sorted
+MOST_DIFFERENT = 1 << 22  # rows of a table that is gathered
+GATHERED = 1 << 20  # rows that wait, at least, before those that are alike become one
 
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int64]
@@ -132,8 +135,10 @@ class Rows:
         )  # fmt: skip
 
     @classmethod
-    def of(cls, table: pa.Table, columns: Sequence[str]) -> "Rows":
+    def of(cls, table: "pa.Table | Rows", columns: Sequence[str]) -> "Rows":
         """Return the different rows of ``columns``; raises as ``each`` does."""
+        if isinstance(table, Rows):
+            return table.of_columns([table.columns.index(name) for name in columns])[0]
         rows = cls.each(table, columns)
         return rows.of_columns(range(len(rows.columns)))[0]
 
@@ -146,7 +151,7 @@ class Rows:
                 different, key = np.unique(key, return_inverse=True)
                 span = len(different)
             key, span = key * many + self.codes[place], span * many
-        _, firsts, member = np.unique(key, return_index=True, return_inverse=True)
+        firsts, member = _firsts(key, span)
         counts = np.bincount(member, self.rows, len(firsts)).astype(np.int64)
         return Rows(
             tuple(self.columns[p] for p in places), tuple(self.values[p] for p in places),
@@ -161,6 +166,64 @@ class Rows:
     def total(self) -> int:
         """The number of rows, alike or not."""
         return int(self.rows.sum())
+
+
+class Gathering:
+    """The different rows of a table that is read batch by batch and never held."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self._number: list[dict[str, int]] = [{} for _ in self.columns]
+        self._codes: list[Codes] = []
+        self._counts: list[Counts] = []
+        self._waiting, self._room = 0, GATHERED
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take in the rows of ``batch``; raises as ``Rows.each`` does."""
+        own = Rows.of(pa.Table.from_batches([batch]), self.columns)
+        codes = np.empty(own.codes.shape, np.int64)
+        for a, number in enumerate(self._number):
+            places = [number.setdefault(value, len(number)) for value in own.values[a]]
+            codes[a] = np.array(places, np.int64)[own.codes[a]]
+        self._codes.append(codes)
+        self._counts.append(own.rows)
+        self._waiting += len(own.rows)
+        if self._waiting > self._room:
+            self._room = GATHERED + 2 * len(self.rows().rows)
+
+    def rows(self) -> Rows:
+        """Return the different rows of all batches.
+
+        Raises:
+            TooLargeError: They are more than four million.
+        """
+        if self._codes:
+            every = Rows(
+                self.columns, tuple(tuple(number) for number in self._number),
+                np.concatenate(self._codes, axis=1), np.concatenate(self._counts),
+            ).of_columns(range(len(self.columns)))[0]  # fmt: skip
+            self._codes, self._counts, self._waiting = [every.codes], [every.rows], len(every.rows)
+            if len(every.rows) > MOST_DIFFERENT:
+                raise TooLargeError(
+                    f"the table has more than {MOST_DIFFERENT:,} different rows; attack fewer columns"
+                )
+            return every
+        return Rows.of(
+            pa.table({name: pa.array([], pa.string()) for name in self.columns}), self.columns
+        )
+
+
+def _firsts(key: Codes, span: int) -> Pairs:
+    """Return the place of the first of each different key below ``span``, by rising key, and which each row has."""
+    if span > MOST_DENSE:
+        _, firsts, member = np.unique(key, return_index=True, return_inverse=True)
+        return firsts, member
+    first = np.full(span, -1, np.int64)
+    first[key[::-1]] = np.arange(len(key) - 1, -1, -1)
+    there = np.flatnonzero(first >= 0)
+    place = np.empty(span, np.int64)
+    place[there] = np.arange(len(there))
+    return first[there], place[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,19 +338,20 @@ class Fit:
         return found.astype(np.int64)
 
 
-def rows_of(before: pa.Table, released: Flags | None) -> pa.Table:
-    """Return the rows of ``before`` that ``released`` says, or all.
+def rows_of(before: pa.Table | Rows, released: Flags | None) -> pa.Table | Rows:
+    """Return the rows (of gathered ones: the different rows) of ``before`` that ``released`` says, or all.
 
     Raises:
         InputError: It says something of more or fewer rows than there are.
     """
     if released is None:
         return before
-    if len(released) != before.num_rows:
-        raise InputError(
-            f"released says something of {len(released)} rows; the table has {before.num_rows}"
-        )
-    return before.filter(pa.array(released))
+    many = len(before.rows) if isinstance(before, Rows) else before.num_rows
+    if len(released) != many:
+        raise InputError(f"released says something of {len(released)} rows; the table has {many}")
+    return (
+        before.filtered(released) if isinstance(before, Rows) else before.filter(pa.array(released))
+    )
 
 
 def targets(

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from epilock.deidentify import distribution, frontier
 from epilock.deidentify import report as reports
 from epilock.deidentify.attack import linkage
-from epilock.deidentify.config import DEFAULT_SEARCH, Config
-from epilock.deidentify.covers import ByHierarchy
+from epilock.deidentify.config import Config
+from epilock.deidentify.covers import ByHierarchy, Gathering
 from epilock.deidentify.inference import disclosure, membership
 from epilock.deidentify.learning import Learnt, learn
 from epilock.deidentify.leave import Leave, leaving, rule_of_models
+from epilock.deidentify.local.mixed import MixedRecoding
 from epilock.deidentify.recoding import FullDomain
 from epilock.deidentify.report import Report
 from epilock.deidentify.review import Rule
@@ -30,7 +32,10 @@ from epilock.deidentify.utility import measures
 from epilock.deidentify.writing import check_output, written
 from epilock.errors import InputError, TooLargeError
 
-MOST_ATTACKED = 200_000  # rows of a table that is attacked for its report; it is in memory then
+MOST_DRAWN = 200_000  # rows of which membership and learning are told; they are in memory then
+ATTACKED = frozenset(
+    {"optimal", "beam", "local"}
+)  # methods whose forms are those of the hierarchies
 MOST_KNOWN = 2  # columns that a report's adversary knows, besides the one who knows all
 HELD_OUT = 0.1  # share of rows that a release made for the test of membership does not see
 SEED = 1  # of what a report draws: the same table has the same report
@@ -85,20 +90,32 @@ def deidentify_file(
         sha256 = leave.left(out)
     result = dataclasses.replace(result, total_seconds=time.perf_counter() - began)
     if report is not None:
-        reports.write(report, report_of(result, config, leave, sha256, now), replace=replace)
+        reports.write(
+            report, report_of(result, config, leave, sha256, now, told=told), replace=replace
+        )
     return result
 
 
-def report_of(result: Result, config: Config, leave: Leave, sha256: str, at: datetime) -> Report:
+def report_of(
+    result: Result,
+    config: Config,
+    leave: Leave,
+    sha256: str,
+    at: datetime,
+    *,
+    told: Told | None = None,
+) -> Report:
     """Return the report of a release that has left."""
     found, recoding = result.to_json(), result.recoding
     least = reports.least_shown(leave.reviewed, found["models"])
     known: tuple[distribution.Distribution, ...] = ()
-    attacks: dict[str, Any] = {}
     if isinstance(recoding, FullDomain):
         known = distribution.of_full_domain(recoding, result.task.counted.classes, least=least)
-        if result.rows <= MOST_ATTACKED and result.suppressed < result.rows:
-            attacks = _measured(result, config, 1 / max(1, leave.review.measures().smallest))
+    elif isinstance(recoding, MixedRecoding):
+        known = distribution.of_mixed(recoding.mixed, least=least)
+    attacks: dict[str, Any] = {}
+    if config.search in ATTACKED and result.suppressed < result.rows:
+        attacks = _measured(result, config, 1 / max(1, leave.review.measures().smallest))
     return Report(
         found=found, limit=config.suppression_limit, quasi=config.quasi_identifiers,
         measures=leave.review.measures(), reviewed=leave.reviewed,
@@ -106,48 +123,69 @@ def report_of(result: Result, config: Config, leave: Leave, sha256: str, at: dat
             result.columns, known, {name: leave.review.frequencies(name) for name in result.columns},
             quasi=config.quasi_identifiers, least=least,
         ),
-        frontier=_frontier(result, config), least=least, sha256=sha256, at=at, **attacks,
+        frontier=_frontier(result, config, told), least=least, sha256=sha256, at=at, **attacks,
     )  # fmt: skip
 
 
-def _frontier(result: Result, config: Config) -> tuple[frontier.Point, ...]:
-    """Return the frontier; nothing if the release is not an optimum, or the lattice too large for many searches."""
-    if config.search != DEFAULT_SEARCH:
-        return ()
-    task = result.task
+def _frontier(result: Result, config: Config, told: Told | None) -> tuple[frontier.Point, ...]:
+    """Return the frontier; nothing if the lattice or the table is too large for many searches."""
     try:
         return frontier.along(
-            task.counted, config.models, task.metric, limit=task.limit, sensitive=config.sensitive,
-            hierarchies=task.hierarchies,
+            result.task, config.models, search=config.search, sensitive=config.sensitive,
+            progress=None if told is None else lambda done, all_: told("frontier", done, all_),
         )  # fmt: skip
     except TooLargeError:
         return ()
 
 
 def _measured(result: Result, config: Config, threshold: float) -> dict[str, Any]:
-    """Return what attacks on the release find, and what use is left, as a report takes it."""
+    """Return what attacks on the release find, and what use is left, as a report takes it.
+
+    Linkage, disclosure and measures count all rows, alike ones once. Who is a member, and what a model learns,
+    is told of rows by themselves: of ``MOST_DRAWN`` drawn at random where there are more.
+    """
     names, quasi = [*config.quasi_identifiers, *config.sensitive], config.quasi_identifiers
-    before, after = pa.Table.from_batches(result.source.batches(names)), result.table()
     known = result.task.hierarchies
     matchers = {name: ByHierarchy(known[name]) for name in quasi}
-    linked = linkage(before, after, quasi, matchers, threshold=threshold, most_known=MOST_KNOWN)
+    drawn = _draw(result.rows)
+    found: dict[str, Any] = {"drawn": None if len(drawn) == result.rows else len(drawn)}
+    raw, forms = Gathering(names), Gathering(names)
+    sample: list[pa.RecordBatch] = []
+    seen = 0
+    for batch in result.source.batches(names):
+        raw.add(batch)
+        forms.add(result.recoding.recode(batch, seen))
+        chosen = drawn[slice(*np.searchsorted(drawn, [seen, seen + batch.num_rows]))] - seen
+        sample.append(batch.take(pa.array(chosen)))
+        seen += batch.num_rows
+    of_sample = [result.recoding.recode(batch, 0) for batch in sample]
+    before, after = pa.Table.from_batches(sample), pa.Table.from_batches(of_sample)
+    found["membership"] = _membership(before, result, config, matchers)
+    learnt = [_learnt(before, after, name, quasi, matchers) for name in config.sensitive]
+    found["learnt"] = [dataclasses.asdict(each) for each in learnt if each is not None]
+    try:
+        people, release = raw.rows(), forms.rows()
+        linked = linkage(
+            people, release, quasi, matchers, threshold=threshold, most_known=MOST_KNOWN
+        )
+        told_of = [disclosure(people, release, quasi, name, matchers) for name in config.sensitive]
+    except TooLargeError:
+        return found
     domains = {name: known[name].forms[0] for name in quasi}
-    return {
+    worth = measures(people, release, quasi, matchers, domains=domains)
+    return found | {
         "linkage": dataclasses.asdict(linked),
-        "disclosure": [
-            dataclasses.asdict(disclosure(before, after, quasi, name, matchers))
-            for name in config.sensitive
-        ],
-        "membership": _membership(before, result, config, matchers),
-        "worth": tuple(
-            map(dataclasses.asdict, measures(before, after, quasi, matchers, domains=domains))
-        ),
-        "learnt": [
-            dataclasses.asdict(found)
-            for name in config.sensitive
-            if (found := _learnt(before, after, name, quasi, matchers)) is not None
-        ],
+        "disclosure": [dataclasses.asdict(each) for each in told_of],
+        "worth": tuple(map(dataclasses.asdict, worth)),
     }
+
+
+def _draw(rows: int) -> npt.NDArray[np.int64]:
+    """Return the numbers of ``MOST_DRAWN`` of ``rows``, drawn by ``SEED``, in order; all if there are no more."""
+    if rows <= MOST_DRAWN:
+        return np.arange(rows)
+    draw = np.random.default_rng(SEED)
+    return np.sort(draw.choice(rows, MOST_DRAWN, replace=False, shuffle=False))
 
 
 def _membership(

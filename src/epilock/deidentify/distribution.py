@@ -6,13 +6,15 @@ Rules kept in this file:
      never small itself, so that it can't be computed from what the release shows of the form.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from epilock.deidentify import kernels
 from epilock.deidentify.classes import Classes, Counts
+from epilock.deidentify.hierarchy import Hierarchy
+from epilock.deidentify.local.mixed import Mixed
 from epilock.deidentify.recoding import FullDomain
 
 
@@ -44,6 +46,11 @@ class Form:
     form: str
     rows: int
     before: Shown | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether its rows said something else before, as far as that is known."""
+        return self.before is not None and [value for value, _ in self.before.cells] != [self.form]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +105,45 @@ def of_full_domain(
         zip(recoding.columns.quasi, recoding.levels, strict=True)
     ):
         many = np.bincount(finest.packing.codes(finest.keys, a), rows, hierarchy.size).astype(int)
-        groups: dict[str, dict[str, int]] = {}
-        for value, code, n in zip(
-            hierarchy.forms[0], hierarchy.codes[level], many.tolist(), strict=True
-        ):
-            groups.setdefault(hierarchy.forms[level][code], {})[value] = n
-        before = {form: shown(values, least) for form, values in groups.items()}
-        after = {form: sum(values.values()) for form, values in groups.items()}
-        found.append(
-            _distribution(
-                hierarchy.attribute, after, before, least, level=int(level), height=hierarchy.height
-            )
-        )
+        forms = (hierarchy.forms[level][code] for code in hierarchy.codes[level])
+        cells = zip(forms, hierarchy.forms[0], many.tolist(), strict=True)
+        found.append(_of_cells(hierarchy, cells, least, level=int(level)))
     return tuple(found)
+
+
+def of_mixed(mixed: Mixed, *, least: int) -> tuple[Distribution, ...]:
+    """Return the distributions of the quasi-identifiers of a release whose classes have forms of their own."""
+    kept = ~mixed.suppressed
+    rows, packing = mixed.finest.counts[kept], mixed.finest.packing
+    found = []
+    for a, (hierarchy, forms) in enumerate(zip(packing.hierarchies, mixed.forms, strict=True)):
+        of = mixed.of[kept, a].astype(np.int64)
+        values = packing.codes(mixed.finest.keys, a)[kept]
+        pairs, member = np.unique(of * hierarchy.size + values, return_inverse=True)
+        form, value = np.divmod(pairs, hierarchy.size)
+        cells = zip(
+            (forms.texts[each] for each in form), (hierarchy.forms[0][each] for each in value),
+            kernels.add_up(member.astype(np.int32), rows, len(pairs)).tolist(), strict=True,
+        )  # fmt: skip
+        levels = np.flatnonzero(mixed.rows_on(a))
+        level = int(levels[0]) if len(levels) == 1 else None
+        found.append(_of_cells(hierarchy, cells, least, level=level))
+    return tuple(found)
+
+
+def _of_cells(
+    hierarchy: Hierarchy, cells: Iterable[tuple[str, str, int]], least: int, *, level: int | None
+) -> Distribution:
+    """Return the distribution of an attribute, of whose released rows ``cells`` are form, value before and number."""
+    groups: dict[str, dict[str, int]] = {}
+    for form, value, n in cells:
+        values = groups.setdefault(form, {})
+        values[value] = values.get(value, 0) + n
+    before = {form: shown(values, least) for form, values in groups.items()}
+    after = {form: sum(values.values()) for form, values in groups.items()}
+    return _distribution(
+        hierarchy.attribute, after, before, least, level=level, height=hierarchy.height
+    )
 
 
 def of_counts(

@@ -87,8 +87,8 @@ class Membership:
 
 
 def disclosure(
-    before: pa.Table,
-    after: pa.Table,
+    before: pa.Table | Rows,
+    after: pa.Table | Rows,
     columns: Sequence[str],
     sensitive: str,
     matchers: Mapping[str, Matcher],

@@ -24,6 +24,7 @@ import pyarrow as pa
 from epilock.errors import RefusedError, TooLargeError
 
 MOST_RELEASES = 100
+PART = 1 << 20  # records of a release that are joined at once, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,24 +85,20 @@ def cells(assignments: Sequence[pa.Table], *, k: int) -> Cells:
     """Return the cells of the joint partition of ``assignments``, held against ``k``."""
     classes = [f"c{i}" for i in range(len(assignments))]
     values = [
-        (f"d{i}_{name}", f"count(DISTINCT a{i}.{name})", i)
+        (f"d{i}_{name}", name, i)
         for i, each in enumerate(assignments)
         for name in each.column_names
         if name.startswith("sensitive")
     ]
-    joined = "a0" + "".join(f" FULL JOIN a{i} USING (record)" for i in range(1, len(assignments)))
-    shown = ", ".join(
-        [f"a{i}.class AS {name}" for i, name in enumerate(classes)]
-        + ["count(*) AS n"]
-        + [f"{count} AS {name}" for name, count, _ in values]
-    )
     fewest = [f"min({name}) FILTER (c{i} IS NOT NULL)" for name, _, i in values]
     with duckdb.connect(":memory:", config={"temp_directory": ""}) as connection:
         for i, each in enumerate(assignments):
             connection.register(f"a{i}", each)
-        groups = ", ".join(f"a{i}.class" for i in range(len(assignments)))
-        connection.execute(
-            f"CREATE TEMP TABLE cells AS SELECT {shown} FROM {joined} GROUP BY {groups}"
+        _fill(
+            connection,
+            classes,
+            values,
+            parts=max(each.num_rows for each in assignments) // PART + 1,
         )
         many, least, small, records, *diverse = _row(
             connection,
@@ -119,6 +116,50 @@ def cells(assignments: Sequence[pa.Table], *, k: int) -> Cells:
         small=small, records=records,
         fewest=min((each for each in diverse if each is not None), default=None),
     )  # fmt: skip
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    classes: Sequence[str],
+    values: Sequence[tuple[str, str, int]],
+    *,
+    parts: int,
+) -> None:
+    """Make the table ``cells``: classes, rows, and the number of different values of each sensitive column.
+
+    Records are joined in ``parts`` by the hash of their ids, so that a join's table is never larger than a
+    part; what is kept of a part are its cells, and which values are in them.
+    """
+    keys = ", ".join(classes)
+    parted = [
+        f"(SELECT * FROM a{i} WHERE hash(record) % {parts} = $part) AS a{i}"
+        for i in range(len(classes))
+    ]
+    joined = parted[0] + "".join(f" FULL JOIN {each} USING (record)" for each in parted[1:])
+    shown = ", ".join(f"a{i}.class AS {name}" for i, name in enumerate(classes))
+    held = "".join(f", a{i}.{column} AS {name}" for name, column, i in values)
+    for part in range(parts):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE part AS SELECT {shown}{held} FROM {joined}",
+            {"part": part},
+        )
+        into = "CREATE TEMP TABLE {} AS" if part == 0 else "INSERT INTO {}"
+        connection.execute(
+            f"{into.format('sizes')} SELECT {keys}, count(*) AS n FROM part GROUP BY ALL"
+        )
+        for name, _, _ in values:
+            connection.execute(
+                f"{into.format('of_' + name)} SELECT DISTINCT {keys}, {name} FROM part"
+            )
+    connection.execute(
+        f"CREATE TEMP TABLE cells AS SELECT {keys}, sum(n)::BIGINT AS n FROM sizes GROUP BY ALL"
+    )
+    for name, _, _ in values:
+        alike = " AND ".join(f"cells.{each} IS NOT DISTINCT FROM v.{each}" for each in classes)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE cells AS SELECT cells.*, v.{name} FROM cells JOIN"
+            f" (SELECT {keys}, count(DISTINCT {name}) AS {name} FROM of_{name} GROUP BY ALL) AS v ON {alike}"
+        )
 
 
 def check_together(
@@ -146,7 +187,8 @@ def check_together(
     groups = [[each] for each in earlier]
     if len(earlier) > 1:
         groups.append(list(earlier))
-    found = cells([assignment], k=k)
+    if not groups:
+        found = cells([assignment], k=k)
     for group in groups:
         most_k, most_l = max([k, *(e.k for e in group)]), max([l, *(e.l for e in group)])
         found = cells([assignment, *(each.assignment for each in group)], k=most_k)

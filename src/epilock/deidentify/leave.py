@@ -57,8 +57,9 @@ class Leave:
         """
         if self.rule is None:
             return None
-        earlier = () if self._shelf is None else self._shelf.earlier()
-        self.reviewed = self.review.conclude(self.rule, earlier)
+        self.reviewed = self.review.conclude(
+            self.rule, () if self._shelf is None else self._shelf.earlier()
+        )
         if self._shelf is not None:
             self._announced = self._shelf.announce(
                 self.reviewed, self.review.assignment(), quasi=self.review.quasi, levels=levels,

@@ -138,8 +138,9 @@ def _mixed(task: Task, found: Outcome) -> Found:
     )  # fmt: skip
 
 
+DEFAULT = "optimal"
 METHODS: dict[str, Callable[[Task], Found]] = {
-    "optimal": optimal,
+    DEFAULT: optimal,
     "beam": beamed,
     "local": locally,
     "mondrian": cut,

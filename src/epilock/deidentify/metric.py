@@ -1,10 +1,11 @@
 """Quality metrics: what a node's release loses, and a lower bound of it before the node is looked at.
 
-Formulas, N rows, s of them suppressed, attribute a on level L(a) of height(a):
+Formulas, N rows, s of them suppressed, n attributes, attribute a on level L(a) of height(a) with weight w (the
+largest is 1, whatever was given; ARX weighs so too):
   * ``loss`` (ARX's Loss, factor 0.5): T = sum over kept classes of rows x share of the form, plus s;
-    m = N / values of the hierarchy; x = max(0, (T - m) / (N - m)); prod (x + 1)^(w / sum w) - 1.
-  * ``precision`` (Sweeney 2002): weighted mean of ((N - s) L(a) / height(a) + s) / N.
-  * ``entropy`` (non-uniform; Gionis and Tassa 2009): weighted sum of - sum over values of c log2(c / rows
+    m = N / values of the hierarchy; x = max(0, (T - m) / (N - m)); prod (w x + 1)^(1/n) - 1.
+  * ``precision`` (Sweeney 2002): sum of w ((N - s) L(a) / height(a) + s) / N, over n.
+  * ``entropy`` (non-uniform; Gionis and Tassa 2009): sum of w times - sum over values of c log2(c / rows
     of its form in the whole table) - sum over suppressed rows' forms of c log2(c / s).
   * ``discernibility`` (Bayardo and Agrawal 2005): sum of count^2 over kept classes, plus N s.
   * ``average-class-size`` (LeFevre et al. 2006): N / (kept classes, and one more if s > 0).
@@ -64,7 +65,7 @@ class Metric:
     Attributes:
         name: One of ``NAMES``.
         shape: How terms are combined.
-        weights: For each attribute; they add up to 1 but for ``entropy``, which is a sum.
+        weights: For each attribute; the largest is 1, or 1/n for ``precision``, which is a mean.
         rows: N.
         floor: m of each attribute, for ``loss``.
         terms: For bounds.
@@ -95,12 +96,18 @@ class Metric:
             share = np.array(
                 [level / max(1, h) for level, h in zip(classes.levels, heights, strict=True)]
             )
-            return float(self.weights @ (((n - s) * share + s) / n))
+            return self.of_terms(((n - s) * share + s) / n)
         if self.name == "loss":
             x = np.maximum(0.0, (self._kept(classes, fails) + s - self.floor) / self._range())
-            return float(np.prod((x + 1) ** self.weights) - 1)
+            return self.of_terms(x)
         lost = self._suppressed(classes, fails, s)
         return self.of_levels(classes.levels) + float(self.weights @ lost)
+
+    def of_terms(self, terms: Floats) -> float:
+        """Return the attributes' ``terms`` as one number; for metrics that add up attributes."""
+        if self.shape is Shape.GEOMETRIC:
+            return float(np.prod(self.weights * terms + 1) ** (1 / len(terms)) - 1)
+        return float(self.weights @ terms)
 
     def of_levels(self, levels: Sequence[int] | Levels) -> float:
         """Return the part of a sum over attributes that only levels decide."""
@@ -176,8 +183,9 @@ def prepare(name: str, finest: Classes, weights: Mapping[str, float] | None = No
         "loss": Shape.GEOMETRIC, "precision": Shape.SUM, "entropy": Shape.SUM,
         "discernibility": Shape.SQUARES,
     }.get(name, Shape.CLASSES)  # fmt: skip
-    if name != "entropy":
-        given = given / given.sum()
+    given = given / given.max()
+    if name == "precision":
+        given = given / len(given)
     return Metric(name, shape, given, n, floor, terms, finest)
 
 

@@ -26,9 +26,11 @@ from epilock.deidentify import kernels
 from epilock.deidentify import population as people
 from epilock.deidentify.classes import Classes, Counts
 from epilock.deidentify.hierarchy import Hierarchy
+from epilock.deidentify.packing import Keys
 from epilock.errors import InputError
 
-SLACK = 1e-9  # a class exactly at a threshold passes whatever the rounding of logarithms
+SLACK = 1e-9  # a class exactly at a threshold passes whatever the rounding of shares
+ROUNDING = 1e-12  # the same of sums of logarithms and of distances; truly lower ones of a million rows are further off
 Fails = npt.NDArray[np.bool_]
 Distance = Literal["equal", "ordered", "hierarchical"]
 Adversary = Literal["prosecutor", "journalist"]
@@ -275,7 +277,13 @@ class EntropyLDiversity:
     ) -> None:
         histogram = classes.histograms[_needed(sensitive).index]
         kernels.fail_entropy(
-            histogram.starts, histogram.rows, math.log(self.l), SLACK, classes.counts, fails, must
+            histogram.starts,
+            histogram.rows,
+            math.log(self.l),
+            ROUNDING,
+            classes.counts,
+            fails,
+            must,
         )
 
 
@@ -339,7 +347,7 @@ class TCloseness:
             q = np.empty_like(known.frequencies)
             q[known.order] = known.frequencies
         kernels.fail_distance(
-            kind, histogram.starts, values, histogram.rows, q, groups, self.t, SLACK, classes.counts,
+            kind, histogram.starts, values, histogram.rows, q, groups, self.t, ROUNDING, classes.counts,
             fails, must,
         )  # fmt: skip
 
@@ -386,10 +394,11 @@ class PopulationUniqueness(ReleaseModel):
 def judge_release(models: Sequence[ReleaseModel], classes: Classes, fails: Fails) -> None:
     """Mark as failing as many of the smallest kept classes as the ``models`` need.
 
-    Of classes of one size the one with the smaller key goes first.
+    Of classes of one size the more general one goes first, for least is lost by it; of these the smaller key.
     """
     kept = np.flatnonzero(~fails & (classes.counts > 0))
-    order = kept[np.lexsort([*(word[kept] for word in classes.keys), classes.counts[kept]])]
+    keys = tuple(word[kept] for word in classes.keys)
+    order = kept[np.lexsort([*keys, -_generality(classes, keys), classes.counts[kept]])]
     sizes = classes.counts[order]
     for model in models:
         low, high = 0, len(order)  # the least number of classes to go; an empty release holds
@@ -403,6 +412,16 @@ def judge_release(models: Sequence[ReleaseModel], classes: Classes, fails: Fails
                 low = middle
         fails[order[:high]] = True
         order, sizes = order[high:], sizes[high:]
+
+
+def _generality(classes: Classes, keys: Keys) -> npt.NDArray[np.float64]:
+    """Return for each of ``keys`` how general its forms are, added up: 0 is a value, 1 a form that stands for all."""
+    packing, total = classes.packing, np.zeros(len(keys[0]))
+    for a, (hierarchy, level) in enumerate(zip(packing.hierarchies, classes.levels, strict=True)):
+        if hierarchy.size > 1:
+            share = hierarchy.shares[level][packing.codes(keys, a)]
+            total += (share - 1 / hierarchy.size) / (1 - 1 / hierarchy.size)
+    return total.round(9)  # rounding, not the order of additions, says what is alike
 
 
 def _population(kind: str, classes: Classes) -> Counts:

@@ -137,7 +137,8 @@ class Shelf:
         """Register a release that passed and is about to leave; see rule 2."""
         number = len(self.releases()) + 1
         stream = io.BytesIO()
-        pq.write_table(assignment, stream, compression="zstd")
+        others = [name for name in assignment.column_names if name != "record"]
+        pq.write_table(assignment, stream, compression="zstd", use_dictionary=others)
         data = stream.getvalue()
         said = Registered(
             format=FORMAT, number=number, at=now.isoformat(timespec="seconds"), rule=reviewed.rule.rule,
@@ -174,17 +175,18 @@ class Shelf:
     def _assignment(self, said: Registered) -> pa.Table:
         path = self._path(said.number, "parquet")
         try:
-            data = path.read_bytes()
+            file = path.open("rb")
         except FileNotFoundError:
             raise IntegrityError(
                 f"{self.folder.name}/{path.name} is missing: put it back, for no later release can be held"
                 " against this one without it"
             ) from None
-        if hashlib.sha256(data).hexdigest() != said.assignment:
-            raise TamperedError(
-                f"{self.folder.name}/{path.name} is not the file that was registered"
-            )
-        return pq.read_table(pa.BufferReader(data))
+        with file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != said.assignment:
+                raise TamperedError(
+                    f"{self.folder.name}/{path.name} is not the file that was registered"
+                )
+            return pq.read_table(file)
 
 
 @contextmanager

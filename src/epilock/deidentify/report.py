@@ -59,6 +59,7 @@ class Report:
         least: The smallest number that is shown.
         sha256: Of the released file.
         at: When.
+        drawn: Rows of which membership and learning are told, if they were drawn; None if they are all.
         linkage: ``asdict`` of ``attack.Linkage``, or None.
         disclosure: Of each ``inference.Disclosure``.
         membership: Of ``inference.Membership``, or None.
@@ -76,6 +77,7 @@ class Report:
     least: int = LEAST
     sha256: str
     at: datetime
+    drawn: int | None = None
     linkage: Mapping[str, Any] | None = None
     disclosure: Sequence[Mapping[str, Any]] = field(default=())
     membership: Mapping[str, Any] | None = None
@@ -108,6 +110,7 @@ class Report:
             "least_shown": self.least,
             "distributions": [dataclasses.asdict(each) for each in self.distributions],
             "attacks": {
+                "drawn": self.drawn,
                 "linkage": None if self.linkage is None else {
                     "threshold": self.linkage["threshold"],
                     "worst": [

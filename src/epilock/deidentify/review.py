@@ -214,7 +214,7 @@ class Review:
                 " (record) in the configuration; it is not released"
             )
         ids = pa.chunked_array(self._ids, pa.binary(HASH_BYTES))
-        if pc.count_distinct(ids).as_py() != self.rows:
+        if _any_twice(ids):
             raise InputError(
                 f"column {self._record}: an id stands in more than one row; give each record an id of its own"
             )
@@ -378,6 +378,23 @@ def _numbered(values: Numbers) -> Numbers:
     there = np.zeros(most, np.int64)
     there[values] = 1
     return (np.cumsum(there) - 1)[values]
+
+
+def _any_twice(ids: pa.ChunkedArray) -> bool:
+    """Return whether a hash stands twice: first by its first eight octets, then of those that share them by all."""
+    if not len(ids):
+        return False
+    first = np.concatenate(
+        [
+            np.frombuffer(each.buffers()[1], np.uint64)[2 * each.offset :][: 2 * len(each) : 2]
+            for each in ids.chunks
+            if len(each)
+        ]
+    )
+    ranked = np.sort(first)
+    shared = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+    alike = ids.filter(pa.array(np.isin(first, shared)))
+    return bool(pc.count_distinct(alike).as_py() != len(alike))
 
 
 def _joined(arrays: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:

@@ -6,8 +6,8 @@ Every node of the lattice is looked at or ruled out by a bound that holds for ce
 So the outcome is the optimum, and the tally is the proof: the states of all nodes add up to the lattice.
 
 Order. Metrics that levels decide are searched from the top down: coarse nodes have few classes, and what
-they suppress rules out whole cones below. Metrics of classes are searched from the upper middle, for they
-are bounded from both sides. Roll-ups begin at a node below on a path that is shared (``Sources``).
+they suppress rules out whole cones below. Metrics of classes are searched from the height of the best node
+found so far, for they are bounded from both sides. Roll-ups begin at a node below on a path that is shared (``Sources``).
 The search space and predictive tagging follow Flash (Kohlmayer, Prasser et al. 2012) and Incognito
 (LeFevre et al. 2005); bounds by rows that must go are our own.
 """
@@ -22,10 +22,14 @@ from epilock.deidentify import bound
 from epilock.deidentify.classes import Classes
 from epilock.deidentify.judge import Judge
 from epilock.deidentify.lattice import Lattice, Nodes, Tally
-from epilock.deidentify.metric import BY_LEVELS, Facts, Metric
+from epilock.deidentify.metric import BY_LEVELS, Facts, Metric, Shape
 from epilock.errors import UnattainableError
 
 SAME = 1e-12  # relative: scores this near are ties
+_BELOW = {
+    Shape.SQUARES: 1,
+    Shape.CLASSES: 0,
+}  # levels below the best node; measured (performance.md)
 SHARED_NODES = 64
 SHARED_BYTES = 512 << 20
 
@@ -143,7 +147,7 @@ class _Search:
         if self.metric.name in BY_LEVELS:
             self._from_the_top()
         else:
-            self._from_the_middle()
+            self._from_the_best()
         if not self.found:
             self._refuse()
         best = min(score for score, _, _ in self.found)
@@ -195,14 +199,16 @@ class _Search:
         nodes = np.arange(self.lattice.nodes)
         self._through(nodes[np.argsort(-self.lattice.sums(nodes), kind="stable")])
 
-    def _from_the_middle(self) -> None:
-        while True:
-            nodes = np.flatnonzero(self.lattice.state == bound.OPEN)
-            if not len(nodes):
-                return
-            sums = self.lattice.sums(nodes)
-            order = nodes[np.argsort(np.abs(sums - np.quantile(sums, 0.7)), kind="stable")]
+    def _from_the_best(self) -> None:
+        """Look at nodes about as high as the best one, anew as that changes: better ones lie there, and bounds meet."""
+        nodes = np.flatnonzero(self.lattice.state == bound.OPEN)
+        while len(nodes):
+            best = min(self.found)[1] if self.found else self.lattice.nodes - 1
+            middle = int(self.lattice.levels(best).sum()) - _BELOW[self.metric.shape]
+            away = np.abs(self.lattice.sums(nodes) - middle)
+            order = nodes[np.argsort(away, kind="stable")]
             self._through(order, many=max(16, len(nodes) // 50))
+            nodes = np.flatnonzero(self.lattice.state == bound.OPEN)
 
     def _through(self, order: Nodes, many: int | None = None) -> None:
         place, looked = 0, 0

@@ -95,8 +95,8 @@ class Dependency:
 
 
 def measures(
-    before: pa.Table,
-    after: pa.Table,
+    before: pa.Table | Rows,
+    after: pa.Table | Rows,
     columns: Sequence[str],
     matchers: Mapping[str, Matcher],
     *,
@@ -105,8 +105,8 @@ def measures(
     """Return the measures of the table and of the release.
 
     Args:
-        before: The table as it was.
-        after: The release: rows of ``before``, some left out.
+        before: The table as it was, or its different rows.
+        after: The release: rows of ``before``, some left out; or its different rows.
         columns: The quasi-identifiers.
         matchers: What forms of a column cover; a column that is not named was released as it is.
         domains: All values that a column could have, such as those of its hierarchy; without them those

@@ -195,9 +195,7 @@ class Mixed:
                 terms[a] = (float(forms.levels[of[kept]] @ counts[kept]) / height + s) / n
             else:
                 terms[a] = self._entropy(a, s)
-        if metric.shape is Shape.GEOMETRIC:
-            return float(np.prod((terms + 1) ** metric.weights) - 1)
-        return float(metric.weights @ terms)
+        return metric.of_terms(terms)
 
     def _entropy(self, a: int, s: int) -> float:
         forms, of, counts = self.forms[a], self.of[:, a], self.finest.counts
