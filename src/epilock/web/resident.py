@@ -155,23 +155,25 @@ def _step(visit: _Visit, walk: Walk, ticket: Ticket, *, stored: bool) -> Respons
 
 
 def _send(visit: _Visit, walk: Walk, ticket: Ticket, *, stored: bool) -> Response:
-    parts, today = visit.site.parts, visit.site.today()
+    parts, today, language = visit.site.parts, visit.site.today(), visit.t.language
+    problems: tuple[FieldProblem, ...] = ()
     missing = walks.missing(parts.standard, visit.form, walk.given)
     try:
-        accepted = walks.accept(visit.form, walk, ticket, visit.t.language, today=today)
-        kept = parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE)
-    except (FieldsError, ConsentError) as error:
-        if stored:
-            return _spent(visit)
-        if isinstance(error, ConsentError):
-            missing = missing or list(error.missing)
-        problems = walks.problems(visit.form, walk, ticket, visit.t.language, today=today)
-        if missing:
-            return _authorise(visit, walk, missing, problems)
-        return _fields(visit, walk, problems)
+        if not missing:
+            accepted = walks.accept(visit.form, walk, ticket, language, today=today)
+            return _receipt(visit, parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE))
     except ConflictError:
         return _spent(visit)
-    return _receipt(visit, kept)
+    except FieldsError as error:
+        problems = error.problems
+    except ConsentError as error:
+        missing = list(error.missing)
+    if stored:
+        return _spent(visit)
+    if not missing:
+        return _fields(visit, walk, problems)
+    problems = walks.problems(visit.form, walk, ticket, language, today=today)
+    return _authorise(visit, walk, missing, problems)
 
 
 def _spent(visit: _Visit) -> Response:
