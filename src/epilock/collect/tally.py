@@ -146,6 +146,15 @@ def totals(tx: Transaction, org: str, point: str) -> dict[str, dict[str, Any]]:
     return {row["notice"]: row for row in tx.all(notice_totals, c.org == org, c.point == point)}
 
 
+def so_far(tx: Transaction, org: str, point: str) -> dict[str, int]:
+    """Return how often a point's notices were shown, given and refused since it opened, by kind."""
+    rows = [
+        *tx.all(tallies, tallies.c.org == org, tallies.c.point == point),
+        *totals(tx, org, point).values(),
+    ]
+    return {kind: sum(row[kind] for row in rows) for kind in KINDS}
+
+
 def _add_up(tx: Transaction, said: entry.NoticeCounts, index: int, *, now: datetime) -> None:
     key = {"org": said.org, "point": said.point, "notice": said.notice}
     counts = {"shown": said.shown, "given": said.given, "refused": said.refused, "left": said.left}
