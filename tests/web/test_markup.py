@@ -17,7 +17,8 @@ ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
 PAGES = (
     "/", "/r", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
     "/console/points", "/console/points/new", "/console/points/{point}",
-    "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+    "/console/points/new/residential-entry", "/console/points/{point}/count",
+    "/check", "/check?circumstance=residential-entry",
     "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
     "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
     "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
