@@ -14,9 +14,11 @@ from starlette.formparsers import MultiPartParser
 from visitor import Visitor
 
 from epilock.collect.design import read_design
+from epilock.standard import load
 from epilock.use.rate import rates
 from epilock.web import form_check, security
 from epilock.web.app import create_app
+from epilock.web.askable import GROUPS
 from traces import forms_of
 
 GATE = {"circumstance": "residential-entry", "level": "II"}
@@ -66,6 +68,12 @@ def said(page: Sheet) -> dict[str, str]:
         r'<th scope="row">([^<]*).*?<span class="tag \w+">([^<]*)', page.html, re.DOTALL
     )
     return dict(rows)
+
+
+def test_each_circumstance_is_offered_once():
+    """In a group, so that a newcomer finds it; a new one of the standard must be given a place."""
+    offered = [code for codes in GROUPS.values() for code in codes]
+    assert sorted(offered) == sorted(load().circumstances)
 
 
 class TestPasted:
