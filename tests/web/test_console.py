@@ -157,6 +157,7 @@ class TestPoint:
             tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=parts.now())
         page = read(custodian, f"/console/points/{given.point}/count")
         assert "Given 1" in page.text
+        assert 'data-label="Given">1<' in read(custodian, "/console/points").html
 
     def test_closing_says_so_in_public(self, custodian, given, parts):
         page = read(custodian, f"/console/points/{given.point}")

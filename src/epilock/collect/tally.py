@@ -146,13 +146,19 @@ def totals(tx: Transaction, org: str, point: str) -> dict[str, dict[str, Any]]:
     return {row["notice"]: row for row in tx.all(notice_totals, c.org == org, c.point == point)}
 
 
-def so_far(tx: Transaction, org: str, point: str) -> dict[str, int]:
-    """Return how often a point's notices were shown, given and refused since it opened, by kind."""
-    rows = [
-        *tx.all(tallies, tallies.c.org == org, tallies.c.point == point),
-        *totals(tx, org, point).values(),
-    ]
-    return {kind: sum(row[kind] for row in rows) for kind in KINDS}
+def so_far(tx: Transaction, org: str, point: str | None = None) -> dict[str, dict[str, int]]:
+    """Return how often notices were shown, given and refused since each point opened, by point and kind.
+
+    Of one point, or of all points of ``org``; a point of which nothing was counted is left out.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for table in (tallies, notice_totals):
+        own = [table.c.org == org] + ([table.c.point == point] if point else [])
+        for row in tx.all(table, *own):
+            counts = found.setdefault(row["point"], dict.fromkeys(KINDS, 0))
+            for kind in KINDS:
+                counts[kind] += row[kind]
+    return found
 
 
 def _add_up(tx: Transaction, said: entry.NoticeCounts, index: int, *, now: datetime) -> None:

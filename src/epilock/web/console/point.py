@@ -26,7 +26,7 @@ def get_points(desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = points.listing(tx, desk.org)
-        counts = _counts(desk, tx)
+        counts = tally.so_far(tx, desk.org)
         names = {(e.authority, e.emergency): e.name for e in emergencies.everything(tx)}
     found = sorted(found, key=lambda p: p.closed is not None)
     return desk.show("points.html", here=PART, found=found, counts=counts, names=names)
@@ -43,7 +43,7 @@ def get_point(point: str, desk: DeskOf) -> Response:
             issue.version_of(tx, desk.org, point, v) for v in range(issued.notice.version, 0, -1)
         ]
         seen = tally.totals(tx, desk.org, point)
-        counts = tally.so_far(tx, desk.org, point)
+        counts = _counts(desk, tx, point)
     address = _address(desk, point)
     asked = found.active(parts.standard, issued.notice.level)
     ids = {f.id for f in asked}
@@ -86,7 +86,7 @@ def get_count(point: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = points.load(tx, desk.org, point)
-        counts = tally.so_far(tx, desk.org, point)
+        counts = _counts(desk, tx, point)
     return desk.show("point_count.html", here=PART, point=found, counts=counts, script=True)
 
 
@@ -119,11 +119,6 @@ def _address(desk: Desk, point: str) -> str:
     return qr.point_url(desk.site.parts.settings.url, point, mark)
 
 
-def _counts(desk: Desk, tx: Transaction) -> dict[str, dict[str, int]]:
-    """Return, by point, what has been counted since the last entry in the ledger."""
-    found: dict[str, dict[str, int]] = {}
-    for row in tx.all(tally.tallies, tally.tallies.c.org == desk.org):
-        counts = found.setdefault(row["point"], dict.fromkeys(tally.KINDS, 0))
-        for kind in tally.KINDS:
-            counts[kind] += row[kind]
-    return found
+def _counts(desk: Desk, tx: Transaction, point: str) -> dict[str, int]:
+    """Return what has been counted at ``point`` since it opened, nothing as 0."""
+    return tally.so_far(tx, desk.org, point).get(point, dict.fromkeys(tally.KINDS, 0))
