@@ -157,6 +157,14 @@ class TestUploaded:
         big = check(visitor, file=("a.csv", b"a" * security.MAX_IN_MEMORY))
         assert big.status == 413
 
+    def test_a_form_that_would_keep_others_waiting_is_not_judged(self, visitor):
+        """Too many fields, or labels too long together: refused, and told where a large form is judged."""
+        many = check(visitor, "问题\n" * 501)
+        long = check(visitor, file=("a.csv", (",".join(["目的地及联系电话" * 25] * 201)).encode()))
+        for page in (many, long):
+            assert page.status == 413
+            assert "epilock standard check" in page.text
+
 
 class TestTemplate:
     def test_it_asks_what_of_the_form_may_be_asked(self, visitor):
@@ -179,6 +187,11 @@ class TestTemplate:
     def test_what_may_not_be_asked_is_in_none(self, visitor):
         query = "circumstance=school&level=II&category=biometric.face"
         assert visitor.get(f"/check/form.csv?{query}").status_code == 403
+
+    def test_with_nothing_ticked_it_says_what_to_do(self, visitor):
+        page = read(visitor, "/check/form.csv?circumstance=school&level=II")
+        assert page.status == 400
+        assert "choose what you really need" in page.text
 
     def test_it_leads_to_a_point_of_the_same_kind_past_the_door(self, visitor):
         page = read(visitor, "/check?circumstance=school")

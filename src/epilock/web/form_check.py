@@ -6,7 +6,8 @@ is judged. A form that asks only what may be asked can be taken away, or opened 
 
 Rules kept in this file:
   1. Nothing of a form is stored or logged, and no error names its file or repeats what it holds.
-  2. A form is small enough (``security.MAX_IN_MEMORY``) that its bytes never touch the disk.
+  2. A form is small enough (``security.MAX_IN_MEMORY``) that its bytes never touch the disk, and is judged
+     in a second or two, or not at all.
   3. Addresses hold codes of the standard only; what was pasted comes in a body.
 """
 
@@ -23,7 +24,7 @@ from starlette.responses import Response
 from epilock.assemble import INSTALLATION
 from epilock.collect import template as templates
 from epilock.collect.design import DesignField, read_design, read_pasted
-from epilock.errors import EpilockError, InputError
+from epilock.errors import EpilockError, InputError, TooLargeError
 from epilock.standard import Standard
 from epilock.standard.judge import ALLOWED, judge
 from epilock.standard.level import ENDED
@@ -37,7 +38,8 @@ from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/check")
-MOST, WINDOW = 60, timedelta(minutes=10)  # forms that one network address has judged
+MOST, WINDOW = 30, timedelta(minutes=10)  # forms that one network address has judged
+MOST_FIELDS, MOST_LETTERS = 500, 40_000  # of one form: about two seconds of work
 KINDS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -96,7 +98,7 @@ def get_template(  # noqa: PLR0917 - what the form shall be
     kind: str,
     circumstance: str,
     level: str,
-    category: Annotated[list[str], Query()],
+    category: Annotated[list[str], Query(default_factory=list)],
 ) -> Response:
     """Return a form that asks only what may be asked, as a sheet, an XLSForm or a point."""
     if kind not in KINDS:
@@ -144,6 +146,7 @@ def _fields(form: FormData) -> tuple[DesignField, ...]:
 
     Raises:
         InputError: It cannot be read.
+        TooLargeError: It asks so much that judging it would keep others waiting.
     """
     file, pasted = form.get("file"), form.get("questions")
     found: tuple[DesignField, ...] = ()
@@ -153,6 +156,14 @@ def _fields(form: FormData) -> tuple[DesignField, ...]:
         ending = PurePath(file.filename).suffix.lower()
         name = f"form{ending}" if ending in _ENDINGS else "form"
         found += read_design(file.file.read(), name).fields
+    letters = sum(
+        len(f.label) + len(f.context) + sum(map(len, (*f.translations, *f.wordings))) for f in found
+    )
+    if len(found) > MOST_FIELDS or letters > MOST_LETTERS:
+        raise TooLargeError(
+            f"a form of at most {MOST_FIELDS} fields and {MOST_LETTERS:,} characters is judged here;"
+            " for a larger one there is: epilock standard check"
+        )
     return found
 
 
