@@ -20,17 +20,15 @@ ZH = Sheet(
     language="zh",
     point="阳光花园小区东门",
     organisation="济南市历下区阳光花园社区居民委员会",
-    lines=(
-        "谁收集：阳光花园社区居委会",
-        "必填：姓名、手机号、体温（敏感）",
-        "多久：14天后自动销毁",
-    ),
+    glance=(("必填", "姓名、手机号、体温（敏感）"), ("多久", "14天后自动销毁")),
+    lines=("谁收集：阳光花园社区居委会",),
 )
 EN = Sheet(
     language="en",
     point="Sunny Garden, East Gate",
     organisation="Residents' Committee of Sunny Garden",
-    lines=("Who: the residents' committee", "Needed: name, mobile", "Destroyed after 14 days"),
+    glance=(("Needed", "name, mobile"), ("How long", "Destroyed after 14 days")),
+    lines=("Who: the residents' committee",),
 )
 MADE = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
@@ -67,6 +65,7 @@ class TestPoster:
 
         for said in (
             ZH.point, ZH.organisation, *ZH.lines, EN.point, EN.organisation, *EN.lines,
+            *(word for pair in (*ZH.glance, *EN.glance) for word in pair),
             "abcd efgh ijkl mnop", "epilock.example.cn/p/sunny-garden.k3f7q2", "告知第3版",
             "0123456789abcdef",
         ):  # fmt: skip
@@ -91,7 +90,8 @@ class TestPoster:
             ZH,
             point="很长的名称" * 8,
             organisation="机构" * 40,
-            lines=("告知内容要点" * 6,) * LINES,
+            glance=(("必填", "告知内容要点" * 12),) * 2,
+            lines=("告知内容要点" * 6,) * (LINES - 2),
         )
         reader = PdfReader(BytesIO(made(long, EN)))
 
@@ -106,6 +106,19 @@ class TestPoster:
         assert notice.point_name.en in text
         assert notice.sha256[:16] in text
         assert "告知" not in text
+
+    def test_what_how_long_and_where_to_complain_are_read_from_two_metres(self):
+        """In 17 points at least, 6 mm high, where the lists are as short as at a gate."""
+        notice = point(load(), languages=("zh", "en"))
+        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", made=MADE)
+        sizes: dict[str, float] = {}
+
+        def note(text, _transform, _matrix, _font, size):
+            sizes[text.strip()] = size
+
+        PdfReader(BytesIO(pdf)).pages[0].extract_text(visitor_text=note)
+        for label in ("必填", "多久", "投诉"):
+            assert max(size for text, size in sizes.items() if label in text) >= 17
 
     def test_too_many_lines(self):
         with pytest.raises(InputError, match="12 lines"):

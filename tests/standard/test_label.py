@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epilock.errors import StandardFileError
+from epilock.standard import load
 from epilock.standard.label import MAX_LABEL, UNKNOWN, Match, guess, is_day
 from epilock.standard.synonyms import Synonyms
 
@@ -18,6 +19,19 @@ def read_headers() -> list[tuple[str, str, str]]:
     """Return (circumstance, header, expected) of the labelled list."""
     lines = HEADERS.read_text("utf-8").splitlines()
     return [tuple(line.split("\t")) for line in lines if line and not line.startswith("#")]  # type: ignore[misc] # three columns, as the next test shows
+
+
+def test_the_standard_s_own_names_are_understood_everywhere():
+    """A form that asks in the standard's words is never told that they are unknown, or mean another thing."""
+    standard = load()
+    wrong = {
+        (where, category.code, name)
+        for where in standard.circumstances
+        for category in standard.categories.values()
+        for name in (category.name.zh, category.name.en)
+        if guess(name, circumstance=where).parts != (category.code,)
+    }
+    assert wrong == set()
 
 
 class TestLabelledHeaders:

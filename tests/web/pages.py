@@ -20,6 +20,8 @@ ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
 PUBLIC = {
     "front": "/",
     "style": "/style",
+    "form-check": "/check",
+    "form-check-asked": "/check?circumstance=residential-entry",
     "receipt-ask": "/r",
     "left": "/left",
     "log": "/log",
@@ -37,7 +39,8 @@ CONSOLE = {
     "points": "/console/points",
     "point-new": "/console/points/new",
     "point": "/console/points/{point}",
-    "point-fields": "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+    "point-fields": "/console/points/new/residential-entry",
+    "point-count": "/console/points/{point}/count",
     "point-notice": "/console/points/{point}/notice/1",
     "records": "/console/records",
     "bucket": "/console/records/sunny/1",

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 import town
@@ -60,6 +61,13 @@ def _approve(approver: Visitor) -> Sheet:
     return page.send(page.forms[-2])
 
 
+def _upload(visitor: Visitor, name: str, content: bytes) -> Any:
+    form = read(visitor, "/console/points/new/residential-entry").with_field("file")
+    return visitor.post(
+        form.action, data=dict(form.values), files={"file": (name, content, "text/csv")}
+    )
+
+
 class TestPoint:
     def test_from_the_standard_to_the_poster(self, custodian, parts):
         town.assess(parts, "sunny", "residential-entry")
@@ -67,9 +75,9 @@ class TestPoint:
         assert "The gate of a housing compound" in page.text
         page = read(
             custodian,
-            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+            "/console/points/new/residential-entry",
         )
-        assert "Must not be asked" in page.text
+        assert "You must not ask" in page.text
         form = page.with_field("zh")
         ticked = [v for n, v in form.values if n == "field"]
         assert set(ticked) >= {"identity_name", "contact_mobile", "health_temperature"}
@@ -83,7 +91,7 @@ class TestPoint:
     def test_what_only_stands_in_for_something_finer_is_not_ticked_beside_it(self, custodian):
         page = read(
             custodian,
-            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=supplies",
+            "/console/points/new/supplies",
         )
         ticked = [v for n, v in page.with_field("zh").values if n == "field"]
         assert "contact_address" in ticked
@@ -92,36 +100,47 @@ class TestPoint:
     def test_what_must_not_be_asked_is_said_in_words(self, custodian):
         page = read(
             custodian,
-            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=supplies",
+            "/console/points/new/supplies",
         )
         assert "Any biometric feature" in page.text
-        assert "biometric.*" not in page.text
+        assert "It can never be changed" in page.text
+        assert "biometric.*" not in re.sub(r"never/\S+", "", page.text)  # but in the rule's name
 
     def test_without_an_assessment_it_is_refused_with_the_rule_and_nothing_is_lost(self, custodian):
         page = read(
             custodian,
-            "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
+            "/console/points/new/residential-entry",
         )
         again = page.send(page.with_field("zh"), zh="东门", en="East Gate")
         assert again.status == 403
         assert "duty/assessment" in again.text
         assert ("zh", "东门") in again.with_field("zh").values
 
+    def test_a_name_in_one_language_is_the_name_in_both(self, custodian, parts):
+        town.assess(parts, "sunny", "residential-entry")
+        page = read(custodian, "/console/points/new/residential-entry")
+        page = page.send(page.with_field("zh"), zh="东门")
+        assert "东门" in page.text
+
+    def test_a_way_that_is_allowed_only_higher_up_says_from_which_level(
+        self, custodian, parts, clock
+    ):
+        clock.forward(minutes=1)
+        town.level(parts, "IV")
+        page = read(custodian, "/console/points/new/residential-entry?method=paper")
+        assert "At this level you may ask nothing" in page.text
+        assert page.text.count("From Level II") >= 3
+
+    def test_without_an_emergency_it_says_so(self, custodian, parts, clock):
+        clock.forward(minutes=1)
+        town.level(parts, "E")
+        page = read(custodian, "/console/points/new/supplies")
+        assert page.path == "/console/points/new"
+        assert "no point can be opened" in page.text
+
     def test_from_a_form_that_asks_too_much(self, custodian, parts):
         town.assess(parts, "sunny", "residential-entry")
-        page = read(custodian, "/console/points/new")
-        form = page.with_field("file")
-        sheet = "姓名,手机号,身份证号,体温,宗教信仰\n"
-        answer = custodian.post(
-            form.action,
-            data={
-                "csrf": dict(form.values)["csrf"],
-                "emergency": "jinan/outbreak-7",
-                "circumstance": "residential-entry",
-                "method": "qr-form",
-            },
-            files={"file": ("gate.csv", sheet.encode(), "text/csv")},
-        )
+        answer = _upload(custodian, "gate.csv", "姓名,手机号,身份证号,体温,宗教信仰\n".encode())
         judged = Sheet(custodian, answer)
         assert judged.status == 200
         assert "身份证号" in judged.text
@@ -130,19 +149,15 @@ class TestPoint:
         assert page.path.startswith("/console/points/sunny.")
 
     def test_a_broken_file_gets_one_clear_error(self, custodian):
-        page = read(custodian, "/console/points/new")
-        form = page.with_field("file")
-        answer = custodian.post(
-            form.action,
-            data={
-                "csrf": dict(form.values)["csrf"],
-                "emergency": "jinan/outbreak-7",
-                "circumstance": "residential-entry",
-                "method": "qr-form",
-            },
-            files={"file": ("x.xlsx", b"PK\x03\x04broken", "application/octet-stream")},
-        )
-        assert answer.status_code == 422
+        assert _upload(custodian, "x.xlsx", b"PK\x03\x04broken").status_code == 422
+
+    def test_the_count_is_of_all_days(self, custodian, given, parts):
+        """What was committed to the log this morning counts as much as what came since."""
+        with parts.database.write() as tx:
+            tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=parts.now())
+        page = read(custodian, f"/console/points/{given.point}/count")
+        assert "Given 1" in page.text
+        assert 'data-label="Given">1<' in read(custodian, "/console/points").html
 
     def test_closing_says_so_in_public(self, custodian, given, parts):
         page = read(custodian, f"/console/points/{given.point}")

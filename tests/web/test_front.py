@@ -16,7 +16,19 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 
 class TestFront:
-    @pytest.mark.parametrize("where", ["/r", "/log", "/log/keys", "/console", "/api"])
+    @pytest.mark.parametrize(
+        "where",
+        [
+            "/r",
+            "/log",
+            "/log/keys",
+            "/log/check",
+            "/check",
+            "/console",
+            "/console/points/new",
+            "/api",
+        ],
+    )
     def test_every_part_of_the_site_is_one_link_away(self, visitor, where):
         page = read(visitor, "/")
         assert page.status == 200
@@ -25,6 +37,11 @@ class TestFront:
     def test_it_says_which_level_is_in_force_and_by_whom(self, visitor):
         page = read(visitor, "/")
         assert "Outbreak 7: Level II (City of Jinan)" in page.text
+
+    def test_it_says_what_the_level_means(self, visitor, parts, clock):
+        clock.forward(days=1)
+        town.level(parts, "N")
+        assert "8 may be opened now" in read(visitor, "/").text
 
     def test_without_a_level_it_says_that_nothing_is_collected(self, visitor, parts, clock):
         clock.forward(days=1)
@@ -86,4 +103,4 @@ def test_every_family_that_must_not_be_asked_has_a_name_for_people():
         for pattern in where.never
         if pattern.endswith(".*")
     }
-    assert {f for f in families if f"console.family.{f}" not in phrases} == set()
+    assert {f for f in families if f"askable.family.{f}" not in phrases} == set()

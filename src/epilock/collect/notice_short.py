@@ -7,6 +7,9 @@ from epilock.collect.notice_flow import kept_sentence, reached
 from epilock.standard import Standard
 from epilock.standard.text import Text
 
+# Labels of the lines that a passer-by needs first; the poster prints them large.
+AT_A_GLANCE = frozenset({"必填", "多久", "最久", "投诉"})
+
 
 def short(
     standard: Standard, facts: PointFacts, fields: Sequence[FieldNotice], kept: Sequence[Kept]

@@ -17,15 +17,21 @@ from fpdf.enums import TextMode
 from epilock.collect import qr, typeface
 from epilock.collect.notice import Notice
 from epilock.collect.notice_page import say
+from epilock.collect.notice_short import AT_A_GLANCE
 from epilock.errors import InputError
+from epilock.standard.text import Text
 
 LINES = 12  # at most so many lines of the notice in short, in each language
 
 # Millimetres. A4 is 210 by 297; printers leave about 5 mm at each edge.
 WIDTH, MARGIN = 210, 18
 INNER = WIDTH - 2 * MARGIN
-BAND = 64.0  # height of the head
-CODE = 88.0  # edge of the QR code with its quiet zone
+BAND = 56.0  # height of the head
+CODE = 92.0  # edge of the QR code with its quiet zone
+GLANCE = 54.0  # height of what is read from two metres away
+FOOT = 268.5  # where the foot begins
+GAP = 1.6  # between its rows
+LABEL = 33.0  # width of the column with "How long"
 POINT_MM = 0.3528  # one typographic point
 
 INK, TEAL, PALE, MIST, AMBER, GREY = (
@@ -45,7 +51,6 @@ class _Words:
     kind: str
     scan: str
     steps: tuple[str, str, str, str]
-    title: str
     compare: str
     version: str
     url: str
@@ -56,7 +61,6 @@ _WORDS = {
         kind="个人信息采集点",
         scan="扫码填写",
         steps=("先看告知", "再勾选同意", "填写必填项", "保存收据码"),
-        title="告知要点",
         compare="防止换码：网页顶部应显示同样的四组字母，不同请勿填写。",
         version="告知第{}版",
         url="也可输入网址",
@@ -70,7 +74,6 @@ _WORDS = {
             "Fill in the fields",
             "Keep the receipt",
         ),
-        title="The notice in short",
         compare="Against pasted-over codes: the page must show the same four groups on top. "
         "If it does not, do not fill it in.",
         version="Notice version {}",
@@ -87,12 +90,14 @@ class Sheet:
         language: ``zh`` or ``en``.
         point: Public name of the point.
         organisation: Name of who collects.
-        lines: The notice in short, at most 12 lines.
+        glance: What is read from two metres away: label and value, such as "How long", "28 days".
+        lines: The rest of the notice in short; with ``glance`` at most 12 lines.
     """
 
     language: str
     point: str
     organisation: str
+    glance: tuple[tuple[str, str], ...]
     lines: tuple[str, ...]
 
 
@@ -108,7 +113,7 @@ def poster(
     """Return the PDF of one A4 page in one or two languages, the first one leading.
 
     Args:
-        sheets: One for each language.
+        sheets: One for each language, with as many pairs to be read at a glance in each.
         url: What the QR code holds, see ``qr.point_url``.
         fingerprint: Of the notice key, four groups of four.
         version: Of the notice.
@@ -118,11 +123,13 @@ def poster(
     Raises:
         InputError: There are no or too many sheets or lines, or the address is too long.
     """
-    if not 1 <= len(sheets) <= len(_WORDS) or any(len(s.lines) > LINES for s in sheets):
+    long = any(len(s.glance) + len(s.lines) > LINES for s in sheets)
+    if long or not 1 <= len(sheets) <= len(_WORDS):
         raise InputError(f"a poster has one or two languages with at most {LINES} lines each")
     page = _Page(made, title=sheets[0].point, language=sheets[0].language)
     _head(page, sheets)
     _code(page, sheets, url)
+    _glance(page, sheets)
     _notice(page, sheets)
     _foot(page, sheets, url, fingerprint, f"{version} · {sha256[:16]}")
     return bytes(page.pdf.output())
@@ -135,7 +142,8 @@ def of_notice(notice: Notice, *, url: str, fingerprint: str, made: datetime) -> 
             language=language,
             point=say(notice.point_name, language),
             organisation=say(notice.organisation, language),
-            lines=tuple(say(line, language) for line in notice.short),
+            glance=tuple(_parted(say(line, language)) for line in notice.short if _is_glance(line)),
+            lines=tuple(say(line, language) for line in notice.short if not _is_glance(line)),
         )
         for language in notice.languages
     ]
@@ -147,6 +155,16 @@ def of_notice(notice: Notice, *, url: str, fingerprint: str, made: datetime) -> 
         sha256=notice.sha256,
         made=made,
     )
+
+
+def _is_glance(line: Text) -> bool:
+    return line.zh.partition("：")[0] in AT_A_GLANCE
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """Return label and value of a line of the notice in short."""
+    label, _, value = line.replace("：", ": ", 1).partition(": ")
+    return label, value
 
 
 class _Page:
@@ -236,14 +254,14 @@ def _head(page: _Page, sheets: Sequence[Sheet]) -> None:
     page.box(0, 0, WIDTH, BAND, fill=TEAL, radius=0)
     page.box(MARGIN, BAND - 1.2, 40, 2.4, fill=AMBER, radius=0)
     page.write(
-        "   ".join(_WORDS[s.language].kind for s in sheets), MARGIN, 11, size=10.5, colour=PALE
+        "   ".join(_WORDS[s.language].kind for s in sheets), MARGIN, 8, size=10.5, colour=PALE
     )
     first, others = sheets[0], sheets[1:]
     size = page.fit(first.point, 33 if others else 42, INNER)
     y = page.write(
         first.point,
         MARGIN,
-        18.5 if others else 21,
+        14 if others else 18,
         size=size,
         colour=(255, 255, 255),
         heavy=True,
@@ -252,15 +270,15 @@ def _head(page: _Page, sheets: Sequence[Sheet]) -> None:
     for sheet in others:
         size = page.fit(sheet.point, 16, INNER)
         y = page.write(sheet.point, MARGIN, y + 0.5, size=size, colour=(255, 255, 255))
-    y += 2.5
+    y += 1
     for n, sheet in enumerate(sheets):
-        size = page.fit(sheet.organisation, (12.5 if others else 15) if n == 0 else 10, INNER)
+        size = page.fit(sheet.organisation, (15 if others else 18) if n == 0 else 10.5, INNER)
         y = page.write(sheet.organisation, MARGIN, y, size=size, colour=PALE, leading=1.35)
 
 
 def _code(page: _Page, sheets: Sequence[Sheet], url: str) -> None:
     """The code, and beside it the four steps."""
-    top = BAND + 10
+    top = BAND + 8
     page.box(MARGIN - 2, top - 2, CODE + 4, CODE + 4, fill=(255, 255, 255), line=PALE, radius=4)
     image = BytesIO(qr.png(url, scale=12))
     page.pdf.image(image, MARGIN, top, CODE, CODE)
@@ -287,21 +305,57 @@ def _code(page: _Page, sheets: Sequence[Sheet], url: str) -> None:
             )  # fmt: skip
 
 
+def _glance(page: _Page, sheets: Sequence[Sheet]) -> None:
+    """What, how long, where to complain: large enough for whoever stands in the queue."""
+    y, most = BAND + CODE + 13, 20.0
+    while most > 8 and _glance_height(page, sheets, most) > GLANCE:  # noqa: PLR2004 - points; the rest is smaller still
+        most -= 0.5
+    for n, size in enumerate(_sizes(page, sheets[0], most)):
+        for k, sheet in enumerate(sheets):
+            label, value = sheet.glance[n]
+            own = _second(size) if k else size
+            page.write(label, MARGIN, y, size=own, colour=GREY if k else TEAL, heavy=not k,
+                       width=LABEL, leading=1.25)  # fmt: skip
+            y = page.write(value, MARGIN + LABEL, y, size=own, width=INNER - LABEL,
+                           colour=GREY if k else INK, heavy=not k, leading=1.25)  # fmt: skip
+        y += GAP
+
+
+def _glance_height(page: _Page, sheets: Sequence[Sheet], most: float) -> float:
+    height = 0.0
+    for n, size in enumerate(_sizes(page, sheets[0], most)):
+        for k, sheet in enumerate(sheets):
+            own = _second(size) if k else size
+            rows = len(page.wrap(sheet.glance[n][1], own, INNER - LABEL))
+            height += rows * own * POINT_MM * 1.25
+        height += GAP
+    return height
+
+
+def _sizes(page: _Page, sheet: Sheet, most: float) -> list[float]:
+    """Return the size of each row: a long list of what is asked makes no other row small."""
+    return [page.fit(value, most, INNER - LABEL, lines=3) for _, value in sheet.glance]
+
+
+def _second(size: float) -> float:
+    """Return the size of the second language beside a first one of ``size``."""
+    return max(8.5, size * 0.6)
+
+
 def _notice(page: _Page, sheets: Sequence[Sheet]) -> None:
-    """The notice in short: one column a language."""
-    top, bottom, gap = BAND + CODE + 18, 263, 6
+    """The rest of the notice in short: one column a language."""
+    top, bottom, gap = BAND + CODE + GLANCE + 15, FOOT - 4, 6
     column = (INNER + 4 - gap * (len(sheets) - 1)) / len(sheets)
     for n, sheet in enumerate(sheets):
         x = MARGIN - 2 + n * (column + gap)
         page.box(x, top, column, bottom - top, fill=MIST, radius=4)
-        inner = column - 12
-        page.write(_WORDS[sheet.language].title, x + 6, top + 4.5, size=12, colour=TEAL, heavy=True)
-        size = _fit_lines(page, sheet.lines, inner, bottom - top - 17.5)
-        y = top + 12
+        inner = column - 10
+        size = _fit_lines(page, sheet.lines, inner, bottom - top - 6)
+        y = top + 3
         for line in sheet.lines:
             page.pdf.set_fill_color(*AMBER)
-            page.pdf.ellipse(x + 6, y + size * POINT_MM * 0.5, 1.2, 1.2, style="F")
-            y = page.write(line, x + 9.5, y, size=size, width=inner - 3.5, leading=1.32)
+            page.pdf.ellipse(x + 5, y + size * POINT_MM * 0.5, 1.2, 1.2, style="F")
+            y = page.write(line, x + 8.5, y, size=size, width=inner - 3.5, leading=1.32)
             y += size * POINT_MM * 0.22
 
 
@@ -318,7 +372,7 @@ def _fit_lines(page: _Page, lines: Sequence[str], width: float, height: float) -
 
 def _foot(page: _Page, sheets: Sequence[Sheet], url: str, fingerprint: str, notice: str) -> None:
     """The fingerprint, the address to type, the notice's version and hash."""
-    top = 268.5
+    top = FOOT
     y = page.write(fingerprint, MARGIN, top - 1, size=19, colour=TEAL, heavy=True, spacing=1.2,
                    width=84, leading=1.3)  # fmt: skip
     for sheet in sheets:

@@ -146,6 +146,21 @@ def totals(tx: Transaction, org: str, point: str) -> dict[str, dict[str, Any]]:
     return {row["notice"]: row for row in tx.all(notice_totals, c.org == org, c.point == point)}
 
 
+def so_far(tx: Transaction, org: str, point: str | None = None) -> dict[str, dict[str, int]]:
+    """Return how often notices were shown, given and refused since each point opened, by point and kind.
+
+    Of one point, or of all points of ``org``; a point of which nothing was counted is left out.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for table in (tallies, notice_totals):
+        own = [table.c.org == org] + ([table.c.point == point] if point else [])
+        for row in tx.all(table, *own):
+            counts = found.setdefault(row["point"], dict.fromkeys(KINDS, 0))
+            for kind in KINDS:
+                counts[kind] += row[kind]
+    return found
+
+
 def _add_up(tx: Transaction, said: entry.NoticeCounts, index: int, *, now: datetime) -> None:
     key = {"org": said.org, "point": said.point, "notice": said.notice}
     counts = {"shown": said.shown, "given": said.given, "refused": said.refused, "left": said.left}

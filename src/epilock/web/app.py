@@ -19,6 +19,7 @@ from epilock.web import (
     anchored,
     check,
     correction,
+    form_check,
     front,
     log,
     receipt,
@@ -46,7 +47,7 @@ from epilock.web.request import Site
 from epilock.web.security import Guard
 
 MODULES = (
-    static, front, style, resident, receipt, takeaway, subject_request, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 

@@ -1,44 +1,27 @@
-"""The front page: what this site is, which levels are in force, and the way to every part of it."""
-
-from dataclasses import dataclass
+"""The front page: a door for who was asked, who wants to ask and who watches, and the levels in force."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.registry import emergency as emergencies
-from epilock.registry import organisation as organisations
-from epilock.standard.level import ENDED
-from epilock.standard.text import Text
-from epilock.web.request import Site, SiteOf
+from epilock.standard import Standard
+from epilock.web.in_force import running
+from epilock.web.request import SiteOf
 
 router = APIRouter(include_in_schema=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
-    """An emergency that is not over: its name, who declared it, its level's name."""
-
-    name: Text
-    authority: Text
-    level: Text
-
-
 @router.get("/")
 def get_front(site: SiteOf, request: Request) -> Response:
-    """Show the front page."""
-    return site.pages.show(request, "front.html", running=_running(site))
+    """Show the front page: three doors, and the levels in force."""
+    found, standard = running(site), site.parts.standard
+    open_at = {e.level: _open_at(standard, e.level) for e in found}
+    return site.pages.show(request, "front.html", running=found, standard=standard, open_at=open_at)
 
 
-def _running(site: Site) -> list[InForce]:
-    now, standard = site.now(), site.parts.standard
-    with site.parts.database.read() as tx:
-        return [
-            InForce(
-                name=e.name, authority=organisations.load(tx, e.authority).name,
-                level=standard.levels[level].name,
-            )
-            for e in emergencies.everything(tx)
-            for level in [emergencies.history(tx, e.authority, e.emergency).at(now)]
-            if level not in {None, ENDED}
-        ]  # fmt: skip
+def _open_at(standard: Standard, level: str) -> int:
+    """Return how many circumstances may ask something at ``level``."""
+    return sum(
+        any(standard.ask(where.code, category, level).allowed for category in where.allows)
+        for where in standard.circumstances.values()
+    )

@@ -21,7 +21,8 @@ GROUPS = (
     ("/api", "Programs"),
     ("/log", "The public log"),
     ("/console", "The console, for staff who signed in"),
-    ("/", "Residents' pages"),
+    ("/check", "Check before you collect, for everybody"),
+    ("/", "The front page, and residents' pages"),
 )
 
 

@@ -3,8 +3,8 @@
 Rules kept in this file:
   1. No answer leaves without the headers below; none may be kept by a cache unless it says so itself.
      There is no inline script or style and no other host: the policy forbids them (CSP level 3).
-  2. A body has a stated length and a limit: 64 KiB, or 2 MB where files are uploaded. A body of
-     unstated length is refused (411), so that nothing has to be counted while it arrives.
+  2. A body has a stated length and a limit: 64 KiB, 2 MB where staff upload files, 1 MB where anybody
+     does. A body of unstated length is refused (411), so that nothing has to be counted while it arrives.
   3. A form that another site sends is refused: browsers say where a request comes from
      (``Sec-Fetch-Site``, W3C Fetch Metadata). The console checks its session's token besides. A
      resident's page has no cookie, so another site's form could do nothing that its sender could not
@@ -26,12 +26,14 @@ from epilock.errors import ForbiddenError, InputError, TooLargeError
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
+MAX_IN_MEMORY = 1_000_000  # bytes of a form that anybody sends: Starlette puts 1 MiB on disk
 UPLOADS = (
     "/console/points/upload",
     "/console/papers/assessments",
     "/console/imports",
     "/console/witnesses",
 )
+LIMITS = {"/check": MAX_IN_MEMORY, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -125,7 +127,7 @@ def check(scope: Scope) -> None:
         if "transfer-encoding" in headers:
             raise LengthRequiredError("a body needs its length (Content-Length)")
         return
-    limit = MAX_UPLOAD if scope["path"] in UPLOADS else MAX_BODY
+    limit = LIMITS.get(scope["path"], MAX_BODY)
     if int(stated) > limit:
         raise TooLargeError(f"at most {limit} bytes are taken here")
 

@@ -48,7 +48,7 @@ class Design:
     """A form someone designed.
 
     Attributes:
-        kind: ``toml``, ``xlsform``, ``fhir``, ``csv`` or ``xlsx``.
+        kind: ``toml``, ``xlsform``, ``fhir``, ``csv``, ``xlsx`` or ``pasted``.
         title: Its title, or "".
         language: ``zh`` or ``en``: the one most of its labels are written in.
         fields: What it asks, in its own order; at least one, at most 2,000.

@@ -1,4 +1,4 @@
-"""Points of the organisation: the list, one point with its code and poster, closing it."""
+"""Points of the organisation: the list, one point with its code, poster and count, closing it."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -26,7 +26,7 @@ def get_points(desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = points.listing(tx, desk.org)
-        counts = _counts(desk, tx)
+        counts = tally.so_far(tx, desk.org)
         names = {(e.authority, e.emergency): e.name for e in emergencies.everything(tx)}
     found = sorted(found, key=lambda p: p.closed is not None)
     return desk.show("points.html", here=PART, found=found, counts=counts, names=names)
@@ -43,14 +43,14 @@ def get_point(point: str, desk: DeskOf) -> Response:
             issue.version_of(tx, desk.org, point, v) for v in range(issued.notice.version, 0, -1)
         ]
         seen = tally.totals(tx, desk.org, point)
-        counts = _counts(desk, tx)
+        counts = _counts(desk, tx, point)
     address = _address(desk, point)
     asked = found.active(parts.standard, issued.notice.level)
     ids = {f.id for f in asked}
     return desk.show(
         "point.html", here=PART, point=found, issued=issued, address=address, asked=asked,
         waiting=[f for f in found.fields if f.id not in ids], closing=CLOSING,
-        counts=counts.get(point, dict.fromkeys(tally.KINDS, 0)),
+        counts=counts,
         image=trusted(qr.svg(address, title=desk.name(found.name))),
         full=trusted(html(issued.notice, desk.t.language)), versions=versions, seen=seen,
     )  # fmt: skip
@@ -78,6 +78,16 @@ def get_poster(point: str, desk: DeskOf) -> Response:
         found, issued = issue.in_force(tx, desk.org, point)
     body = issue.poster_of(parts.press, found, issued, now=desk.site.now())
     return download(body, f"{point}-v{issued.notice.version}.pdf", "application/pdf")
+
+
+@router.get("/{point}/count")
+def get_count(point: str, desk: DeskOf) -> Response:
+    """Show how many people have answered so far, large enough to be seen from a table away."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        found = points.load(tx, desk.org, point)
+        counts = _counts(desk, tx, point)
+    return desk.show("point_count.html", here=PART, point=found, counts=counts, script=True)
 
 
 @router.get("/{point}/code.png")
@@ -109,11 +119,6 @@ def _address(desk: Desk, point: str) -> str:
     return qr.point_url(desk.site.parts.settings.url, point, mark)
 
 
-def _counts(desk: Desk, tx: Transaction) -> dict[str, dict[str, int]]:
-    """Return, by point, what has been counted since the last entry in the ledger."""
-    found: dict[str, dict[str, int]] = {}
-    for row in tx.all(tally.tallies, tally.tallies.c.org == desk.org):
-        counts = found.setdefault(row["point"], dict.fromkeys(tally.KINDS, 0))
-        for kind in tally.KINDS:
-            counts[kind] += row[kind]
-    return found
+def _counts(desk: Desk, tx: Transaction, point: str) -> dict[str, int]:
+    """Return what has been counted at ``point`` since it opened, nothing as 0."""
+    return tally.so_far(tx, desk.org, point).get(point, dict.fromkeys(tally.KINDS, 0))
