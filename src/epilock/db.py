@@ -268,9 +268,9 @@ class Transaction:
         finally:
             cursor.close()
 
-    def _proved(self, table: sa.Table, row: dict[str, Any]) -> dict[str, Any]:
+    def _proved(self, table: sa.Table | sa.Subquery, row: dict[str, Any]) -> dict[str, Any]:
         """Return ``row`` without its MAC, which was checked."""
-        if "mac" in table.columns:
+        if isinstance(table, sa.Table) and "mac" in table.columns:
             mac = row.pop("mac")
             if not hmac.compare_digest(self._mac_of(table, row), bytes(mac)):
                 key = ", ".join(f"{c.name}={row[c.name]}" for c in table.primary_key.columns)
@@ -279,14 +279,14 @@ class Transaction:
 
     def all(
         self,
-        table: sa.Table,
+        table: sa.Table | sa.Subquery,
         /,
         *where: sa.ColumnElement[bool],
         order_by: Sequence[sa.ColumnElement[Any]] = (),
         limit: int | None = None,
         lock: bool = False,
     ) -> list[dict[str, Any]]:
-        """Return the rows that match, as dicts without ``mac``, each MAC checked.
+        """Return the rows that match, as dicts without ``mac``, each MAC checked; a subquery's have none.
 
         Raises:
             TamperedError: A row was changed past this program; table and key are named.

@@ -185,7 +185,7 @@ def load(tx: Transaction, org: str, bucket: int) -> Bucket:
         NotFoundError: There is none.
         TamperedError: One of its rows was changed past this program.
     """
-    return _bucket(tx, tx.get(buckets, org=org, bucket=bucket))
+    return read(tx, tx.get(buckets, org=org, bucket=bucket))
 
 
 def load_by_name(tx: Transaction, org: str, name: str) -> Bucket:
@@ -217,7 +217,32 @@ def of_emergency(tx: Transaction, org: str, emergency: str) -> list[Bucket]:
         buckets, buckets.c.org == org, buckets.c.emergency == emergency,
         order_by=[buckets.c.bucket],
     )  # fmt: skip
-    return [_bucket(tx, row) for row in rows]
+    return [read(tx, row) for row in rows]
+
+
+def read(tx: Transaction, row: Mapping[str, Any]) -> Bucket:
+    """Return the bucket that a row of ``buckets`` states, with its parts."""
+    states = part_states(tx, row["org"], row["bucket"])
+    return Bucket(
+        org=row["org"], id=row["bucket"], name=row["name"], authority=row["authority"],
+        emergency=row["emergency"], circumstance=row["circumstance"],
+        day=date.fromisoformat(row["day"]), clock=row["clock"], parts=tuple(sorted(states)),
+        live=tuple(sorted(p for p, state in states.items() if state == LIVE)),
+    )  # fmt: skip
+
+
+def lives() -> sa.ColumnElement[bool]:
+    """Return the condition that a bucket of ``buckets`` has a living part."""
+    same = sa.and_(bucket_parts.c.org == buckets.c.org, bucket_parts.c.bucket == buckets.c.bucket)
+    return sa.exists().where(same, bucket_parts.c.state == LIVE)
+
+
+def emergencies_of(tx: Transaction, org: str) -> list[str]:
+    """Return the codes of the emergencies that ``org`` has a bucket for, sorted."""
+    c = buckets.c
+    return list(
+        tx.conn.scalars(sa.select(c.emergency).distinct().where(c.org == org).order_by(c.emergency))
+    )
 
 
 def part_states(tx: Transaction, org: str, bucket: int, *, lock: bool = False) -> Mapping[str, str]:
@@ -331,7 +356,7 @@ def open_leases(tx: Transaction, bucket: Bucket, *, now: datetime) -> list[str]:
 
 def _find(tx: Transaction, org: str, name: str) -> Bucket | None:
     row = tx.find(buckets, org=org, name=name)
-    return None if row is None else _bucket(tx, row)
+    return None if row is None else read(tx, row)
 
 
 def _writable(found: Bucket | None, authority: str, parts: Sequence[str]) -> Bucket | None:
@@ -360,13 +385,3 @@ def _check_authority(tx: Transaction, org: str, emergency: str, authority: str) 
 def _next_id(tx: Transaction, org: str) -> int:
     query = sa.select(sa.func.max(buckets.c.bucket)).where(buckets.c.org == org)
     return int(tx.conn.execute(query).scalar() or 0) + 1
-
-
-def _bucket(tx: Transaction, row: Mapping[str, Any]) -> Bucket:
-    states = part_states(tx, row["org"], row["bucket"])
-    return Bucket(
-        org=row["org"], id=row["bucket"], name=row["name"], authority=row["authority"],
-        emergency=row["emergency"], circumstance=row["circumstance"],
-        day=date.fromisoformat(row["day"]), clock=row["clock"], parts=tuple(sorted(states)),
-        live=tuple(sorted(p for p, state in states.items() if state == LIVE)),
-    )  # fmt: skip

@@ -248,7 +248,7 @@ def load(tx: Transaction, org: str, grant: str) -> Grant:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _grant(tx.get(grants, org=org, grant=grant, lock=True))
+    return read(tx.get(grants, org=org, grant=grant, lock=True))
 
 
 def listing(
@@ -259,7 +259,12 @@ def listing(
         grants, grants.c.org == org, grants.c.stage.in_(list(stages)),
         order_by=[grants.c.requested.desc()],
     )  # fmt: skip
-    return [_grant(r) for r in rows]
+    return [read(r) for r in rows]
+
+
+def read(row: dict[str, Any]) -> Grant:
+    """Return the grant that a row of ``grants`` states."""
+    return Grant(**{**row, "circumstances": tuple(row["circumstances"])})
 
 
 def _check_known(standard: Standard, circumstances: tuple[str, ...]) -> None:
@@ -285,7 +290,3 @@ def _enter(tx: Transaction, found: Grant, stage: str, **values: Any) -> None:
     if stage not in NEXT[found.stage]:
         raise StateError(f"grant {found.grant} is {found.stage}: it cannot be {stage}")
     tx.update(grants, {"org": found.org, "grant": found.grant}, stage=stage, **values)
-
-
-def _grant(row: dict[str, Any]) -> Grant:
-    return Grant(**{**row, "circumstances": tuple(row["circumstances"])})

@@ -3,8 +3,12 @@
 A village office has one person; then the approver sits in the organisation above.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -22,11 +26,14 @@ from epilock.use import grant as grants
 from epilock.use import review as reviews
 from epilock.use.grant import REQUESTED, Grant
 from epilock.use.review import EmergencyOpening
+from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Condition, Plan
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/approvals")
 PART = "approvals"
+KINDS = ("grant", "order", "erasure", "opening")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +42,17 @@ class Waiting:
 
     Attributes:
         organisation: Whose request it is.
+        kind, code: Of ``KINDS``, and its code.
+        since: When it was asked for.
         grant, order, erasure, opening: One of the four.
         bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
     """
 
     organisation: Organisation
+    kind: str
+    code: str
+    since: datetime
     grant: Grant | None = None
     order: Order | None = None
     erasure: Request | None = None
@@ -54,10 +66,14 @@ def get_approvals(desk: DeskOf) -> Response:
     """Show what waits for a second person, with its reason."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        found = waiting_for(desk, tx)
+        orgs = organisations.below(tx, desk.org)
+        page = listing.find(tx, _plan(desk, orgs), desk.query)
+    if page.export:
+        return page.file("approvals")
     return desk.show(
-        "approvals.html", here=PART, found=found, reasons=tuple(reviews.REASONS.items())
-    )
+        "approvals.html", here=PART, page=page, orgs=orgs, kinds=KINDS,
+        reasons=tuple(reviews.REASONS.items()),
+    )  # fmt: skip
 
 
 @router.post("/grants/{org}/{grant}")
@@ -122,32 +138,60 @@ def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Res
     return desk.go("/console/approvals", done="reviewed")
 
 
-def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
-    """Return what waits for an approver of the desk's organisation, the oldest first."""
-    found: list[Waiting] = []
-    for one in organisations.everyone(tx):
-        if desk.org not in {one.org, *organisations.superiors(tx, one.org)}:
-            continue
-        found += [
-            Waiting(organisation=one, opening=o, own=o.by == desk.who)
-            for o in reviews.outstanding(tx, one.org)
-        ]
-        found += [
-            Waiting(organisation=one, grant=g, own=g.staff == desk.who)
-            for g in reversed(grants.listing(tx, one.org, stages=(REQUESTED,)))
-        ]
-        found += [
-            Waiting(
-                organisation=one, order=o, own=o.by == desk.who,
-                bucket=buckets.load(tx, one.org, o.bucket).name,
-            )
-            for o in reversed(orders.listing(tx, one.org, stages=(PROPOSED,)))
-        ]  # fmt: skip
-        found += [
-            Waiting(
-                organisation=one, erasure=r, own=r.by == desk.who,
-                bucket=buckets.load(tx, one.org, r.bucket).name,
-            )
-            for r in reversed(requests.listing(tx, one.org, stage=requests.ASKED))
-        ]  # fmt: skip
-    return found
+def waiting(orgs: Collection[str]) -> sa.Subquery:
+    """Return all that waits for an approver of ``orgs``, as rows: whose, what kind, its code, since when."""
+    g, o = grants.grants.c, orders.orders.c
+    r, e = requests.erasure_requests.c, reviews.emergency_openings.c
+    kinds: tuple[tuple[str, Any, Any, Any, Any, Condition], ...] = (
+        ("grant", g.org, g.org, g.grant, g.requested, g.stage == REQUESTED),
+        ("order", o.org, o.org, o.order, o.proposed, o.stage == PROPOSED),
+        ("erasure", r.org, r.org, r.request, r.asked, r.stage == requests.ASKED),
+        ("opening", e.org, e.by_org, e.decision, e.opened, e.reviewed.is_(None)),
+    )
+    return sa.union_all(
+        *(
+            sa.select(
+                org.label("org"), asker.label("asker"), code.label("code"),
+                sa.literal(kind).label("kind"), since.label("since"),
+            ).where(asker.in_(list(orgs)), open_)
+            for kind, org, asker, code, since, open_ in kinds
+        )
+    ).subquery("waiting")  # fmt: skip
+
+
+def _plan(desk: Desk, orgs: Sequence[Organisation]) -> Plan[Waiting]:
+    known = {o.org: o for o in orgs}
+    table = waiting(tuple(known))
+    c = table.c
+    return Plan(
+        path="/console/approvals", table=table, key=c.code, order="since", sorts={"since": c.since},
+        read=lambda tx, row: _read(desk, tx, known[row["asker"]], row),
+        filters={
+            "kind": listing.equal(c.kind, KINDS),
+            "organisation": listing.equal(c.asker, tuple(known)),
+        },
+        columns={
+            "kind": lambda w: w.kind, "code": lambda w: w.code,
+            "organisation": lambda w: w.organisation.org, "since": lambda w: w.since,
+        },
+    )  # fmt: skip
+
+
+def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any]) -> Waiting:
+    """Return what waits, from the row of its own register."""
+    kind, org, code = row["kind"], row["org"], row["code"]
+    found = Waiting(organisation=asker, kind=kind, code=code, since=row["since"])
+    if kind == "grant":
+        g = grants.load(tx, org, code)
+        return replace(found, grant=g, own=g.staff == desk.who)
+    if kind == "opening":
+        e = reviews.load(tx, org, code)
+        return replace(found, opening=e, own=e.by == desk.who)
+    if kind == "order":
+        o = orders.load(tx, org, code)
+        name = buckets.load(tx, org, o.bucket).name
+        return replace(found, order=o, bucket=name, own=o.by == desk.who)
+    r = requests.load(tx, org, code)
+    return replace(
+        found, erasure=r, bucket=buckets.load(tx, org, r.bucket).name, own=r.by == desk.who
+    )

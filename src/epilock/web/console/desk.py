@@ -86,6 +86,11 @@ class Desk:
         """Opaque id of the account, as the ledger names it."""
         return self.session.staff.staff
 
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What the address asks for behind its ``?``."""
+        return self.request.query_params
+
     def may(self, part: str) -> bool:
         """Tell whether the roles reach a part of the console."""
         return bool(RIGHTS[part] & self.session.staff.roles)

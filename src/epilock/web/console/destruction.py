@@ -5,6 +5,7 @@ What is due goes by itself; an order is for those who won't wait for the run, an
 
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
 from epilock.destroy import run as runs
+from epilock.destroy.hold import Hold
 from epilock.errors import EpilockError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
@@ -22,7 +24,9 @@ from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import count
 from epilock.store.bucket import Bucket
+from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
 
@@ -50,6 +54,18 @@ def get_calendar(desk: DeskOf, page: int = 1) -> Response:
         total=len(found), due=[d for d in found if d.is_due(now)], waiting=waiting, held=held,
         names=names, page=page, pages=pages, may_run=desk.has("custodian"),
     )  # fmt: skip
+
+
+@router.get("/holds")
+def get_holds(desk: DeskOf) -> Response:
+    """Show all holds, also those that are over."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        page = listing.find(tx, _holds_plan(desk), desk.query, holds.holds.c.org == desk.org)
+        names = {h.bucket: buckets.load(tx, desk.org, h.bucket).name for h in page.rows}
+    if page.export:
+        return page.file("holds")
+    return desk.show("holds.html", here=PART, page=page, names=names, reasons=holds.REASONS)
 
 
 @router.post("/run")
@@ -131,14 +147,35 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go(HERE, done="cancelled")
 
 
+def _holds_plan(desk: Desk) -> Plan[Hold]:
+    c, now = holds.holds.c, desk.site.now()
+    states = {
+        "lasting": sa.and_(c.released.is_(None), c.until > now),
+        "released": c.released.is_not(None),
+        "ended": sa.and_(c.released.is_(None), c.until <= now),
+    }
+    return Plan(
+        path=f"{HERE}/holds", table=holds.holds, key=c.hold, read=lambda _, row: Hold(**row),
+        sorts={"placed": c.placed, "until": c.until}, order="-placed",
+        filters={
+            "state": Filter(where=lambda state: states[state], options=tuple(states)),
+            "reason": listing.equal(c.reason, holds.REASONS),
+        },
+        columns={
+            "hold": lambda h: h.hold, "reason": lambda h: h.reason, "placed_by": lambda h: h.by,
+            "assessment": lambda h: h.assessment, "placed": lambda h: h.placed,
+            "last_day": lambda h: h.last_day, "released": lambda h: h.released or "",
+        },
+    )  # fmt: skip
+
+
 def _page(
     desk: Desk, bucket: int, form: FormData | None = None, error: EpilockError | None = None
 ) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
         found = buckets.load(tx, desk.org, bucket)
-        all_due = dues.calendar(tx, parts.standard, now=now, org=desk.org)
-        due = {d.part: d for d in all_due if d.bucket.id == bucket}
+        due = {p: dues.part_due(tx, parts.standard, found, p) for p in found.live}
         states = buckets.part_states(tx, desk.org, bucket)
         done = intents.of_bucket(tx, desk.org, bucket)
         counts = {part: count.of(tx, found, [part]) for part in found.parts}
