@@ -21,7 +21,8 @@ PAGES = (
     "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",
     "/console/approvals", "/console/destruction", "/console/destruction/1", "/console/levels",
     "/console/levels/jinan/outbreak-7", "/console/levels/jinan/outbreak-7?level=N",
-    "/console/oversight", "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/points/{point}/notice/1",
+    "/console/oversight", "/console/seen", "/console/seen/extract", "/console/log", "/console/settings", "/console/destruction/holds",
+    "/console/papers", "/console/password", "/console/second-factor", "/console/account", "/console/requests", "/console/points/{point}/notice/1",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ decisions = sealed_table(
     sa.Column("review", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("entry_index", sa.BigInteger, nullable=False),
+    sa.Index("decisions_at", "org", "at", "decision"),
 )
 
 openings = sa.Table(

@@ -50,10 +50,13 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "requests": frozenset({"custodian"}),
         "destruction": frozenset({"custodian", "approver", "supervisor"}),
         "levels": frozenset({"custodian", "approver", "supervisor"}),
+        "seen": frozenset({"custodian", "supervisor"}),
         "oversight": frozenset({"supervisor"}),
+        "log": frozenset({"custodian", "approver", "supervisor", "administrator"}),
         "witnesses": frozenset({"administrator", "supervisor"}),
         "accounts": frozenset({"administrator"}),
         "papers": frozenset({"administrator", "custodian"}),
+        "settings": frozenset({"administrator", "supervisor"}),
     }
 )
 

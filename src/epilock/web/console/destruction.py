@@ -3,6 +3,8 @@
 What is due goes by itself; an order is for those who won't wait for the run, and a hold for evidence.
 """
 
+from collections import Counter
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +18,9 @@ from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
 from epilock.destroy import run as runs
+from epilock.destroy.due import DuePart
 from epilock.destroy.hold import Hold
-from epilock.errors import EpilockError
+from epilock.errors import EpilockError, InputError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.level import CHINA
@@ -33,26 +36,33 @@ from epilock.web.request import day_in, word, words
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"
 HERE = "/console/destruction"
-PER_PAGE = 100
+PER_PAGE = 50
+WEEKS = 6  # of the calendar
 
 
 @router.get("")
-def get_calendar(desk: DeskOf, page: int = 1) -> Response:
-    """Show what goes next, what waits for whom, and what is held."""
+def get_calendar(desk: DeskOf, page: int = 1, circumstance: str = "", day: str = "") -> Response:
+    """Show what goes next, what waits for whom, and what is held; of one circumstance or day if asked."""
     desk.enter(PART)
-    parts, now = desk.site.parts, desk.site.now()
+    parts, now, asked = desk.site.parts, desk.site.now(), _asked(day)
     with parts.database.read() as tx:
         found = dues.calendar(tx, parts.standard, now=now, org=desk.org)
         waiting = orders.listing(tx, desk.org)
         held = holds.listing(tx, desk.org, now=now)
         used = {o.bucket for o in waiting} | {h.bucket for h in held}
         names = {b: buckets.load(tx, desk.org, b).name for b in used}
+    due = sum(d.is_due(now) for d in found)
+    cases = sorted({d.bucket.circumstance for d in found})
+    found = [d for d in found if circumstance in {"", d.bucket.circumstance}]
+    weeks = _weeks(found, desk.site.today(), now)
+    found = [d for d in found if asked in {None, d.due.last_day}]
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(1, page), pages)
     return desk.show(
         "destruction.html", here=PART, found=found[(page - 1) * PER_PAGE : page * PER_PAGE],
-        total=len(found), due=[d for d in found if d.is_due(now)], waiting=waiting, held=held,
-        names=names, page=page, pages=pages, may_run=desk.has("custodian"),
+        total=len(found), due=due, waiting=waiting, held=held, cases=cases, weeks=weeks,
+        circumstance=circumstance, day=day, names=names, page=page, pages=pages,
+        may_run=desk.has("custodian"), today=desk.site.today(),
     )  # fmt: skip
 
 
@@ -145,6 +155,23 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
             now=desk.site.now(),
         )  # fmt: skip
     return desk.go(HERE, done="cancelled")
+
+
+def _asked(day: str) -> date | None:
+    try:
+        return date.fromisoformat(day) if day else None
+    except ValueError:
+        raise InputError("day: a day is written 2026-03-14") from None
+
+
+def _weeks(found: list[DuePart], today: date, now: datetime) -> list[list[tuple[date, int]]]:
+    """Return the weeks from that of ``today`` on: each day with how many parts have it as their last."""
+    days = Counter(d.due.last_day for d in found if d.due.last_day and not d.is_due(now))
+    monday = today - timedelta(days=today.weekday())
+    return [
+        [(day, days[day]) for day in (monday + timedelta(days=7 * week + n) for n in range(7))]
+        for week in range(WEEKS)
+    ]
 
 
 def _holds_plan(desk: Desk) -> Plan[Hold]:

@@ -124,8 +124,12 @@ class Page(Generic[T]):
         return download(text.getvalue(), f"{name}.csv", _CSV)
 
 
-def find(tx: Transaction, plan: Plan[T], query: Query, *where: Condition) -> Page[T]:
+def find(
+    tx: Transaction, plan: Plan[T], query: Query, *where: Condition, whole: bool = False
+) -> Page[T]:
     """Return the page of a list that an address asks for, of the rows that ``where`` lets be shown.
+
+    With ``whole``, or if the address asks for an export, all rows that its filters let pass.
 
     Raises:
         InputError: A filter or the order is none of the list's, or the export would be too large.
@@ -136,13 +140,16 @@ def find(tx: Transaction, plan: Plan[T], query: Query, *where: Condition) -> Pag
     order = query.get("order") or plan.order
     allowed = [*where, *(_condition(plan, name, value) for name, value in chosen.items())]
     column, down = _column(plan, order), order.startswith("-")
-    if query.get("export") == EXPORT and plan.columns:
+    export = query.get("export") == EXPORT and bool(plan.columns)
+    if whole or export:
         rows = tx.all(
             plan.table, *allowed, order_by=_sorted(plan, column, down=down), limit=MOST_EXPORTED + 1
         )
         if len(rows) > MOST_EXPORTED:
-            raise InputError(f"an export has at most {MOST_EXPORTED} rows; set a filter first")
-        return Page(plan=plan, rows=_read(tx, plan, rows), order=order, chosen=chosen, export=True)
+            raise InputError(f"this would be more than {MOST_EXPORTED} rows; set a filter first")
+        return Page(
+            plan=plan, rows=_read(tx, plan, rows), order=order, chosen=chosen, export=export
+        )
     place, back = query.get("before") or query.get("after") or "", bool(query.get("before"))
     if place:
         anchor = _anchor(tx, plan, place, *where)

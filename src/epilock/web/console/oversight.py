@@ -11,6 +11,7 @@ from starlette.responses import Response
 from epilock.collect import point as points
 from epilock.db import Transaction
 from epilock.destroy import due as dues
+from epilock.destroy import history
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
 from epilock.registry import organisation as organisations
@@ -24,6 +25,7 @@ from epilock.web.console.desk import Desk, DeskOf
 router = APIRouter(include_in_schema=False, prefix="/console/oversight")
 PART = "oversight"
 MOST = 100
+SHOWN = 20  # decisions; ``seen`` has all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,13 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         names = {b: buckets.load(tx, chosen.org, b).name for b in used}
         glass = reviews.listing(tx, chosen.org, limit=MOST)
         counted = aggregate.latest(tx, chosen.org, limit=MOST)
-        decisions = decisions_.latest(tx, chosen.org, limit=MOST)
+        decisions = decisions_.latest(tx, chosen.org, limit=SHOWN)
+        weeks = history.weekly(tx, chosen.org, today=desk.site.today())
         lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
         "oversight.html", here=PART, everyone=everyone, chosen=chosen, names=names, held=held,
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
-        decisions=decisions, lines=lines, glass=glass, counted=counted,
+        decisions=decisions, lines=lines, glass=glass, counted=counted, weeks=weeks,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from epilock.web.console import (
     home,
     intake,
     level,
+    log,
     mine,
     opening,
     oversight,
@@ -17,6 +18,8 @@ from epilock.web.console import (
     point,
     record,
     request,
+    seen,
+    setting,
     witness,
 )
 
@@ -24,6 +27,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
-        destruction, level, oversight, witness, account, paper,
+        destruction, level, seen, oversight, log, witness, account, paper,
+        setting,
     )
 )  # fmt: skip
