@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from sheet import read
 from staff_room import badge
 
-from epilock.db import Database, Instant, Transaction, open_engine
+from epilock.db import Database, Instant, Transaction, microseconds, open_engine
+from epilock.destroy.request import erasure_requests
 from epilock.errors import InputError, NotFoundError
-from epilock.web.console import listing
+from epilock.web.console import account, approval, listing, request
 from epilock.web.console.listing import PER_PAGE, Plan
 
 ROWS = 2 * PER_PAGE + 7
@@ -37,25 +38,35 @@ PLAN: Plan[dict] = Plan(
 MINE = C.org == "mine"
 
 
+def _fill(database: Database) -> None:
+    things.metadata.create_all(database.engine)
+    with database.write() as tx:
+        tx.bulk(
+            things,
+            [
+                (org, f"t-{n:04d}", ("red", "blue")[n % 3 == 0], microseconds(_at(n)))
+                for org in ("mine", "other")
+                for n in range(ROWS)
+            ],
+        )
+
+
+def _at(n: int) -> datetime:
+    return town.START + timedelta(hours=n // 4)
+
+
 @pytest.fixture(scope="module")
-def database():
-    engine = open_engine("sqlite://")
-    things.metadata.create_all(engine)
-    made = Database(engine, bytes(32))
-    with made.write() as tx:
-        for org in ("mine", "other"):
-            for n in range(ROWS):
-                tx.insert(
-                    things, org=org, code=f"t-{n:04d}", colour=("red", "blue")[n % 3 == 0],
-                    at=town.START + timedelta(hours=n // 4),
-                )  # fmt: skip
+def filled():
+    """A database with two organisations' things, on SQLite in memory."""
+    made = Database(open_engine("sqlite://"), bytes(32))
+    _fill(made)
     yield made
     made.close()
 
 
 @pytest.fixture
-def tx(database):
-    with database.read() as tx:
+def tx(filled):
+    with filled.read() as tx:
         yield tx
 
 
@@ -89,20 +100,20 @@ class TestLeafing:
         back = _walk(tx, query | {"before": there[-1]}, "before")
         assert back == there[:-1]
 
-    def test_a_row_that_comes_in_meanwhile_moves_nothing(self, database):
-        with database.read() as tx:
+    def test_a_row_that_comes_in_meanwhile_moves_nothing(self, filled):
+        with filled.read() as tx:
             first = listing.find(tx, PLAN, {}, MINE)
             wanted = [r["code"] for r in listing.find(tx, PLAN, {"after": first.after}, MINE).rows]
-        with database.write() as tx:
+        with filled.write() as tx:
             tx.insert(
                 things, org="mine", code="t-new", colour="red", at=town.START.replace(year=2030)
             )
         try:
-            with database.read() as tx:
+            with filled.read() as tx:
                 page = listing.find(tx, PLAN, {"after": first.after}, MINE)
             assert [r["code"] for r in page.rows] == wanted
         finally:
-            with database.write() as tx:
+            with filled.write() as tx:
                 tx.delete(things, org="mine", code="t-new")
 
     def test_a_place_that_is_not_there_is_said(self, tx):
@@ -112,6 +123,40 @@ class TestLeafing:
     def test_a_place_among_what_may_not_be_shown_is_no_place(self, tx):
         with pytest.raises(NotFoundError):
             listing.find(tx, PLAN, {"after": "t-0001"}, C.org == "nobody")
+
+
+class TestDatabases:
+    """The comparison of pairs and the registers in one list are the same on both databases."""
+
+    def test_leafing(self, database):
+        _fill(database)
+        try:
+            with database.read() as tx:
+                for order in ("at", "-colour"):
+                    there = _walk(tx, {"order": order})
+                    assert len(set(there)) == len(there) == ROWS
+                    assert _walk(tx, {"order": order, "before": there[-1]}, "before") == there[:-1]
+        finally:
+            things.metadata.drop_all(database.engine)
+
+    @pytest.mark.parametrize("plan", [account._PLAN, request._PLAN], ids=lambda p: p.path)
+    def test_each_filter_and_order_of_a_list(self, database, plan):
+        with database.read() as tx:
+            for name, asked in plan.filters.items():
+                for value in asked.options or ("2026-03-14",):
+                    assert listing.find(tx, plan, {name: value}).rows == []
+            for name in plan.sorts:
+                assert listing.find(tx, plan, {"order": f"-{name}"}).rows == []
+
+    def test_what_waits_in_four_registers(self, database, clock):
+        with database.write() as tx:
+            tx.insert(
+                erasure_requests, org="sunny", request="q-a", bucket=1, n=0, reason="objection",
+                stage="asked", by="s-a", asked=clock(),
+            )  # fmt: skip
+        with database.read() as tx:
+            (found,) = tx.all(approval.waiting(["sunny", "jinan"]))
+        assert (found["kind"], found["code"], found["since"]) == ("erasure", "q-a", clock())
 
 
 class TestAsking:

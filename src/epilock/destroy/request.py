@@ -164,13 +164,11 @@ def load(tx: Transaction, org: str, request: str, *, lock: bool = False) -> Requ
     return _request(tx.get(erasure_requests, lock=lock, org=org, request=request))
 
 
-def listing(
-    tx: Transaction, org: str, *, stage: str | None = None, limit: int | None = None
-) -> list[Request]:
+def listing(tx: Transaction, org: str, *, stage: str | None = None) -> list[Request]:
     """Return the requests of ``org``, the latest first; only those of ``stage`` if it is given."""
     c = erasure_requests.c
     where = [c.org == org] if stage is None else [c.org == org, c.stage == stage]
-    rows = tx.all(erasure_requests, *where, order_by=[c.asked.desc(), c.request], limit=limit)
+    rows = tx.all(erasure_requests, *where, order_by=[c.asked.desc(), c.request])
     return [_request(row) for row in rows]
 
 

@@ -289,10 +289,9 @@ def by_login(tx: Transaction, org: str, login: str) -> Staff:
     return read(rows[0])
 
 
-def listing(tx: Transaction, org: str, *, disabled: bool = False) -> list[Staff]:
-    """Return the accounts of ``org`` that are not disabled, or those that are, by login."""
-    gone = staff.c.disabled.is_not(None) if disabled else staff.c.disabled.is_(None)
-    rows = tx.all(staff, staff.c.org == org, gone, order_by=[staff.c.login])
+def listing(tx: Transaction, org: str) -> list[Staff]:
+    """Return the accounts of ``org`` that are not disabled, by login."""
+    rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
     return [read(r) for r in rows]
 
 
