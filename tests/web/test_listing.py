@@ -27,7 +27,7 @@ things = sa.Table(
 )  # fmt: skip
 C = things.c
 PLAN: Plan[dict] = Plan(
-    path="/things", table=things, key=C.code, read=lambda _, row: row, order="-at",
+    path="/things", table=things, key=C.code, read=lambda _, rows: rows, order="-at",
     sorts={"at": C.at, "colour": C.colour, "code": C.code},
     filters={
         "colour": listing.equal(C.colour, ("red", "blue")), "since": listing.since(C.at),

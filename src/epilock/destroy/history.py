@@ -6,7 +6,6 @@ it to.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -15,7 +14,7 @@ from epilock.destroy import intent as intents
 from epilock.standard.level import CHINA, midnight
 from epilock.store import bucket as buckets
 from epilock.store import count
-from epilock.store.bucket import COLLECTION, DESTROYED, PURGED
+from epilock.store.bucket import COLLECTION
 
 _WEEK = timedelta(weeks=1)
 
@@ -50,19 +49,10 @@ def weekly(tx: Transaction, org: str, *, today: date, weeks: int = 12) -> list[W
 def _collected(tx: Transaction, org: str, first: date) -> Counter[date]:
     c = buckets.buckets.c
     rows = tx.all(buckets.buckets, c.org == org, c.day >= first.isoformat(), c.clock == COLLECTION)
-    held = _records(tx, org, (row["bucket"] for row in rows))
+    held = count.of_all(tx, org, [row["bucket"] for row in rows])
     found: Counter[date] = Counter()
     for row in rows:
-        found[_monday(date.fromisoformat(row["day"]))] += held[row["bucket"]]
-    return found
-
-
-def _records(tx: Transaction, org: str, wanted: Iterable[int]) -> Counter[int]:
-    """Return how many records each bucket of ``wanted`` took in."""
-    c = count.counts.c
-    found: Counter[int] = Counter()
-    for row in tx.all(count.counts, c.org == org, c.bucket.in_(list(wanted))):
-        found[row["bucket"]] += row["records"]
+        found[_monday(date.fromisoformat(row["day"]))] += held[row["bucket"]].collected
     return found
 
 
@@ -73,12 +63,11 @@ def _destroyed(tx: Transaction, org: str, first: date) -> Counter[date]:
         order_by=[c.done],
     )  # fmt: skip
     last = {row["bucket"]: row["done"] for row in rows}
+    gone = buckets.gone(tx, org, last)
+    held = count.of_all(tx, org, gone)
     found: Counter[date] = Counter()
-    for bucket, done in last.items():
-        place = buckets.load(tx, org, bucket)
-        states = buckets.part_states(tx, org, bucket).values()
-        if set(states) <= {DESTROYED, PURGED}:
-            found[_monday(done.astimezone(CHINA).date())] += count.of(tx, place).left
+    for bucket in gone:
+        found[_monday(last[bucket].astimezone(CHINA).date())] += held[bucket].left
     return found
 
 

@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False, prefix="/console/accounts")
 PART = "accounts"
 _C = staff.staff.c
 _PLAN: Plan[Staff] = Plan(
-    path="/console/accounts", table=staff.staff, key=_C.staff, read=lambda _, row: staff.read(row),
+    path="/console/accounts", table=staff.staff, key=_C.staff, read=lambda _, rows: [staff.read(row) for row in rows],
     sorts={"login": _C.login, "added": _C.added}, order="login",
     filters={
         "state": Filter(

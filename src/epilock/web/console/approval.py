@@ -165,7 +165,7 @@ def _plan(desk: Desk, orgs: Sequence[Organisation]) -> Plan[Waiting]:
     c = table.c
     return Plan(
         path="/console/approvals", table=table, key=c.code, order="since", sorts={"since": c.since},
-        read=lambda tx, row: _read(desk, tx, known[row["asker"]], row),
+        read=lambda tx, rows: [_read(desk, tx, known[row["asker"]], row) for row in rows],
         filters={
             "kind": listing.equal(c.kind, KINDS),
             "organisation": listing.equal(c.asker, tuple(known)),

@@ -182,7 +182,7 @@ def _holds_plan(desk: Desk) -> Plan[Hold]:
         "ended": sa.and_(c.released.is_(None), c.until <= now),
     }
     return Plan(
-        path=f"{HERE}/holds", table=holds.holds, key=c.hold, read=lambda _, row: Hold(**row),
+        path=f"{HERE}/holds", table=holds.holds, key=c.hold, read=lambda _, rows: [Hold(**row) for row in rows],
         sorts={"placed": c.placed, "until": c.until}, order="-placed",
         filters={
             "state": Filter(where=lambda state: states[state], options=tuple(states)),

@@ -71,7 +71,7 @@ def _plan(desk: Desk) -> Plan[Grant]:
     stages: dict[str, sa.ColumnElement[bool]] = {stage: c.stage == stage for stage in grants.NEXT}
     stages |= {grants.ACTIVE: sa.and_(c.stage == grants.ACTIVE, c.until > now), ENDED: over}
     return Plan(
-        path="/console/grants", table=grants.grants, key=c.grant, read=lambda _, row: grants.read(row), order="-requested",
+        path="/console/grants", table=grants.grants, key=c.grant, read=lambda _, rows: [grants.read(row) for row in rows], order="-requested",
         sorts={"requested": c.requested, "until": c.until, "used": c.used, "purpose": c.purpose},
         filters={
             "stage": Filter(where=lambda stage: stages[stage], options=STAGES),

@@ -61,7 +61,7 @@ class Plan(Generic[T]):
         path: Its address.
         table: Where its rows are.
         key: Column that names a row among those that the page may show.
-        read: Makes what is shown of a row.
+        read: Makes what is shown of rows.
         sorts: Columns it can be sorted by, none of them NULL; the name of each stands in the address.
         order: Name of the column that is sorted by at first; with ``-`` before it: the largest first.
         columns: What an export holds of a row, by the heads of its columns; without any there is none.
@@ -72,7 +72,7 @@ class Plan(Generic[T]):
     path: str
     table: sa.Table | sa.Subquery
     key: sa.ColumnElement[Any]
-    read: Callable[[Transaction, dict[str, Any]], T]
+    read: Callable[[Transaction, list[dict[str, Any]]], list[T]]
     sorts: Mapping[str, sa.ColumnElement[Any]]
     order: str
     columns: Mapping[str, Callable[[T], object]] = field(default_factory=dict)
@@ -147,9 +147,7 @@ def find(
         )
         if len(rows) > MOST_EXPORTED:
             raise InputError(f"this would be more than {MOST_EXPORTED} rows; set a filter first")
-        return Page(
-            plan=plan, rows=_read(tx, plan, rows), order=order, chosen=chosen, export=export
-        )
+        return Page(plan=plan, rows=plan.read(tx, rows), order=order, chosen=chosen, export=export)
     place, back = query.get("before") or query.get("after") or "", bool(query.get("before"))
     if place:
         anchor = _anchor(tx, plan, place, *where)
@@ -162,7 +160,7 @@ def find(
         rows.reverse()
     name = plan.key.name
     return Page(
-        plan=plan, rows=_read(tx, plan, rows), order=order, chosen=chosen,
+        plan=plan, rows=plan.read(tx, rows), order=order, chosen=chosen,
         before=str(rows[0][name]) if rows and (more if back else place) else "",
         after=str(rows[-1][name]) if rows and (back or more) else "",
     )  # fmt: skip
@@ -234,10 +232,6 @@ def _beyond(
     own = sa.tuple_(*columns)
     those = sa.tuple_(*(sa.literal(row[c.name], c.type) for c in columns))
     return own < those if less else own > those
-
-
-def _read(tx: Transaction, plan: Plan[T], rows: Sequence[dict[str, Any]]) -> list[T]:
-    return [plan.read(tx, row) for row in rows]
 
 
 def _cell(value: object) -> str:

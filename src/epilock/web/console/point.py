@@ -111,7 +111,7 @@ def post_close(point: str, desk: DeskOf, form: CheckedForm) -> Response:
 def _plan(desk: Desk) -> Plan[Point]:
     c = points.points.c
     return Plan(
-        path="/console/points", table=points.points, key=c.point, read=lambda _, row: points.read(row), order="-opened",
+        path="/console/points", table=points.points, key=c.point, read=lambda _, rows: [points.read(row) for row in rows], order="-opened",
         sorts={"opened": c.opened, "circumstance": c.circumstance},
         filters={
             "state": Filter(

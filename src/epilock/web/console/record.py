@@ -140,7 +140,7 @@ def get_shelf(source: str, bucket: int, desk: DeskOf) -> Response:
         held = count.of(tx, found).left
         plan = Plan(
             path=f"{HERE}/{source}/{bucket}", table=vault.records, key=c.n, sorts={"n": c.n},
-            order="n", read=lambda _, row: vault.read_record(row),
+            order="n", read=lambda _, rows: [vault.read_record(row) for row in rows],
         )  # fmt: skip
         page = listing.find(
             tx, plan, desk.query, c.org == source, c.bucket == bucket, c.state == LIVE
@@ -205,7 +205,7 @@ def _plan(desk: Desk, source: str, emergencies: Sequence[str]) -> Plan[Shelf]:
     c = buckets.buckets.c
     return Plan(
         path=HERE, table=buckets.buckets, key=c.bucket, order="-day",
-        fixed={"source": source}, read=_shelf, sorts={"day": c.day, "circumstance": c.circumstance},
+        fixed={"source": source}, read=lambda tx, rows: _read_shelves(tx, source, rows), sorts={"day": c.day, "circumstance": c.circumstance},
         filters={
             "circumstance": listing.equal(c.circumstance, tuple(desk.site.parts.standard.circumstances)),
             "emergency": listing.equal(c.emergency, emergencies),
@@ -220,9 +220,9 @@ def _plan(desk: Desk, source: str, emergencies: Sequence[str]) -> Plan[Shelf]:
     )  # fmt: skip
 
 
-def _shelf(tx: Transaction, row: dict[str, Any]) -> Shelf:
-    bucket = buckets.read(tx, row)
-    return Shelf(bucket=bucket, held=count.of(tx, bucket).left)
+def _read_shelves(tx: Transaction, source: str, rows: list[dict[str, Any]]) -> list[Shelf]:
+    held = count.of_all(tx, source, [row["bucket"] for row in rows])
+    return [Shelf(bucket=b, held=held[b.id].left) for b in buckets.read_all(tx, source, rows)]
 
 
 def _record(

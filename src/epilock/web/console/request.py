@@ -20,7 +20,7 @@ PART = "requests"
 _C = requests.erasure_requests.c
 _PLAN: Plan[Request] = Plan(
     path="/console/requests", table=requests.erasure_requests, key=_C.request,
-    read=lambda _, row: Request(**row), sorts={"asked": _C.asked}, order="-asked",
+    read=lambda _, rows: [Request(**row) for row in rows], sorts={"asked": _C.asked}, order="-asked",
     filters={
         "state": listing.equal(_C.stage, requests.STAGES),
         "reason": listing.equal(_C.reason, tuple(REASONS)),

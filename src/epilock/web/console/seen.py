@@ -127,7 +127,7 @@ def _plan(desk: Desk, of: str, known: tuple[str, ...]) -> Plan[Decision]:
     c = decisions.decisions.c
     return Plan(
         path=HERE, table=decisions.decisions, key=c.decision, order="-at", sorts={"at": c.at},
-        fixed={} if of == desk.org else {"org": of}, read=lambda _, row: decisions.read(row),
+        fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: [decisions.read(row) for row in rows],
         filters={
             "since": listing.since(c.at),
             "until": listing.until(c.at),
