@@ -18,6 +18,7 @@ from epilock.use import decision as decisions
 from epilock.use import session, staff
 
 ROLES = ("custodian", "approver", "supervisor")
+MOST_MS = 50
 DAYS = 10  # over which the records are spread
 DECISIONS = 20  # records to one decision of the gate
 PAGES = (
@@ -41,34 +42,49 @@ def measure(records: int = 1_000_000, rounds: int = 40) -> list[Row]:
         _decide(home, records // DECISIONS, now)
         server = Server("bench.installation", str(home), "PORT")
         try:
-            return _rows(server.port, token, middle=records // DAYS // 2, rounds=rounds)
+            return _rows(server, token, middle=records // DAYS // 2, rounds=rounds)
         finally:
             server.stop()
 
 
-def _rows(port: int, token: str, *, middle: int, rounds: int) -> list[Row]:
+def _rows(server: Server, token: str, *, middle: int, rounds: int) -> list[Row]:
     found, largest = [], 0
-    for path in PAGES:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        times = []
-        for _ in range(rounds + 1):
+    for name in PAGES:
+        path = name.format(middle=middle)
+        largest = max(largest, len(_get(server.port, path, token)))  # it fills the caches, too
+        times, before = [], server.processor()
+        for _ in range(rounds):
             began = time.perf_counter()
-            connection.request(
-                "GET", path.format(middle=middle), headers={"Cookie": f"epilock={token}"}
-            )
-            answer = connection.getresponse()
-            body = answer.read()
+            _get(server.port, path, token)
             times.append((time.perf_counter() - began) * 1000)
-            if answer.status != http.HTTPStatus.OK:
-                raise RuntimeError(f"{path}: {answer.status}")
-            largest = max(largest, len(body))
-        connection.close()
-        p95 = quantiles(times[1:], n=20)[-1]  # the first fills the caches
+        worked = (server.processor() - before) * 1000 / rounds
+        p95 = quantiles(times, n=20)[-1]
+        # The processor's share is shown beside, for it stays the same while the machine does other work.
+        shown = f"{p95:.1f} (processor {worked:.1f})"
         found.append(
-            row.below(f"{path.replace('{middle}', 'N')}, ms at the 95th percentile", p95, 50, 1)
+            Row(
+                f"{name.replace('{middle}', 'N')}, ms, 95th percentile",
+                shown,
+                f"< {MOST_MS}",
+                p95 < MOST_MS,
+            )
         )
     found.append(row.below("largest of these pages, KB", largest / 1000, 100, 1))
     return found
+
+
+def _get(port: int, path: str, token: str) -> bytes:
+    """Return the page at ``path`` as the officer gets it."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    try:
+        connection.request("GET", path, headers={"Cookie": f"epilock={token}"})
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise RuntimeError(f"{path}: {answer.status}")
+    return body
 
 
 def _officer(parts: Parts) -> str:

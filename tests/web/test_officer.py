@@ -111,6 +111,7 @@ class TestWhoSawWhat:
         page = read(custodian, "/console/seen/extract?since=2026-03-14&until=2026-03-14")
         assert "14 March 2026 – 14 March 2026" in page.text
         assert page.html.count("Sunny Garden Committee</td>") == 2  # opened once, refused once
+        assert read(custodian, "/console/seen/extract?since=&until=").status == 200
 
     def test_as_fhir_audit_events(self, custodian):
         answer = custodian.get("/console/seen/auditevents.json")

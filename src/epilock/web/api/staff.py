@@ -33,8 +33,12 @@ def account(
     """
     if given is None:
         raise SignInError("this needs an API token: `Authorization: Bearer <token>`")
-    with site.parts.database.write() as tx:
-        session = sessions.find(tx, given.credentials, now=site.now())
+    token, now = given.credentials, site.now()
+    with site.parts.database.read() as tx:
+        session = sessions.find(tx, token, now=now)
+    if session.is_stale(now):
+        with site.parts.database.write() as tx:
+            sessions.note(tx, token, now=now)
     if session.kind != "api":
         raise SignInError("a browser's session is no API token")
     return session.staff

@@ -152,9 +152,13 @@ def visitor_of(request: Request, site: SiteOf) -> Desk:
         SignInError: Nobody is.
     """
     token = request.cookies.get(cookie_of(site), "")
-    with site.parts.database.write() as tx:
-        session = sessions.find(tx, token, now=site.now())
+    now = site.now()
+    with site.parts.database.read() as tx:
+        session = sessions.find(tx, token, now=now)
         organisation = organisations.load(tx, session.staff.org)
+    if session.is_stale(now):
+        with site.parts.database.write() as tx:
+            sessions.note(tx, token, now=now)
     if session.kind != "console":
         raise SignInError("an API token opens no page")
     t = site.pages.speaker(request)

@@ -106,7 +106,8 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
         raise ForbiddenError(
             "what was decided about another organisation is the supervisor's to see"
         )
-    query = {"since": (desk.site.today() - DAYS).isoformat(), **desk.query}
+    since = desk.query.get("since") or (desk.site.today() - DAYS).isoformat()
+    query = {**desk.query, "since": since}
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         organisation = organisations.load(tx, of)
