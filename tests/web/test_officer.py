@@ -1,7 +1,7 @@
 """The officer's day: what waits, who saw what, the calendar, the log, the settings."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import town
@@ -11,6 +11,7 @@ from test_console import _approve, _ask
 from test_resident import TYPED, _fields
 from visitor import Visitor
 
+from epilock.collect import issue
 from epilock.destroy import request as requests
 from epilock.destroy.erasure import REASONS
 
@@ -75,6 +76,24 @@ class TestToday:
         page = read(approver, "/console/approvals?kind=erasure")
         assert "late" in page.text
         assert "Request for a grant" not in page.text
+
+    def test_a_level_past_its_expected_end_is_the_authoritys_to_decide_again(
+        self, custodian, parts, site, clock
+    ):
+        clock.forward(minutes=5)
+        with parts.database.write() as tx:
+            issue.change_level(
+                tx, parts.press, authority="jinan", emergency="outbreak-7", level="III",
+                issuer="x", instrument="8", date_=date(2026, 3, 14), now=clock(),
+                expected_end=date(2026, 3, 15),
+            )  # fmt: skip
+        authority = badge(parts, site, "jinan", "chen", "custodian")
+        assert "Nothing waits" in read(authority, "/console").text
+        clock.forward(days=2)
+        renew(parts, authority, "jinan", "chen")
+        renew(parts, custodian, "sunny", "wang")
+        assert "past its expected end" in read(authority, "/console").text
+        assert "past its expected end" not in read(custodian, "/console").text
 
     def test_what_is_due_is_the_custodians_and_what_is_overdue_the_supervisors_too(
         self, custodian, given, parts, site, clock

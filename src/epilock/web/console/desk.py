@@ -31,7 +31,7 @@ from epilock.standard.text import Text
 from epilock.use import session as sessions
 from epilock.use.session import Session
 from epilock.web.language import Speaker
-from epilock.web.request import FormOf, Site, SiteOf
+from epilock.web.request import FormOf, Site, SiteOf, session_of
 
 PLAIN_COOKIE, SECURE_COOKIE = "epilock", "__Host-epilock"
 # What a form is shown again for, with what was typed; anything else gets a page of its own.
@@ -152,13 +152,9 @@ def visitor_of(request: Request, site: SiteOf) -> Desk:
         SignInError: Nobody is.
     """
     token = request.cookies.get(cookie_of(site), "")
-    now = site.now()
+    session = session_of(site, token)
     with site.parts.database.read() as tx:
-        session = sessions.find(tx, token, now=now)
         organisation = organisations.load(tx, session.staff.org)
-    if session.is_stale(now):
-        with site.parts.database.write() as tx:
-            sessions.note(tx, token, now=now)
     if session.kind != "console":
         raise SignInError("an API token opens no page")
     t = site.pages.speaker(request)

@@ -6,7 +6,7 @@ nothing waits.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -20,7 +20,7 @@ from epilock.ledger import gather
 from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
-from epilock.standard.level import CHINA
+from epilock.standard.level import midnight
 from epilock.use import review as reviews
 from epilock.use import staff
 from epilock.web.console.approval import waiting
@@ -109,20 +109,20 @@ def _levels(desk: Desk, tx: Transaction) -> Iterator[Task]:
     """Yield the emergencies whose level was expected to have ended by now: the authority decides again."""
     if not desk.has("custodian"):
         return
-    today = desk.site.today()
+    c, today = emergencies.levels.c, desk.site.today().isoformat()
     for one in emergencies.everything(tx):
-        c = emergencies.levels.c
-        rows = tx.all(
+        if one.authority != desk.org:
+            continue
+        latest = tx.all(
             emergencies.levels, c.org == desk.org, c.emergency == one.emergency,
             order_by=[c.effective.desc()], limit=1,
         )  # fmt: skip
-        for row in rows if one.authority == desk.org else []:
-            if row["expected_end"] and row["expected_end"] < today.isoformat():
-                yield Task(
-                    name="level", number=1, path=f"/console/levels/{desk.org}/{one.emergency}",
-                    tone=WARN,
-                    due=datetime.combine(datetime.fromisoformat(row["expected_end"]), time(), CHINA),
-                )  # fmt: skip
+        for day in (row["expected_end"] for row in latest if row["expected_end"]):
+            yield Task(
+                name="level", number=int(day < today), tone=WARN,
+                path=f"/console/levels/{desk.org}/{one.emergency}",
+                due=midnight(date.fromisoformat(day) + timedelta(days=1)),
+            )  # fmt: skip
 
 
 def _imports(desk: Desk, tx: Transaction) -> Iterator[Task]:
