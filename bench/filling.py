@@ -7,6 +7,7 @@ open these records; whoever measures opening makes real ones.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -55,14 +56,21 @@ def fill(home: Path, count: int, *, now: datetime) -> None:
 
     Nothing is synced to the disk on the way: what a crash spoils is measured again.
     """
-    parts = assemble.build(settings.read({}, home=home), now=lambda: datetime.now(UTC))
-    try:
-        sa.event.listen(parts.database.engine, "connect", _hurry)
-        parts.database.engine.dispose()
+    with at(home) as parts:
         filling = _Filling(parts, installation.form(parts), now)
         for start in range(0, count, LEASES * LEASE_LEAVES):
             with parts.database.write() as tx:
                 filling.put(tx, min(count - start, LEASES * LEASE_LEAVES))
+
+
+@contextmanager
+def at(home: Path) -> Iterator[Parts]:
+    """Give the installation in ``home`` to fill it, its main database in a hurry."""
+    parts = assemble.build(settings.read({}, home=home), now=lambda: datetime.now(UTC))
+    try:
+        sa.event.listen(parts.database.engine, "connect", _hurry)
+        parts.database.engine.dispose()
+        yield parts
     finally:
         parts.close()
 

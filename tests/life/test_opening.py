@@ -322,6 +322,18 @@ class TestSession:
             with pytest.raises(SignInError):
                 session.find(tx, token, now=town.clock())
 
+    def test_a_session_that_is_used_does_not_idle(self, town, people):
+        with town.parts.database.write() as tx:
+            token = session.begin(tx, people["doctor"], now=town.clock())
+            for _ in range(3):
+                town.clock.forward(minutes=20)
+                assert session.find(tx, token, now=town.clock()).is_stale(town.clock())
+                session.note(tx, token, now=town.clock())
+            session.end(tx, token)
+            session.note(tx, token, now=town.clock())
+            with pytest.raises(SignInError):
+                session.find(tx, token, now=town.clock())
+
     @pytest.mark.parametrize("token", ["", "cdc.", "cdc.x", "x" * 500, "."])
     def test_a_token_that_is_none_signs_nobody_in(self, town, token):
         with town.parts.database.write() as tx, pytest.raises(SignInError):

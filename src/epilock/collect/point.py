@@ -269,7 +269,7 @@ def load(tx: Transaction, org: str, point: str) -> Point:
     row = tx.find(points, org=org, point=point)
     if row is None:
         raise NotFoundError("no such collection point; compare its code or its address")
-    return _point(row)
+    return read(row)
 
 
 def listing(tx: Transaction, org: str, *, only_open: bool = False) -> list[Point]:
@@ -277,7 +277,23 @@ def listing(tx: Transaction, org: str, *, only_open: bool = False) -> list[Point
     where = [points.c.org == org]
     if only_open:
         where.append(points.c.closed.is_(None))
-    return [_point(r) for r in tx.all(points, *where, order_by=[points.c.opened.desc()])]
+    return [read(r) for r in tx.all(points, *where, order_by=[points.c.opened.desc()])]
+
+
+def read(row: dict[str, Any]) -> Point:
+    """Return the point that a row of ``points`` states."""
+    return Point(
+        org=row["org"], point=row["point"], authority=row["authority"],
+        emergency=row["emergency"], circumstance=row["circumstance"],
+        name=Text(**row["name"]), languages=tuple(row["languages"]), method=row["method"],
+        media=tuple(row["media"]),
+        fields=tuple(
+            Field(id=f["id"], category=f["category"], label=Text(**f["label"]), optional=f["optional"])
+            for f in row["fields"]
+        ),
+        basis=row["basis"], mandate=row["mandate"], assessment=row["assessment"],
+        version=row["version"], closed=row["closed"],
+    )  # fmt: skip
 
 
 def parse(data: dict[str, Any]) -> Plan:
@@ -379,18 +395,3 @@ def _basis(standard: Standard, circumstance: str, *, has_mandate: bool) -> str:
         return "guardian"
     lawful = [b for b in bases if b in {"law", "emergency"}]
     return lawful[0] if lawful and has_mandate else "consent"
-
-
-def _point(row: dict[str, Any]) -> Point:
-    return Point(
-        org=row["org"], point=row["point"], authority=row["authority"],
-        emergency=row["emergency"], circumstance=row["circumstance"],
-        name=Text(**row["name"]), languages=tuple(row["languages"]), method=row["method"],
-        media=tuple(row["media"]),
-        fields=tuple(
-            Field(id=f["id"], category=f["category"], label=Text(**f["label"]), optional=f["optional"])
-            for f in row["fields"]
-        ),
-        basis=row["basis"], mandate=row["mandate"], assessment=row["assessment"],
-        version=row["version"], closed=row["closed"],
-    )  # fmt: skip

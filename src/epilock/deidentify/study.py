@@ -192,6 +192,14 @@ def listing(tx: Transaction, org: str) -> list[Study]:
     return [_read(tx, row) for row in rows]
 
 
+def waiting() -> sa.ColumnElement[bool]:
+    """Return the condition that a row of ``study_ends`` waits: its study's key is not destroyed yet."""
+    c = studies.c
+    return ~sa.exists().where(
+        c.org == study_ends.c.org, c.study == study_ends.c.study, c.destroyed.is_not(None)
+    )
+
+
 def _read(tx: Transaction, row: dict[str, Any]) -> Study:
     asked = tx.find(study_ends, org=row["org"], study=row["study"])
     return Study(**row, end_asked_by=None if asked is None else asked["by"])

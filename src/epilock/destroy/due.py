@@ -25,7 +25,7 @@ from epilock.standard import Standard
 from epilock.standard.clock import Due
 from epilock.standard.clock import due as due_of
 from epilock.standard.level import History
-from epilock.store.bucket import LIVE, Bucket, bucket_parts, buckets
+from epilock.store.bucket import LIVE, Bucket, bucket_parts, buckets, read
 
 SOURCE = ("ERL-85", "PIPL-47")
 UNKNOWN = "not-in-standard"
@@ -169,12 +169,6 @@ def _living(tx: Transaction, org: str | None) -> list[Bucket]:
     for row in tx.all(bucket_parts, *lives(bucket_parts)):
         states.setdefault((row["org"], row["bucket"]), {})[row["part"]] = row["state"]
     return [
-        Bucket(
-            org=row["org"], id=row["bucket"], name=row["name"], authority=row["authority"],
-            emergency=row["emergency"], circumstance=row["circumstance"],
-            day=date.fromisoformat(row["day"]), clock=row["clock"], parts=tuple(sorted(parts)),
-            live=tuple(sorted(p for p, state in parts.items() if state == LIVE)),
-        )
+        read(row, states.get((row["org"], row["bucket"]), {}))
         for row in tx.all(buckets, *lives(buckets))
-        for parts in [states.get((row["org"], row["bucket"]), {})]
-    ]  # fmt: skip
+    ]

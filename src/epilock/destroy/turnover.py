@@ -1,7 +1,8 @@
 """Turnover: how many records came in and how many went, week by week; what everybody may know.
 
-The same can be counted from the public log. A record comes on the day of its bucket. It goes when all parts of
-its bucket are certified as destroyed, or when it is erased by itself before, which has no week here.
+The same can be counted from the public log. A record comes on the day of its collection, once, wherever its event
+moved it to. It goes when all parts of its bucket are certified as destroyed; what was erased one by one before
+has no week here. That a row was not changed past this program is for ``epilock check`` to say.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from epilock.db import Transaction
 from epilock.destroy.intent import DESTROY, intents
 from epilock.standard.level import CHINA
-from epilock.store.bucket import DYING, LIVE, bucket_parts, buckets
+from epilock.store.bucket import COLLECTION, DYING, LIVE, bucket_parts, buckets
 from epilock.store.count import counts
 
 WEEKS = 26
@@ -51,7 +52,8 @@ def weeks(
     came: Counter[date] = Counter()
     went: Counter[date] = Counter()
     for row in tx.conn.execute(_flow(org)):
-        came[_monday(date.fromisoformat(row.day))] += row.total
+        if row.clock == COLLECTION:
+            came[_monday(date.fromisoformat(row.day))] += row.total
         if row.gone is not None:
             went[_monday(row.gone.astimezone(CHINA).date())] += row.left
     if not came:
@@ -87,7 +89,7 @@ def _flow(org: str | None) -> sa.Select[Any]:
     )  # fmt: skip
     chosen = (
         sa.select(
-            b.day, number.c.total, number.c.left,
+            b.day, b.clock, number.c.total, number.c.left,
             sa.case((some_left, None), else_=certified.c.done).label("gone"),
         )
         .join(number, sa.and_(number.c.org == b.org, number.c.bucket == b.bucket))

@@ -186,6 +186,16 @@ def superiors(tx: Transaction, org: str) -> list[str]:
     return above
 
 
+def below(tx: Transaction, org: str) -> list[Organisation]:
+    """Return ``org`` and all organisations below it, oldest first; a loop in the register ends the search."""
+    known = everyone(tx)
+    inside, found = {org}, 0
+    while len(inside) > found:
+        found = len(inside)
+        inside |= {o.org for o in known if o.parent in inside}
+    return [o for o in known if o.org in inside]
+
+
 def _organisation(row: dict[str, Any]) -> Organisation:
     name = row["name"]
     return Organisation(

@@ -185,7 +185,7 @@ def load(tx: Transaction, org: str, bucket: int) -> Bucket:
         NotFoundError: There is none.
         TamperedError: One of its rows was changed past this program.
     """
-    return _bucket(tx, tx.get(buckets, org=org, bucket=bucket))
+    return _with_parts(tx, tx.get(buckets, org=org, bucket=bucket))
 
 
 def load_by_name(tx: Transaction, org: str, name: str) -> Bucket:
@@ -217,7 +217,48 @@ def of_emergency(tx: Transaction, org: str, emergency: str) -> list[Bucket]:
         buckets, buckets.c.org == org, buckets.c.emergency == emergency,
         order_by=[buckets.c.bucket],
     )  # fmt: skip
-    return [_bucket(tx, row) for row in rows]
+    return read_all(tx, org, rows)
+
+
+def read(row: Mapping[str, Any], states: Mapping[str, str]) -> Bucket:
+    """Return the bucket that a row of ``buckets`` states, its parts in ``states``."""
+    return Bucket(
+        org=row["org"], id=row["bucket"], name=row["name"], authority=row["authority"],
+        emergency=row["emergency"], circumstance=row["circumstance"],
+        day=date.fromisoformat(row["day"]), clock=row["clock"], parts=tuple(sorted(states)),
+        live=tuple(sorted(p for p, state in states.items() if state == LIVE)),
+    )  # fmt: skip
+
+
+def read_all(tx: Transaction, org: str, rows: Sequence[Mapping[str, Any]]) -> list[Bucket]:
+    """Return the buckets of ``org`` that rows of ``buckets`` state, their parts in one query."""
+    c = bucket_parts.c
+    states: dict[int, dict[str, str]] = {row["bucket"]: {} for row in rows}
+    for part in tx.all(bucket_parts, c.org == org, c.bucket.in_(list(states))):
+        states[part["bucket"]][part["part"]] = part["state"]
+    return [read(row, states[row["bucket"]]) for row in rows]
+
+
+def lives() -> sa.ColumnElement[bool]:
+    """Return the condition that a bucket of ``buckets`` has a living part."""
+    same = sa.and_(bucket_parts.c.org == buckets.c.org, bucket_parts.c.bucket == buckets.c.bucket)
+    return sa.exists().where(same, bucket_parts.c.state == LIVE)
+
+
+def emergencies_of(tx: Transaction, org: str) -> list[str]:
+    """Return the codes of the emergencies that ``org`` has a bucket for, sorted."""
+    c = buckets.c
+    return list(
+        tx.conn.scalars(sa.select(c.emergency).distinct().where(c.org == org).order_by(c.emergency))
+    )
+
+
+def gone(tx: Transaction, org: str, among: Collection[int]) -> list[int]:
+    """Return those of the buckets ``among`` whose parts are all destroyed."""
+    c = bucket_parts.c
+    rows = tx.all(bucket_parts, c.org == org, c.bucket.in_(list(among)))
+    kept = {row["bucket"] for row in rows if row["state"] not in {DESTROYED, PURGED}}
+    return [bucket for bucket in among if bucket not in kept]
 
 
 def part_states(tx: Transaction, org: str, bucket: int, *, lock: bool = False) -> Mapping[str, str]:
@@ -331,7 +372,7 @@ def open_leases(tx: Transaction, bucket: Bucket, *, now: datetime) -> list[str]:
 
 def _find(tx: Transaction, org: str, name: str) -> Bucket | None:
     row = tx.find(buckets, org=org, name=name)
-    return None if row is None else _bucket(tx, row)
+    return None if row is None else _with_parts(tx, row)
 
 
 def _writable(found: Bucket | None, authority: str, parts: Sequence[str]) -> Bucket | None:
@@ -362,11 +403,5 @@ def _next_id(tx: Transaction, org: str) -> int:
     return int(tx.conn.execute(query).scalar() or 0) + 1
 
 
-def _bucket(tx: Transaction, row: Mapping[str, Any]) -> Bucket:
-    states = part_states(tx, row["org"], row["bucket"])
-    return Bucket(
-        org=row["org"], id=row["bucket"], name=row["name"], authority=row["authority"],
-        emergency=row["emergency"], circumstance=row["circumstance"],
-        day=date.fromisoformat(row["day"]), clock=row["clock"], parts=tuple(sorted(states)),
-        live=tuple(sorted(p for p, state in states.items() if state == LIVE)),
-    )  # fmt: skip
+def _with_parts(tx: Transaction, row: Mapping[str, Any]) -> Bucket:
+    return read(row, part_states(tx, row["org"], row["bucket"]))

@@ -31,6 +31,7 @@ decisions = sealed_table(
     sa.Column("review", sa.Boolean, nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Column("entry_index", sa.BigInteger, nullable=False),
+    sa.Index("decisions_at", "org", "at", "decision"),
 )
 
 openings = sa.Table(
@@ -104,7 +105,10 @@ def history(tx: Transaction, org: str, bucket: int, n: int) -> list[Decision]:
 def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Decision]:
     """Return the latest decisions about records of ``org``."""
     rows = tx.all(
-        decisions, decisions.c.org == org, order_by=[decisions.c.entry_index.desc()], limit=limit
+        decisions,
+        decisions.c.org == org,
+        order_by=[decisions.c.at.desc(), decisions.c.decision.desc()],
+        limit=limit,
     )
     return [read(r) for r in rows]
 

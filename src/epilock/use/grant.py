@@ -271,7 +271,7 @@ def load(tx: Transaction, org: str, grant: str) -> Grant:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _grant(tx, tx.get(grants, org=org, grant=grant, lock=True))
+    return read(tx, tx.get(grants, org=org, grant=grant, lock=True))
 
 
 def listing(
@@ -282,7 +282,15 @@ def listing(
         grants, grants.c.org == org, grants.c.stage.in_(list(stages)),
         order_by=[grants.c.requested.desc()],
     )  # fmt: skip
-    return [_grant(tx, r) for r in rows]
+    return [read(tx, r) for r in rows]
+
+
+def read(tx: Transaction, row: dict[str, Any]) -> Grant:
+    """Return the grant that a row of ``grants`` states."""
+    study = None
+    if row["form"] == PSEUDONYMOUS:
+        study = tx.get(grant_studies, org=row["org"], grant=row["grant"])["study"]
+    return Grant(**{**row, "circumstances": tuple(row["circumstances"]), "study": study})
 
 
 def _check_study(tx: Transaction, org: str, form: str, study: str | None) -> None:
@@ -322,10 +330,3 @@ def _enter(tx: Transaction, found: Grant, stage: str, **values: Any) -> None:
     if stage not in NEXT[found.stage]:
         raise StateError(f"grant {found.grant} is {found.stage}: it cannot be {stage}")
     tx.update(grants, {"org": found.org, "grant": found.grant}, stage=stage, **values)
-
-
-def _grant(tx: Transaction, row: dict[str, Any]) -> Grant:
-    study = None
-    if row["form"] == PSEUDONYMOUS:
-        study = tx.get(grant_studies, org=row["org"], grant=row["grant"])["study"]
-    return Grant(**{**row, "circumstances": tuple(row["circumstances"]), "study": study})

@@ -144,6 +144,15 @@ def review(
     return _read(row)
 
 
+def load(tx: Transaction, org: str, decision: str) -> EmergencyOpening:
+    """Return the opening in an emergency.
+
+    Raises:
+        NotFoundError: There is none of that code.
+    """
+    return _read(tx.get(emergency_openings, org=org, decision=decision))
+
+
 def outstanding(tx: Transaction, by_org: str, by: str | None = None) -> list[EmergencyOpening]:
     """Return what was opened in an emergency and nobody has reviewed, the oldest first.
 

@@ -18,6 +18,7 @@ from epilock.use import staff as staff_
 from epilock.use.staff import Staff
 
 IDLE = timedelta(minutes=30)
+NOTED = timedelta(minutes=1)  # that a session was seen is written no more often
 LONGEST = timedelta(hours=12)
 API_LONGEST = timedelta(days=365)
 _HANDLE = 16  # hexadecimal characters of a token's hash: enough to tell an account's sessions apart
@@ -37,11 +38,16 @@ sessions = sealed_table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who asks; ``csrf`` stands in every form of the console."""
+    """Who asks; ``csrf`` stands in every form of the console; ``seen`` is when that was noted last."""
 
     staff: Staff
     kind: str
     csrf: str
+    seen: datetime
+
+    def is_stale(self, now: datetime) -> bool:
+        """Tell whether it should be noted again that it was seen (``note``)."""
+        return now - self.seen > NOTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +74,7 @@ def begin(
 
 
 def find(tx: Transaction, token: str, *, now: datetime) -> Session:
-    """Return the session of ``token`` and note that it was seen; ``tx`` is a writing transaction.
+    """Return the session of ``token``; nothing is written, so that a page need not wait for who writes.
 
     Raises:
         SignInError: There is none, it has ended, or its account was disabled.
@@ -81,9 +87,14 @@ def find(tx: Transaction, token: str, *, now: datetime) -> Session:
     who = staff_.load(tx, org, row["staff"])
     if not who.roles:
         raise SignInError("this account is disabled")
-    if now - row["seen"] > timedelta(minutes=1):
-        tx.update(sessions, {"org": org, "hash": _hash(token)}, seen=now)
-    return Session(staff=who, kind=row["kind"], csrf=_csrf(token))
+    return Session(staff=who, kind=row["kind"], csrf=_csrf(token), seen=row["seen"])
+
+
+def note(tx: Transaction, token: str, *, now: datetime) -> None:
+    """Note that a session was seen, unless it has ended meanwhile."""
+    key = {"org": token.partition(".")[0], "hash": _hash(token)}
+    if tx.find(sessions, lock=True, **key) is not None:
+        tx.update(sessions, key, seen=now)
 
 
 def end(tx: Transaction, token: str) -> None:

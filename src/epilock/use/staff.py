@@ -274,7 +274,7 @@ def load(tx: Transaction, org: str, code: str) -> Staff:
     Raises:
         NotFoundError: There is none.
     """
-    return _staff(tx.get(staff, org=org, staff=code))
+    return read(tx.get(staff, org=org, staff=code))
 
 
 def by_login(tx: Transaction, org: str, login: str) -> Staff:
@@ -286,14 +286,21 @@ def by_login(tx: Transaction, org: str, login: str) -> Staff:
     rows = tx.all(staff, staff.c.org == org, staff.c.login == login)
     if not rows:
         raise NotFoundError(f"{org} has no such account; `epilock staff list {org}` names them")
-    return _staff(rows[0])
+    return read(rows[0])
 
 
-def listing(tx: Transaction, org: str, *, disabled: bool = False) -> list[Staff]:
-    """Return the accounts of ``org`` that are not disabled, or those that are, by login."""
-    gone = staff.c.disabled.is_not(None) if disabled else staff.c.disabled.is_(None)
-    rows = tx.all(staff, staff.c.org == org, gone, order_by=[staff.c.login])
-    return [_staff(r) for r in rows]
+def listing(tx: Transaction, org: str) -> list[Staff]:
+    """Return the accounts of ``org`` that are not disabled, by login."""
+    rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
+    return [read(r) for r in rows]
+
+
+def read(row: dict[str, Any]) -> Staff:
+    """Return the account that a row of ``staff`` states."""
+    return Staff(
+        org=row["org"], staff=row["staff"], login=row["login"], roles=frozenset(row["roles"]),
+        must_change=row["must_change"], has_totp=row["totp"] is not None,
+    )  # fmt: skip
 
 
 def new_totp_key() -> str:
@@ -369,10 +376,3 @@ def _match(key: str, code: str, now: datetime, *, after: int) -> int | None:
         if step > after and pyotp.utils.strings_equal(totp.at(step * STEP), code.strip()):
             return step
     return None
-
-
-def _staff(row: dict[str, Any]) -> Staff:
-    return Staff(
-        org=row["org"], staff=row["staff"], login=row["login"], roles=frozenset(row["roles"]),
-        must_change=row["must_change"], has_totp=row["totp"] is not None,
-    )  # fmt: skip

@@ -167,10 +167,14 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
             for kind in Kind
         }
         size = log.base + (0 if head is None else head.size)
+        proof = shards.proof_at(tx, site.parts.log, index)
     text = msgspec.json.format(said, indent=2).decode()
     return site.pages.show(
         request,
         "log/entry.html",
+        script=True,
+        proof=proof,
+        vkeys=[each.signer.vkey for each in shards.all_of(site.parts.log)],
         index=index,
         own=own,
         origin=log.origin,

@@ -13,6 +13,8 @@ from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.standard.level import CHINA
+from epilock.use import session as sessions
+from epilock.use.session import Session
 from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
 
@@ -60,6 +62,21 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
 
 SiteOf = Annotated[Site, Depends(site_of)]
 FormOf = Annotated[FormData, Depends(form_of)]
+
+
+def session_of(site: Site, token: str) -> Session:
+    """Return the session of ``token`` and note that it was seen; it is written no more often than it must.
+
+    Raises:
+        SignInError: There is none, or it has ended.
+    """
+    now = site.now()
+    with site.parts.database.read() as tx:
+        found = sessions.find(tx, token, now=now)
+    if found.is_stale(now):
+        with site.parts.database.write() as tx:
+            sessions.note(tx, token, now=now)
+    return found
 
 
 def word(form: FormData, name: str, *, most: int = 4000) -> str:

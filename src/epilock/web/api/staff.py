@@ -12,12 +12,11 @@ from epilock.errors import ForbiddenError, SignInError
 from epilock.use import aggregate
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
-from epilock.use import session as sessions
 from epilock.use.question import Noise, Question
 from epilock.use.staff import Staff
 from epilock.web.api.model import Counted, CountRecords, DuePart, Opened, OpenRecords
 from epilock.web.console.desk import RIGHTS
-from epilock.web.request import SiteOf
+from epilock.web.request import SiteOf, session_of
 
 router = APIRouter(prefix="/api/staff", tags=["staff"])
 _bearer = HTTPBearer(
@@ -35,8 +34,7 @@ def account(
     """
     if given is None:
         raise SignInError("this needs an API token: `Authorization: Bearer <token>`")
-    with site.parts.database.write() as tx:
-        session = sessions.find(tx, given.credentials, now=site.now())
+    session = session_of(site, given.credentials)
     if session.kind != "api":
         raise SignInError("a browser's session is no API token")
     return session.staff

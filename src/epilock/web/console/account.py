@@ -1,5 +1,6 @@
 """Accounts of an organisation and their roles; for its administrator, who can open no record."""
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -7,12 +8,34 @@ from starlette.responses import Response
 from epilock.errors import EpilockError, ForbiddenError
 from epilock.use import session as sessions
 from epilock.use import staff
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.use.staff import Staff
+from epilock.web.console import listing
+from epilock.web.console.desk import RIGHTS, WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts")
 PART = "accounts"
+_C = staff.staff.c
+_PLAN: Plan[Staff] = Plan(
+    path="/console/accounts", table=staff.staff, key=_C.staff, read=lambda _, rows: [staff.read(row) for row in rows],
+    sorts={"login": _C.login, "added": _C.added}, order="login",
+    filters={
+        "state": Filter(
+            where=lambda s: _C.disabled.is_(None) if s == "active" else _C.disabled.is_not(None),
+            options=("active", "disabled"),
+        ),
+        "role": Filter(
+            where=lambda role: sa.type_coerce(_C.roles, sa.Text).contains(f'"{role}"'),
+            options=staff.ROLES,
+        ),
+    },
+    columns={
+        "account": lambda s: s.staff, "roles": lambda s: " ".join(sorted(s.roles)),
+        "second_factor": lambda s: "yes" if s.has_totp else "no",
+    },
+)  # fmt: skip
 
 
 @router.get("")
@@ -81,13 +104,19 @@ def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go("/console/accounts", done="roles")
 
 
+def _reach() -> dict[str, list[str]]:
+    """Return for each role the parts of the console that it reaches."""
+    return {role: [part for part, may in RIGHTS.items() if role in may] for role in staff.ROLES}
+
+
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read() as tx:
-        everyone = staff.listing(tx, desk.org)
-        gone = staff.listing(tx, desk.org, disabled=True)
+        page = listing.find(tx, _PLAN, desk.query, _C.org == desk.org)
+    if page.export:
+        return page.file("accounts")
     wrong = None if error is None else problem_of(error)
     roles = [(role, desk.t(f"console.role.{role}")) for role in staff.ROLES]
     return desk.show(
         "accounts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        everyone=everyone, gone=gone, roles=roles, login="" if form is None else word(form, "login", most=60),
+        page=page, roles=roles, reach=_reach(),  login="" if form is None else word(form, "login", most=60),
     )  # fmt: skip

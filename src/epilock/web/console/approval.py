@@ -3,8 +3,12 @@
 A village office has one person; then the approver sits in the organisation above.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -29,11 +33,14 @@ from epilock.use.grant import REQUESTED, Grant
 from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
+from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Condition, Plan
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/approvals")
 PART = "approvals"
+KINDS = ("grant", "order", "release", "budget", "study", "erasure", "opening")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class Waiting:
 
     Attributes:
         organisation: Whose request it is.
+        kind, code: Of ``KINDS``, and its code.
+        since: When it was asked for.
         grant, order, release, erasure, opening, allotment, study: One of the seven: a grant, an order of
             destruction, a table that is to leave, a person's to be erased, an opening to be reviewed, a
             budget, a study's end.
@@ -50,6 +59,9 @@ class Waiting:
     """
 
     organisation: Organisation
+    kind: str
+    code: str
+    since: datetime
     grant: Grant | None = None
     order: Order | None = None
     release: Release | None = None
@@ -66,14 +78,14 @@ def get_approvals(desk: DeskOf) -> Response:
     """Show what waits for a second person, with its reason."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        found = waiting_for(desk, tx)
+        orgs = organisations.below(tx, desk.org)
+        page = listing.find(tx, _plan(desk, orgs), desk.query)
+    if page.export:
+        return page.file("approvals")
     return desk.show(
-        "approvals.html",
-        here=PART,
-        found=found,
+        "approvals.html", here=PART, page=page, orgs=orgs, kinds=KINDS, shown=shown,
         reasons=tuple(reviews.REASONS.items()),
-        shown=shown,
-    )
+    )  # fmt: skip
 
 
 @router.post("/grants/{org}/{grant}")
@@ -170,45 +182,76 @@ def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Res
     return desk.go("/console/approvals", done="reviewed")
 
 
-def waiting_for(desk: Desk, tx: Transaction) -> list[Waiting]:
-    """Return what waits for an approver of the desk's organisation, the oldest first."""
-    found: list[Waiting] = []
-    for one in organisations.everyone(tx):
-        if desk.org not in {one.org, *organisations.superiors(tx, one.org)}:
-            continue
-        found += [
-            Waiting(organisation=one, opening=o, own=o.by == desk.who)
-            for o in reviews.outstanding(tx, one.org)
-        ]
-        found += [
-            Waiting(organisation=one, grant=g, own=g.staff == desk.who)
-            for g in reversed(grants.listing(tx, one.org, stages=(REQUESTED,)))
-        ]
-        found += [
-            Waiting(organisation=one, release=r, own=r.by == desk.who)
-            for r in releases.listing(tx, stages=(releases.REQUESTED,), by_org=one.org)
-        ]
-        found += [
-            Waiting(organisation=one, allotment=a, own=a.by == desk.who)
-            for a in reversed(allotments.listing(tx, one.org))
-        ]
-        found += [
-            Waiting(organisation=one, study=s, own=s.end_asked_by == desk.who)
-            for s in reversed(studies.listing(tx, one.org))
-            if s.waits
-        ]
-        found += [
-            Waiting(
-                organisation=one, order=o, own=o.by == desk.who,
-                bucket=buckets.load(tx, one.org, o.bucket).name,
-            )
-            for o in reversed(orders.listing(tx, one.org, stages=(PROPOSED,)))
-        ]  # fmt: skip
-        found += [
-            Waiting(
-                organisation=one, erasure=r, own=r.by == desk.who,
-                bucket=buckets.load(tx, one.org, r.bucket).name,
-            )
-            for r in reversed(requests.listing(tx, one.org, stage=requests.ASKED))
-        ]  # fmt: skip
+def waiting(orgs: Collection[str]) -> sa.Subquery:
+    """Return all that waits for an approver of ``orgs``, as rows: whose, what kind, its code, since when."""
+    g, o = grants.grants.c, orders.orders.c
+    r, e = requests.erasure_requests.c, reviews.emergency_openings.c
+    t, a = releases.releases.c, allotments.allotments.c
+    s = studies.study_ends.c
+    kinds: tuple[tuple[str, Any, Any, Any, Any, Condition], ...] = (
+        ("grant", g.org, g.org, g.grant, g.requested, g.stage == REQUESTED),
+        ("order", o.org, o.org, o.order, o.proposed, o.stage == PROPOSED),
+        ("erasure", r.org, r.org, r.request, r.asked, r.stage == requests.ASKED),
+        ("opening", e.org, e.by_org, e.decision, e.opened, e.reviewed.is_(None)),
+        ("release", t.org, t.by_org, t.release, t.changed, t.stage == releases.REQUESTED),
+        ("budget", a.org, a.org, a.allotment, a.asked, a.stage == allotments.ASKED),
+        ("study", s.org, s.org, s.study, s.asked, studies.waiting()),
+    )
+    return sa.union_all(
+        *(
+            sa.select(
+                org.label("org"), asker.label("asker"), code.label("code"),
+                sa.literal(kind).label("kind"), since.label("since"),
+            ).where(asker.in_(list(orgs)), open_)
+            for kind, org, asker, code, since, open_ in kinds
+        )
+    ).subquery("waiting")  # fmt: skip
+
+
+def _plan(desk: Desk, orgs: Sequence[Organisation]) -> Plan[Waiting]:
+    known = {o.org: o for o in orgs}
+    table = waiting(tuple(known))
+    c = table.c
+    return Plan(
+        path="/console/approvals", table=table, key=c.code, order="since", sorts={"since": c.since},
+        read=lambda tx, rows: [_read(desk, tx, known[row["asker"]], row) for row in rows],
+        filters={
+            "kind": listing.equal(c.kind, KINDS),
+            "organisation": listing.equal(c.asker, tuple(known)),
+        },
+        columns={
+            "kind": lambda w: w.kind, "code": lambda w: w.code,
+            "organisation": lambda w: w.organisation.org, "since": lambda w: w.since,
+        },
+    )  # fmt: skip
+
+
+def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any]) -> Waiting:
+    """Return what waits, from the row of its own register."""
+    org, code = row["org"], row["code"]
+    found = Waiting(organisation=asker, kind=row["kind"], code=code, since=row["since"])
+    match found.kind:
+        case "grant":
+            g = grants.load(tx, org, code)
+            found = replace(found, grant=g, own=g.staff == desk.who)
+        case "opening":
+            e = reviews.load(tx, org, code)
+            found = replace(found, opening=e, own=e.by == desk.who)
+        case "order":
+            o = orders.load(tx, org, code)
+            name = buckets.load(tx, org, o.bucket).name
+            found = replace(found, order=o, bucket=name, own=o.by == desk.who)
+        case "release":
+            t = releases.load(tx, org, code)
+            found = replace(found, release=t, own=t.by == desk.who)
+        case "budget":
+            a = allotments.load(tx, org, code)
+            found = replace(found, allotment=a, own=a.by == desk.who)
+        case "study":
+            s = studies.load(tx, org, code)
+            found = replace(found, study=s, own=s.end_asked_by == desk.who)
+        case _:
+            r = requests.load(tx, org, code)
+            name = buckets.load(tx, org, r.bucket).name
+            found = replace(found, erasure=r, bucket=name, own=r.by == desk.who)
     return found

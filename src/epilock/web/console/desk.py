@@ -31,7 +31,7 @@ from epilock.standard.text import Text
 from epilock.use import session as sessions
 from epilock.use.session import Session
 from epilock.web.language import Speaker
-from epilock.web.request import FormOf, Site, SiteOf
+from epilock.web.request import FormOf, Site, SiteOf, session_of
 
 PLAIN_COOKIE, SECURE_COOKIE = "epilock", "__Host-epilock"
 # What a form is shown again for, with what was typed; anything else gets a page of its own.
@@ -54,10 +54,13 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "received": frozenset({"custodian", "supervisor"}),
         "destruction": frozenset({"custodian", "approver", "supervisor"}),
         "levels": frozenset({"custodian", "approver", "supervisor"}),
+        "seen": frozenset({"custodian", "supervisor"}),
         "oversight": frozenset({"supervisor"}),
+        "log": frozenset({"custodian", "approver", "supervisor", "administrator"}),
         "witnesses": frozenset({"administrator", "supervisor"}),
         "accounts": frozenset({"administrator"}),
         "papers": frozenset({"administrator", "custodian"}),
+        "settings": frozenset({"administrator", "supervisor"}),
     }
 )
 
@@ -89,6 +92,11 @@ class Desk:
     def who(self) -> str:
         """Opaque id of the account, as the ledger names it."""
         return self.session.staff.staff
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What the address asks for behind its ``?``."""
+        return self.request.query_params
 
     def may(self, part: str) -> bool:
         """Tell whether the roles reach a part of the console."""
@@ -148,8 +156,8 @@ def visitor_of(request: Request, site: SiteOf) -> Desk:
         SignInError: Nobody is.
     """
     token = request.cookies.get(cookie_of(site), "")
-    with site.parts.database.write() as tx:
-        session = sessions.find(tx, token, now=site.now())
+    session = session_of(site, token)
+    with site.parts.database.read() as tx:
         organisation = organisations.load(tx, session.staff.org)
     if session.kind != "console":
         raise SignInError("an API token opens no page")

@@ -3,8 +3,11 @@
 What is due goes by itself; an order is for those who won't wait for the run, and a hold for evidence.
 """
 
+from collections import Counter
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -15,41 +18,64 @@ from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
 from epilock.destroy import run as runs
-from epilock.errors import EpilockError
+from epilock.destroy.due import DuePart
+from epilock.destroy.hold import Hold
+from epilock.errors import EpilockError, InputError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import count
 from epilock.store.bucket import Bucket
+from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"
 HERE = "/console/destruction"
-PER_PAGE = 100
+PER_PAGE = 50
+WEEKS = 6  # of the calendar
 
 
 @router.get("")
-def get_calendar(desk: DeskOf, page: int = 1) -> Response:
-    """Show what goes next, what waits for whom, and what is held."""
+def get_calendar(desk: DeskOf, page: int = 1, circumstance: str = "", day: str = "") -> Response:
+    """Show what goes next, what waits for whom, and what is held; of one circumstance or day if asked."""
     desk.enter(PART)
-    parts, now = desk.site.parts, desk.site.now()
+    parts, now, asked = desk.site.parts, desk.site.now(), _asked(day)
     with parts.database.read() as tx:
         found = dues.calendar(tx, parts.standard, now=now, org=desk.org)
         waiting = orders.listing(tx, desk.org)
         held = holds.listing(tx, desk.org, now=now)
         used = {o.bucket for o in waiting} | {h.bucket for h in held}
         names = {b: buckets.load(tx, desk.org, b).name for b in used}
+    due = sum(d.is_due(now) for d in found)
+    cases = sorted({d.bucket.circumstance for d in found})
+    found = [d for d in found if circumstance in {"", d.bucket.circumstance}]
+    weeks = _weeks(found, desk.site.today(), now)
+    found = [d for d in found if asked in {None, d.due.last_day}]
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(1, page), pages)
     return desk.show(
         "destruction.html", here=PART, found=found[(page - 1) * PER_PAGE : page * PER_PAGE],
-        total=len(found), due=[d for d in found if d.is_due(now)], waiting=waiting, held=held,
-        names=names, page=page, pages=pages, may_run=desk.has("custodian"),
+        total=len(found), due=due, waiting=waiting, held=held, cases=cases, weeks=weeks,
+        circumstance=circumstance, day=day, names=names, page=page, pages=pages,
+        may_run=desk.has("custodian"), today=desk.site.today(),
     )  # fmt: skip
+
+
+@router.get("/holds")
+def get_holds(desk: DeskOf) -> Response:
+    """Show all holds, also those that are over."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        page = listing.find(tx, _holds_plan(desk), desk.query, holds.holds.c.org == desk.org)
+        names = {h.bucket: buckets.load(tx, desk.org, h.bucket).name for h in page.rows}
+    if page.export:
+        return page.file("holds")
+    return desk.show("holds.html", here=PART, page=page, names=names, reasons=holds.REASONS)
 
 
 @router.post("/run")
@@ -131,14 +157,52 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go(HERE, done="cancelled")
 
 
+def _asked(day: str) -> date | None:
+    try:
+        return date.fromisoformat(day) if day else None
+    except ValueError:
+        raise InputError("day: a day is written 2026-03-14") from None
+
+
+def _weeks(found: list[DuePart], today: date, now: datetime) -> list[list[tuple[date, int]]]:
+    """Return the weeks from that of ``today`` on: each day with how many parts have it as their last."""
+    days = Counter(d.due.last_day for d in found if d.due.last_day and not d.is_due(now))
+    monday = today - timedelta(days=today.weekday())
+    return [
+        [(day, days[day]) for day in (monday + timedelta(days=7 * week + n) for n in range(7))]
+        for week in range(WEEKS)
+    ]
+
+
+def _holds_plan(desk: Desk) -> Plan[Hold]:
+    c, now = holds.holds.c, desk.site.now()
+    states = {
+        "lasting": sa.and_(c.released.is_(None), c.until > now),
+        "released": c.released.is_not(None),
+        "ended": sa.and_(c.released.is_(None), c.until <= now),
+    }
+    return Plan(
+        path=f"{HERE}/holds", table=holds.holds, key=c.hold, read=lambda _, rows: [Hold(**row) for row in rows],
+        sorts={"placed": c.placed, "until": c.until}, order="-placed",
+        filters={
+            "state": Filter(where=lambda state: states[state], options=tuple(states)),
+            "reason": listing.equal(c.reason, holds.REASONS),
+        },
+        columns={
+            "hold": lambda h: h.hold, "reason": lambda h: h.reason, "placed_by": lambda h: h.by,
+            "assessment": lambda h: h.assessment, "placed": lambda h: h.placed,
+            "last_day": lambda h: h.last_day, "released": lambda h: h.released or "",
+        },
+    )  # fmt: skip
+
+
 def _page(
     desk: Desk, bucket: int, form: FormData | None = None, error: EpilockError | None = None
 ) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
         found = buckets.load(tx, desk.org, bucket)
-        all_due = dues.calendar(tx, parts.standard, now=now, org=desk.org)
-        due = {d.part: d for d in all_due if d.bucket.id == bucket}
+        due = {p: dues.part_due(tx, parts.standard, found, p) for p in found.live}
         states = buckets.part_states(tx, desk.org, bucket)
         done = intents.of_bucket(tx, desk.org, bucket)
         counts = {part: count.of(tx, found, [part]) for part in found.parts}

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -12,13 +13,17 @@ from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
 from epilock.use import gate
 from epilock.use import grant as grants
+from epilock.use.grant import Grant
+from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/grants")
 PART = "grants"
-STAGES = (grants.REQUESTED, grants.ACTIVE, grants.REFUSED, grants.REVOKED)
+ENDED = "ended"  # a grant that is active and whose day is over
+STAGES = (*grants.NEXT, ENDED)
 
 
 @router.get("")
@@ -62,6 +67,30 @@ def post_revoke(grant: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go("/console/grants", done="revoked")
 
 
+def _plan(desk: Desk) -> Plan[Grant]:
+    c, now = grants.grants.c, desk.site.now()
+    over = sa.and_(c.stage == grants.ACTIVE, c.until <= now)
+    stages: dict[str, sa.ColumnElement[bool]] = {stage: c.stage == stage for stage in grants.NEXT}
+    stages |= {grants.ACTIVE: sa.and_(c.stage == grants.ACTIVE, c.until > now), ENDED: over}
+    return Plan(
+        path="/console/grants", table=grants.grants, key=c.grant, read=lambda tx, rows: [grants.read(tx, row) for row in rows], order="-requested",
+        sorts={"requested": c.requested, "until": c.until, "used": c.used, "purpose": c.purpose},
+        filters={
+            "stage": Filter(where=lambda stage: stages[stage], options=STAGES),
+            "purpose": listing.equal(c.purpose, tuple(desk.site.parts.standard.purposes)),
+            "holder": Filter(where=lambda _: c.staff == desk.who, options=("me",)),
+        },
+        columns={
+            "grant": lambda g: g.grant, "holder": lambda g: g.staff, "source": lambda g: g.source,
+            "purpose": lambda g: g.purpose, "form": lambda g: g.form,
+            "circumstances": lambda g: " ".join(g.circumstances), "subjects": lambda g: g.subjects,
+            "used": lambda g: g.used, "stage": lambda g: g.stage,
+            "approved_by": lambda g: g.approved_by or "", "requested": lambda g: g.requested,
+            "until": lambda g: g.until,
+        },
+    )  # fmt: skip
+
+
 def _number(form: FormData, name: str) -> int:
     text = word(form, name, most=6)
     if not text.isascii() or not text.isdigit():
@@ -72,9 +101,11 @@ def _number(form: FormData, name: str) -> int:
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     standard, today = desk.site.parts.standard, desk.site.today()
     with desk.site.parts.database.read() as tx:
-        found = grants.listing(tx, desk.org, stages=STAGES)
+        page = listing.find(tx, _plan(desk), desk.query, grants.grants.c.org == desk.org)
         everyone = organisations.everyone(tx)
         living = [s.study for s in studies.listing(tx, desk.org) if s.ended is None]
+    if page.export:
+        return page.file("grants")
     wrong = None if error is None else problem_of(error)
     purposes = [
         (code, desk.name(p.name))
@@ -83,7 +114,7 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     ]
     return desk.show(
         "grants.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, everyone=everyone, purposes=purposes, typed=form or FormData(),
+        page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,

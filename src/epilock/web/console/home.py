@@ -1,73 +1,192 @@
-"""The first page of the console: for each role, what waits for a decision today."""
+"""The first page of the console: for each role, what waits for its decision today, and nothing else.
 
-from dataclasses import dataclass
+A task is there while something can be decided, and gone when that is done; so an empty page means that
+nothing waits.
+"""
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from epilock.collect import point as points
+from epilock.collect.intake import register, told
 from epilock.db import Transaction
 from epilock.destroy import due as dues
-from epilock.destroy import hold as holds
-from epilock.destroy import order as orders
 from epilock.destroy import request as requests
-from epilock.use import grant as grants
+from epilock.ledger import gather
+from epilock.ledger.audit.opening import REVIEW_WITHIN
+from epilock.registry import emergency as emergencies
+from epilock.registry import organisation as organisations
+from epilock.standard.level import midnight
+from epilock.use import review as reviews
 from epilock.use import staff
-from epilock.web.console.approval import waiting_for
+from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
+from epilock.web.console.received import received
 
 router = APIRouter(include_in_schema=False)
+SOON = timedelta(days=3)  # before its last day a task stands out
+WARN, BAD = "warn", "bad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """One number that may ask for a decision; ``tone`` is "", ``warn`` or ``bad``."""
+class Task:
+    """Some things of one kind that wait for a decision.
+
+    Attributes:
+        name: The kind, as ``console.task`` names it.
+        number: How many.
+        path: Where they are decided.
+        query: What its address asks for.
+        tone: "", ``warn`` or ``bad``.
+        since: Since when the oldest waits, or None.
+        due: Until when the first must be decided, or None.
+    """
 
     name: str
     number: int
     path: str
+    query: Mapping[str, str] = field(default_factory=dict)
     tone: str = ""
+    since: datetime | None = None
+    due: datetime | None = None
 
 
 @router.get("/console")
 def get_home(desk: DeskOf) -> Response:
     """Show what waits."""
     with desk.site.parts.database.read() as tx:
-        cards = _cards(desk, tx)
-    return desk.show("home.html", here="home", cards=cards)
+        tasks = [
+            task for part, ask in _ASKED if desk.may(part) for task in ask(desk, tx) if task.number
+        ]
+    order = (BAD, WARN, "")
+    return desk.show(
+        "home.html", here="home", tasks=sorted(tasks, key=lambda task: order.index(task.tone))
+    )
 
 
-def _cards(desk: Desk, tx: Transaction) -> list[Card]:
-    cards: list[Card] = []
-    now, standard = desk.site.now(), desk.site.parts.standard
+def _approvals(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    table = waiting([o.org for o in organisations.below(tx, desk.org)])
+    c = table.c
+    query = sa.select(c.kind, sa.func.count(), sa.func.min(c.since)).group_by(c.kind)
+    limits = {"erasure": requests.ANSWER_WITHIN, "opening": REVIEW_WITHIN}
+    for kind, number, since in tx.conn.execute(query):
+        due = since + limits[kind] if kind in limits else None
+        yield Task(
+            name=kind, number=number, path="/console/approvals", query={"kind": kind}, since=since,
+            due=due, tone=_tone(desk, due) or WARN,
+        )  # fmt: skip
+
+
+def _requests(desk: Desk, tx: Transaction) -> Iterator[Task]:
     if desk.may("approvals"):
-        waiting = len(waiting_for(desk, tx))
-        tone = "warn" if waiting else ""
-        cards.append(Card(name="approvals", number=waiting, path="/console/approvals", tone=tone))
-    if desk.may("destruction"):
-        found = dues.calendar(tx, standard, now=now, org=desk.org)
-        due = sum(d.is_due(now) for d in found)
-        path = "/console/destruction"
-        cards.append(Card(name="due", number=due, path=path, tone="bad" if due else ""))
-        cards.append(Card(name="orders", number=len(orders.listing(tx, desk.org)), path=path))
-        cards.append(
-            Card(name="holds", number=len(holds.listing(tx, desk.org, now=now)), path=path)
-        )
-    if desk.may("requests"):
-        asked = len(requests.listing(tx, desk.org, stage=requests.ASKED))
-        cards.append(Card(name="requests", number=asked, path="/console/requests"))
-    if desk.may("grants"):
-        live = grants.listing(tx, desk.org, stages=(grants.ACTIVE,))
-        cards.append(
-            Card(name="grants", number=sum(g.until > now for g in live), path="/console/grants")
-        )
-    if desk.may("points"):
-        open_ = points.listing(tx, desk.org, only_open=True)
-        cards.append(Card(name="points", number=len(open_), path="/console/points"))
-    if desk.may("accounts"):
-        everyone = staff.listing(tx, desk.org)
-        bare = sum(not s.has_totp for s in everyone)
-        tone = "warn" if bare else ""
-        cards.append(Card(name="accounts", number=len(everyone), path="/console/accounts"))
-        cards.append(Card(name="bare", number=bare, path="/console/accounts", tone=tone))
-    return cards
+        return  # they stand among the approvals
+    found = requests.listing(tx, desk.org, stage=requests.ASKED)
+    due = min((r.due for r in found), default=None)
+    yield Task(
+        name="requests", number=len(found), path="/console/requests",
+        query={"state": requests.ASKED}, since=min((r.asked for r in found), default=None), due=due,
+        tone=_tone(desk, due),
+    )  # fmt: skip
+
+
+def _received(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    found = [r.request for r in received(desk, tx) if r.request.answered is None]
+    due = min((r.due for r in found), default=None)
+    yield Task(
+        name="received", number=len(found), path="/console/received", due=due,
+        since=min((r.asked for r in found), default=None), tone=_tone(desk, due),
+    )  # fmt: skip
+
+
+def _destruction(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    if not desk.has("custodian"):
+        return
+    now = desk.site.now()
+    found = dues.calendar(tx, desk.site.parts.standard, now=now, org=desk.org, until=now)
+    due = [d for d in found if d.is_due(now)]
+    late = [d for d in due if d.is_overdue(now)]
+    path = "/console/destruction"
+    yield Task(name="overdue", number=len(late), path=path, tone=BAD, since=_first(late))
+    fresh = [d for d in due if d not in late]
+    yield Task(name="due", number=len(fresh), path=path, tone=WARN, since=_first(fresh))
+
+
+def _levels(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    """Yield the emergencies whose level was expected to have ended by now: the authority decides again."""
+    if not desk.has("custodian"):
+        return
+    c, today = emergencies.levels.c, desk.site.today().isoformat()
+    for one in emergencies.everything(tx):
+        if one.authority != desk.org:
+            continue
+        latest = tx.all(
+            emergencies.levels, c.org == desk.org, c.emergency == one.emergency,
+            order_by=[c.effective.desc()], limit=1,
+        )  # fmt: skip
+        for day in (row["expected_end"] for row in latest if row["expected_end"]):
+            yield Task(
+                name="level", number=int(day < today), tone=WARN,
+                path=f"/console/levels/{desk.org}/{one.emergency}",
+                due=midnight(date.fromisoformat(day) + timedelta(days=1)),
+            )  # fmt: skip
+
+
+def _imports(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    left = [told.untold(tx, one) for one in register.listing(tx, desk.org)]
+    yield Task(name="untold", number=sum(left), path="/console/imports", tone=WARN)
+
+
+def _oversight(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    now = desk.site.now()
+    found = dues.calendar(tx, desk.site.parts.standard, now=now, until=now)
+    late = [d for d in found if d.is_overdue(now)]
+    path = "/console/oversight"
+    yield Task(name="overdue_anywhere", number=len(late), path=path, tone=BAD, since=_first(late))
+    unseen = [
+        o
+        for one in organisations.everyone(tx)
+        for o in reviews.outstanding(tx, one.org)
+        if o.is_overdue(now)
+    ]
+    first = min((o.opened for o in unseen), default=None)
+    yield Task(name="review_late", number=len(unseen), path=path, tone=BAD, since=first)
+
+
+def _witnesses(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    states = gather.status(tx, desk.site.parts.log, now=desk.site.now())
+    bad = [s for s in states if s.problem]
+    since = min((s.since for s in bad if s.since), default=None)
+    yield Task(name="witness", number=len(bad), path="/console/witnesses", tone=BAD, since=since)
+
+
+def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    bare = sum(not s.has_totp for s in staff.listing(tx, desk.org))
+    yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
+
+
+# Part of the console to what its page lets someone decide.
+_ASKED: tuple[tuple[str, Callable[[Desk, Transaction], Iterator[Task]]], ...] = (
+    ("approvals", _approvals),
+    ("requests", _requests),
+    ("received", _received),
+    ("destruction", _destruction),
+    ("levels", _levels),
+    ("imports", _imports),
+    ("oversight", _oversight),
+    ("witnesses", _witnesses),
+    ("accounts", _accounts),
+)
+
+
+def _first(found: list[dues.DuePart]) -> datetime | None:
+    return min((d.due.at for d in found if d.due.at), default=None)
+
+
+def _tone(desk: Desk, due: datetime | None) -> str:
+    if due is None or due - SOON > desk.site.now():
+        return ""
+    return BAD if due <= desk.site.now() else WARN

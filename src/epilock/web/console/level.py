@@ -4,7 +4,7 @@ Before a level is changed the page shows what would follow: what may be asked, w
 would be due when. It is worked out by the same functions that will do it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -156,7 +156,8 @@ def _page(  # noqa: PLR0917 - what the page is about, then what was sent
         sooner = _sooner(tx, standard, found, history, level, now) if level else ()
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "level.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "level.html", here=PART, sums=_sums(shifts, sooner, now) if level else {},
+         status=200 if wrong is None else wrong.status, wrong=wrong,
         emergency=found, rows=rows, at=at, level=level, shifts=shifts, sooner=sooner[:MOST_SHOWN],
         more=max(0, len(sooner) - MOST_SHOWN), typed=form or FormData(),
         ended=history.ended_at() is not None, today=desk.site.today().isoformat(),
@@ -182,6 +183,20 @@ def _shifts(
         )
         for code, count in sorted(used.items())
     ]  # fmt: skip
+
+
+def _sums(shifts: Sequence[Shift], sooner: Sequence[Sooner], now: datetime) -> dict[str, int]:
+    """Return what would follow, in numbers: points, categories that are gained and lost, parts by their day."""
+    at_once = [s for s in sooner if s.then and s.then <= now and not (s.now and s.now <= now)]
+    later = [s for s in sooner if s.now and (s.then is None or s.then > s.now)]
+    return {
+        "points": sum(s.points for s in shifts),
+        "gained": sum(len(s.gained) for s in shifts),
+        "lost": sum(len(s.lost) for s in shifts),
+        "at_once": len(at_once),
+        "sooner": len(sooner) - len(at_once) - len(later),
+        "later": len(later),
+    }
 
 
 def _asked(standard: Standard, circumstance: str, level: str | None) -> set[str]:

@@ -13,6 +13,7 @@ from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
+from epilock.destroy import turnover
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
@@ -20,11 +21,13 @@ from epilock.use import aggregate
 from epilock.use import decision as decisions_
 from epilock.use import review as reviews
 from epilock.use.release import register as releases
+from epilock.web import chart as charts
 from epilock.web.console.desk import Desk, DeskOf
 
 router = APIRouter(include_in_schema=False, prefix="/console/oversight")
 PART = "oversight"
 MOST = 100
+SHOWN = 20  # decisions; ``seen`` has all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,14 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         glass = reviews.listing(tx, chosen.org, limit=MOST)
         counted = aggregate.latest(tx, chosen.org, limit=MOST)
         released = releases.latest(tx, chosen.org, limit=MOST)
-        decisions = decisions_.latest(tx, chosen.org, limit=MOST)
+        decisions = decisions_.latest(tx, chosen.org, limit=SHOWN)
+        weeks = turnover.weeks(tx, now=now, org=chosen.org)
         lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
         "oversight.html", here=PART, everyone=everyone, chosen=chosen, names=names, held=held,
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
-        decisions=decisions, lines=lines, glass=glass, counted=counted,
-        released=released,
+        decisions=decisions, lines=lines, glass=glass, counted=counted, released=released,
+        chart=charts.of_weeks(weeks),
     )  # fmt: skip
 
 

@@ -7,10 +7,13 @@ from epilock.collect import issue, qr, tally
 from epilock.collect import point as points
 from epilock.collect.notice import fingerprint
 from epilock.collect.notice_page import html
+from epilock.collect.point import Point
 from epilock.db import Transaction
 from epilock.errors import InputError
 from epilock.registry import emergency as emergencies
+from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.log import download
 from epilock.web.page import trusted
 from epilock.web.request import word
@@ -22,14 +25,15 @@ CLOSING = ("finished", "moved", "not-needed", "mistake", "instructed")  # why a 
 
 @router.get("")
 def get_points(desk: DeskOf) -> Response:
-    """Show the points, open ones first."""
+    """Show the points, the latest first."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        found = points.listing(tx, desk.org)
+        page = listing.find(tx, _plan(desk), desk.query, points.points.c.org == desk.org)
         counts = tally.so_far(tx, desk.org)
         names = {(e.authority, e.emergency): e.name for e in emergencies.everything(tx)}
-    found = sorted(found, key=lambda p: p.closed is not None)
-    return desk.show("points.html", here=PART, found=found, counts=counts, names=names)
+    if page.export:
+        return page.file("points")
+    return desk.show("points.html", here=PART, page=page, counts=counts, names=names)
 
 
 @router.get("/{point}")
@@ -112,6 +116,27 @@ def post_close(point: str, desk: DeskOf, form: CheckedForm) -> Response:
             now=desk.site.now(),
         )  # fmt: skip
     return desk.go("/console/points", done="closed")
+
+
+def _plan(desk: Desk) -> Plan[Point]:
+    c = points.points.c
+    return Plan(
+        path="/console/points", table=points.points, key=c.point, read=lambda _, rows: [points.read(row) for row in rows], order="-opened",
+        sorts={"opened": c.opened, "circumstance": c.circumstance},
+        filters={
+            "state": Filter(
+                where=lambda s: c.closed.is_(None) if s == "open" else c.closed.is_not(None),
+                options=("open", "closed"),
+            ),
+            "circumstance": listing.equal(c.circumstance, tuple(desk.site.parts.standard.circumstances)),
+        },
+        columns={
+            "point": lambda p: p.point, "emergency": lambda p: f"{p.authority}/{p.emergency}",
+            "circumstance": lambda p: p.circumstance, "method": lambda p: p.method,
+            "basis": lambda p: p.basis, "notice": lambda p: p.version,
+            "closed": lambda p: p.closed or "",
+        },
+    )  # fmt: skip
 
 
 def _address(desk: Desk, point: str) -> str:

@@ -8,10 +8,11 @@ Rules kept in this file:
      nothing anew.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -30,14 +31,15 @@ from epilock.use import gate, search
 from epilock.use import grant as grants
 from epilock.use.decision import Place
 from epilock.use.grant import ACTIVE, OF_MANY, Grant
+from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/records")
 PART = "records"
 HERE = "/console/records"
-PER_PAGE = 50
 SHOWN_FOR = timedelta(minutes=15)
 
 
@@ -51,7 +53,7 @@ class Shelf:
 
 @router.get("")
 def get_shelves(desk: DeskOf, source: str = "") -> Response:
-    """Show the buckets that hold something, of the own organisation or of one a grant reaches."""
+    """Show the buckets that are not destroyed, of the own organisation or of one a grant reaches."""
     desk.enter(PART)
     return _shelves(desk, source or desk.org)
 
@@ -127,24 +129,25 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
 
 
 @router.get("/{source}/{bucket}")
-def get_shelf(source: str, bucket: int, desk: DeskOf, page: int = 1) -> Response:
+def get_shelf(source: str, bucket: int, desk: DeskOf) -> Response:
     """Show the records of a bucket, without opening any."""
     desk.enter(PART)
-    page = max(1, page)
+    c = vault.records.c
     with desk.site.parts.database.read() as tx:
         mine = _reach(desk, tx, source)
         _check_listed(desk, source, mine)
         found = buckets.load(tx, source, bucket)
         held = count.of(tx, found).left
-        c = vault.records.c
-        rows = tx.conn.execute(
-            sa.select(c.n).where(c.org == source, c.bucket == bucket, c.state == LIVE)
-            .order_by(c.n).limit(PER_PAGE + 1).offset((page - 1) * PER_PAGE)
-        ).scalars().all()  # fmt: skip
-        records = [vault.find_record(tx, source, bucket, n) for n in rows[:PER_PAGE]]
+        plan = Plan(
+            path=f"{HERE}/{source}/{bucket}", table=vault.records, key=c.n, sorts={"n": c.n},
+            order="n", read=lambda _, rows: [vault.read_record(row) for row in rows],
+        )  # fmt: skip
+        page = listing.find(
+            tx, plan, desk.query, c.org == source, c.bucket == bucket, c.state == LIVE
+        )
     return desk.show(
-        "shelf.html", here=PART, source=source, bucket=found, held=held, records=records, page=page,
-        more=len(rows) > PER_PAGE, grants=[g for g in mine if found.circumstance in g.circumstances],
+        "shelf.html", here=PART, source=source, bucket=found, held=held, page=page,
+        grants=[g for g in mine if found.circumstance in g.circumstances],
     )  # fmt: skip
 
 
@@ -180,17 +183,46 @@ def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Resp
         sources = {desk.org, *(g.source for g in _active(desk, tx) if g.form not in OF_MANY)}
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
         _check_listed(desk, source, mine)
-        found = [
-            Shelf(bucket=b, held=count.of(tx, b).left)
-            for b in reversed(buckets.listing(tx, source))
-        ]
+        emergencies = buckets.emergencies_of(tx, source)
+        page = listing.find(
+            tx,
+            _plan(desk, source, emergencies),
+            desk.query,
+            buckets.buckets.c.org == source,
+            buckets.lives(),
+        )
+    if page.export:
+        return page.file("buckets")
     wrong = None if error is None else problem_of(error)
-    emergencies = sorted({s.bucket.emergency for s in found})
     return desk.show(
         "records.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        source=source, sources=names, found=found, grants=mine, emergencies=emergencies,
+        source=source, sources=names, page=page, grants=mine, emergencies=emergencies,
         searched=[(c, desk.name(desk.site.parts.standard.categories[c].name)) for c in tags.SUBJECTS],
     )  # fmt: skip
+
+
+def _plan(desk: Desk, source: str, emergencies: Sequence[str]) -> Plan[Shelf]:
+    c = buckets.buckets.c
+    return Plan(
+        path=HERE, table=buckets.buckets, key=c.bucket, order="-day",
+        fixed={"source": source}, read=lambda tx, rows: _read_shelves(tx, source, rows), sorts={"day": c.day, "circumstance": c.circumstance},
+        filters={
+            "circumstance": listing.equal(c.circumstance, tuple(desk.site.parts.standard.circumstances)),
+            "emergency": listing.equal(c.emergency, emergencies),
+            "since": Filter(where=lambda day: c.day >= day),
+            "until": Filter(where=lambda day: c.day <= day),
+        },
+        columns={
+            "bucket": lambda s: s.bucket.name, "circumstance": lambda s: s.bucket.circumstance,
+            "day": lambda s: s.bucket.day, "clock": lambda s: s.bucket.clock,
+            "records": lambda s: s.held,
+        },
+    )  # fmt: skip
+
+
+def _read_shelves(tx: Transaction, source: str, rows: list[dict[str, Any]]) -> list[Shelf]:
+    held = count.of_all(tx, source, [row["bucket"] for row in rows])
+    return [Shelf(bucket=b, held=held[b.id].left) for b in buckets.read_all(tx, source, rows)]
 
 
 def _record(

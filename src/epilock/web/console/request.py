@@ -7,13 +7,31 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.destroy import request as requests
+from epilock.destroy.erasure import REASONS
+from epilock.destroy.request import Request
 from epilock.store import bucket as buckets
+from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, DeskOf
+from epilock.web.console.listing import Plan
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/requests")
 PART = "requests"
-MOST = 100
+_C = requests.erasure_requests.c
+_PLAN: Plan[Request] = Plan(
+    path="/console/requests", table=requests.erasure_requests, key=_C.request,
+    read=lambda _, rows: [Request(**row) for row in rows], sorts={"asked": _C.asked}, order="-asked",
+    filters={
+        "state": listing.equal(_C.stage, requests.STAGES),
+        "reason": listing.equal(_C.reason, tuple(REASONS)),
+        "since": listing.since(_C.asked), "until": listing.until(_C.asked),
+    },
+    columns={
+        "request": lambda r: r.request, "reason": lambda r: r.reason, "asked": lambda r: r.asked,
+        "due": lambda r: r.due, "stage": lambda r: r.stage, "recorded_by": lambda r: r.by,
+        "decided_by": lambda r: r.decided_by or "", "decided": lambda r: r.decided or "",
+    },
+)  # fmt: skip
 
 
 @router.get("")
@@ -21,9 +39,14 @@ def get_requests(desk: DeskOf) -> Response:
     """Show what residents can do, and the requests that were recorded, the latest first."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        found = requests.listing(tx, desk.org, limit=MOST)
-        places = {r.bucket: buckets.load(tx, desk.org, r.bucket) for r in found}
-    return desk.show("requests.html", here=PART, found=found, places=places)
+        page = listing.find(tx, _PLAN, desk.query, _C.org == desk.org)
+        places = {r.bucket: buckets.load(tx, desk.org, r.bucket) for r in page.rows}
+    if page.export:
+        return page.file("requests")
+    return desk.show(
+        "requests.html", here=PART, page=page, places=places, days=requests.ANSWER_WITHIN.days,
+        stages=requests.STAGES, reasons=tuple(REASONS),
+    )  # fmt: skip
 
 
 @router.post("/{bucket}/{n}")

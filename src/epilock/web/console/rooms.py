@@ -11,6 +11,7 @@ from epilock.web.console import (
     home,
     intake,
     level,
+    log,
     mine,
     opening,
     oversight,
@@ -20,6 +21,8 @@ from epilock.web.console import (
     record,
     release,
     request,
+    seen,
+    setting,
     study,
     witness,
 )
@@ -27,7 +30,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, release, budget, study, request, received, grant, approval,
-        destruction, level, oversight, witness, account, paper,
+        door, home, mine, opening, point, intake, record, aggregate, release, budget, study, request, received, grant,
+        approval, destruction, level, seen, oversight, log, witness, account, paper, setting,
     )
 )  # fmt: skip

@@ -1,0 +1,13 @@
+"""Decisions are found by their day."""
+
+from alembic import op
+
+revision = "0003_decisions_by_day"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.create_index("decisions_at", ["org", "at", "decision"], unique=False)

@@ -1,0 +1,146 @@
+"""Who saw what between two days: what the gate decided about an organisation's records, and the proof of it.
+
+For its custodian and for the supervisor. It shows no record's number and nothing that someone gave.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from epilock.db import Transaction
+from epilock.errors import ForbiddenError
+from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
+from epilock.store import bucket as buckets
+from epilock.use import audit_event
+from epilock.use import decision as decisions
+from epilock.use.decision import Decision
+from epilock.web.console import listing
+from epilock.web.console.desk import Desk, DeskOf
+from epilock.web.console.listing import Page, Plan
+from epilock.web.log import download
+
+router = APIRouter(include_in_schema=False, prefix="/console/seen")
+PART = "seen"
+HERE = "/console/seen"
+DAYS = timedelta(days=30)  # that are shown if none are asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one address asks for.
+
+    Attributes:
+        of: Whose records.
+        page: The decisions.
+        known: All organisations, by code.
+        buckets: Name of each bucket that the decisions are about, by organisation and id.
+        size: Entries of the public log.
+    """
+
+    of: Organisation
+    page: Page[Decision]
+    known: dict[str, Organisation]
+    buckets: dict[tuple[str, int], str]
+    size: int
+
+    def places(self, one: Decision) -> list[str]:
+        """Return the names of the buckets that a decision is about."""
+        return list(dict.fromkeys(self.buckets[one.org, bucket] for bucket, _ in one.places))
+
+
+@router.get("")
+def get_seen(desk: DeskOf) -> Response:
+    """Show the decisions between two days, the latest first."""
+    seen = _seen(desk)
+    if seen.page.export:
+        return seen.page.file("seen")
+    return _show(desk, "seen.html", seen)
+
+
+@router.get("/extract")
+def get_extract(desk: DeskOf) -> Response:
+    """Show all of them on one page to print, with sums by organisation and purpose."""
+    seen = _seen(desk, whole=True)
+    sums: Counter[tuple[str, str, str]] = Counter()
+    records: Counter[tuple[str, str, str]] = Counter()
+    for one in seen.page.rows:
+        key = (one.by_org if one.by != decisions.SUBJECT else "", one.purpose, one.verdict)
+        sums[key] += 1
+        records[key] += len(one.places)
+    return _show(desk, "extract.html", seen, sums=sorted(sums.items()), records=records)
+
+
+@router.get("/auditevents.json")
+def get_events(desk: DeskOf) -> Response:
+    """Return all of them as a Bundle of AuditEvents (FHIR R4)."""
+    seen, site = _seen(desk, whole=True), desk.site
+    made = audit_event.bundle(
+        seen.page.rows, buckets=seen.buckets, organisations=seen.known, now=site.now(),
+        standard=site.parts.standard, url=site.parts.settings.url,
+    )  # fmt: skip
+    body = msgspec.json.encode(made)
+    return download(body, "auditevents.json", audit_event.CONTENT_TYPE)
+
+
+def _show(desk: Desk, template: str, seen: Seen, **more: Any) -> Response:
+    return desk.show(
+        template, here=PART, seen=seen, page=seen.page, subject=decisions.SUBJECT, **more
+    )
+
+
+def _seen(desk: Desk, *, whole: bool = False) -> Seen:
+    """Return what is asked for, of the own organisation or, for a supervisor, of any.
+
+    Raises:
+        ForbiddenError: Another organisation's is asked for by somebody else.
+    """
+    desk.enter(PART)
+    of = desk.query.get("org") or desk.org
+    if of != desk.org and not desk.has("supervisor"):
+        raise ForbiddenError(
+            "what was decided about another organisation is the supervisor's to see"
+        )
+    since = desk.query.get("since") or (desk.site.today() - DAYS).isoformat()
+    query = {**desk.query, "since": since}
+    with desk.site.parts.database.read() as tx:
+        known = {o.org: o for o in organisations.everyone(tx)}
+        organisation = organisations.load(tx, of)
+        where = decisions.decisions.c.org == of
+        page = listing.find(tx, _plan(desk, of, tuple(known)), query, where, whole=whole)
+        places = {(d.org, bucket) for d in page.rows for bucket, _ in d.places}
+        return Seen(
+            of=organisation, page=page, known=known, size=desk.site.parts.log.size(tx),
+            buckets={place: _name(tx, *place) for place in places},
+        )  # fmt: skip
+
+
+def _name(tx: Transaction, org: str, bucket: int) -> str:
+    return str(tx.get(buckets.buckets, org=org, bucket=bucket)["name"])
+
+
+def _plan(desk: Desk, of: str, known: tuple[str, ...]) -> Plan[Decision]:
+    c = decisions.decisions.c
+    return Plan(
+        path=HERE, table=decisions.decisions, key=c.decision, order="-at", sorts={"at": c.at},
+        fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: [decisions.read(row) for row in rows],
+        filters={
+            "since": listing.since(c.at),
+            "until": listing.until(c.at),
+            "purpose": listing.equal(c.purpose, tuple(desk.site.parts.standard.purposes)),
+            "by": listing.equal(c.by_org, known),
+            "verdict": listing.equal(c.verdict, (decisions.OPENED, decisions.REFUSED)),
+        },
+        columns={
+            "at": lambda d: d.at, "decision": lambda d: d.decision, "by": lambda d: d.by,
+            "by_organisation": lambda d: d.by_org, "purpose": lambda d: d.purpose,
+            "form": lambda d: d.form, "records": lambda d: len(d.places),
+            "verdict": lambda d: d.verdict, "rule": lambda d: d.rule,
+            "review": lambda d: "yes" if d.review else "no", "entry": lambda d: d.entry_index,
+        },
+    )  # fmt: skip

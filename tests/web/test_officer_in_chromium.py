@@ -1,0 +1,144 @@
+"""The officer's day in a real browser: with keys alone, back and forth, and nothing left behind on a shared computer."""
+
+from collections.abc import Iterator
+
+import pytest
+import town
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from test_resident import TYPED, _fields
+from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from visitor import Visitor
+
+from epilock.use import session, staff
+from epilock.web.app import create_app
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+MASKED = "张**"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A town with one record, served on a port of this machine."""
+    port = free_port()
+    parts = town.found(
+        tmp_path_factory.mktemp("town") / "home", town.Clock(), url=f"http://127.0.0.1:{port}"
+    )
+    town.mandate(parts, "sunny", "residential-entry")
+    point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
+    site = create_app(parts)
+    page = _fields(Visitor(site), f"/c/sunny/{point.point}")
+    assert page.send(page.form(), step="send", **TYPED).status == 200
+    with serving(site, port) as base:
+        yield parts, base
+    parts.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def _desk(stage, chromium: Browser, org: str, login: str, *roles: str, scripts: bool) -> Page:
+    """A browser in which someone is signed in, at the first page of the console."""
+    parts, base = stage
+    with parts.database.write() as tx:
+        who, _ = staff.add_staff(
+            tx, parts.log, standard_ref=parts.standard.ref, org=org, login=login, roles=roles,
+            now=parts.now(),
+        )  # fmt: skip
+        key = {"org": org, "staff": who.staff}
+        tx.update(staff.staff, key, must_change=False, totp=b"enrolled")
+        token = session.begin(tx, who, now=parts.now())
+    context = chromium.new_context(locale="en-GB", java_script_enabled=scripts)
+    context.add_cookies([{"name": "epilock", "value": token, "url": base}])
+    page = context.new_page()
+    page.goto(f"{base}/console")
+    return page
+
+
+def _reach(page: Page, wanted: Locator) -> None:
+    """Press Tab until ``wanted`` has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if wanted.first.evaluate("e => e === document.activeElement"):
+            return
+    raise AssertionError(f"{wanted} can't be reached by Tab")
+
+
+def _press(page: Page, role: str, name: str) -> None:
+    """Reach a link or button by its name and press it."""
+    _reach(page, page.get_by_role(role, name=name, exact=True))
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_from_a_request_to_an_opening_and_out_with_keys_alone(stage, chromium, scripts):
+    who = "with" if scripts else "without"
+    officer = _desk(stage, chromium, "sunny", f"officer.{who}", "custodian", scripts=scripts)
+    approver = _desk(stage, chromium, "jinan", f"approver.{who}", "approver", scripts=scripts)
+    _press(officer, "link", "Grants")
+    _reach(officer, officer.locator("select#purpose"))
+    officer.keyboard.type("Management")
+    _reach(officer, officer.get_by_label("Residential entry"))
+    officer.keyboard.press("Space")
+    _reach(officer, officer.locator("#subjects"))
+    officer.keyboard.type("5")
+    _reach(officer, officer.locator("#reason"))
+    officer.keyboard.type("gate duty")
+    _press(officer, "button", "Ask for a grant")
+    assert officer.get_by_text("another person must approve").is_visible()
+
+    approver.reload()
+    _press(approver, "link", "requests for a grant, to be decided")
+    assert approver.get_by_text("gate duty").is_visible()
+    _press(approver, "button", "Approve")
+    assert approver.get_by_text("Approved.").is_visible()
+
+    _press(officer, "link", "Records")
+    _press(officer, "link", "Residential entry")
+    _reach(officer, officer.get_by_label("Record 0"))
+    officer.keyboard.press("Space")
+    _press(officer, "button", "Open")
+    assert officer.get_by_text(MASKED).is_visible()
+
+    officer.go_back()
+    assert officer.get_by_label("Record 0").is_visible()
+    officer.go_forward()
+    assert officer.get_by_text(MASKED).is_visible()
+
+    _press(officer, "button", "Sign out")
+    officer.go_back()
+    assert officer.get_by_text(MASKED).count() == 0
+    assert officer.get_by_role("heading", name="Staff sign-in").is_visible()
+    officer.context.close()
+    approver.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_the_day_is_wider_than_a_phone(stage, chromium, scheme):
+    base = stage[1]
+    page = _desk(
+        stage, chromium, "sunny", f"phone.{scheme}", "custodian", "approver", "supervisor", scripts=True
+    )  # fmt: skip
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 320, "height": 640})
+    for path in (
+        "", "/points", "/records", "/records/sunny/1", "/grants", "/approvals", "/requests", "/seen",
+        "/seen/extract", "/destruction", "/destruction/holds", "/oversight?org=sunny", "/log",
+        "/levels/jinan/outbreak-7?level=N", "/settings",
+    ):  # fmt: skip
+        page.goto(f"{base}/console{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    page.context.close()
+
+
+def test_an_entry_is_verified_in_the_browser_by_one_click(stage, chromium):
+    page = _desk(stage, chromium, "sunny", "reader", "custodian", scripts=True)
+    page.get_by_role("link", name="Public log", exact=True).first.click()
+    page.get_by_role("link", name="Entry 3", exact=True).click()
+    page.get_by_text("Everything holds.").wait_for(state="visible")
+    page.context.close()
