@@ -107,7 +107,7 @@ def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Decision]:
     rows = tx.all(
         decisions,
         decisions.c.org == org,
-        order_by=[decisions.c.at.desc(), decisions.c.decision.desc()],
+        order_by=[decisions.c.at.desc(), decisions.c.entry_index.desc()],
         limit=limit,
     )
     return [read(r) for r in rows]
