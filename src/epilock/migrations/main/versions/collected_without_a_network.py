@@ -1,0 +1,33 @@
+"""Leases of points that are collected at without a network."""
+
+import sqlalchemy as sa
+from alembic import op
+
+import epilock.db
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "offline_leases",
+        sa.Column("org", sa.String(length=31), nullable=False),
+        sa.Column("lease", sa.String(length=20), nullable=False),
+        sa.Column("point", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.String(length=31), nullable=False),
+        sa.Column("bucket", sa.Integer(), nullable=False),
+        sa.Column("block", sa.Integer(), nullable=False),
+        sa.Column("parts", epilock.db.Json(), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("taken", epilock.db.Instant(), nullable=False),
+        sa.Column("until", epilock.db.Instant(), nullable=False),
+        sa.Column("public", sa.LargeBinary(length=65), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("org", "lease"),
+        sqlite_with_rowid=False,
+    )
