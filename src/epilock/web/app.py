@@ -13,7 +13,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from epilock.assemble import Parts
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.web import anchored, check, correction, front, log, receipt, resident, static, submit
+from epilock.web import (
+    anchored,
+    check,
+    correction,
+    front,
+    log,
+    offline,
+    receipt,
+    resident,
+    static,
+    submit,
+)
 from epilock.web.api import page as api_page
 from epilock.web.api import point as api_point
 from epilock.web.api import receipt as api_receipt
@@ -30,7 +41,7 @@ from epilock.web.request import Site
 from epilock.web.security import Guard
 
 MODULES = (
-    static, front, resident, receipt, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, resident, receipt, correction, check, offline, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 

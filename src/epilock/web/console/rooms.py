@@ -11,19 +11,21 @@ from epilock.web.console import (
     intake,
     level,
     mine,
+    offline,
     opening,
     oversight,
     paper,
     point,
     record,
     request,
+    sheet,
     witness,
 )
 
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, request, grant, approval,
+        door, home, mine, opening, point, offline, sheet, intake, record, aggregate, request, grant, approval,
         destruction, level, oversight, witness, account, paper,
     )
 )  # fmt: skip
