@@ -15,7 +15,7 @@ from epilock.web.app import create_app
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
 ROLES = ("collector", "custodian", "approver", "analyst", "supervisor")
 PAGES = (
-    "/", "/r", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console",
+    "/", "/r", "/log", "/log/keys", "/log/check", "/log/anchored", "/log/entry/1", "/api", "/nowhere", "/console/sign-in", "/console", "/offline", "/console/offline", "/console/sheets",
     "/console/points", "/console/points/new", "/console/points/{point}",
     "/console/points/new/fields?emergency=jinan/outbreak-7&circumstance=residential-entry",
     "/console/records", "/console/records/sunny/1", "/console/records/sunny/1/0", "/console/grants",

@@ -31,6 +31,14 @@ def lease(parts, volunteer):
         return offline.listing(tx, "sunny")[0]
 
 
+class TestTaking:
+    def test_a_point_that_writes_on_paper_is_not_taken_along(self, parts, volunteer, lease):
+        point = town.open_paper_point(parts).point
+        page = read(volunteer, "/console/offline")
+        assert point not in page.html
+        assert page.send(page.with_field("point"), point=point).status == 400
+
+
 class TestKept:
     def test_what_a_device_keeps_names_nobody(self, volunteer, lease):
         for path in ("/offline", f"/offline/{lease.lease}"):

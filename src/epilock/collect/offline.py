@@ -51,6 +51,7 @@ from epilock.store import keyrows, keytree
 from epilock.store.keys import KeyStore
 
 INFO = b"epilock/offline/v1\0"
+METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
 GRACE = timedelta(days=1)  # after the end of the day, to come back to a network
 MAX_BOX = 49_152  # bytes: what a request of 64 KiB holds in base64
 _PURPOSE = b"epi-offl"
@@ -138,9 +139,12 @@ def take(
 
     Raises:
         NotFoundError: There is no such point.
+        InputError: It collects in another way: on paper, by lists, by devices.
         ClosedError: It is closed, asks nothing now, or the day's bucket takes no more.
     """
     found, issued = issue.in_force(tx, org, point)
+    if found.method not in METHODS:
+        raise InputError(f"{point} collects by {found.method}, so its form is not taken along")
     if found.closed is not None or not issued.notice.fields:
         raise ClosedError(f"{point} is closed, or asks nothing at the present level")
     day = now.astimezone(CHINA).date()

@@ -125,7 +125,7 @@ def _page(
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "offline.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, open_points=[p for p in everything if p.closed is None],
+        found=found, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
         names={p.point: p.name for p in everything}, became=became,
         running={lease.lease for lease in found if lease.sealed is not None and now < lease.until},
     )  # fmt: skip

@@ -97,7 +97,8 @@
     form.hidden = true;
     document.getElementById("code").textContent = receiptCode(Number(serial), client);
     receipt.hidden = false;
-    receipt.querySelector("h2").focus();
+    receipt.querySelector("h2").focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
     await device.send();
   }
 
@@ -105,8 +106,8 @@
     document.getElementById("code").textContent = "";
     receipt.hidden = true;
     form.hidden = false;
-    scrollTo(0, 0);
-    document.querySelector("h1").focus();
+    document.querySelector("h1").focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
     showState();
   }
 
