@@ -1,6 +1,4 @@
-"""A page of a paper ledger: keyed in once, as a whole or not at all, and on the register until it is destroyed."""
-
-from datetime import timedelta
+"""A page of a paper ledger: keyed in once, as a whole or not at all."""
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +7,6 @@ from sheet import read
 from staff_room import badge
 
 from epilock.collect import paper
-from epilock.errors import StateError
 from epilock.store import vault
 
 HEAD = {"book": "A-12", "page": "3", "pages": "50", "written": "2026-03-14", "place": "cabinet 2"}
@@ -81,20 +78,3 @@ class TestKeyingIn:
     def test_a_point_that_does_not_say_paper_in_its_notice_takes_none(self, parts, volunteer):
         other = town.open_point(parts, "sunny", "residential-entry", town.NAME)
         assert read(volunteer, f"/console/sheets/{other.point}").status == 403
-
-
-class TestDestruction:
-    def test_a_page_is_due_in_a_week_and_attested_once(self, parts, clock, point, send):
-        send()
-        with parts.database.read() as tx:
-            [page] = paper.listing(tx, "sunny")
-        assert page.due - page.keyed.date() == timedelta(days=7)
-        clock.forward(days=8)
-        assert page.is_overdue(clock().date())
-        said = {"org": "sunny", "point": point, "book": "A-12", "page": 3, "by": "s1"}
-        with parts.database.write() as tx:
-            paper.attest(tx, **said, now=clock())
-            with pytest.raises(StateError, match="already"):
-                paper.attest(tx, **said, now=clock())
-        with parts.database.read() as tx:
-            assert not paper.listing(tx, "sunny")[0].is_overdue(clock().date())

@@ -85,21 +85,35 @@
     return filled;
   }
 
+  let saving = false; // a second tap must not make a second form of it
+
   async function save(event) {
     event.preventDefault();
-    if (Date.now() >= Date.parse(last)) return showState();
+    if (saving || Date.now() >= Date.parse(last)) return showState();
     if (!check()) return;
-    const client = crypto.randomUUID();
-    const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
-    await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)));
+    saving = true;
+    try {
+      const client = crypto.randomUUID();
+      const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
+      await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)));
+      showReceipt(receiptCode(Number(serial), client));
+    } catch {
+      showState("unsaved"); // what was typed is still there
+      state.scrollIntoView();
+    } finally {
+      saving = false;
+    }
+    await device.send();
+  }
+
+  function showReceipt(code) {
     form.reset();
     showAsked();
     form.hidden = true;
-    document.getElementById("code").textContent = receiptCode(Number(serial), client);
+    document.getElementById("code").textContent = code;
     receipt.hidden = false;
     receipt.querySelector("h2").focus({ preventScroll: true });
     scrollTo({ top: 0, behavior: "instant" });
-    await device.send();
   }
 
   function next() {
@@ -130,7 +144,8 @@
   }
 
   addEventListener("beforeunload", (event) => {
-    if (!form.hidden && fields.some(answer)) event.preventDefault(); // what is typed lives in this page alone
+    // What is typed, and the code of a receipt, live in this page alone.
+    if (!receipt.hidden || fields.some(answer)) event.preventDefault();
   });
   form.addEventListener("submit", save);
   form.addEventListener("change", (event) => {
