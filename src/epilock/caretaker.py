@@ -1,15 +1,15 @@
 """The caretaker: a thread that does what the clock asks while the platform serves.
 
 Each round, in this order: notices are issued anew where a level took effect; counts of notices are kept,
-and once a day committed to the ledger; what is due is destroyed; dead rows are purged; releases that a crash left are
-gone on with, and the files of those whose grant has ended are destroyed. A round that
-fails is logged by its kind and tried again; nothing here decides anything.
+and once a day committed to the ledger; keys of offline leases that are over are destroyed, then what is
+due; dead rows are purged; releases that a crash left are gone on with, and the files of those whose grant has
+ended are destroyed. A round that fails is logged by its kind and tried again; nothing here decides anything.
 """
 
 from datetime import date, timedelta
 
 from epilock.assemble import Parts
-from epilock.collect import issue, tally
+from epilock.collect import issue, offline, tally
 from epilock.destroy import run as destruction
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
@@ -51,6 +51,7 @@ class Caretaker:
             with parts.database.write() as tx:
                 tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=now)
         self._counted = today
+        offline.forget_ended(parts.database, parts.keys, now=now)
         if self._destroy:
             destruction.run(parts.tools, now=now)
             destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)

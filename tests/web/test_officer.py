@@ -199,11 +199,11 @@ class TestOversight:
     def test_what_came_and_went_is_a_picture_and_a_table(self, given, parts, site, clock):
         inspector = badge(parts, site, "jinan", "wu", "supervisor")
         page = read(inspector, "/console/oversight?org=sunny")
-        assert '<rect class="s1"' in page.html
+        assert '<rect class="came"' in page.html
         assert "9 March 2026 1 0" in page.text
         clock.instant += timedelta(days=40)
         custodian = badge(parts, site, "sunny", "wang", "custodian")
         due = read(custodian, "/console/destruction")
         due.send(due.to("/run"))
         renew(parts, inspector, "jinan", "wu")
-        assert '<rect class="s2"' in read(inspector, "/console/oversight?org=sunny").html
+        assert '<rect class="went"' in read(inspector, "/console/oversight?org=sunny").html

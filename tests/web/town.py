@@ -182,6 +182,17 @@ def open_point(
         return issue.open_with_notice(tx, parts.press, org=org, plan=plan, now=parts.now())
 
 
+def open_paper_point(parts: Parts) -> Point:
+    """Open a gate of the compound that writes on paper, assessed first."""
+    assess(parts, "sunny", "residential-entry")
+    plan = Plan(
+        emergency="jinan/outbreak-7", circumstance="residential-entry", method="paper",
+        media=("vault", "paper"), name=Text("门岗", "Gate"), fields=(NAME, MOBILE),
+    )  # fmt: skip
+    with parts.database.write() as tx:
+        return issue.open_with_notice(tx, parts.press, org="sunny", plan=plan, now=parts.now())
+
+
 def close_point(parts: Parts, org: str, code: str) -> None:
     with parts.database.write() as tx:
         point.close_point(

@@ -32,6 +32,8 @@ def serving(app: Any, port: int) -> Iterator[str]:
         if server.started:
             break
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -89,18 +89,26 @@ def _without_values(error: msgspec.ValidationError) -> str:
     return text if "unknown field" not in text else "it has a field that is not asked"
 
 
+class Leased(NamedTuple):
+    """Under which lease, and on which day, a form was filled in without a network (``offline``)."""
+
+    lease: str
+    day: date
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A submission that may be stored.
 
     Attributes:
         form: The form it was accepted by.
-        client: 16 bytes.
+        client: 16 bytes; of a form that was filled in without a network, its receipt id.
         given: Bit i stands for ``form.acts.ids[i]``.
         language: ``zh`` or ``en``.
         plain: The normalised answers.
         parts: Part name to its plaintext: the canonical JSON of its answers.
         minor: ``ADULT``, ``UNDER_14`` or ``UNDER_18``.
+        leased: Set if it was filled in without a network.
     """
 
     form: "Form"
@@ -110,6 +118,7 @@ class Accepted:
     plain: Plain
     parts: dict[str, bytes]
     minor: int
+    leased: Leased | None = None
 
 
 class _Step(NamedTuple):

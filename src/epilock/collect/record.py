@@ -10,6 +10,8 @@ Rules kept in this file:
      several processes write (PostgreSQL), this is looked up again once the log's head is locked, and if
      another process was faster, the batch begins anew.
   4. One submission that is refused, for whatever reason, takes no other with it.
+  5. What was filled in without a network goes into the bucket of the day it was filled in, under the notice
+     that its person read, while its lease lasts.
 """
 
 import hashlib
@@ -23,7 +25,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from epilock.collect import code, tally
+from epilock.collect import code, offline, tally
 from epilock.collect import point as points_
 from epilock.collect.form import Accepted, Form
 from epilock.db import Database, Transaction
@@ -201,6 +203,8 @@ class Keeper:
 
     def receipt_of(self, accepted: Accepted) -> bytes:
         """Return the receipt id (16 bytes) that a submission gets, now and when it is repeated."""
+        if accepted.leased is not None:
+            return accepted.client  # its person holds the code since it was filled in
         point = accepted.form.point
         client = str(UUID(bytes=accepted.client))
         return code.receipt_id(self._secret, point.org, point.point, client)
@@ -225,8 +229,8 @@ class Keeper:
                 twins.append((place, accepted, receipt, handle, digest))
                 continue
             try:
-                self._check_current(tx, known, accepted.form)
-                found = self._find(tx, known, accepted.form, handle, now)
+                self._check_current(tx, known, accepted, now)
+                found = self._find(tx, known, accepted, handle, now)
                 if found is not None:
                     answers[place] = self._again(tx, found, receipt, digest)
                     continue
@@ -245,7 +249,7 @@ class Keeper:
         _count(tx, sealed, now)
         known.handles.clear()
         for place, accepted, receipt, handle, digest in twins:
-            found = self._find(tx, known, accepted.form, handle, now)
+            found = self._find(tx, known, accepted, handle, now)
             try:
                 answers[place] = self._again(tx, _there(found), receipt, digest)
             except EpilockError as error:
@@ -264,7 +268,10 @@ class Keeper:
                 if buckets.load(tx, bucket.org, bucket.id).live != bucket.live:
                     raise _ChangedError
 
-    def _check_current(self, tx: Transaction, known: _Known, form: Form) -> None:
+    def _check_current(
+        self, tx: Transaction, known: _Known, accepted: Accepted, now: datetime
+    ) -> None:
+        form, leased = accepted.form, accepted.leased
         point = form.point
         key = (point.org, point.point)
         if key not in known.points:
@@ -273,21 +280,26 @@ class Keeper:
         version = known.points[key]
         if version is None:
             raise ClosedError("this collection point has closed; nothing was stored")
-        if version != form.version:
+        if leased is not None:
+            offline.check_open(offline.load(tx, point.org, leased.lease), now=now)
+        elif version != form.version:
             raise StaleNoticeError(
                 f"the notice has changed (version {version} is in force): "
                 "please read it and authorise again"
             )
 
     def _find(
-        self, tx: Transaction, known: _Known, form: Form, handle: bytes, now: datetime
+        self, tx: Transaction, known: _Known, accepted: Accepted, handle: bytes, now: datetime
     ) -> tuple[Bucket, vault.Record] | None:
         """Return the record with ``handle`` that was stored today or yesterday, or None.
 
-        A form page lives shorter than a day, so that a repetition reaches back one midnight at most.
+        A form page lives shorter than a day, so that a repetition reaches back one midnight at most. What was
+        filled in without a network has one bucket however often it is sent.
         """
-        for day in (known.today, known.today - _DAY):
-            found = self._bucket(tx, known, form, day, now)
+        leased = accepted.leased
+        days = (known.today, known.today - _DAY) if leased is None else (leased.day,)
+        for day in days:
+            found = self._bucket(tx, known, accepted.form, day, now)
             if found is None:
                 continue
             bucket = found[0]
@@ -349,13 +361,14 @@ class Keeper:
         now: datetime,
     ) -> _Sealed:
         form, org = accepted.form, accepted.form.point.org
-        found = self._bucket(tx, known, form, known.today, now)
+        day = known.today if accepted.leased is None else accepted.leased.day
+        found = self._bucket(tx, known, form, day, now)
         if found is None:
-            raise NotFoundError("the bucket of today could not be made")
+            raise NotFoundError("the bucket of the day could not be made")
         bucket, tag_key = found
         if bucket.live != bucket.parts and not set(bucket.live).issuperset(accepted.parts):
             raise ClosedError(
-                "what was collected here today is being destroyed; come back tomorrow: nothing was stored"
+                "what was collected here that day is being destroyed; come back tomorrow: nothing was stored"
             )
         self._serial(tx, org)
         sealer = self._sealer(tx, bucket, now)

@@ -22,6 +22,7 @@ from epilock.web import (
     form_check,
     front,
     log,
+    offline,
     receipt,
     resident,
     static,
@@ -47,7 +48,7 @@ from epilock.web.request import Site
 from epilock.web.security import Guard
 
 MODULES = (
-    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from epilock.web import language
 from epilock.web.language import Language, Languages, Speaker
@@ -32,6 +32,7 @@ class Pages:
     Attributes:
         phrases: Every string.
         languages: Every language, by code.
+        static: Address of each static file.
     """
 
     def __init__(self, languages: Path = language.LANGUAGES) -> None:
@@ -42,7 +43,8 @@ class Pages:
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
             extensions=["jinja2.ext.do"],
         )  # fmt: skip
-        self._jinja.globals["static"] = _static_addresses()
+        self.static = _static_addresses()
+        self._jinja.globals["static"] = self.static
         self._jinja.globals["languages"] = self.languages
         self._jinja.filters["phones"] = phones
 
@@ -75,6 +77,13 @@ class Pages:
             answer.headers["Content-Security-Policy"] = POLICY_WITH_SCRIPT
         squeeze(request, answer)
         return answer
+
+    def text(
+        self, template: str, content_type: str, *, headers: Mapping[str, str], **context: Any
+    ) -> Response:
+        """Return a file that is no page, made from ``template``."""
+        body = self._jinja.get_template(template).render(**context)
+        return Response(body, media_type=content_type, headers=dict(headers))
 
     def go(self, request: Request, path: str, /, **query: str) -> RedirectResponse:
         """Return a redirect (303) to ``path`` of this site, in the same language."""

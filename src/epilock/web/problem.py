@@ -147,8 +147,13 @@ def _places(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _program(request: Request) -> bool:
-    """Tell whether a program asks: at the API always, at the log's files unless a browser shows them."""
+    """Tell whether a program asks: at the API always, at the log's files unless a browser shows them.
+
+    A page's own script (``/offline/``) says that it takes JSON.
+    """
     path, accepted = request.url.path, request.headers.get("accept", "")
+    if path.startswith("/offline/"):
+        return "application/json" in accepted
     return path.startswith("/api") or (path.startswith("/log/") and "text/html" not in accepted)
 
 

@@ -32,6 +32,7 @@ UPLOADS = (
     "/console/papers/assessments",
     "/console/imports",
     "/console/witnesses",
+    "/console/offline/outbox",
 )
 LIMITS = {"/check": MAX_IN_MEMORY, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
 POLICY = (
@@ -40,6 +41,9 @@ POLICY = (
 )
 POLICY_WITH_SCRIPT = (
     f"{POLICY}; script-src 'self'"  # for pages that check a proof or fill in a code
+)
+POLICY_OFFLINE = (  # for pages that a device keeps, and their worker
+    f"{POLICY_WITH_SCRIPT}; connect-src 'self'; worker-src 'self'; manifest-src 'self'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,

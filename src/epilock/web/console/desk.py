@@ -42,6 +42,8 @@ AUTHORITY = "government"  # the kind of organisation that declares emergencies a
 RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "points": frozenset({"collector", "custodian"}),
+        "offline": frozenset({"collector", "custodian"}),
+        "sheets": frozenset({"collector", "custodian"}),
         "imports": frozenset({"collector", "custodian"}),
         "records": frozenset({"custodian", "analyst"}),
         "counts": frozenset({"custodian", "analyst"}),

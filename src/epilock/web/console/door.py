@@ -60,7 +60,7 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
 
 @router.post("/sign-out")
 def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
-    """End the session; the browser is told to forget it."""
+    """End the session; the browser is told to forget the pages."""
     del form
     with visitor.site.parts.database.write() as tx:
         sessions.end(tx, token_of(visitor))
@@ -69,7 +69,8 @@ def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
         cookie_of(visitor.site), path="/", httponly=True, samesite="lax",
         secure=visitor.site.parts.settings.secure_cookies,
     )  # fmt: skip
-    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    # Not "storage": what a device sealed without a network waits there, and nobody can read it.
+    answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 

@@ -13,6 +13,7 @@ from epilock.web.console import (
     level,
     log,
     mine,
+    offline,
     opening,
     oversight,
     paper,
@@ -23,6 +24,7 @@ from epilock.web.console import (
     request,
     seen,
     setting,
+    sheet,
     study,
     witness,
 )
@@ -30,7 +32,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, intake, record, aggregate, release, budget, study, request, received, grant,
-        approval, destruction, level, seen, oversight, log, witness, account, paper, setting,
+        door, home, mine, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
+        received, grant, approval, destruction, level, seen, oversight, log, witness, account, paper, setting,
     )
 )  # fmt: skip

@@ -1,0 +1,296 @@
+"""Collecting without a network: a lease for the day, and the boxes that a browser sealed under it.
+
+A *lease* lets a collector's device fill in one version of a point's notice for the rest of one day, and send
+until the end of the next. The device holds a public key and nothing else: it seals each filled form at once
+into a *box* (HPKE, RFC 9180, base mode, P-256, HKDF-SHA-256, AES-256-GCM), which it can't open again. Whoever
+steals it reads nothing.
+
+The private key never leaves the server. It rests sealed under a key made of the leaves that the lease's first
+number has in each part of the day's bucket, so it dies with the first of these parts; and at the lease's end
+these leaves are punctured. From then on nobody opens what was not sent in time.
+
+A box's ``info`` is ``epilock/offline/v1``, NUL and the lease's code; its plaintext is a submission whose client
+id is the receipt id, a random version 4 UUID, filled up with spaces to a multiple of 1,024 bytes.
+
+Rules kept in this file:
+  1. A box counts only while its lease lasts, in the transaction that stores it (``record``).
+  2. What is in a box is held to the form of the notice that was leased, on the day of the lease.
+  3. A lease is one of the bucket's: the ledger says so, and a certificate waits for its end.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM
+from cryptography.hazmat.primitives.hpke import Suite as Hpke
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+)
+
+from epilock.collect import issue
+from epilock.collect import point as points
+from epilock.collect.form import Accepted, Form, Leased, parse
+from epilock.collect.issue import Issued
+from epilock.collect.point import Point
+from epilock.db import Database, Instant, Json, Transaction, metadata, sealed_table
+from epilock.errors import ClosedError, FileFormatError, InputError, TooLargeError
+from epilock.ledger.log import Log
+from epilock.standard import Standard
+from epilock.standard.level import CHINA
+from epilock.store import bucket as buckets
+from epilock.store import keyrows, keytree
+from epilock.store.keys import KeyStore
+
+INFO = b"epilock/offline/v1\0"
+METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
+GRACE = timedelta(days=1)  # after the end of the day, to come back to a network
+MAX_BOX = 49_152  # bytes: what a request of 64 KiB holds in base64
+_PURPOSE = b"epi-offl"
+_HPKE = Hpke(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_CURVE = ec.SECP256R1()
+
+offline_leases = sealed_table(
+    "offline_leases",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("lease", sa.String(20), primary_key=True),
+    sa.Column("point", sa.String(40), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("holder", sa.String(31), nullable=False),
+    sa.Column("bucket", sa.Integer, nullable=False),
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("parts", Json, nullable=False),
+    sa.Column("day", sa.String(10), nullable=False),
+    sa.Column("taken", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("public", sa.LargeBinary(65), nullable=False),
+    sa.Column("sealed", sa.LargeBinary),
+)
+"""``lease`` as in ``leases``; ``version`` of the notice; ``holder`` the account; ``sealed`` the private key, NULL
+once its leaves are gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One lease as it was when it was loaded; columns as in the table.
+
+    Attributes:
+        org: Organisation.
+        lease: Its code, as in the ledger.
+        point: The point.
+        version: Version of the notice that is shown under it.
+        holder: Account that took it.
+        bucket: Id of the day's bucket.
+        block: Block of the bucket's numbers; its first number is the private key's.
+        parts: Parts of the bucket whose leaves the private key hangs on.
+        day: The day of collection, in China.
+        taken: When it was taken.
+        until: When it ends.
+        public: The public key, an uncompressed point of P-256, 65 bytes.
+        sealed: The private key, sealed; None once its leaves are gone.
+    """
+
+    org: str
+    lease: str
+    point: str
+    version: int
+    holder: str
+    bucket: int
+    block: int
+    parts: tuple[str, ...]
+    day: date
+    taken: datetime
+    until: datetime
+    public: bytes
+    sealed: bytes | None
+
+    @property
+    def number(self) -> int:
+        """The record number whose leaves seal the private key; no record ever has it."""
+        return self.block * keytree.LEASE_LEAVES
+
+    @property
+    def last_filled(self) -> datetime:
+        """The end of its day: what is filled in later belongs to another lease."""
+        return datetime.combine(self.day + timedelta(days=1), time(), CHINA)
+
+
+def take(
+    tx: Transaction,
+    log: Log,
+    keys: KeyStore,
+    standard: Standard,
+    *,
+    org: str,
+    point: str,
+    holder: str,
+    now: datetime,
+) -> Lease:
+    """Lease a point for the rest of today to the account ``holder``.
+
+    Raises:
+        NotFoundError: There is no such point.
+        InputError: It collects in another way: on paper, by lists, by devices.
+        ClosedError: It is closed, asks nothing now, or the day's bucket takes no more.
+    """
+    found, issued = issue.in_force(tx, org, point)
+    if found.method not in METHODS:
+        raise InputError(f"{point} collects by {found.method}, so its form is not taken along")
+    if found.closed is not None or not issued.notice.fields:
+        raise ClosedError(f"{point} is closed, or asks nothing at the present level")
+    day = now.astimezone(CHINA).date()
+    until = datetime.combine(day + timedelta(days=1), time(), CHINA) + GRACE
+    bucket = buckets.ensure(
+        tx, log, keys, standard, org=org, authority=found.authority, emergency=found.emergency,
+        circumstance=found.circumstance, day=day, now=now,
+    )  # fmt: skip
+    block = buckets.take_lease(
+        tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=now
+    )
+    code = tx.get(buckets.leases, org=org, bucket=bucket.id, block=block)["lease"]
+    private = ec.generate_private_key(_CURVE)
+    lease = Lease(
+        org=org, lease=code, point=point, version=issued.notice.version, holder=holder,
+        bucket=bucket.id, block=block, parts=bucket.live, day=day, taken=now, until=until,
+        public=private.public_key().public_bytes(
+            Encoding.X962, PublicFormat.UncompressedPoint
+        ),
+        sealed=None,
+    )  # fmt: skip
+    plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    cipher = keys.suite.cipher(_key(keys, lease, bucket.name))
+    sealed = keyrows.wrap(cipher, plain, _aad(keys, lease))
+    tx.insert(
+        offline_leases, org=org, lease=code, point=point, version=lease.version, holder=holder,
+        bucket=bucket.id, block=block, parts=list(lease.parts), day=day.isoformat(), taken=now,
+        until=until, public=lease.public, sealed=sealed,
+    )  # fmt: skip
+    return replace(lease, sealed=sealed)
+
+
+def load(tx: Transaction, org: str, lease: str) -> Lease:
+    """Return a lease.
+
+    Raises:
+        NotFoundError: The organisation has none of this code.
+    """
+    return _lease(tx.get(offline_leases, org=org, lease=lease))
+
+
+def listing(tx: Transaction, org: str, *, most: int = 100) -> list[Lease]:
+    """Return the organisation's newest leases, the newest first."""
+    order = [offline_leases.c.taken.desc(), offline_leases.c.lease]
+    rows = tx.all(offline_leases, offline_leases.c.org == org, order_by=order, limit=most)
+    return [_lease(row) for row in rows]
+
+
+def leased_form(tx: Transaction, standard: Standard, lease: Lease) -> tuple[Point, Issued, Form]:
+    """Return the point of a lease, the notice that was leased, and its form."""
+    point = points.load(tx, lease.org, lease.point)
+    issued = issue.version_of(tx, lease.org, lease.point, lease.version)
+    return point, issued, issue.form_of(standard, point, issued)
+
+
+def check_open(lease: Lease, *, now: datetime) -> None:
+    """Return if boxes of the lease are still taken.
+
+    Raises:
+        ClosedError: It has ended.
+    """
+    if lease.sealed is None or now >= lease.until:
+        raise ClosedError(
+            f"the offline lease {lease.lease} has ended, and its key is gone: "
+            "what was sealed under it can't be opened any more; nothing was stored"
+        )
+
+
+def open_box(
+    tx: Transaction, keys: KeyStore, standard: Standard, lease: Lease, box: bytes, *, now: datetime
+) -> Accepted:
+    """Return what may be stored of a box that a device sealed under ``lease``.
+
+    Raises:
+        ClosedError: The lease has ended.
+        ErasedError: What was collected that day is being destroyed, or was: the key went with it.
+        TooLargeError: The box is larger than any form.
+        FileFormatError: It was not sealed for this lease, or was changed; or no submission is in it.
+        FieldsError, ConsentError, StaleNoticeError, InputError: As ``Form.accept``.
+    """
+    check_open(lease, now=now)
+    if len(box) > MAX_BOX:
+        raise TooLargeError(f"a sealed form is at most {MAX_BOX} bytes")
+    try:
+        plain = _HPKE.decrypt(box, _private(tx, keys, lease), INFO + lease.lease.encode())
+    except (InvalidTag, ValueError):
+        raise FileFormatError("this was not sealed for this lease, or was changed since") from None
+    submission = parse(plain)
+    _, _, form = leased_form(tx, standard, lease)
+    accepted = form.accept(submission, today=lease.day)
+    if accepted.client[6] >> 4 != 4 or accepted.client[8] >> 6 != 2:  # noqa: PLR2004 - RFC 9562
+        raise InputError("the receipt id in a sealed form must be a version 4 UUID")
+    return replace(accepted, leased=Leased(lease.lease, lease.day))
+
+
+def end(tx: Transaction, lease: Lease, *, now: datetime) -> None:
+    """End a lease before its time: nothing is waiting any more. Repeating is harmless."""
+    if now < lease.until:
+        tx.update(offline_leases, {"org": lease.org, "lease": lease.lease}, until=now)
+        bucket = buckets.load(tx, lease.org, lease.bucket)
+        buckets.return_lease(tx, bucket, lease.block, now=now)
+
+
+def forget_ended(database: Database, keys: KeyStore, *, now: datetime) -> int:
+    """Destroy the private keys of leases that are over; return how many. Repeating is harmless.
+
+    The leaves go first. A crash then leaves a sealed key that nothing opens, and the next call takes it away.
+    """
+    with database.read() as tx:
+        over = [
+            _lease(row)
+            for row in tx.all(
+                offline_leases, offline_leases.c.until <= now, offline_leases.c.sealed.is_not(None)
+            )
+        ]
+        names = {lease.lease: buckets.load(tx, lease.org, lease.bucket).name for lease in over}
+    for org in {lease.org for lease in over}:
+        own = [lease for lease in over if lease.org == org]
+        leaves = [(names[each.lease], part, each.number) for each in own for part in each.parts]
+        keys.destroy(org, punctures=leaves)
+        with database.write() as tx:
+            for lease in own:
+                tx.update(offline_leases, {"org": org, "lease": lease.lease}, sealed=None)
+    return len(over)
+
+
+def _private(tx: Transaction, keys: KeyStore, lease: Lease) -> ec.EllipticCurvePrivateKey:
+    name = buckets.load(tx, lease.org, lease.bucket).name
+    cipher = keys.suite.cipher(_key(keys, lease, name))
+    plain = keyrows.unwrap(keys.suite, cipher, lease.sealed or b"", _aad(keys, lease))
+    key = load_der_private_key(plain, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - ``take`` made it
+    return key
+
+
+def _key(keys: KeyStore, lease: Lease, bucket: str) -> bytes:
+    """Return the key that the private key is sealed under, made of one leaf of each part."""
+    leaves: Sequence[bytes] = [keys.leaf(lease.org, bucket, p, lease.number) for p in lease.parts]
+    return keys.suite.subkey(keys.suite.commitment_key(leaves), _PURPOSE)
+
+
+def _aad(keys: KeyStore, lease: Lease) -> bytes:
+    return f"epilock/offline-key/v1|{keys.suite.name}|{lease.org}|{lease.lease}".encode()
+
+
+def _lease(row: dict[str, Any]) -> Lease:
+    parts: Collection[str] = row["parts"]
+    day = date.fromisoformat(row["day"])
+    return Lease(**{**row, "parts": tuple(parts), "day": day})

@@ -1,0 +1,191 @@
+"""Paper ledgers: the register of pages that were keyed in, and of the day by which each must be destroyed.
+
+A page is keyed in row by row, each row a submission of its own under a point that collects by paper. The page
+itself, and its photograph, are not kept here: the register holds how many pages the ledger has, which one this
+is, where it lies and the SHA-256 of the photograph, by which the page on file can be told from any other. It
+names nobody.
+
+The standard says how long (``media.paper``): keyed in within a day, destroyed within a week of that.
+
+    keyed ──► destroyed   (someone attests it)
+
+Rules kept in this file:
+  1. A page of a ledger is registered once, after its rows are stored.
+  2. Only the account that attests a destruction answers for it; the paper itself nobody here can see.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from epilock.collect import point as points
+from epilock.db import Instant, Transaction, metadata, sealed_table
+from epilock.errors import ConflictError, InputError, RefusedError, StateError
+from epilock.standard import Standard
+from epilock.standard.level import CHINA
+
+MEDIUM = METHOD = "paper"
+MOST_PAGES = 10_000
+_BOOK = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+paper_pages = sealed_table(
+    "paper_pages",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("point", sa.String(40), primary_key=True),
+    sa.Column("book", sa.String(20), primary_key=True),
+    sa.Column("page", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("pages", sa.Integer, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("written", sa.String(10), nullable=False),
+    sa.Column("place", sa.String(100), nullable=False),
+    sa.Column("sha256", sa.String(64)),
+    sa.Column("keyed", Instant, nullable=False),
+    sa.Column("keyed_by", sa.String(31), nullable=False),
+    sa.Column("due", sa.String(10), nullable=False),
+    sa.Column("destroyed", Instant),
+    sa.Column("destroyed_by", sa.String(31)),
+)
+"""``book`` number of the ledger; ``pages`` how many it has; ``written`` the day on the page; ``sha256`` of its
+photograph, NULL if there is none; ``due`` the last day on which the page may exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What is said of a page when it is keyed in.
+
+    Attributes:
+        book: Number of the ledger, such as ``A-12``.
+        page: Number of the page in it, from 1.
+        pages: How many pages the ledger has.
+        written: The day on the page, in China.
+        place: Where the ledger is locked away.
+        sha256: Of the photograph, hex, or None.
+    """
+
+    book: str
+    page: int
+    pages: int
+    written: date
+    place: str
+    sha256: str | None
+
+    def __post_init__(self) -> None:
+        if not _BOOK.fullmatch(self.book):
+            raise InputError("the ledger's number has letters, digits and hyphens, 20 at most")
+        if not 1 <= self.page <= self.pages <= MOST_PAGES:
+            raise InputError(
+                f"the page is a number from 1 to the count of pages, at most {MOST_PAGES}"
+            )
+        if not 0 < len(self.place) <= 100:  # noqa: PLR2004 - the column's width
+            raise InputError("say in at most 100 characters where the ledger is locked away")
+        if self.sha256 is not None and not _HASH.fullmatch(self.sha256):
+            raise InputError("a photograph's SHA-256 has 64 hexadecimal digits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A registered page; columns as in the table."""
+
+    org: str
+    point: str
+    book: str
+    page: int
+    pages: int
+    rows: int
+    written: date
+    place: str
+    sha256: str | None
+    keyed: datetime
+    keyed_by: str
+    due: date
+    destroyed: datetime | None
+    destroyed_by: str | None
+
+    def is_overdue(self, today: date) -> bool:
+        """Tell whether the paper should be gone."""
+        return self.destroyed is None and today > self.due
+
+
+def check_point(point: points.Point) -> None:
+    """Return if ``point`` is written on paper.
+
+    Raises:
+        RefusedError: It is not: its notice says nothing of paper.
+    """
+    if point.method != METHOD or MEDIUM not in point.media:
+        raise RefusedError(
+            f"{point.point} does not collect on paper", rule=f"method/{point.circumstance}/{METHOD}",
+            source=("PIPL-17",), allowed="open a point whose method and medium are paper",
+        )  # fmt: skip
+
+
+def register(
+    tx: Transaction,
+    standard: Standard,
+    *,
+    org: str,
+    point: str,
+    sheet: Sheet,
+    rows: int,
+    by: str,
+    now: datetime,
+) -> Page:
+    """Register a page whose ``rows`` were keyed in.
+
+    Raises:
+        ConflictError: It is registered already.
+    """
+    days = standard.media[MEDIUM].facts["destroy_days"]
+    assert isinstance(days, int)  # noqa: S101 - the standard's own data
+    due = now.astimezone(CHINA).date() + timedelta(days=days)
+    key: dict[str, Any] = {"org": org, "point": point, "book": sheet.book, "page": sheet.page}
+    tx.insert(
+        paper_pages, **key, pages=sheet.pages, rows=rows, written=sheet.written.isoformat(),
+        place=sheet.place, sha256=sheet.sha256, keyed=now, keyed_by=by, due=due.isoformat(),
+    )  # fmt: skip
+    return _page(tx.get(paper_pages, **key))
+
+
+def check_new(tx: Transaction, org: str, point: str, sheet: Sheet, *, now: datetime) -> None:
+    """Return if a page may be keyed in.
+
+    Raises:
+        ConflictError: It was before.
+        InputError: Its day is to come.
+    """
+    if sheet.written > now.astimezone(CHINA).date():
+        raise InputError("the day on the page can't be later than today")
+    if tx.find(paper_pages, org=org, point=point, book=sheet.book, page=sheet.page) is not None:
+        raise ConflictError(f"page {sheet.page} of ledger {sheet.book} was keyed in already")
+
+
+def listing(tx: Transaction, org: str, *, most: int = 500) -> list[Page]:
+    """Return the organisation's pages: those that are still there first, the next due on top."""
+    c = paper_pages.c
+    order = [c.destroyed.is_not(None), c.due, c.point, c.book, c.page]
+    return [_page(row) for row in tx.all(paper_pages, c.org == org, order_by=order, limit=most)]
+
+
+def attest(
+    tx: Transaction, *, org: str, point: str, book: str, page: int, by: str, now: datetime
+) -> None:
+    """Note that ``by`` attests that a page, and each photograph of it, was destroyed.
+
+    Raises:
+        NotFoundError: The page is not registered.
+        StateError: It was attested before.
+    """
+    key: dict[str, Any] = {"org": org, "point": point, "book": book, "page": page}
+    if tx.get(paper_pages, **key)["destroyed"] is not None:
+        raise StateError(f"page {page} of ledger {book} is attested as destroyed already")
+    tx.update(paper_pages, key, destroyed=now, destroyed_by=by)
+
+
+def _page(row: dict[str, Any]) -> Page:
+    days = {name: date.fromisoformat(row[name]) for name in ("written", "due")}
+    return Page(**{**row, **days})

@@ -1,0 +1,174 @@
+"""Collecting without a network: pages that a device keeps, and where it sends what it sealed.
+
+A browser keeps ``/offline`` and the pages of its leases by a service worker, so they hold nothing of anybody:
+no name, no session, no token. A lease's page is given to staff of its organisation alone; what it sends counts
+only with their session and its token, as a form of the console does. What is sealed is opened by
+``collect.offline`` and stored by the one writer.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from types import MappingProxyType
+
+import msgspec
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from epilock.assemble import Parts
+from epilock.collect import offline
+from epilock.collect.answer import COUNT, DATE, NAME, TEMPERATURE, Problem
+from epilock.collect.document import RESIDENT_ID
+from epilock.collect.notice_page import html
+from epilock.collect.record import Stored
+from epilock.collect.telephone import MOBILE
+from epilock.errors import FileFormatError
+from epilock.registry import organisation as organisations
+from epilock.use import session as sessions
+from epilock.web import walk as walks
+from epilock.web.console.desk import Desk, DeskOf
+from epilock.web.language import Speaker
+from epilock.web.page import HERE, STATIC, trusted
+from epilock.web.request import SiteOf
+from epilock.web.security import POLICY_OFFLINE
+
+router = APIRouter(include_in_schema=False, prefix="/offline")
+PART = "offline"
+SECONDS_TO_STORE = 30
+SHARED = ("outbox.js", "offline.js")
+HUB = (*SHARED, "hub.js")
+LEASE = ("hpke.js", "code.js", "answers.js", *SHARED, "collect.js")
+# What ``answers.js`` looks at while it is typed, and what it says.
+LOOKED_AT: Mapping[str, Problem] = MappingProxyType(
+    {
+        "identity.name": NAME,
+        "identity.resident-id": RESIDENT_ID,
+        "identity.birth-date": DATE,
+        "contact.mobile": MOBILE,
+        "health.temperature": TEMPERATURE,
+        "need.household-size": COUNT,
+    }
+)
+_KEPT = {"Content-Security-Policy": POLICY_OFFLINE}
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """One box on its way.
+
+    Attributes:
+        csrf: Token of the session.
+        box: What was sealed, base64.
+    """
+
+    csrf: str
+    box: str
+
+
+class Taken(msgspec.Struct):
+    """What is answered: the index of the ledger entry, and whether it had been stored before."""
+
+    index: int
+    repeated: bool
+
+
+@router.get("")
+def get_hub(site: SiteOf, request: Request) -> Response:
+    """Show what the device has with it; the page itself knows nothing."""
+    return site.pages.show(request, "offline/hub.html", headers=_KEPT, scripts=HUB)
+
+
+@router.get("/worker.js")
+def get_worker(site: SiteOf) -> Response:
+    """Return the service worker; its text changes with whatever it keeps."""
+    addresses = [site.pages.static[name] for name in ("epilock.css", "icon.svg", *HUB)]
+    pages = ["/offline", *(f"/offline?lang={code}" for code in site.pages.languages)]
+    return site.pages.text(
+        "offline/worker.js", "text/javascript; charset=utf-8", version=_version(),
+        files=[*pages, "/offline/manifest.webmanifest", *addresses],
+        headers={**_KEPT, "Service-Worker-Allowed": "/offline", "Cache-Control": "no-cache"},
+    )  # fmt: skip
+
+
+@router.get("/manifest.webmanifest")
+def get_manifest(site: SiteOf, request: Request) -> Response:
+    """Return what a browser needs to install the pages as an application."""
+    t = site.pages.speaker(request)
+    icon = {"src": site.pages.static["icon.svg"], "sizes": "any", "type": "image/svg+xml"}
+    said = {
+        "name": t("offline.app"), "short_name": t("site.name"), "lang": t.tag, "id": "/offline",
+        "start_url": "/offline", "scope": "/offline", "display": "standalone",
+        "background_color": "#ffffff", "theme_color": "#0b4f57", "icons": [icon],
+    }  # fmt: skip
+    return Response(msgspec.json.encode(said), media_type="application/manifest+json")
+
+
+@router.get("/session")
+def get_session(desk: DeskOf) -> Response:
+    """Return the token of the session, which each box is sent with."""
+    desk.enter(PART)
+    return Response(msgspec.json.encode({"csrf": desk.session.csrf}), media_type="application/json")
+
+
+@router.get("/{lease}")
+def get_lease(lease: str, desk: DeskOf) -> Response:
+    """Show the form of a point that was taken along, to be kept by the device."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    with parts.database.read() as tx:
+        found = offline.load(tx, desk.org, lease)
+        offline.check_open(found, now=desk.site.now())
+        point, issued, form = offline.leased_form(tx, parts.standard, found)
+        serial = organisations.load(tx, desk.org).serial
+    t = desk.t
+    if t.language not in point.languages:
+        t = Speaker(desk.site.pages.phrases, desk.site.pages.languages[point.languages[0]])
+    return desk.site.pages.show(
+        desk.request, "offline/lease.html", speaker=t, headers=_KEPT, scripts=LEASE, lease=found,
+        point=point, notice=issued.notice, sha256=issued.sha256, serial=serial,
+        public_key=b64encode(found.public).decode(),
+        full=trusted(html(issued.notice, t.language)), groups=walks.grouped(issued.notice.acts),
+        asked=walks.asked(parts.standard, issued.notice, form, form.acts.ids), acts=form.acts,
+        choices={
+            f.id: n
+            for n, group in enumerate(walks.choices(parts.standard, form), 1)
+            for f in group
+        },
+        pages=[f"/offline/{lease}?lang={code}" for code in point.languages], looked_at=LOOKED_AT,
+    )  # fmt: skip
+
+
+@router.post("/{lease}/boxes")
+async def post_box(lease: str, desk: DeskOf) -> Response:
+    """Store what is in one sealed box, and answer when it is durable; sent again it is stored once."""
+    desk.enter(PART)
+    try:
+        sent = msgspec.json.decode(await desk.request.body(), type=Sent)
+        box = b64decode(sent.box, validate=True)
+    except (msgspec.DecodeError, ValueError):
+        raise FileFormatError('a box is sent as {"csrf": ..., "box": base64}') from None
+    sessions.check_csrf(desk.session, sent.csrf)
+    stored = await run_in_threadpool(store_box, desk, lease, box)
+    said = Taken(stored.index, stored.repeated)
+    return Response(msgspec.json.encode(said), 201, media_type="application/json")
+
+
+def store_box(desk: Desk, lease: str, box: bytes) -> Stored:
+    """Open a box of the organisation's ``lease`` and store it; raises what ``offline.open_box`` raises."""
+    parts: Parts = desk.site.parts
+    with parts.database.read() as tx:
+        found = offline.load(tx, desk.org, lease)
+        accepted = offline.open_box(tx, parts.keys, parts.standard, found, box, now=desk.site.now())
+    return parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE)
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    """Return the hash of all that the first page is made of."""
+    files = [
+        *STATIC.iterdir(), HERE / "templates/base.html", *(HERE / "templates/offline").iterdir(),
+        HERE / "texts/site.toml", HERE / "texts/offline.toml",
+    ]  # fmt: skip
+    return sha256(b"\0".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]

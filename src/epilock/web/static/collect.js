@@ -1,0 +1,161 @@
+// The form of a point that was taken along: what is typed is looked at, sealed, and written to the outbox as a box
+// that nothing on this device opens. Until then it stands in the page alone; nothing typed is stored anywhere.
+"use strict";
+
+(() => {
+  const BLOCK = 1024; // bytes: sealed forms of about one length say nothing of what is in them
+  const form = document.getElementById("leased");
+  const { lease, notice, language, serial, last, until, today } = form.dataset;
+  const pages = form.dataset.pages.split(" ");
+  const state = document.getElementById("kept");
+  const receipt = document.getElementById("receipt");
+  const summary = document.getElementById("summary");
+  const fields = [...form.querySelectorAll("[data-field]")];
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+  const given = () => [...form.querySelectorAll("input[name=act]:checked")].map((box) => box.value);
+  const isAsked = (field) => !field.dataset.act || given().includes(field.dataset.act);
+  const answer = (field) => String(new FormData(form).get(`f.${field.dataset.field}`) ?? "").trim();
+
+  // What has an act of its own is asked only where that is ticked.
+  function showAsked() {
+    for (const field of fields) field.hidden = !isAsked(field);
+  }
+
+  function mark(place, words) {
+    place.querySelector(".slip")?.remove();
+    place.classList.toggle("wrong", Boolean(words));
+    if (!words) return;
+    const line = document.createElement("p");
+    line.className = "error slip";
+    line.textContent = words;
+    place.querySelector("input, select, textarea").before(line);
+  }
+
+  function slipOf(field) {
+    if (!isAsked(field)) return "";
+    const typed = answer(field);
+    if (typed) return answers.isGood(field.dataset.category, typed, today) ? "" : field.dataset.wrong || form.dataset.wrong;
+    const group = fields.filter((each) => each.dataset.group && each.dataset.group === field.dataset.group);
+    if (group.length) return group[0] === field && !group.some((each) => isAsked(each) && answer(each)) ? form.dataset.oneOf : "";
+    return field.dataset.needed ? form.dataset.empty : "";
+  }
+
+  // A child under 14 needs a guardian's act (PIPL 31).
+  function isChild() {
+    const limit = `${today.slice(0, 4) - 14}${today.slice(4)}`;
+    return fields.some((field) => isAsked(field) && answers.birth(field.dataset.category, answer(field)) > limit);
+  }
+
+  function slips() {
+    const found = [];
+    for (const box of form.querySelectorAll("input[name=act]")) {
+      const needed = box.required || (box.value === "guardian" && isChild());
+      found.push([box.closest(".tick"), needed && !box.checked ? form.dataset.tick : ""]);
+    }
+    for (const field of fields) found.push([field, slipOf(field)]);
+    return found;
+  }
+
+  function check() {
+    const list = document.createElement("ul");
+    for (const [place, words] of slips()) {
+      mark(place, words);
+      if (!words) continue;
+      const link = document.createElement("a");
+      link.href = `#${place.querySelector("input, select, textarea").id}`;
+      link.textContent = `${place.dataset.name}: ${words}`;
+      const item = document.createElement("li");
+      item.append(link);
+      list.append(item);
+    }
+    summary.querySelector("ul")?.remove();
+    summary.append(list);
+    summary.hidden = !list.children.length;
+    if (!summary.hidden) summary.focus();
+    return summary.hidden;
+  }
+
+  function plaintext(client) {
+    const typed = fields.filter((field) => isAsked(field) && answer(field)).map((field) => [field.dataset.field, answer(field)]);
+    const said = { client, notice, given: given(), fields: Object.fromEntries(typed), language };
+    const body = new TextEncoder().encode(JSON.stringify(said));
+    const filled = new Uint8Array(Math.ceil(body.length / BLOCK) * BLOCK).fill(32);
+    filled.set(body);
+    return filled;
+  }
+
+  let saving = false; // a second tap must not make a second form of it
+
+  async function save(event) {
+    event.preventDefault();
+    if (saving || Date.now() >= Date.parse(last)) return showState();
+    if (!check()) return;
+    saving = true;
+    try {
+      const client = crypto.randomUUID();
+      const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
+      await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)));
+      showReceipt(receiptCode(Number(serial), client));
+    } catch {
+      showState("unsaved"); // what was typed is still there
+      state.scrollIntoView();
+    } finally {
+      saving = false;
+    }
+    await device.send();
+  }
+
+  function showReceipt(code) {
+    form.reset();
+    showAsked();
+    form.hidden = true;
+    document.getElementById("code").textContent = code;
+    receipt.hidden = false;
+    receipt.querySelector("h2").focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
+  }
+
+  function next() {
+    document.getElementById("code").textContent = "";
+    receipt.hidden = true;
+    form.hidden = false;
+    document.querySelector("h1").focus({ preventScroll: true });
+    scrollTo({ top: 0, behavior: "instant" });
+    showState();
+  }
+
+  function showState(name = state.dataset.now) {
+    const over = Date.now() >= Date.parse(last);
+    state.dataset.now = name;
+    for (const each of state.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== (over ? "over" : name);
+    state.className = over ? "box bad" : name === "ready" ? "box good" : "box warn";
+    form.hidden ||= over;
+  }
+
+  // The pages of this lease, with the files they use, in a cache of their own.
+  async function keep() {
+    await device.kept;
+    const files = [...document.querySelectorAll("link[rel=stylesheet], link[rel=icon], script[src]")];
+    const cache = await caches.open(`epilock-lease-${lease}`);
+    await cache.addAll([...pages, ...files.map((each) => each.href || each.src)]);
+    await outbox.keepLease({ lease, name: form.dataset.name, pages, last, until });
+    await navigator.storage?.persist?.();
+  }
+
+  addEventListener("beforeunload", (event) => {
+    // What is typed, and the code of a receipt, live in this page alone.
+    if (!receipt.hidden || fields.some(answer)) event.preventDefault();
+  });
+  form.addEventListener("submit", save);
+  form.addEventListener("change", (event) => {
+    showAsked();
+    const field = event.target.closest("[data-field]");
+    if (field && answer(field)) mark(field, slipOf(field));
+  });
+  document.getElementById("next").addEventListener("click", next);
+  showAsked();
+  device.begin();
+  showState("not-yet");
+  caches.has(`epilock-lease-${lease}`).then((there) => (there ? null : keep())).then(() => showState("ready"), () => showState("failed"));
+})();

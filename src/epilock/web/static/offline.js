@@ -1,0 +1,42 @@
+// What both pages for collecting without a network share: the program is kept on the device, how many sealed
+// forms wait is always shown, and they are sent as soon as there is a network.
+"use strict";
+
+const device = (() => {
+  const bar = document.getElementById("outbox");
+  const language = bar.dataset.language;
+
+  async function show() {
+    const found = await outbox.boxes();
+    const refused = found.filter((box) => box.refused).length;
+    const say = (text, n) => text.replace("#", n);
+    const words = [found.length ? say(bar.dataset.waiting, found.length) : bar.dataset.empty];
+    if (refused) words.push(say(bar.dataset.refused, refused));
+    document.getElementById("waiting").textContent = words.join(" · ");
+    bar.classList.toggle("warn", found.length > 0);
+    bar.classList.toggle("good", found.length === 0);
+  }
+
+  // Sends what waits and says how it ended; where nothing waits there is nothing to say.
+  async function send() {
+    if (!(await outbox.boxes()).length) return;
+    const ended = await outbox.send(language);
+    for (const each of bar.querySelectorAll("[data-ended]")) each.hidden = each.dataset.ended !== ended;
+  }
+
+  async function begin() {
+    for (const each of document.querySelectorAll(".scripted")) each.hidden = false;
+    outbox.changed.addEventListener("change", show);
+    document.getElementById("send").addEventListener("click", send);
+    addEventListener("online", send);
+    await show();
+    await send();
+  }
+
+  const kept = (async () => {
+    await navigator.serviceWorker.register("/offline/worker.js", { scope: "/offline" });
+    await navigator.serviceWorker.ready;
+  })();
+
+  return { begin, kept, send, show };
+})();

@@ -1,0 +1,353 @@
+"""A volunteer's device in a real browser, without a network or beside a paper ledger: nothing is lost, doubled or left behind."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+import town
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from playwright.sync_api import Page, Route
+from staff_room import badge
+from test_chromium import CHROMIUM, CONTRAST, SIZES, Watch, chromium
+from town_server import free_port, serving
+
+from epilock.collect import code
+from epilock.collect.answer import Problem
+from epilock.collect.identifier import CHECKS
+from epilock.store import vault
+from epilock.web.app import create_app
+
+__all__ = ["chromium"]  # fixture
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+NAME, MOBILE, TODAY = "欧阳测试", "13912345678", town.START.date()
+TYPED = (NAME, MOBILE, "36.6")
+# RFC 9180, A.3.1: DHKEM(P-256, HKDF-SHA256), base mode.
+PK_E = (
+    "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863"
+    "c403ce65c9bfcb9382657222d18c4"
+)
+SK_E = "4995788ef4b9d6132b249ce59a77281493eb39af373d236a1fe415cb0c2d7beb"
+PK_R = (
+    "04fe8c19ce0905191ebc298a9245792531f26f0cece2460639e8bc39cb7f706a826a779b4cf969b8a0e539c7f62fb3d30ad6a"
+    "a8f80e30f1d128aafd68a2ce72ea0"
+)
+SHARED = "c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8"
+KEPT = """
+async () => {
+  const said = [JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }), document.cookie];
+  const text = (bytes) => new TextDecoder("utf-8").decode(bytes);
+  for (const { name } of await indexedDB.databases()) {
+    const db = await new Promise((done) => { const r = indexedDB.open(name); r.onsuccess = () => done(r.result); });
+    for (const store of db.objectStoreNames) {
+      const rows = await new Promise((done) => {
+        const r = db.transaction(store).objectStore(store).getAll(); r.onsuccess = () => done(r.result);
+      });
+      for (const row of rows) said.push(JSON.stringify(row), row.box ? text(row.box) : "");
+    }
+    db.close();
+  }
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const request of await cache.keys()) said.push(request.url, await (await cache.match(request)).text());
+  }
+  return said.join("\\n");
+}
+"""
+VECTOR = """
+async ({ d, x, y, theirs }) => {
+  const curve = { name: "ECDH", namedCurve: "P-256" };
+  const jwk = { kty: "EC", crv: "P-256", x, y };
+  const own = {
+    privateKey: await crypto.subtle.importKey("jwk", { ...jwk, d }, curve, false, ["deriveBits"]),
+    publicKey: await crypto.subtle.importKey("jwk", jwk, curve, true, []),
+  };
+  const { enc, secret } = await hpke.encapsulate(Uint8Array.from(theirs), own);
+  return [[...enc], [...secret]];
+}
+"""
+
+
+class Stage:
+    """A town whose site can be switched off, and a volunteer's laptop."""
+
+    def __init__(self, home, chromium):
+        self.port = free_port()
+        self.clock = town.Clock()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.parts = town.found(home, self.clock, url=self.base)
+        self.clock.forward(minutes=1)
+        town.level(self.parts, "I")  # at which the address may be asked
+        self.point = town.open_point(
+            self.parts,
+            "sunny",
+            "residential-entry",
+            town.NAME,
+            town.MOBILE,
+            town.HEAT,
+            town.ADDRESS,
+        )
+        self.site = create_app(self.parts)
+        self.token = badge(self.parts, self.site, "sunny", "volunteer", "collector").cookies[
+            "epilock"
+        ]
+        self.chromium = chromium
+
+    @contextmanager
+    def laptop(self, size=SIZES[1]) -> Iterator[Page]:
+        context = self.chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, locale="en-GB"
+        )
+        context.add_cookies([{"name": "epilock", "value": self.token, "url": self.base}])
+        page = context.new_page()
+        page.clock.set_system_time(self.clock())
+        page.set_default_timeout(10_000)
+        yield page
+        context.close()
+
+    def take_along(self, page: Page) -> None:
+        page.goto(f"{self.base}/console/offline")
+        page.get_by_role("button", name="Take it along").click()
+        page.get_by_text("you may leave the network").wait_for()
+
+    def stored(self) -> int:
+        with self.parts.database.read() as tx:
+            query = sa.select(sa.func.count()).select_from(vault.records)
+            return int(tx.conn.execute(query).scalar() or 0)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory, chromium):
+    made = Stage(tmp_path_factory.mktemp("offline") / "home", chromium)
+    yield made
+    made.parts.close()
+
+
+@pytest.fixture(scope="module")
+def page(stage):
+    """A page that holds the scripts; by now they need no server."""
+    with stage.laptop() as page:
+        with serving(stage.site, stage.port):
+            stage.take_along(page)
+        yield page
+
+
+def fill(page: Page, name=NAME) -> str:
+    """One person's form; return the receipt's code."""
+    for box in page.locator("#leased input[type=checkbox][required]").all():
+        box.check()
+    page.locator("#f-name").fill(name)
+    page.locator("#f-mobile").fill(MOBILE)
+    page.locator("#f-temperature").fill("36.6")
+    page.get_by_role("button", name="Seal and save").click()
+    page.get_by_text("provisional: not sent yet").wait_for()
+    return page.locator("#code").inner_text()
+
+
+def waiting(page: Page, words: str) -> None:
+    page.locator("#waiting", has_text=words).wait_for()
+
+
+class TestJourney:
+    def test_from_a_dead_network_to_the_logged_receipt(self, stage):
+        before = stage.stored()
+        with stage.laptop(SIZES[0]) as page:
+            with serving(stage.site, stage.port):
+                watch = Watch(page, stage.base)
+                stage.take_along(page)
+            page.reload()  # the server is off: what is shown now is what the device kept
+            codes = []
+            for name in (NAME, "诸葛样本"):
+                codes.append(fill(page, name))
+                page.get_by_role("button", name="Next person").click()
+            waiting(page, "2 waiting")
+            page.get_by_text("No network").wait_for()
+            kept = page.evaluate(KEPT)
+            assert "East Gate" in kept  # the point is there, and nobody who gave anything
+            for secret in (*TYPED, "诸葛样本", *codes, *(c.replace("-", "") for c in codes)):
+                assert secret not in kept
+            page.get_by_role("link", name="Open the outbox").click()
+            page.get_by_role("link", name="East Gate").wait_for()
+            with serving(stage.site, stage.port):
+                page.get_by_role("button", name="Send now").click()
+                waiting(page, "empty")
+                page.goto(f"{stage.base}/r#{codes[0]}")
+                page.get_by_role("button", name="Look").click()
+                assert page.get_by_text("Nobody has opened it").is_visible()
+            assert watch.strangers == []
+        assert stage.stored() == before + 2
+        assert code.parse(codes[0]).serial == 3
+
+    def test_a_connection_cut_after_the_server_stored_it_loses_nothing_and_doubles_nothing(
+        self, stage
+    ):
+        before = stage.stored()
+
+        def cut(route: Route) -> None:
+            route.fetch()  # the server has it, and its answer is never heard
+            route.abort("connectionreset")
+
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            fill(page)
+            waiting(page, "1 waiting")
+            page.context.route("**/boxes*", cut)
+            page.context.set_offline(False)
+            with page.expect_event("requestfailed"):
+                page.get_by_role("button", name="Send now").click()
+            waiting(page, "1 waiting")
+            assert stage.stored() == before + 1
+            page.context.unroute("**/boxes*")
+            page.get_by_role("button", name="Send now").click()
+            waiting(page, "empty")
+        assert stage.stored() == before + 1
+
+    def test_what_is_refused_stays_with_its_reason_and_leaves_as_a_file(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            fill(page)
+            page.goto(f"{stage.base}/offline?lang=en")
+            with page.expect_download() as exported:
+                page.get_by_role("button", name="Export").click()
+            page.context.set_offline(False)
+            page.get_by_role("button", name="Send now").click()
+            waiting(page, "empty")
+            before = stage.stored()
+            page.goto(f"{stage.base}/console/offline")
+            page.get_by_label("The file that a device exported").set_input_files(
+                exported.value.path()
+            )
+            page.get_by_role("button", name="Bring it in").click()
+            assert page.get_by_text("1 had been stored before").is_visible()
+            lease = json.loads(exported.value.path().read_text())["boxes"][0]["lease"]
+            page.locator(f"form[action*='{lease}'] button").click()
+            page.get_by_label("The file that a device exported").set_input_files(
+                exported.value.path()
+            )
+            page.get_by_role("button", name="Bring it in").click()
+            assert page.get_by_text("1 not taken").is_visible()
+        assert stage.stored() == before
+
+
+class TestForm:
+    def test_a_slip_is_found_while_the_person_is_there(self, stage):
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
+            stage.take_along(page)
+            page.locator("#f-mobile").fill("12")
+            page.locator("#f-mobile").blur()
+            assert page.locator(".slip").count() == 1
+            page.get_by_role("button", name="Seal and save").click()
+            assert page.get_by_role("alert").get_by_role("link").count() > 3
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
+            assert page.locator("#f-address").is_hidden()  # its box is not ticked
+            page.get_by_label(re.compile("I choose to give")).check()
+            assert page.locator("#f-address").is_visible()
+            assert page.evaluate(CONTRAST) == []
+            assert page.get_by_role("button", name="Send now").is_visible()
+
+    def test_a_day_that_is_over_is_not_filled_in(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.clock.set_system_time(town.START.replace(day=15))
+            page.reload()
+            assert page.get_by_text("nothing more can be filled in").is_visible()
+            assert page.get_by_role("button", name="Seal and save").is_hidden()
+
+
+class TestScripts:
+    """The small scripts say what the program says."""
+
+    def test_the_key_exchange_is_that_of_rfc_9180(self, page):
+        number = ec.derive_private_key(int(SK_E, 16), ec.SECP256R1()).public_key().public_numbers()
+        b64 = lambda value: b64encode(value, b"-_").decode().rstrip("=")  # noqa: E731
+        enc, secret = page.evaluate(
+            VECTOR,
+            {
+                "d": b64(bytes.fromhex(SK_E)),
+                "x": b64(number.x.to_bytes(32)),
+                "y": b64(number.y.to_bytes(32)),
+                "theirs": list(bytes.fromhex(PK_R)),
+            },
+        )
+        assert (bytes(enc).hex(), bytes(secret).hex()) == (PK_E, SHARED)
+
+    @pytest.mark.parametrize("length", [0, 1, 2048])
+    def test_another_implementation_opens_what_it_seals(self, page, length):
+        private = ec.generate_private_key(ec.SECP256R1())
+        theirs = private.public_key().public_numbers()
+        raw = [4, *theirs.x.to_bytes(32), *theirs.y.to_bytes(32)]
+        call = "async ([key, n]) => [...await hpke.seal(Uint8Array.from(key), Uint8Array.from([7]), new Uint8Array(n))]"
+        sealed = bytes(page.evaluate(call, [raw, length]))
+        suite = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+        assert suite.decrypt(sealed, private, b"\x07") == bytes(length)
+
+    def test_the_code_is_the_one_that_the_program_writes(self, page):
+        asked = [
+            (serial, code.as_uuid(code.receipt_id(bytes(32), "o", "p", str(serial))))
+            for serial in (0, 1, 77, 32767)
+        ]
+        said = page.evaluate(
+            "(all) => all.map(([serial, uuid]) => receiptCode(serial, uuid))", asked
+        )
+        assert said == [code.encode(s, bytes.fromhex(u.replace("-", ""))) for s, u in asked]
+
+    def test_what_passes_on_the_device_passes_at_the_server(self, page):
+        """The other way round a slip may slip through here, never the reverse."""
+        samples = [
+            "张三", "阿依古丽·买买提", "O'Neill", "x9", "13912345678", "+86 139 1234 5678", "139-1234-5678",
+            "+8613912345678", "+86139", "+44 7700 900123", "36.6", "３６.６", "36。6", "96.8", "44", "3", "50", "51",
+            "0", "2026-03-14", "2026-03-15", "1990/1/2", "19900230", "1990-02-30", "1889-01-01", "110101199003070054",
+            "11010119900307005X", "990101199003070054", "110101203003070058", "+8-6139", "a\u200bb", "<b>",
+        ]  # fmt: skip
+        call = "([c, all, today]) => all.map((text) => answers.isGood(c, text, today))"
+        taken = 0
+        for category in (
+            "identity.name", "identity.resident-id", "identity.birth-date", "contact.mobile",
+            "health.temperature", "need.household-size",
+        ):  # fmt: skip
+            said = page.evaluate(call, [category, samples, TODAY.isoformat()])
+            for text, good in zip(samples, said, strict=True):
+                value = CHECKS[category](text, today=TODAY)
+                assert not (good and isinstance(value, Problem)), (category, text)
+                taken += good
+        assert taken > 12
+
+
+class TestPaper:
+    def test_a_page_is_keyed_in_with_keys_alone(self, stage):
+        point = town.open_paper_point(stage.parts).point
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            watch = Watch(page, stage.base)
+            page.goto(f"{stage.base}/console/sheets/{point}")
+            head = {"book": "A-12", "page": "3", "pages": "50", "written": "2026-03-14"}
+            for name, value in {**head, "place": "cabinet 2"}.items():
+                page.locator(f"#{name}").fill(value)
+            for box in page.locator("input[name=act]:not([value=guardian])").all():
+                box.focus()
+                page.keyboard.press("Space")
+            photo = {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": b"abc"}
+            page.locator("#photo").set_input_files(photo)
+            page.locator("[id='r1.name']").focus()
+            for values in ((NAME, "诸葛样本"), ("139", MOBILE)):
+                for value in values:
+                    page.keyboard.insert_text(value)
+                    page.keyboard.press("Enter")
+                page.locator("[id='r1.mobile']").focus()
+            assert page.locator("td .error").count() == 1  # found as it was typed
+            page.locator("[id='r1.mobile']").fill(MOBILE)
+            page.get_by_role("button", name="Seal and register").focus()
+            page.keyboard.press("Enter")
+            page.get_by_text("keyed in and registered").wait_for()
+            assert "ba7816bf" in page.content()  # the SHA-256 of abc: FIPS 180-4, B.1
+            page.get_by_role("button", name="I attest").focus()
+            page.keyboard.press("Enter")
+            page.get_by_text("destroyed on").wait_for()
+            assert (watch.complaints, watch.strangers) == ([], [])
+        assert stage.stored() == before + 2
