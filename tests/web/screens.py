@@ -81,6 +81,7 @@ def _walk(page: Page, address: str, folder: Path, ending: str) -> int:
     for field, value in TYPED.items():
         page.locator(f"[name='{field}']").fill(value)
     page.locator("form button[name=step][value=send]").click()
+    page.locator("#code").wait_for()
     return made + _both(page, folder, f"walk-4-receipt-{ending}")
 
 

@@ -62,7 +62,7 @@ def test_each_step_of_a_residents_walk(somewhere):
     for name, value in TYPED.items():
         page.locator(f"[name='{name}']").fill(value)
     page.locator("form button[name=step][value=send]").click()
-    assert page.locator("#code").is_visible()
+    page.locator("#code").wait_for()
     _check(page)
     page.close()
 

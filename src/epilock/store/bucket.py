@@ -253,14 +253,6 @@ def emergencies_of(tx: Transaction, org: str) -> list[str]:
     )
 
 
-def gone(tx: Transaction, org: str, among: Collection[int]) -> list[int]:
-    """Return those of the buckets ``among`` whose parts are all destroyed."""
-    c = bucket_parts.c
-    rows = tx.all(bucket_parts, c.org == org, c.bucket.in_(list(among)))
-    kept = {row["bucket"] for row in rows if row["state"] not in {DESTROYED, PURGED}}
-    return [bucket for bucket in among if bucket not in kept]
-
-
 def part_states(tx: Transaction, org: str, bucket: int, *, lock: bool = False) -> Mapping[str, str]:
     """Return the state of each part of the bucket; with ``lock`` they stay until the transaction ends."""
     rows = tx.rows(bucket_parts, lock=lock, org=org, bucket=bucket)

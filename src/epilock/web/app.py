@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -45,7 +46,7 @@ from epilock.web.language import LANGUAGES
 from epilock.web.page import Pages
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
-from epilock.web.security import Guard
+from epilock.web.security import MAX_UPLOAD, Guard
 
 MODULES = (
     static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
@@ -62,6 +63,7 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
         languages: Folder with a file for each language that pages speak.
     """
     pages = Pages(languages)
+    MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",

@@ -6,8 +6,7 @@ is judged. A form that asks only what may be asked can be taken away, or opened 
 
 Rules kept in this file:
   1. Nothing of a form is stored or logged, and no error names its file or repeats what it holds.
-  2. A form is small enough (``security.MAX_IN_MEMORY``) that its bytes never touch the disk, and is judged
-     in a second or two, or not at all.
+  2. A form is small (``security.MAX_PUBLIC``) and is judged in a second or two, or not at all.
   3. Addresses hold codes of the standard only; what was pasted comes in a body.
 """
 

@@ -167,7 +167,7 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
             for kind in Kind
         }
         size = log.base + (0 if head is None else head.size)
-        proof = shards.proof_at(tx, site.parts.log, index)
+        proof, policy = shards.proof_at(tx, site.parts.log, index), own_policy(tx, site)
     text = msgspec.json.format(said, indent=2).decode()
     return site.pages.show(
         request,
@@ -175,6 +175,7 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
         script=True,
         proof=proof,
         vkeys=[each.signer.vkey for each in shards.all_of(site.parts.log)],
+        policy=policy,
         index=index,
         own=own,
         origin=log.origin,
@@ -184,6 +185,20 @@ def get_entry(index: int, site: SiteOf, request: Request) -> Response:
         kind=_kind(said),
         kept=kept,
     )
+
+
+def own_policy(tx: Transaction, site: Site) -> str:
+    """Return the log's keys and its witnesses', as a policy that asks for none of them.
+
+    The page says who signed; whether that is enough is what a policy from elsewhere says. A browser can't
+    check ML-DSA-44 and passes such a witness over.
+    """
+    log = site.parts.log
+    announced = regime.in_force(tx, log, site.today())
+    witnesses = announced.policy.witnesses.values() if announced else ()
+    lines = [f"log {each.signer.vkey}" for each in shards.all_of(log)]
+    lines += [f"witness {place} {key.vkey}" for place, key in enumerate(witnesses)]
+    return "\n".join([*lines, "quorum none", ""])
 
 
 @router.get("/log/proof/{index}.tlog-proof")

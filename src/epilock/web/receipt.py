@@ -19,7 +19,7 @@ from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
 from epilock.errors import FieldsError, NotFoundError
-from epilock.ledger import cosigned, regime
+from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import all_of, proof_at
 from epilock.registry import organisation as organisations
@@ -27,7 +27,7 @@ from epilock.use import rate
 from epilock.web import holding as holdings
 from epilock.web.holding import Holding
 from epilock.web.language import Speaker
-from epilock.web.log import download
+from epilock.web.log import download, own_policy
 from epilock.web.page import trusted
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
@@ -210,23 +210,9 @@ def _status(
         openings=holdings.openings(tx, held), proofs=holdings.proofs(tx, site, held),
         names_of={o.org: o.name for o in organisations.everyone(tx)},
         requests=holdings.requests(tx, held), may_ask=holdings.may_ask(tx, site, held),
-        own_proof=proof_at(tx, log, held.first.entry_index), policy=_policy(tx, site),
+        own_proof=proof_at(tx, log, held.first.entry_index), policy=own_policy(tx, site),
         vkeys=[each.signer.vkey for each in all_of(log)],
     )  # fmt: skip
-
-
-def _policy(tx: Transaction, site: Site) -> str:
-    """Return the log's keys and its witnesses', as a policy that asks for none of them.
-
-    The page says who signed; whether that is enough is what a policy from elsewhere says. A browser can't
-    check ML-DSA-44 and passes such a witness over.
-    """
-    log = site.parts.log
-    announced = regime.in_force(tx, log, site.today())
-    witnesses = announced.policy.witnesses.values() if announced else ()
-    lines = [f"log {each.signer.vkey}" for each in all_of(log)]
-    lines += [f"witness {place} {key.vkey}" for place, key in enumerate(witnesses)]
-    return "\n".join([*lines, "quorum none", ""])
 
 
 def erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:

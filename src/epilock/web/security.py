@@ -26,7 +26,7 @@ from epilock.errors import ForbiddenError, InputError, TooLargeError
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
-MAX_IN_MEMORY = 1_000_000  # bytes of a form that anybody sends: Starlette puts 1 MiB on disk
+MAX_PUBLIC = 1_000_000  # bytes of a form that anybody sends
 UPLOADS = (
     "/console/points/upload",
     "/console/papers/assessments",
@@ -34,7 +34,7 @@ UPLOADS = (
     "/console/witnesses",
     "/console/offline/outbox",
 )
-LIMITS = {"/check": MAX_IN_MEMORY, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
+LIMITS = {"/check": MAX_PUBLIC, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
