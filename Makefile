@@ -39,6 +39,7 @@ docs: install
 	$(BIN)/python -m epilock.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m epilock.web.reference > docs/reference/http-api.md
 	$(BIN)/python -m epilock.ledger.reference > docs/reference/ledger-entries.md
+	$(BIN)/python tests/web/screens.py --docs docs/images
 
 # A picture of every page to look at, in build/screens.
 screens: install

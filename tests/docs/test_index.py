@@ -25,6 +25,13 @@ def links(page):
     }
 
 
+def test_every_picture_is_shown_by_a_page():
+    shown = {link for page in PAGES for link in links(page)}
+    pictures = set((DOCS / "images").iterdir())
+    assert pictures
+    assert pictures - shown == set()
+
+
 def test_every_page_stands_in_the_index():
     pages = {page for page in DOCS.rglob("*.md") if page != DOCS / "README.md"}
     assert pages - links(DOCS / "README.md") == set()

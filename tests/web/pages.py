@@ -112,8 +112,11 @@ def found(
     parts = town.found(home, clock, url=url)
     site = create_app(parts)
     point = town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT)
-    page = _fields(Visitor(site), f"/c/sunny/{point.point}")
-    page.send(page.form(), step="send", **TYPED)
+    resident = Visitor(site)
+    page = _fields(resident, f"/c/sunny/{point.point}")
+    code = page.send(page.form(), step="send", **TYPED).value("code")
+    asked = {"code": code, "kind": "objection", "ground": "not-needed"}
+    resident.post("/r/ask", data=asked)
     return Somewhere(
         parts=parts, site=site, point=point,
         everyone=badge(parts, site, "sunny", "all", *ROLES),
