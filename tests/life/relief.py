@@ -74,7 +74,7 @@ class Relief(Clinic):
         with self.parts.database.write() as tx:
             return register.judge(
                 tx, self.parts.log, found, by or self.approver, standard_ref=self.ref,
-                approve=approve, now=self.town.clock(),
+                approve=approve, read=found.sha256 or "", now=self.town.clock(),
             )  # fmt: skip
 
     def previewed(self, **change):

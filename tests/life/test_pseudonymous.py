@@ -5,7 +5,8 @@ import pytest
 from epilock import inventory
 from epilock.deidentify import study
 from epilock.deidentify.budget import Book
-from epilock.errors import ErasedError, InputError, StateError
+from epilock.errors import ErasedError, ForbiddenError, InputError, StateError
+from epilock.use import search
 
 
 @pytest.fixture
@@ -79,3 +80,24 @@ def test_with_the_key_ends_what_it_opened(town, clinic, ward):
 def test_a_study_is_named_for_codes_and_for_nothing_else(clinic, ward, change):
     with pytest.raises(InputError, match="a study is named"):
         leave(clinic, ward, **change)
+
+
+def test_a_grant_for_codes_finds_nobody_by_number(town, clinic, ward):
+    clinic.take("negative")
+    grant = leave(clinic, ward)
+    with town.parts.database.write() as tx, pytest.raises(ForbiddenError, match="whose code"):
+        search.search(
+            town.parts.gate, tx, ward[0], source="garden", emergency="outbreak-7",
+            category="contact.mobile", value="13912345678", grant=grant.grant, now=town.clock(),
+        )  # fmt: skip
+
+
+def test_a_study_serves_the_purpose_it_was_opened_for(town, clinic, ward):
+    book = Book(log=town.parts.log, standard_ref=town.parts.standard.ref)
+    with town.parts.database.write() as tx:
+        study.begin(
+            tx, town.parts.keys, book, org="cdc", study="other", purpose="research",
+            by=ward[0].staff, now=town.clock(),
+        )  # fmt: skip
+    with pytest.raises(InputError, match="one of its own"):
+        leave(clinic, ward, study="other")

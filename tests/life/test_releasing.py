@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from relief import DAY, FIELDS, Relief
 
 from epilock import inventory
-from epilock.errors import ApprovalError, ErasedError, ForbiddenError, InputError, NotFoundError
+from epilock.destroy.move import Mover
+from epilock.errors import (
+    ApprovalError,
+    ErasedError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.ledger.audit import Auditor, StandardRules
 from epilock.store import bucket as buckets
@@ -103,6 +111,18 @@ class TestRelease:
         assert relief.said(entry.Release) == []
         with pytest.raises(NotFoundError):
             text_of(relief, again)
+
+    def test_what_is_approved_is_what_was_read(self, relief, yesterday):
+        """A form that lay open while the records changed approves nothing."""
+        found = relief.request(relief.previewed())
+        with pytest.raises(StateError, match="not what you read"):
+            relief.judge(replace(found, sha256="0" * 64))
+
+    def test_no_cell_is_computed_by_a_spreadsheet(self, relief, town):
+        relief.register(30, loss="=1+1")
+        town.clock.forward(days=1)
+        rows = rows_of(relief, relief.released())
+        assert {row[-1] for row in rows[1:]} == {"'=1+1"}
 
     def test_what_one_person_wrote_freely_is_hidden(self, relief, town):
         """Ten must have said the same before it is said; who did not give the purpose is not in it."""
@@ -289,6 +309,21 @@ class TestLines:
         town.clock.forward(days=1)
         later = DAY + timedelta(days=1)
         assert relief.released(since=later, until=later).stage == "approved"
+
+    def test_who_was_moved_since_is_not_released_again(self, relief, yesterday, town):
+        """The event's day is another bucket, where nothing says as what the record left before."""
+        assert relief.released().stage == "approved"
+        later, now = DAY + timedelta(days=1), town.clock()
+        bucket, n = yesterday[0][0]
+        mover = Mover(relief.parts.log, relief.parts.keys, relief.parts.standard)
+        with relief.parts.database.write() as tx:
+            at = buckets.load(tx, "garden", bucket)
+            mover.start_clock(tx, bucket=at, n=n, event="case-closed", day=later, now=now)
+        relief.register(40)
+        town.clock.forward(days=1)
+        found = relief.previewed(since=later, until=later)
+        assert found.problem["kind"] == "refused"
+        assert "its event came" in found.problem["detail"]
 
 
 class TestCrash:

@@ -39,6 +39,18 @@ class TestTaking:
         assert page.send(page.with_field("point"), point=point).status == 400
 
 
+class TestEnding:
+    def test_nobody_but_who_took_it_or_a_custodian_ends_it(self, parts, site, volunteer, lease):
+        """What was not sent under it is lost."""
+        address = f"/console/offline/{lease.lease}/end"
+        other = badge(parts, site, "sunny", "other", "collector")
+        csrf = read(other, "/console/offline").value("csrf")
+        assert other.post(address, data={"csrf": csrf}).status_code == 403
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        csrf = read(custodian, "/console/offline").value("csrf")
+        assert custodian.post(address, data={"csrf": csrf}).status_code == 303
+
+
 class TestKept:
     def test_what_a_device_keeps_names_nobody(self, volunteer, lease):
         for path in ("/offline", f"/offline/{lease.lease}"):

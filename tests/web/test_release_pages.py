@@ -135,6 +135,7 @@ class TestPages:
         page = try_out(analyst)
         assert "20 (at least 20 are asked)" in page.text
         at = page.path
+        assert "SHA-256" not in page.text  # who can guess a small table could check the guess
         assert read(analyst, f"{at}/report.html").status == 403
         assert read(analyst, f"{at}/table.csv").status == 404
         other = badge(*stage[:2], "jinan", "li", "analyst")
@@ -145,6 +146,7 @@ class TestPages:
         assert at in {href for href, _ in waiting.links}
         assert "山东省济南市历下区泉城路街道" in approver.get(f"{at}/report.html").text
         page = read(approver, at)
+        assert "SHA-256" in page.text
         forms = [f for f in page.forms if f.action.endswith("/judge")]
         page = settled(
             approver, page.send(next(f for f in forms if ("verdict", "approve") in f.values))

@@ -179,9 +179,11 @@ def answer(
         raise InputError(f"{found.kind}: the answers are {', '.join(ANSWERS[found.kind])}")
     if answer == ERASED:  # it may have been corrected since, and lie elsewhere
         record = vault.follow(tx, vault.find_record(tx, org, found.bucket, found.n))
+        live = buckets.load(tx, org, record.bucket).live
         erasure.erase(
-            tx, log, standard, org=org, bucket=record.bucket, n=record.n, reason=OBJECTION, now=now
-        )
+            tx, log, standard, org=org, bucket=record.bucket, n=record.n, reason=OBJECTION, now=now,
+            parts=[part for part in record.left if part in live],  # all of it, or the answer were not true
+        )  # fmt: skip
     key = {"org": org, "request": request}
     tx.update(subject_requests, key, answer=answer, by=by, answered=now)
     said = entry.RequestClosed(

@@ -3,7 +3,8 @@
 Rules kept in this file:
   1. What a person is found by is shown as the study's code (``deidentify.pseudonym``), the same wherever the
      person appears in that study; another kind of identifier has another code.
-  2. What else tells who somebody is, or speaks of others, is masked, and grade 4 too; all else is shown.
+  2. What else tells who somebody is, their day of birth and what speaks of others are masked, and grade 4 too;
+     all else is shown.
 """
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from epilock.store.tags import SUBJECTS
 from epilock.use.mask import mask, tells_who
 
 _GRADE_4 = 4
+_OF_OTHERS = frozenset({"tracing.exposure"})  # texts that name whom somebody met
 
 
 def coded(standard: Standard, category: str, value: str, key: bytes) -> str:
@@ -23,5 +25,11 @@ def coded(standard: Standard, category: str, value: str, key: bytes) -> str:
     if kind is not None:
         codes = pseudonyms(key, kind, pa.array([value], pa.string()), form=KINDS[kind])
         return codes[0].as_py() or ""
-    hidden = tells_who(standard, category) or standard.categories[category].grade == _GRADE_4
+    known = standard.categories[category]
+    hidden = (
+        tells_who(standard, category)
+        or category in _OF_OTHERS
+        or known.mask == "date"
+        or known.grade == _GRADE_4
+    )
     return mask(standard, category, value) if hidden else value

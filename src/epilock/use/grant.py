@@ -184,7 +184,7 @@ def request(
     if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
         raise InputError(f"{purpose} needs the number of the case, order or relation it rests on")
     organisations.load(tx, source)
-    _check_study(tx, who.org, form, study)
+    _check_study(tx, who.org, purpose, form, study)
     _check_known(standard, circumstances)
     range_ = reach(tx, standard, who.org, source, circumstances, purpose, form)
     _check_leave(standard, circumstances, purpose, form, range_)
@@ -293,18 +293,25 @@ def read(tx: Transaction, row: dict[str, Any]) -> Grant:
     return Grant(**{**row, "circumstances": tuple(row["circumstances"]), "study": study})
 
 
-def _check_study(tx: Transaction, org: str, form: str, study: str | None) -> None:
-    """Return if a study is named where one is needed, and lives.
+def _check_study(tx: Transaction, org: str, purpose: str, form: str, study: str | None) -> None:
+    """Return if a study is named where one is needed, lives, and was opened for the grant's purpose.
 
     Raises:
-        InputError: It is missing, or named in vain.
+        InputError: It is missing, named in vain, or of another purpose.
         NotFoundError: ``org`` has no such study.
         StateError: It has ended.
     """
     if (form == PSEUDONYMOUS) != (study is not None):
         raise InputError(f"a study is named for the form {PSEUDONYMOUS}, and for no other")
-    if study is not None and studies.load(tx, org, study).ended is not None:
+    if study is None:
+        return
+    found = studies.load(tx, org, study)
+    if found.ended is not None:
         raise StateError(f"the study {study} has ended: no code of it can be made")
+    if found.purpose != purpose:
+        raise InputError(
+            f"the study {study} is for {found.purpose}: {purpose} needs one of its own"
+        )
 
 
 def _check_known(standard: Standard, circumstances: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from epilock.store.bucket import LIVE, Bucket
 from epilock.store.vault import Record
 from epilock.use import grant as grants
 from epilock.use.gate import MOST_RECORDS, Gate
-from epilock.use.grant import ACTIVE, OF_MANY, Grant
+from epilock.use.grant import ACTIVE, OF_MANY, PSEUDONYMOUS, Grant
 from epilock.use.staff import Staff
 
 searches = sealed_table(
@@ -100,6 +100,10 @@ def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime
         raise ForbiddenError("a search needs an active grant of one's own")
     if leave.source != source or leave.form in OF_MANY:
         raise ForbiddenError(f"this grant opens no record of {source}, so it searches none")
+    if leave.form == PSEUDONYMOUS:
+        raise ForbiddenError(
+            "a grant for codes finds nobody by name or number: it would tell whose code is whose"
+        )
     query = sa.select(sa.func.count()).where(
         searches.c.by_org == leave.org, searches.c.grant == leave.grant
     )

@@ -11,6 +11,8 @@ under made-up ids. Rules kept in this file:
   1. A record of the new release whose line can't be opened any more makes the release refused.
   2. Of sensitive values codes are kept, and only where the rule asks for different ones (l > 1).
   3. Only the newest release of a data set keeps cells.
+  4. A record that was moved (corrected, or its event came) has no line of what it was: it is not released after
+     days that it lay in were.
 """
 
 import struct
@@ -21,12 +23,14 @@ from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from epilock.db import Transaction
 from epilock.deidentify.intersection import Earlier
 from epilock.errors import ErasedError, IntegrityError, RefusedError
 from epilock.standard.model import Release as Asked
-from epilock.store import lines
+from epilock.store import bucket as buckets
+from epilock.store import lines, vault
 from epilock.store.keys import KeyStore
 from epilock.store.lines import LineRow, Lines
 from epilock.use.release.reading import Row
@@ -64,10 +68,36 @@ def assignments(
     """
     if not before:
         return []
+    _check_moved(tx, before, rows, asked)
     found: list[dict[str, Member]] = [
         _lines(tx, keys, release, rows, asked) for release in before
     ]  # fmt: skip
     return completed(found, before[-1].cells, [row.id for row in rows])
+
+
+def _check_moved(
+    tx: Transaction, before: Sequence[Release], rows: Sequence[Row], asked: Asked
+) -> None:
+    """Raise if one of ``rows`` is what a record became that may have been in a release ``before`` (rule 4)."""
+    question = before[0].question
+    days = {
+        bucket.id: bucket.day
+        for bucket in buckets.of_emergency(tx, question.source, question.emergency)
+    }
+    mine = {(row.bucket.id, row.n) for row in rows}
+    c = vault.records.c
+    moved = sa.select(c.bucket, c.moved_bucket, c.moved_n).where(
+        c.org == question.source, c.bucket.in_(list(days)), c.moved_bucket.is_not(None)
+    )
+    for source, bucket, n in tx.conn.execute(moved):
+        if (bucket, n) in mine and any(
+            each.question.since <= days[source] <= each.question.until for each in before
+        ):
+            raise RefusedError(
+                "a record of it was corrected, or its event came, after it may have left before: nothing says any"
+                " more as what it left",
+                rule=asked.rule, source=asked.source, allowed="a release of days before the first of these changes",
+            )  # fmt: skip
 
 
 def completed(

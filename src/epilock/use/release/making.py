@@ -28,6 +28,8 @@ from epilock.use.release.question import RECORD, Question
 from epilock.use.release.reading import Opened
 from epilock.use.release.register import ROUNDED
 
+_COMPUTED = ("=", "+", "-", "@", "\t", "\r")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Made:
@@ -114,12 +116,18 @@ def _assignment(ids: Sequence[str], found: pa.Table, *, codes: bool) -> Assignme
 def _csv(header: Sequence[str], batches: Sequence[pa.RecordBatch]) -> bytes:
     rows: list[tuple[str, ...]] = []
     for batch in batches:
-        rows += zip(*(batch.column(name).to_pylist() for name in header), strict=True)
+        columns = ([_cell(text) for text in batch.column(name).to_pylist()] for name in header)
+        rows += zip(*columns, strict=True)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(sorted(rows))
     return out.getvalue().encode()
+
+
+def _cell(text: str) -> str:
+    """Return a cell that no spreadsheet computes: one that would be gets an apostrophe (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(_COMPUTED) else text
 
 
 def _found(result: Result, report: Report, reviewed: Reviewed, earlier: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Rules kept in this file:
   3. Only days that are over are released, and only what no hold keeps.
 """
 
+import hmac
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -204,19 +205,25 @@ def judge(
     *,
     standard_ref: str,
     approve: bool,
+    read: str = "",
     now: datetime,
 ) -> Release:
     """Approve or refuse a request as the second person (rule 2); what is approved is made once more first.
 
+    ``read`` is the SHA-256 of the table whose numbers were read: another one is not approved.
+
     Raises:
         ApprovalError: Who asked cannot approve.
         ForbiddenError: ``by`` is no approver of the asking organisation or one above it.
-        StateError: It is not requested.
+        StateError: It is not requested, or its records changed since its numbers were read.
     """
     if by.staff == found.by:
         raise ApprovalError("who asks for a release cannot approve it (decision 11)")
     if not may_judge(tx, found, by):
         raise ForbiddenError("an approver of the asking organisation or one above it decides")
+    kept = load(tx, found.org, found.release).sha256
+    if approve and (kept is None or not hmac.compare_digest(read, kept)):
+        raise StateError("this is not what you read: its records changed; look at it again")
     done = enter(
         tx, found, APPROVING if approve else REFUSED, approved_by=by.staff, now=now
     )  # fmt: skip

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from epilock.collect import offline
 from epilock.collect import point as points
-from epilock.errors import EpilockError, FileFormatError, TooLargeError
+from epilock.errors import EpilockError, FileFormatError, ForbiddenError, TooLargeError
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.offline import PART, store_box
 from epilock.web.problem import of as problem_of
@@ -77,7 +77,10 @@ def post_end(lease: str, desk: DeskOf, form: CheckedForm) -> Response:
     del form
     desk.enter(PART)
     with desk.site.parts.database.write() as tx:
-        offline.end(tx, offline.load(tx, desk.org, lease), now=desk.site.now())
+        found = offline.load(tx, desk.org, lease)
+        if found.holder != desk.who and not desk.has("custodian"):
+            raise ForbiddenError("a lease is ended by who took it, or by a custodian")
+        offline.end(tx, found, now=desk.site.now())
     return desk.go("/console/offline", done="lease_ended")
 
 

@@ -131,7 +131,8 @@ def post_judge(source: str, release: str, desk: DeskOf, form: CheckedForm) -> Re
     with parts.database.write() as tx:
         found = register.judge(
             tx, parts.log, _load(desk, tx, source, release), desk.session.staff,
-            standard_ref=parts.standard.ref, approve=approve, now=desk.site.now(),
+            standard_ref=parts.standard.ref, approve=approve, read=word(form, "sha256", most=64),
+            now=desk.site.now(),
         )  # fmt: skip
     return _made(desk, found) if approve else desk.go("/console/approvals", done="refused")
 
@@ -154,8 +155,10 @@ def get_report(source: str, release: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = _load(desk, tx, source, release)
-        if found.by == desk.who and found.stage != register.APPROVED:
-            raise ForbiddenError("who asked gets the report with the table")
+        if found.by == desk.who and not (
+            found.stage == register.APPROVED and register.is_under_grant(tx, found, desk.site.now())
+        ):
+            raise ForbiddenError("who asked gets the report with the table, while the grant lasts")
         body = file.read(tx, desk.site.parts.keys, source, release, REPORT)
     return download(body, f"{release}.html", "text/html; charset=utf-8")
 

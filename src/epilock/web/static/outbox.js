@@ -59,8 +59,8 @@ const outbox = (() => {
         });
         if (answer.ok) {
           await change((rows) => rows.delete(id));
-        } else if (answer.status === 401) {
-          return "sign-in";
+        } else if ([401, 403, 404].includes(answer.status)) {
+          return "sign-in"; // perhaps of another organisation: the box is good, who sends it is not who took the lease
         } else if (answer.status === 429 || answer.status >= 500) {
           return "later";
         } else {
