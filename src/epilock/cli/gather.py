@@ -31,6 +31,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "grant": ("grant", "app"),
     "import": ("intake", "app"),
     "destroy": ("destroy", "app"),
+    "watch": ("watch", "app"),
     "ledger": ("ledger", "app"),
     "log-key": ("succession", "app"),
     "policy": ("policy", "app"),
