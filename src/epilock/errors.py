@@ -32,6 +32,7 @@ Rules kept in this file:
         RateError             too many attempts; wait
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
+        LeasedError           the numbers were leased before
         RootKeyError          the root key is missing, wrong or readable by others
       DrillError            a drill shows that a guarantee does not hold
       IntegrityError        stored bytes are not what was stored
@@ -215,6 +216,10 @@ class KeysError(EpilockError):
 
 class ErasedError(KeysError):
     """The key is gone, by destruction or erasure: no one can open it."""
+
+
+class LeasedError(KeysError):
+    """These record numbers were leased before, to another process; take the next ones."""
 
 
 class RootKeyError(KeysError):

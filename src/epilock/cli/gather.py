@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "import": ("intake", "app"),
     "destroy": ("destroy", "app"),
     "ledger": ("ledger", "app"),
+    "key-service": ("key_service", "app"),
     "log-key": ("succession", "app"),
     "policy": ("policy", "app"),
     "witness": ("witness", "app"),
