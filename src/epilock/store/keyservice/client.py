@@ -203,16 +203,27 @@ class RemoteKeys:
         return answer
 
     def _connect(self) -> socket.socket:
-        if self._address.path is not None:
-            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        link = self._raw()
+        try:
+            if self._tls is not None:
+                link = self._tls.wrap_socket(link, server_hostname=self._address.host)
+            wire.send(link, wire.Hello(wire.VERSION, self._session))
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _raw(self) -> socket.socket:
+        if self._address.path is None:
+            place = (self._address.host, self._address.port)
+            return socket.create_connection(place, timeout=SECONDS)
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
             link.settimeout(SECONDS)
             link.connect(str(self._address.path))
-        else:
-            place = (self._address.host, self._address.port)
-            raw = socket.create_connection(place, timeout=SECONDS)
-            assert self._tls is not None  # noqa: S101 - made with the address
-            link = self._tls.wrap_socket(raw, server_hostname=self._address.host)
-        wire.send(link, wire.Hello(wire.VERSION, self._session))
+        except BaseException:
+            link.close()
+            raise
         return link
 
 

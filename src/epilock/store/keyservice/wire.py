@@ -183,8 +183,13 @@ _ANSWERS: msgspec.msgpack.Decoder[Done | Failed] = msgspec.msgpack.Decoder(Done 
 
 def send(to: socket.socket, message: _Message) -> None:
     """Send one message."""
-    body = msgspec.msgpack.encode(message)
+    body = encoded(message)
     to.sendall(_LENGTH.pack(len(body)) + body)
+
+
+def encoded(message: _Message) -> bytes:
+    """Return a message as it stands in its frame."""
+    return msgspec.msgpack.encode(message)
 
 
 def receive_hello(come: socket.socket) -> Hello | None:
