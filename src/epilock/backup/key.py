@@ -57,12 +57,12 @@ class BackupKey:
             )
         except TamperedError:
             raise IntegrityError(
-                f"{kind} {name} of the backup was altered, or is sealed under another key"
+                f"{_shown(kind, name)} was altered, or is sealed under another key"
             ) from None
         inflate = zlib.decompressobj()
         data = inflate.decompress(deflated, most + 1)
         if len(data) > most or not inflate.eof:
-            raise IntegrityError(f"{kind} {name} of the backup is larger than {most} bytes")
+            raise IntegrityError(f"{_shown(kind, name)} is larger than {most} bytes")
         return data
 
     def check_name(self, kind: str, name: str, data: bytes) -> None:
@@ -72,7 +72,7 @@ class BackupKey:
             IntegrityError: It has another.
         """
         if not hmac.compare_digest(self.name(kind, data), name):
-            raise IntegrityError(f"{kind} {name} of the backup does not have its name")
+            raise IntegrityError(f"{_shown(kind, name)} does not have its name")
 
 
 def make(path: Path) -> None:
@@ -114,3 +114,7 @@ def read(path: Path) -> BackupKey:
 
 def _aad(kind: str, name: str) -> bytes:
     return f"epilock/backup/v1|{kind}|{name}".encode()
+
+
+def _shown(kind: str, name: str) -> str:
+    return f"{name} of the backup" if name.startswith(kind) else f"{kind} {name} of the backup"
