@@ -7,8 +7,9 @@ content and never hold it. So what takes away is replayed whole, and what was gi
   - ``collect``, ``event``: a record of which nothing is left; it is announced as erased, for the reason ``lost``,
     so its key dies, its number is dead, and every certificate still counts right.
   - ``erasure``, ``erased``, ``correct``, ``destroy``, ``certificate``, a study's end: keys and rows go again.
-  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``noisy-release``: the
-    registers lose, or are bound by, what they would else have back.
+  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``privacy-budget``,
+    ``noisy-release``: the registers lose, or are bound by, what they would else have back. An account that was
+    ended, or reset (decision 12), is shut until it is reset again, for its old password was taken from somebody.
   - ``policy``, ``log-key``, ``log-key-ended``: the log itself.
 
 Of everything else the row is missing, and ``inventory`` names it with the entry that speaks of it.
@@ -31,7 +32,7 @@ from epilock.backup.adopt import Adopted
 from epilock.collect.point import points
 from epilock.db import Transaction
 from epilock.deidentify import study as studies
-from epilock.deidentify.budget import noisy_releases, privacy_budgets
+from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
 from epilock.destroy import intent as intents
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import DESTROY, ERASE
@@ -46,7 +47,8 @@ from epilock.store import bucket as buckets
 from epilock.store import removal, vault
 from epilock.store.bucket import DESTROYED, DYING, LIVE, Bucket, bucket_parts, leases
 from epilock.use.grant import REVOKED, grants
-from epilock.use.staff import staff
+from epilock.use.session import sessions
+from epilock.use.staff import shut_out, staff
 
 CHUNK = 1000
 LOST = "lost"  # the reason of the erasures of what can't be brought back
@@ -109,6 +111,7 @@ class Replay:
         """
         self._destroy_keys()
         self._announce_lost()
+        self.tx.conn.execute(sa.delete(sessions))  # which of them were ended since, no entry tells
         return self.done
 
     def _one(self, index: int, said: e.Entry) -> None:  # noqa: C901, PLR0912 - a line for each kind
@@ -275,6 +278,8 @@ class Replay:
                 ended = None if said.roles else _instant(said.at)
                 key = {"org": said.org, "staff": said.staff}
                 self._update(staff, key, roles=sorted(said.roles), disabled=ended)
+                if not said.roles and self.tx.find(staff, **key) is not None:
+                    shut_out(self.tx, said.org, said.staff)
             case e.GrantRevoked():
                 self._update(grants, {"org": said.org, "grant": said.grant}, stage=REVOKED)
             case e.PointClosed():
@@ -298,6 +303,8 @@ class Replay:
             case e.HoldReleased():
                 key = {"org": said.org, "hold": said.hold}
                 self._update(holds, key, released=_instant(said.at))
+            case e.PrivacyBudget():
+                self._allot(said)
             case e.NoisyRelease():
                 self._pay(said)
             case _:
@@ -310,6 +317,18 @@ class Replay:
             self._update(studies.studies, key, **{column: _instant(said.at)})
         if said.stage == studies.DESTROYED:
             self.drops.setdefault(said.org, []).append(studies.key_place(said.study))
+
+    def _allot(self, said: e.PrivacyBudget) -> None:
+        dataset = {"org": said.org, "dataset": said.dataset}
+        if said.purpose is None:
+            self._insert(privacy_datasets, dataset, ceiling=said.epsilon, allotted=0)
+            return
+        key = {**dataset, "purpose": said.purpose, "recipient": said.recipient}
+        self._insert(privacy_budgets, key, allotted=0, spent=0)
+        more = said.epsilon - self.tx.get(privacy_budgets, **key)["allotted"]
+        allotted = self.tx.get(privacy_datasets, **dataset)["allotted"]
+        self.tx.update(privacy_datasets, dataset, allotted=allotted + more)
+        self.tx.update(privacy_budgets, key, allotted=said.epsilon)
 
     def _pay(self, said: e.NoisyRelease) -> None:
         """Take the price off the budget again; the question itself is not in the log."""
