@@ -171,9 +171,14 @@ def end(
     with database.write() as tx:
         _check_two(load(tx, org, study), by)
         _advance(tx, book, ENDING, "ended", org=org, study=study, by=by, now=now)
-    keys.destroy(org, drops=[(_place(study), _PART)])
+    keys.destroy(org, drops=[key_place(study)])
     with database.write() as tx:
         _advance(tx, book, DESTROYED, "destroyed", org=org, study=study, by=by, now=now)
+
+
+def key_place(study: str) -> tuple[str, str]:
+    """Return where the key store has a study's key, as ``KeyStore.destroy`` drops it."""
+    return _place(study), _PART
 
 
 def load(tx: Transaction, org: str, study: str) -> Study:

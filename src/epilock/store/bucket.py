@@ -161,7 +161,7 @@ def ensure(
         made = _find(tx, org, name)
         if made is None:
             tx.insert(
-                buckets, org=org, bucket=_next_id(tx, org), name=name, authority=authority,
+                buckets, org=org, bucket=next_id(tx, org), name=name, authority=authority,
                 emergency=emergency, circumstance=circumstance, day=day.isoformat(), clock=clock,
                 opened=now, forgotten=0,
             )  # fmt: skip
@@ -400,7 +400,8 @@ def _check_authority(tx: Transaction, org: str, emergency: str, authority: str) 
         )
 
 
-def _next_id(tx: Transaction, org: str) -> int:
+def next_id(tx: Transaction, org: str) -> int:
+    """Return the id of the next bucket of ``org``; the log's head is locked, so that none is given twice."""
     query = sa.select(sa.func.max(buckets.c.bucket)).where(buckets.c.org == org)
     return int(tx.conn.execute(query).scalar() or 0) + 1
 

@@ -151,6 +151,19 @@ def record_row(
     )  # fmt: skip
 
 
+def lost_row(  # noqa: PLR0917 - what its entry says
+    org: str, bucket: int, n: int, point: str, entry_index: int, notice: str, parts: Sequence[str]
+) -> RecordRow:
+    """Return the row for ``keep`` of a record of which nothing is left but its ledger entry.
+
+    No receipt has its handle, which is zeros; when it was given, and by which acts, nobody knows any more.
+    """
+    return (
+        org, bucket, n, point, entry_index, bytes(HANDLE_BYTES), notice, count.names_text(parts),
+        "[]", LIVE, *[None] * 7,
+    )  # fmt: skip
+
+
 def keep(
     tx: Transaction,
     new: Sequence[RecordRow],
