@@ -19,6 +19,7 @@ Rules kept in this file:
       RefusedError          the standard gives no leave
         NotDueError           must still be kept
         HeldError             an inspector holds it
+        FrozenError           nothing is destroyed while a freeze lasts
         BudgetError           a dataset has told as much as it may
       StateError            not possible in this state
         NotFoundError         no such thing
@@ -148,6 +149,10 @@ class NotDueError(RefusedError):
 
 class HeldError(RefusedError):
     """It is under a hold; the message names the assessment and its end."""
+
+
+class FrozenError(RefusedError):
+    """Destruction is frozen, because something went around the program; two persons lift that."""
 
 
 class BudgetError(RefusedError):

@@ -12,6 +12,7 @@
 | ``EPILOCK_ORIGIN`` | origin line of the first log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
+| ``EPILOCK_ALERT_COMMAND`` | command that is started when something went around the program; empty: none | empty |
 | ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored on a chain | empty |
 | ``EPILOCK_ANCHOR_CONTRACT`` | address of the contract that ``epilock anchor deploy`` made | empty |
 | ``EPILOCK_ANCHOR_ENTRIES`` | anchor after so many new entries | ``100000`` |
@@ -25,6 +26,7 @@
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -48,6 +50,7 @@ VARIABLES = (
     "EPILOCK_ORIGIN",
     "EPILOCK_URL",
     "EPILOCK_COOLING_HOURS",
+    "EPILOCK_ALERT_COMMAND",
     "EPILOCK_ANCHOR_RPC",
     "EPILOCK_ANCHOR_CONTRACT",
     "EPILOCK_ANCHOR_ENTRIES",
@@ -131,7 +134,13 @@ class Settings:
     origin: str | None
     url: str
     cooling: timedelta
+    alert: str = field(repr=False)  # it may hold a password
     anchor: AnchorSettings
+
+    @property
+    def seen(self) -> Path:
+        """Where the watcher remembers what it saw."""
+        return self.home / "seen.json"
 
     @property
     def secure_cookies(self) -> bool:
@@ -162,6 +171,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         origin=environ.get("EPILOCK_ORIGIN"),
         url=url,
         cooling=timedelta(hours=_number(environ, "EPILOCK_COOLING_HOURS", 24, least=0)),
+        alert=_command(environ, "EPILOCK_ALERT_COMMAND"),
         anchor=_anchor(environ),
     )
 
@@ -183,6 +193,20 @@ def _database(environ: Mapping[str, str], name: str, default: str) -> str:
 def _key_service(environ: Mapping[str, str]) -> Address | None:
     given, tls = environ.get("EPILOCK_KEY_SERVICE"), environ.get("EPILOCK_KEY_SERVICE_TLS")
     return read_address(given, Path(tls) if tls else None) if given else None
+
+
+def _command(environ: Mapping[str, str], name: str) -> str:
+    """Return a command; it may hold a password, so no error repeats it.
+
+    Raises:
+        InputError: Its quotes do not close.
+    """
+    given = environ.get(name, "")
+    try:
+        shlex.split(given)
+    except ValueError:
+        raise InputError(f"{name} must be a command with its arguments, quotes closed") from None
+    return given
 
 
 def _anchor(environ: Mapping[str, str]) -> AnchorSettings:

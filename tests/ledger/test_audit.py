@@ -29,6 +29,8 @@ from story import (
     erased,
     erasure,
     event,
+    freeze,
+    freeze_lifted,
     glass,
     grant,
     hold,
@@ -568,6 +570,18 @@ class TestStudies:
 
     def test_a_code_that_is_used_again(self):
         assert kinds(study(), study()) == ["declared-twice"]
+
+
+class TestFreezes:
+    def test_it_is_told_until_it_is_lifted(self):
+        assert kinds(freeze()) == ["frozen"]
+        assert kinds(freeze(), freeze_lifted()) == []
+
+    def test_one_person_alone(self):
+        assert kinds(freeze(), freeze_lifted(approved_by="s-1")) == ["freeze-self-lifted"]
+
+    def test_one_that_never_was(self):
+        assert kinds(freeze_lifted()) == ["undeclared"]
 
 
 class TestReviews:

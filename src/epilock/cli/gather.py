@@ -34,6 +34,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "grant": ("grant", "app"),
     "import": ("intake", "app"),
     "destroy": ("destroy", "app"),
+    "watch": ("watch", "app"),
     "ledger": ("ledger", "app"),
     "key-service": ("key_service", "app"),
     "log-key": ("succession", "app"),

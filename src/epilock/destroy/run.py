@@ -30,7 +30,9 @@ Rules kept in this file:
   3. A certificate names leases that are neither returned nor over, and is not complete while there are
      any; the run after their end certifies again, under the same name.
   4. When the last part of an ended emergency is gone, so is its tag key: nobody is found any more.
-  5. One thing that cannot be completed (a row was altered) does not stop the others: the run goes on,
+  5. While a freeze lasts (``freeze``) nothing is announced, destroyed or deleted. ``complete`` then does
+     nothing: what a person asked for stays announced, and the first run after the freeze carries it out.
+  6. One thing that cannot be completed (a row was altered) does not stop the others: the run goes on,
      and then raises the first such error, with the others as its notes.
 """
 
@@ -43,7 +45,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction
-from epilock.destroy import certificate, erasure
+from epilock.destroy import certificate, erasure, freeze
 from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
@@ -93,18 +95,24 @@ def run(tools: Tools, *, now: datetime, org: str | None = None) -> list[Intent]:
     """Complete what is open, then destroy what is due at ``now`` (of ``org``); return what was certified.
 
     Raises:
+        FrozenError: Nothing may be destroyed now (rule 5).
         TamperedError, KeysError, StateError: Something could not be completed; everything else was, and
             what could not stays announced for the next run.
     """
+    with tools.database.read() as tx:
+        freeze.check_thawed(tx)
     return _each(tools, org, now, _Round.run)
 
 
 def complete(tools: Tools, *, now: datetime, org: str | None = None) -> list[Intent]:
-    """Carry out and certify every open intent (of ``org``); return them as they are now.
+    """Carry out and certify every open intent (of ``org``), unless a freeze lasts; return them as they are now.
 
     Raises:
         TamperedError, KeysError, StateError: As ``run``.
     """
+    with tools.database.read() as tx:
+        if freeze.current(tx) is not None:
+            return []
     return _each(tools, org, now, _Round.complete)
 
 
@@ -112,8 +120,12 @@ def purge(tools: Tools, *, now: datetime, org: str | None = None, slices: int = 
     """Delete rows of dead parts, at most ``slices`` short transactions a part; return how many rows went.
 
     By then the keys are gone, so this gains room, not secrecy. What is left, the next call finds.
+
+    Raises:
+        FrozenError: Nothing may be deleted now (rule 5).
     """
     with tools.database.read() as tx:
+        freeze.check_thawed(tx)
         dead = [
             (bucket, part)
             for bucket in buckets.listing(tx, org, states=(DESTROYED,))
@@ -134,7 +146,7 @@ def purge(tools: Tools, *, now: datetime, org: str | None = None, slices: int = 
 def _each(
     tools: Tools, org: str | None, now: datetime, work: Callable[["_Round"], None]
 ) -> list[Intent]:
-    """Do ``work`` for each organisation that has something to be done; see rule 5."""
+    """Do ``work`` for each organisation that has something to be done; see rule 6."""
     rounds = [_Round(tools, each, now) for each in _organisations(tools, org)]
     for each in rounds:
         with each.going_on():

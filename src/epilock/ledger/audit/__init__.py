@@ -19,6 +19,7 @@ Rules kept in this folder:
      what must come before it with the end.
   9. A log that continues another is audited with the state in which that one was sealed.
  10. A certificate must say what the log says: see ``holdings``.
+ 11. What froze destruction is lifted by two persons.
 """
 
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from epilock.ledger import entry as e
 from epilock.ledger.audit import (
     declared,
     destruction,
+    freeze,
     imports,
     keys,
     noise,
@@ -50,6 +52,7 @@ READERS: Readers = {
     **opening.READERS,
     **noise.READERS,
     **study.READERS,
+    **freeze.READERS,
 }
 
 
@@ -136,6 +139,7 @@ class Auditor:
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
+        freeze.list_frozen(told, result)
         for index, intent in told.intents.values():
             if now >= end(intent.at) + GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)
