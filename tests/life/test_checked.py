@@ -43,6 +43,7 @@ UNWITNESSED = {
     "release_files": "their hashes are in the ledger; asked for again",
     "release_lines": "without one its record counts as new (decision 20)",
     "offline_leases": "what a device brings in by one is an entry of its own",
+    "offline_counts": "counts of a lease; without one it has no limit for the two days it lasts",
     "paper_pages": "a register of paper, which no entry speaks of",
     "study_ends": "asked for again; the end itself is an entry",
     "secrets": "made once; a deleted one is made anew and opens nothing",
