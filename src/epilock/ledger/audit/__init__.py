@@ -18,7 +18,8 @@ Rules kept in this folder:
      excused by more than that hour: what must come after an instant is compared with the begin of its hour,
      what must come before it with the end.
   9. A log that continues another is audited with the state in which that one was sealed.
- 10. A certificate must say what the log says: see ``holdings``.
+ 10. A page of paper is keyed in in time, and its destruction is attested by its day.
+ 11. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from epilock.ledger.audit import (
     keys,
     noise,
     opening,
+    paper,
     records,
     study,
 )
@@ -50,6 +52,7 @@ READERS: Readers = {
     **opening.READERS,
     **noise.READERS,
     **study.READERS,
+    **paper.READERS,
 }
 
 
@@ -135,6 +138,7 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        paper.list_overdue(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
         for index, intent in told.intents.values():
             if now >= end(intent.at) + GRACE:
