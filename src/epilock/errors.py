@@ -13,6 +13,7 @@ Rules kept in this file:
         UnattainableError     no release keeps the privacy models within its limit
         TooLargeError         larger than the stated limit
         FieldsError           fields of a form, each with its own problem
+          BoxError              of a form that a device sealed: ask its person again
         StaleNoticeError      given under an older version of the notice
         ConsentError          an authorisation that the notice asks for is missing
         StandardFileError     the standard's data contradicts itself
@@ -26,6 +27,7 @@ Rules kept in this file:
         ConflictError         another thing has that name, or it was changed meanwhile
           OldSizeError          a witness cosigned another size last
         ClosedError           the point, emergency or lease has ended
+        LimitError            as many as were allowed have come in
       AccessError           who asks may not
         SignInError           not signed in, or wrong credentials
         ForbiddenError        signed in, but has no right to it
@@ -103,6 +105,20 @@ class FieldsError(InputError):
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
         super().__init__("; ".join(f"{p.field}: {p.en}" for p in problems))
         self.problems = tuple(problems)
+
+
+class BoxError(FieldsError):
+    """What a device sealed without a network can't be stored; its person may be asked again.
+
+    Attributes:
+        mark: The last group of the receipt's code: enough to tell a form from others on its device, and
+            far too little to look anything up with.
+    """
+
+    def __init__(self, mark: str, problems: Sequence[FieldProblem]) -> None:
+        super().__init__(problems)
+        self.args = (f"the form whose receipt ends in {mark}: {self}",)
+        self.mark = mark
 
 
 class StaleNoticeError(InputError):
@@ -185,6 +201,10 @@ class OldSizeError(ConflictError):
 
 class ClosedError(StateError):
     """The point, emergency or lease has ended."""
+
+
+class LimitError(StateError):
+    """As many as were allowed have come in; who may allow more is named."""
 
 
 class AccessError(EpilockError):

@@ -33,6 +33,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "receipt": ("receipt", "app"),
     "grant": ("grant", "app"),
     "import": ("intake", "app"),
+    "outbox": ("outbox", "app"),
     "destroy": ("destroy", "app"),
     "watch": ("watch", "app"),
     "ledger": ("ledger", "app"),
