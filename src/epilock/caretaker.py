@@ -17,6 +17,7 @@ from epilock.ledger.gather import Gatherer
 from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
+from epilock.store.keys import KeyStore
 from epilock.use import rate
 from epilock.use.release.run import Maker
 from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
@@ -82,14 +83,16 @@ def watcher(parts: Parts, *, seconds: float = SECONDS, pause: float = PAUSE) -> 
     """Return a watcher of an installation, which reads over connections of its own and freezes over ours."""
     told = parts.settings
     gatherers = [Gatherer(parts.database, log) for log in all_of(parts.log)]
+    store = parts.keys if isinstance(parts.keys, KeyStore) else None
     trusted = Trusted(
-        database=parts.database, store=parts.keys, log=parts.log, gatherers=gatherers,
+        database=parts.database, store=store, log=parts.log, gatherers=gatherers,
         standard_ref=parts.standard.ref,
     )  # fmt: skip
-    main, keys = (open_engine(url, read_only=True) for url in (told.database, told.key_database))
+    main = open_engine(told.database, read_only=True)
+    keys = None if store is None else Database(open_engine(told.key_database, read_only=True), b"")
     return Watcher(
         Sight(
-            main=Database(main, parts.database.mac_key), keys=Database(keys, b""), path=told.seen,
+            main=Database(main, parts.database.mac_key), keys=keys, path=told.seen,
             seconds=seconds, pause=pause, command=told.alert, trusted=trusted,
         )
     )  # fmt: skip

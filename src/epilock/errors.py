@@ -13,6 +13,7 @@ Rules kept in this file:
         UnattainableError     no release keeps the privacy models within its limit
         TooLargeError         larger than the stated limit
         FieldsError           fields of a form, each with its own problem
+          BoxError              of a form that a device sealed: ask its person again
         StaleNoticeError      given under an older version of the notice
         ConsentError          an authorisation that the notice asks for is missing
         StandardFileError     the standard's data contradicts itself
@@ -26,6 +27,7 @@ Rules kept in this file:
         ConflictError         another thing has that name, or it was changed meanwhile
           OldSizeError          a witness cosigned another size last
         ClosedError           the point, emergency or lease has ended
+        LimitError            as many as were allowed have come in
       AccessError           who asks may not
         SignInError           not signed in, or wrong credentials
         ForbiddenError        signed in, but has no right to it
@@ -33,6 +35,7 @@ Rules kept in this file:
         RateError             too many attempts; wait
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
+        LeasedError           the numbers were leased before
         RootKeyError          the root key is missing, wrong or readable by others
       DrillError            a drill shows that a guarantee does not hold
       IntegrityError        stored bytes are not what was stored
@@ -102,6 +105,20 @@ class FieldsError(InputError):
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
         super().__init__("; ".join(f"{p.field}: {p.en}" for p in problems))
         self.problems = tuple(problems)
+
+
+class BoxError(FieldsError):
+    """What a device sealed without a network can't be stored; its person may be asked again.
+
+    Attributes:
+        mark: The last group of the receipt's code: enough to tell a form from others on its device, and
+            far too little to look anything up with.
+    """
+
+    def __init__(self, mark: str, problems: Sequence[FieldProblem]) -> None:
+        super().__init__(problems)
+        self.args = (f"the form whose receipt ends in {mark}: {self}",)
+        self.mark = mark
 
 
 class StaleNoticeError(InputError):
@@ -186,6 +203,10 @@ class ClosedError(StateError):
     """The point, emergency or lease has ended."""
 
 
+class LimitError(StateError):
+    """As many as were allowed have come in; who may allow more is named."""
+
+
 class AccessError(EpilockError):
     """Who asks may not."""
 
@@ -220,6 +241,10 @@ class KeysError(EpilockError):
 
 class ErasedError(KeysError):
     """The key is gone, by destruction or erasure: no one can open it."""
+
+
+class LeasedError(KeysError):
+    """These record numbers were leased before, to another process; take the next ones."""
 
 
 class RootKeyError(KeysError):

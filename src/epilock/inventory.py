@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.collect.issue import notices
+from epilock.collect.paper import paper_codes, paper_pages
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
@@ -130,6 +131,8 @@ class _Inventory:
             self.left.add((said.org, said.release))
         if isinstance(said, entry.PrivacyBudget | entry.NoisyRelease):
             self._pay(index, said)
+        if isinstance(said, entry.PaperPage | entry.PaperDestroyed):
+            yield from self._paper(index, said)
 
     def _row(
         self, index: int, table: sa.Table, key: Mapping[str, Any], facts: Mapping[str, Any]
@@ -173,6 +176,24 @@ class _Inventory:
             return
         if row is not None and said.grant is not None and said.verdict == OPENED:
             self.used[row["by_org"], said.grant] += 1
+
+    def _paper(self, index: int, said: entry.PaperPage | entry.PaperDestroyed) -> Iterator[Damage]:
+        """Look up a page of paper by the code that the log knows it by."""
+        key: dict[str, Any] = {"org": said.org, "code": said.page}
+        facts = _same(said, "point") if isinstance(said, entry.PaperPage) else {}
+        yield from self._row(index, paper_codes, key, facts)
+        try:
+            known = self.tx.find(paper_codes, **key)
+        except (EpilockError, ValueError):
+            return
+        if known is None:
+            return
+        page = {name: known[name] for name in ("org", "point", "book", "page")}
+        if isinstance(said, entry.PaperPage):
+            yield from self._row(index, paper_pages, page, _same(said, "written", "rows", "due"))
+        else:
+            facts = {"destroyed": _is_set, "destroyed_by": said.by}
+            yield from self._row(index, paper_pages, page, facts)
 
     def _pay(self, index: int, said: entry.PrivacyBudget | entry.NoisyRelease) -> None:
         """Add up what a dataset as a whole, or an account, may spend and has spent."""

@@ -580,6 +580,23 @@ class ImportTold(Timed, frozen=True, kw_only=True):
     by: f.Actor
 
 
+class PaperPage(Timed, frozen=True, kw_only=True):
+    """A page of a paper ledger was keyed in: ``rows`` records; the paper may exist until the end of ``due``."""
+
+    page: f.Id
+    point: f.Point
+    written: f.Day
+    rows: f.Count
+    due: f.Day
+
+
+class PaperDestroyed(Timed, frozen=True, kw_only=True):
+    """A person attests that a page of paper and its photographs were destroyed; nobody else saw it."""
+
+    page: f.Id
+    by: f.Actor
+
+
 class TagsRemade(Timed, frozen=True, kw_only=True):
     """The search tags of an emergency were made anew by a later normaliser."""
 
@@ -639,7 +656,7 @@ TYPES: Mapping[str, type[Entry]] = {
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, AggregateDecision, ReleaseDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
-        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, PaperPage, PaperDestroyed, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
         LogContinues, Freeze, FreezeLifted,
     )
 }  # fmt: skip

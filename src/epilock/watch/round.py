@@ -18,7 +18,7 @@ Rules kept in this file:
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ class Sight:
 
     Attributes:
         main: The main database, opened for reading alone.
-        keys: The key database, likewise.
+        keys: The key database, likewise; None where a key service has it.
         path: File of its memory.
         seconds: For the rolling looks of each round.
         pause: Seconds between a look and the second one.
@@ -57,7 +57,7 @@ class Sight:
     """
 
     main: Database
-    keys: Database
+    keys: Database | None
     path: Path
     seconds: float = SECONDS
     pause: float = PAUSE
@@ -71,14 +71,14 @@ class Trusted:
 
     Attributes:
         database: The main database, to freeze in.
-        store: The key store.
+        store: The key store; None where a key service has it.
         log: The newest log.
         gatherers: One for each log.
         standard_ref: The standard in force.
     """
 
     database: Database
-    store: KeyStore
+    store: KeyStore | None
     log: Log
     gatherers: Sequence[Gatherer]
     standard_ref: str
@@ -102,7 +102,8 @@ class Watcher:
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
-        self._files = [shape.File(database) for database in (sight.main, sight.keys)]
+        seen = (sight.main, sight.keys)
+        self._files = [shape.File(database) for database in seen if database is not None]
         self.frozen = False
         self._told: set[Damage] = set()  # by this process
 
@@ -154,11 +155,12 @@ class Watcher:
                 found += heads.check(tx, seen, remembered)
                 found += balance.check(tx)
                 states = keys.states(tx)
-        with _surviving(found, "the key database"), self._sight.keys.read() as tx:
-            found += shape.check(tx, key_metadata)
-            epochs = keys.read_epochs(tx)
-            store = None if self._sight.trusted is None else self._sight.trusted.store
-            found += keys.check(tx, states, epochs, remembered, store)
+        if self._sight.keys is not None:
+            with _surviving(found, "the key database"), self._sight.keys.read() as tx:
+                found += shape.check(tx, key_metadata)
+                epochs = keys.read_epochs(tx)
+                store = None if self._sight.trusted is None else self._sight.trusted.store
+                found += keys.check(tx, states, epochs, remembered, store)
         found += self._witnesses(now)
         return _Seen(found[:MOST], seen, epochs)
 
@@ -181,17 +183,17 @@ class Watcher:
             return found  # what is broken already would be named once for each row
         end = time.monotonic() + self._sight.seconds
         trusted = self._sight.trusted
-        with (
-            _surviving(found, "the databases"),
-            self._sight.main.read() as tx,
-            rows.as_stored(tx),
-            self._sight.keys.read() as key_tx,
-        ):
-            looks: list[rolling.Look] = [
-                rolling.Entries(tx, heads.read(tx)), rolling.Counted(tx), rolling.Seeds(key_tx),
-            ]  # fmt: skip
+        with ExitStack() as open_:
+            open_.enter_context(_surviving(found, "the databases"))
+            tx = open_.enter_context(self._sight.main.read())
+            open_.enter_context(rows.as_stored(tx))
+            looks: list[rolling.Look] = [rolling.Entries(tx, heads.read(tx)), rolling.Counted(tx)]
+            if self._sight.keys is not None:
+                looks.append(rolling.Seeds(open_.enter_context(self._sight.keys.read())))
             if trusted is not None:
-                looks += [rolling.Sealed(tx), rolling.Opened(tx, trusted.store)]
+                looks.append(rolling.Sealed(tx))
+                if trusted.store is not None:
+                    looks.append(rolling.Opened(tx, trusted.store))
             damages, remembered.lane = rolling.roll(
                 looks, remembered.cursors, remembered.lane, lambda: time.monotonic() < end
             )

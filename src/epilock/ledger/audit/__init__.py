@@ -18,8 +18,9 @@ Rules kept in this folder:
      excused by more than that hour: what must come after an instant is compared with the begin of its hour,
      what must come before it with the end.
   9. A log that continues another is audited with the state in which that one was sealed.
- 10. A certificate must say what the log says: see ``holdings``.
- 11. What froze destruction is lifted by two persons.
+ 10. A page of paper is keyed in in time, and its destruction is attested by its day.
+ 11. A certificate must say what the log says: see ``holdings``.
+ 12. What froze destruction is lifted by two persons.
 """
 
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from epilock.ledger.audit import (
     keys,
     noise,
     opening,
+    paper,
     records,
     study,
 )
@@ -53,6 +55,7 @@ READERS: Readers = {
     **noise.READERS,
     **study.READERS,
     **freeze.READERS,
+    **paper.READERS,
 }
 
 
@@ -138,6 +141,7 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        paper.list_overdue(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
         freeze.list_frozen(told, result)
         for index, intent in told.intents.values():
