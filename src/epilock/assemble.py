@@ -36,7 +36,7 @@ from epilock.standard import Standard, load
 from epilock.store.access import Keys
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice.client import RemoteKeys
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
 
 NEW_ORIGIN = "localhost/epilock"
@@ -121,7 +121,7 @@ def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
         raise InputError("make the installation where the keys are, without EPILOCK_KEY_SERVICE")
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
-    KeyFileRoot(settings.root_key, make=True)
+    open_root(settings.root_key, make=True)
     parts = build(settings, now=now)
     said = entry.Standard(
         org=INSTALLATION, standard=parts.standard.ref, at=entry.stamp(now()),
@@ -197,11 +197,11 @@ def open_keys(settings: Settings, *, settle: bool = True) -> KeyStore:
         NotFoundError: There is none.
         RootKeyError: Its root key is missing, wrong, or readable by others.
     """
-    if not settings.root_key.exists():
+    if is_missing(settings.root_key):
         raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
     engine = open_engine(settings.key_database, overwrite=True)
     migrate.upgrade(engine, "keys")
-    keys = KeyStore(Database(engine, b""), KeyFileRoot(settings.root_key), settings.slots)
+    keys = KeyStore(Database(engine, b""), open_root(settings.root_key), settings.slots)
     if settle:
         keys.settle()
     return keys

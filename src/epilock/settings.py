@@ -5,7 +5,7 @@
 | ``EPILOCK_HOME`` | folder of databases, keys and slots (mode 0700) | ``./epilock-data`` |
 | ``EPILOCK_DATABASE`` | URL of the main database | SQLite in the home |
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
-| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600) | ``root.key`` in the home |
+| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600), or the address of a token (``pkcs11:``) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
 | ``EPILOCK_KEY_SERVICE`` | where the key service is (``unix:PATH`` or ``tls://HOST:PORT``); empty: keys are in this process | empty |
 | ``EPILOCK_KEY_SERVICE_TLS`` | folder of ``cert.pem``, ``key.pem`` (0600) and ``ca.pem`` for ``tls://`` | empty |
@@ -128,7 +128,7 @@ class Settings:
     home: Path
     database: str
     key_database: str
-    root_key: Path
+    root_key: str
     slots: Path
     key_service: Address | None
     origin: str | None
@@ -165,7 +165,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         home=folder,
         database=_database(environ, "EPILOCK_DATABASE", f"sqlite:///{folder}/epilock.sqlite"),
         key_database=_database(environ, "EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
-        root_key=Path(environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key"))),
+        root_key=environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key")),
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
         key_service=_key_service(environ),
         origin=environ.get("EPILOCK_ORIGIN"),
