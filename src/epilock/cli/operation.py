@@ -12,6 +12,7 @@ import typer
 from epilock import assemble, inventory, settings
 from epilock.assemble import Parts
 from epilock.caretaker import Caretaker
+from epilock.cli import supervisor
 from epilock.cli.installation import At, Home, clock, opened
 from epilock.cli.registers import (
     Address,
@@ -99,6 +100,8 @@ def serve(
     home: Home = None,
 ) -> None:
     """Serve pages, console, API and log; in the background records are destroyed and witnesses asked."""
+    supervisor.end_in_peace()
+    handed = supervisor.inherited(os.environ)
     parts = assemble.build(settings.read(os.environ, home=home), now=lambda: datetime.now(UTC))
     gatherers = [Gatherer(parts.database, log) for log in all_of(parts.log)]
     for each in gatherers:
@@ -109,9 +112,11 @@ def serve(
     asking.start()
     anchoring = anchor_rounds(parts)
     print(f"serving {parts.settings.url} at {host} port {port} (stop with Ctrl-C)", flush=True)
+    supervisor.notify(os.environ, "READY=1")
     try:
-        serve_site(parts, host=host, port=port, behind=behind)
+        serve_site(parts, host=host, port=port, behind=behind, inherited=handed)
     finally:
+        supervisor.notify(os.environ, "STOPPING=1")
         for rounds in anchoring:  # the outside may be slow; breaking off is safe at any point
             rounds.stop(within=GRACE)
         asking.stop()

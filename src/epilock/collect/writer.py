@@ -25,12 +25,12 @@ from typing import NamedTuple
 
 from epilock.collect.form import Accepted
 from epilock.collect.record import Keeper, Stored
-from epilock.errors import StateError
+from epilock.errors import BusyError, StateError
 
 MAX_BATCH = 512
 GATHER = 0.001  # seconds: what a batch costs whatever its size is then paid for more of them
 FEW = 64  # where so many wait already, nothing is waited for
-MAX_WAITING = 20_000
+MAX_WAITING = 4_096  # a second of them; who comes then is told to come back
 
 Answer = Stored | Exception
 
@@ -48,8 +48,11 @@ class Writer:
         keeper: What seals and stores a batch; only the writer's thread calls it.
     """
 
-    def __init__(self, keeper: Keeper, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, keeper: Keeper, *, now: Callable[[], datetime], most: int = MAX_WAITING
+    ) -> None:
         self.keeper = keeper
+        self._most = most
         self._now = now
         self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -60,7 +63,8 @@ class Writer:
         """Queue one submission; the future ends when it is stored, or with the reason it is not.
 
         Raises:
-            StateError: The writer is stopped, or too many wait.
+            StateError: The writer is stopped.
+            BusyError: Too many wait.
         """
         self._admit()
         future: Future[Stored] = Future()
@@ -73,7 +77,8 @@ class Writer:
         """Queue one submission from an event ``loop``, which is woken once for a whole batch.
 
         Raises:
-            StateError: The writer is stopped, or too many wait.
+            StateError: The writer is stopped.
+            BusyError: Too many wait.
         """
         self._admit()
         future: asyncio.Future[Stored] = loop.create_future()
@@ -90,8 +95,8 @@ class Writer:
     def _admit(self) -> None:
         if self._stopped.is_set():
             raise StateError("the writer is stopped")
-        if self._waiting.qsize() > MAX_WAITING:
-            raise StateError("too many submissions wait; try again in a moment")
+        if self._waiting.qsize() >= self._most:
+            raise BusyError("too many submissions wait; try again in a moment", wait=1)
 
     def _run(self) -> None:
         going = True

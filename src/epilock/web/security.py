@@ -9,7 +9,8 @@ Rules kept in this file:
      (``Sec-Fetch-Site``, W3C Fetch Metadata). The console checks its session's token besides. A
      resident's page has no cookie, so another site's form could do nothing that its sender could not
      do without a victim; its ticket (``ticket.py``) says which notice was shown.
-  4. An unexpected error is answered with a page that says so, and logged by kind and place, never by
+  4. What comes in when too much is inside already is turned away (``hall.py``).
+  5. An unexpected error is answered with a page that says so, and logged by kind and place, never by
      its message or values.
 """
 
@@ -18,11 +19,12 @@ import traceback
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from epilock.errors import ForbiddenError, InputError, TooLargeError
+from epilock.errors import BusyError, ForbiddenError, InputError, TooLargeError
+from epilock.web.hall import Hall
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
@@ -56,6 +58,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000; includeSubDomains"
+SUBMISSIONS = "/submissions"
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -73,11 +76,13 @@ class Guard:
         app: The site.
         respond: Makes the answer to an error.
         secure: Whether the site is served over TLS (then browsers are told to insist on it).
+        hall: How much is let in at once.
     """
 
-    def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool, hall: Hall) -> None:
         self._app = app
         self._respond = respond
+        self._hall = hall
         wanted = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
         self._headers = [
             (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in wanted.items()
@@ -100,19 +105,22 @@ class Guard:
             await send(message)
 
         try:
-            check(scope)
-            await self._app(scope, receive, guarded)
+            octets = check(scope)
+            with self._hall.admit(octets, submission=scope["path"].endswith(SUBMISSIONS)):
+                await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except Exception as error:
             if started:
                 raise
-            if not isinstance(error, InputError | ForbiddenError):
+            if not isinstance(error, InputError | ForbiddenError | BusyError):
                 _log.error("unexpected %s", place_of(error))
             answer = self._respond(Request(scope, receive), error)
             await answer(scope, receive, guarded)
 
 
-def check(scope: Scope) -> None:
-    """Return if the request may come in.
+def check(scope: Scope) -> int:
+    """Return how many octets a request that may come in brings.
 
     Raises:
         LengthRequiredError: Its body has no stated length.
@@ -120,7 +128,7 @@ def check(scope: Scope) -> None:
         ForbiddenError: Another site sent it.
     """
     if scope["method"] in _BODILESS:
-        return
+        return 0
     headers = Headers(scope=scope)
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise ForbiddenError(
@@ -130,10 +138,11 @@ def check(scope: Scope) -> None:
     if not stated.isascii() or not stated.isdigit():
         if "transfer-encoding" in headers:
             raise LengthRequiredError("a body needs its length (Content-Length)")
-        return
+        return 0
     limit = LIMITS.get(scope["path"], MAX_BODY)
     if int(stated) > limit:
         raise TooLargeError(f"at most {limit} bytes are taken here")
+    return int(stated)
 
 
 def place_of(error: BaseException) -> str:
