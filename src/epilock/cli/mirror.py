@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from epilock.cli import supervisor
+from epilock.cli import logs, supervisor
 from epilock.cli.verify import Keys, read_keys
 from epilock.errors import EpilockError, InputError
 from epilock.ledger.mirror import Mirror
@@ -48,6 +48,7 @@ def mirror(
         return
     rounds = Rounds("mirror", lambda: _follow(copy), every=every)
     supervisor.end_in_peace()
+    logs.begin(logs.TEXT)
     rounds.start()
     try:
         connection.run(create_mirror_app(folder), Hall(), host, serve)

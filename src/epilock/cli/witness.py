@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from epilock.cli import supervisor
+from epilock.cli import logs, supervisor
 from epilock.errors import InputError, NoteError
 from epilock.ledger.note import ED25519, Verifier
 from epilock.ledger.witness import key as keys
@@ -93,6 +93,7 @@ def serve(
     """Serve add-checkpoint and the newest checkpoints; put TLS before it."""
     witness = Witness(_memory(folder), keys.load(folder / KEYS))
     supervisor.end_in_peace()
+    logs.begin(logs.TEXT)
     made = create_witness_app(witness, now=lambda: datetime.now(UTC))
     connection.run(made, Hall(), host, port)
 

@@ -18,6 +18,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -25,7 +26,8 @@ from typing import NamedTuple
 
 from epilock.collect.form import Accepted
 from epilock.collect.record import Keeper, Stored
-from epilock.errors import BusyError, StateError
+from epilock.errors import BusyError, InputError, RefusedError, StateError
+from epilock.meters import FAILED, REFUSED, REPEATED, STORED, Meters
 
 MAX_BATCH = 512
 GATHER = 0.001  # seconds: what a batch costs whatever its size is then paid for more of them
@@ -49,10 +51,16 @@ class Writer:
     """
 
     def __init__(
-        self, keeper: Keeper, *, now: Callable[[], datetime], most: int = MAX_WAITING
+        self,
+        keeper: Keeper,
+        *,
+        now: Callable[[], datetime],
+        most: int = MAX_WAITING,
+        meters: Meters | None = None,
     ) -> None:
         self.keeper = keeper
         self._most = most
+        self._meters = meters or Meters()
         self._now = now
         self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -85,6 +93,16 @@ class Writer:
         self._waiting.put(_Item(accepted, future, loop))
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be stored."""
+        return self._waiting.qsize()
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is submitted will be stored."""
+        return self._thread.is_alive() and not self._stopped.is_set()
+
     def stop(self) -> None:
         """Store what waits, then end the thread; repeating is harmless."""
         if not self._stopped.is_set():
@@ -112,10 +130,23 @@ class Writer:
                 _tell(items, self._store(items))
 
     def _store(self, items: Sequence[_Item]) -> Sequence[Answer]:
+        began = time.perf_counter()
+        answers: Sequence[Answer]
         try:
-            return self.keeper.store([item.accepted for item in items], now=self._now())
+            answers = self.keeper.store([item.accepted for item in items], now=self._now())
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiting client is told
-            return [error] * len(items)
+            answers = [error] * len(items)
+        self._meters.commit.observe(time.perf_counter() - began)
+        self._meters.batch.observe(len(items))
+        for outcome, number in Counter(map(_outcome, answers)).items():
+            self._meters.submissions.labels(outcome).inc(number)
+        return answers
+
+
+def _outcome(answer: Answer) -> str:
+    if isinstance(answer, Stored):
+        return REPEATED if answer.repeated else STORED
+    return REFUSED if isinstance(answer, InputError | StateError | RefusedError) else FAILED
 
 
 def _tell(items: Sequence[_Item], answers: Sequence[Answer]) -> None:

@@ -23,6 +23,7 @@ from epilock.web import (
     form_check,
     front,
     log,
+    machine,
     offline,
     receipt,
     resident,
@@ -50,7 +51,7 @@ from epilock.web.request import Site
 from epilock.web.security import MAX_UPLOAD, SUBMISSIONS, Guard
 
 MODULES = (
-    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, machine, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def create_app(
         languages: Folder with a file for each language that pages speak.
         hall: How much is let in at once; the usual bounds if None.
     """
-    pages = Pages(languages)
+    pages, hall = Pages(languages), hall or Hall()
     MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
@@ -77,6 +78,7 @@ def create_app(
     )
     app.state.maker = Maker(parts.gate, parts.database, parts.now)
     app.state.insist = insist
+    app.state.machine = machine.Machine(parts, hall)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)
 
@@ -88,7 +90,9 @@ def create_app(
     for router in (*(module.router for module in MODULES), *ROUTERS):
         app.include_router(router)
     front = Front(submit.route(parts), app)
-    return Guard(front, respond, secure=parts.settings.secure_cookies, hall=hall or Hall())
+    return Guard(
+        front, respond, secure=parts.settings.secure_cookies, hall=hall, meters=parts.meters
+    )
 
 
 class Front:

@@ -213,7 +213,7 @@ def run(  # noqa: PLR0917 - the last is rarely given
     if hard != resource.RLIM_INFINITY:
         hall.connections = max(1, min(hall.connections, (hard - SPARE_FILES) // 2))
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, loop="uvloop",
+        app, host=host, port=port, log_level="warning", log_config=None, access_log=False, loop="uvloop",
         http=bounded(hall), server_header=False, proxy_headers=behind is not None,
         forwarded_allow_ips=behind, ws="none", lifespan="off", backlog=BACKLOG,
         timeout_graceful_shutdown=END,

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock import errors
-from epilock.web.security import LengthRequiredError
+from epilock.web.security import ALWAYS, LengthRequiredError
 
 TYPE = "urn:epilock:problem:"
 CONTENT_TYPE = "application/problem+json"
@@ -162,6 +162,8 @@ def _program(request: Request) -> bool:
     path, accepted = request.url.path, request.headers.get("accept", "")
     if path.startswith("/offline/"):
         return "application/json" in accepted
+    if path in ALWAYS:
+        return True
     return path.startswith("/api") or (path.startswith("/log/") and "text/html" not in accepted)
 
 

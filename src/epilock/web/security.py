@@ -15,6 +15,7 @@ Rules kept in this file:
 """
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epilock.errors import BusyError, ForbiddenError, InputError, TooLargeError
+from epilock.meters import Meters
 from epilock.web.hall import Hall
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
@@ -59,6 +61,7 @@ HEADERS = {
 }
 HSTS = "max-age=31536000; includeSubDomains"
 SUBMISSIONS = "/submissions"
+ALWAYS = frozenset({"/health", "/ready", "/metrics"})  # also when the hall is full
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -77,12 +80,22 @@ class Guard:
         respond: Makes the answer to an error.
         secure: Whether the site is served over TLS (then browsers are told to insist on it).
         hall: How much is let in at once.
+        meters: Where answers are counted.
     """
 
-    def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool, hall: Hall) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        respond: Respond,
+        *,
+        secure: bool,
+        hall: Hall,
+        meters: Meters | None = None,
+    ) -> None:
         self._app = app
         self._respond = respond
         self._hall = hall
+        self._meters = meters or Meters()
         wanted = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
         self._headers = [
             (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in wanted.items()
@@ -93,12 +106,16 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started, began = False, time.perf_counter()
+        submission = scope["path"].endswith(SUBMISSIONS)
+        kind = "submission" if submission else "other"
 
         async def guarded(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._meters.answers.labels(kind, message["status"]).inc()
+                self._meters.seconds.labels(kind).observe(time.perf_counter() - began)
                 headers = message["headers"]
                 there = {name for name, _ in headers}
                 headers.extend(pair for pair in self._headers if pair[0] not in there)
@@ -106,7 +123,10 @@ class Guard:
 
         try:
             octets = check(scope)
-            with self._hall.admit(octets, submission=scope["path"].endswith(SUBMISSIONS)):
+            if scope["path"] in ALWAYS:
+                await self._app(scope, receive, guarded)
+                return
+            with self._hall.admit(octets, submission=submission):
                 await self._app(scope, receive, guarded)
         except ClientDisconnect:
             return  # nobody is there to be answered
