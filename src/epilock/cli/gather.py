@@ -35,6 +35,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "import": ("intake", "app"),
     "outbox": ("outbox", "app"),
     "destroy": ("destroy", "app"),
+    "database": ("database", "app"),
     "watch": ("watch", "app"),
     "ledger": ("ledger", "app"),
     "keys": ("keys", "app"),
