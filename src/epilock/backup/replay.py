@@ -276,7 +276,7 @@ class Replay:
         match said:
             case e.Role():
                 ended = None if said.roles else _instant(said.at)
-                key = {"org": said.org, "staff": said.staff}
+                key: dict[str, Any] = {"org": said.org, "staff": said.staff}
                 self._update(staff, key, roles=sorted(said.roles), disabled=ended)
                 if not said.roles and self.tx.find(staff, **key) is not None:
                     shut_out(self.tx, said.org, said.staff)
@@ -319,7 +319,7 @@ class Replay:
             self.drops.setdefault(said.org, []).append(studies.key_place(said.study))
 
     def _allot(self, said: e.PrivacyBudget) -> None:
-        dataset = {"org": said.org, "dataset": said.dataset}
+        dataset: dict[str, Any] = {"org": said.org, "dataset": said.dataset}
         if said.purpose is None:
             self._insert(privacy_datasets, dataset, ceiling=said.epsilon, allotted=0)
             return

@@ -3,19 +3,20 @@
 import os
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from epilock import settings
+from epilock.backup import archive
 from epilock.backup import key as keys
 from epilock.backup import make as making
 from epilock.backup import verify as verifying
 from epilock.backup.place import Folder
 from epilock.backup.snapshot import Repository
-from epilock.cli.installation import At, Home, clock
+from epilock.cli.installation import At, Home, clock, opened
 from epilock.errors import EpilockError
 
 app = typer.Typer(no_args_is_help=True, help="Backups that only grow; the epoch slots beside them.")
@@ -133,6 +134,22 @@ def verify(
     if not found.is_good:
         raise typer.Exit(1)
     print("everything is as it was stored")
+
+
+@app.command("slots")
+def replicate_slots(
+    *,
+    to: Annotated[Path, typer.Option(help="Folder that they are replicated into; never archived.")],
+    wait: Annotated[
+        int, typer.Option(min=1, max=3600, help="Seconds that the archive may take.")
+    ] = 60,
+    home: Home = None,
+) -> None:
+    """Replicate the slots of an installation on PostgreSQL, after each destruction, as its archive grows."""
+    with opened(home) as parts:
+        there = archive.follow(parts.keys, parts.settings.slots, to, wait=timedelta(seconds=wait))
+    for org, epoch in there.items():
+        print(f"{org}: epoch {epoch}")
 
 
 @app.command("list")
