@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -24,12 +25,17 @@ LOCK = ".lock"
 class Place(Protocol):
     """A destination of backups."""
 
+    @property
+    def until(self) -> datetime | None:
+        """Until when what is put can't be changed by anybody, or None if that is not asked for."""
+        ...
+
     def put(self, path: str, data: bytes) -> bool:
         """Add a file; return whether it is new. One that is there stays as it is."""
         ...
 
-    def get(self, path: str) -> bytes:
-        """Return a file.
+    def get(self, path: str, *, first: bool = False) -> bytes:
+        """Return a file; where others may have put more under its name, with ``first`` what was put first.
 
         Raises:
             NotFoundError: There is none.
@@ -44,6 +50,10 @@ class Place(Protocol):
 
     def settle(self) -> None:
         """Make everything durable that was put so far."""
+        ...
+
+    def renew(self, path: str) -> None:
+        """Let a file that is there be locked as long as a new one."""
         ...
 
     @contextmanager
@@ -61,7 +71,10 @@ class Folder:
 
     Attributes:
         folder: Where it is.
+        until: None: a folder locks nothing.
     """
+
+    until: datetime | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,8 +102,9 @@ class Folder:
             draft.unlink(missing_ok=True)
         return True
 
-    def get(self, path: str) -> bytes:
-        """Return a file; see ``Place``."""
+    def get(self, path: str, *, first: bool = False) -> bytes:
+        """Return a file, of which a folder has one; see ``Place``."""
+        del first
         try:
             with self._target(path).open("rb", buffering=0) as file:
                 data = file.read(MOST_BYTES + 1) or b""
@@ -115,6 +129,9 @@ class Folder:
         for each in sorted(self._touched, reverse=True):
             durable.sync(each)
         self._touched.clear()
+
+    def renew(self, path: str) -> None:
+        """Do nothing: a folder locks nothing."""
 
     @contextmanager
     def alone(self) -> Iterator[None]:
