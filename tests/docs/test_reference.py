@@ -50,7 +50,11 @@ KINDS = {
     for name, kind in vars(errors).items()
     if inspect.isclass(kind) and issubclass(kind, errors.EpilockError)
 }
-MORE = {errors.RateError: {"wait": 1}, errors.OldSizeError: {"size": 1}}
+MORE = {
+    errors.BoxError: {"problems": []},
+    errors.RateError: {"wait": 1},
+    errors.OldSizeError: {"size": 1},
+}
 
 
 class TestErrors:

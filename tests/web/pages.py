@@ -66,6 +66,7 @@ CONSOLE = {
     "oversight": "/console/oversight",
     "seen": "/console/seen",
     "seen-extract": "/console/seen/extract",
+    "alarms": "/console/alarms",
     "console-log": "/console/log",
     "settings": "/console/settings",
     "holds": "/console/destruction/holds",

@@ -323,7 +323,7 @@ class Replay:
         if said.purpose is None:
             self._insert(privacy_datasets, dataset, ceiling=said.epsilon, allotted=0)
             return
-        key = {**dataset, "purpose": said.purpose, "recipient": said.recipient}
+        key: dict[str, Any] = {**dataset, "purpose": said.purpose, "recipient": said.recipient}
         self._insert(privacy_budgets, key, allotted=0, spent=0)
         more = said.epsilon - self.tx.get(privacy_budgets, **key)["allotted"]
         allotted = self.tx.get(privacy_datasets, **dataset)["allotted"]

@@ -173,7 +173,7 @@ def opened(settings: Settings, snapshot: Snapshot | None, now: datetime) -> Part
 
 def damages(parts: Parts) -> Iterator[Damage]:
     """Yield what ``epilock check`` finds."""
-    stored = check(parts.database, parts.keys, parts.log)
+    stored = check(parts.database, parts.key_store(), parts.log)
     return chain(stored, inventory.check(parts.database, parts.log))
 
 

@@ -34,7 +34,7 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 from epilock.store.keytree import BLOCKS
 
 LIVE, DYING, DESTROYED, PURGED = "live", "dying", "destroyed", "purged"
@@ -122,7 +122,7 @@ def name_of(org: str, emergency: str, circumstance: str, day: date, clock: str =
 def ensure(
     tx: Transaction,
     log: Log,
-    keys: KeyStore,
+    keys: Keys,
     standard: Standard,
     *,
     org: str,
@@ -292,6 +292,16 @@ def retire_parts(
             raise StateError(f"part {part} of {bucket.name} is {states[part]}, so not yet {state}")
         key = {"org": bucket.org, "bucket": bucket.id, "part": part}
         tx.update(bucket_parts, key, state=state, changed=now)
+
+
+def blocks(tx: Transaction) -> list[tuple[str, str, tuple[str, ...], int]]:
+    """Return organisation, bucket's name, its parts and block of every lease ever taken."""
+    found = []
+    for row in tx.all(buckets, order_by=[buckets.c.org, buckets.c.bucket]):
+        parts = tuple(part_states(tx, row["org"], row["bucket"]))
+        taken = tx.all(leases, leases.c.org == row["org"], leases.c.bucket == row["bucket"])
+        found += [(row["org"], row["name"], parts, lease["block"]) for lease in taken]
+    return found
 
 
 def lease_end(bucket: Bucket, now: datetime) -> datetime:
