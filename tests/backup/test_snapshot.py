@@ -222,6 +222,13 @@ class TestRefused:
             making.make(told, estate.repository, estate.slots, now=estate.clock())
 
 
+def test_keys_in_a_process_of_their_own_are_told(estate):
+    """It would else back up an empty key database that happens to lie there."""
+    told = read({"EPILOCK_KEY_SERVICE": "unix:/run/epilock/keys"}, home=estate.home)
+    with pytest.raises(StateError, match="without EPILOCK_KEY_SERVICE"):
+        making.make(told, estate.repository, estate.slots, now=estate.clock())
+
+
 def test_a_watch_tells_what_was_committed(estate):
     with making.Watch(estate.told(estate.home)) as watch:
         assert watch.has_changed()

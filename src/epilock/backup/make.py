@@ -117,9 +117,13 @@ def sqlite_files(settings: Settings) -> Mapping[str, Path]:
     """Return the files of both databases.
 
     Raises:
-        StateError: One is not SQLite.
+        StateError: One is not SQLite, or a key service has the keys.
         NotFoundError: One is missing.
     """
+    if settings.key_service is not None:
+        raise StateError(
+            "a backup holds both databases: make it as a user who may read both, without EPILOCK_KEY_SERVICE"
+        )
     found = {}
     for name, url in ((MAIN, settings.database), (KEYS, settings.key_database)):
         told = make_url(url)
