@@ -120,6 +120,22 @@ class TestWholeOrNot:
             estate.backup()
 
 
+    def test_no_file_has_its_name_before_it_is_durable(self, tmp_path):
+        """What a machine that stopped had put is not there; the same is put again."""
+        place = Folder(tmp_path / "backups")
+        with place.alone():
+            assert place.put("objects/ab/abcd", b"one")
+            assert not place.put("objects/ab/abcd", b"two")
+        after = Folder(tmp_path / "backups")
+        with after.alone():
+            assert after.names("objects/ab") == []
+            assert after.put("objects/ab/abcd", b"one")
+            after.settle()
+        assert place.get("objects/ab/abcd") == b"one"
+        assert {p.name for p in (tmp_path / "backups").iterdir()} == {".lock", ".drafts", "objects"}
+        assert list((tmp_path / "backups/.drafts").iterdir()) == []
+
+
 class TestTold:
     """The destination learns the size of what is stored, and nothing else."""
 

@@ -103,7 +103,7 @@ def restore(
         write(repository, snapshot, work, slots=slots, root_key=root_key)
         done = _settle(settled(work), snapshot, outside, now)
         for path in (*work.glob("*.sqlite"), work):
-            _sync(path)
+            durable.sync_file(path)
         if home.exists():
             home.rmdir()
         work.rename(home)
@@ -205,11 +205,3 @@ def _settle(
     return Restored(
         snapshot=snapshot, adopted=adopted, heard=heard, replayed=replayed, damage=damage
     )
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
