@@ -57,9 +57,8 @@ def migrate_as_owner(
     watch_role: Watch = roles.WATCH,
 ) -> None:
     """Bring the schemas up to date as their owner, and give the roles their rights anew."""
-    wanted: list[tuple[Which, str]] = [
-        (which, url) for which, url in (("main", main), ("keys", keys)) if url is not None
-    ]
+    given: tuple[tuple[Which, str | None], ...] = (("main", main), ("keys", keys))
+    wanted = [(which, url) for which, url in given if url is not None]
     if not wanted:
         raise InputError("give the owner's address of a database: --main or --keys")
     for which, url in wanted:
