@@ -107,7 +107,9 @@ class TestWitnessed:
         assert list(inventory.check(parts.database, parts.log)) == []
         with parts.database.write() as tx:
             tx.conn.execute(sa.delete(table))
-        assert next(d.row for d in inventory.check(parts.database, parts.log)).startswith(table.name)
+        assert next(d.row for d in inventory.check(parts.database, parts.log)).startswith(
+            table.name
+        )
 
     def test_a_row_that_was_put_back_is_named(self, town):
         """As it was before somebody answered for its end."""
