@@ -388,15 +388,17 @@ class Database:
         self.engine.dispose()
 
 
-def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
+def open_engine(url: str | URL, *, overwrite: bool = False, read_only: bool = False) -> sa.Engine:
     """Return an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
     A SQLite file is made with mode 0600. WAL with ``synchronous=FULL``: a commit that returned is on
     the disk (https://sqlite.org/pragma.html#pragma_synchronous). With ``overwrite`` deleted content
     is overwritten with zeros at once (the key store; ``secure_delete=ON``). An error of the database names
-    the statement and never its values.
+    the statement and never its values. With ``read_only`` nothing is made, and nothing can be written.
     """
     parsed = make_url(url)
+    if read_only:
+        return _read_only_engine(parsed)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_size=8, max_overflow=8, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
@@ -424,5 +426,34 @@ def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
     def _begin(conn: sa.Connection) -> None:
         writing = conn.get_execution_options().get("epilock_write", False)
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _read_only_engine(parsed: URL) -> sa.Engine:
+    """Return an engine that can only read; every connection is a new one, so that it sees the file of now."""
+    if parsed.get_backend_name() != "sqlite":
+        options = {"options": "-c default_transaction_read_only=on"}
+        given = parsed.query.get("options")
+        if given:
+            options["options"] += f" {given}"
+        return sa.create_engine(
+            parsed, poolclass=sa.NullPool, connect_args=options, hide_parameters=True
+        )
+    address = parsed.set(
+        database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"}
+    )  # https://sqlite.org/uri.html
+    engine = sa.create_engine(
+        address, poolclass=sa.NullPool, connect_args={"timeout": 30}, hide_parameters=True
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+        raw.execute("PRAGMA cache_size=-16384")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: sa.Connection) -> None:
+        conn.exec_driver_sql("BEGIN")
 
     return engine

@@ -20,6 +20,7 @@ Rules kept in this file:
       RefusedError          the standard gives no leave
         NotDueError           must still be kept
         HeldError             an inspector holds it
+        FrozenError           nothing is destroyed while a freeze lasts
         BudgetError           a dataset has told as much as it may
       StateError            not possible in this state
         NotFoundError         no such thing
@@ -34,6 +35,7 @@ Rules kept in this file:
         RateError             too many attempts; wait
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
+        LeasedError           the numbers were leased before
         RootKeyError          the root key is missing, wrong or readable by others
       DrillError            a drill shows that a guarantee does not hold
       IntegrityError        stored bytes are not what was stored
@@ -165,6 +167,10 @@ class HeldError(RefusedError):
     """It is under a hold; the message names the assessment and its end."""
 
 
+class FrozenError(RefusedError):
+    """Destruction is frozen, because something went around the program; two persons lift that."""
+
+
 class BudgetError(RefusedError):
     """A dataset has told as much as it may; the message says what is left and what it would buy."""
 
@@ -235,6 +241,10 @@ class KeysError(EpilockError):
 
 class ErasedError(KeysError):
     """The key is gone, by destruction or erasure: no one can open it."""
+
+
+class LeasedError(KeysError):
+    """These record numbers were leased before, to another process; take the next ones."""
 
 
 class RootKeyError(KeysError):

@@ -293,6 +293,15 @@ def study(stage="opened", day=15, **change):
     return e.Study(**values | change)
 
 
+def freeze(findings=3):
+    return e.Freeze(**HEAD | {"org": "", "at": at(15, 5), "freeze": "f-1", "findings": findings})
+
+
+def freeze_lifted(by="s-1", approved_by="s-2"):
+    values = HEAD | {"org": "", "at": at(16, 5), "freeze": "f-1", "reason": "repaired"}
+    return e.FreezeLifted(**values, by=by, approved_by=approved_by)
+
+
 def page(day=15, **change):
     values = HEAD | {
         "at": at(day, 5), "page": "x-1", "point": POINT, "written": "2026-03-14", "rows": 3,

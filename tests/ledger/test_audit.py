@@ -31,6 +31,8 @@ from story import (
     erased,
     erasure,
     event,
+    freeze,
+    freeze_lifted,
     glass,
     grant,
     hold,
@@ -596,6 +598,18 @@ class TestRequests:
 
     def test_an_answer_to_what_nobody_asked(self):
         assert self.told(self.ANSWERED) == ["undeclared"]
+
+
+class TestFreezes:
+    def test_it_is_told_until_it_is_lifted(self):
+        assert kinds(freeze()) == ["frozen"]
+        assert kinds(freeze(), freeze_lifted()) == []
+
+    def test_one_person_alone(self):
+        assert kinds(freeze(), freeze_lifted(approved_by="s-1")) == ["freeze-self-lifted"]
+
+    def test_one_that_never_was(self):
+        assert kinds(freeze_lifted()) == ["undeclared"]
 
 
 class TestPaper:

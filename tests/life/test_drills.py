@@ -2,7 +2,7 @@
 
 import pytest
 
-from epilock.demo.drill import rewritten_log, split_view
+from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
 from epilock.demo.drill.stage import Stage, require
 from epilock.errors import DrillError
 from epilock.ledger.monitor import Report
@@ -30,6 +30,27 @@ def test_rewritten_log(tmp_path):
     assert text.count("example: at odds") == 2
     assert "|   kind       misbehaviour" in text
     assert text.count("number 0: certificate") == 3
+
+
+def test_stolen_backup(tmp_path):
+    """What is kept apart opens nothing alone; all of it together opens nothing that was erased."""
+    text = played(stolen_backup, tmp_path)
+    assert text.count("refused: ") == 4
+    assert "of 5 words known to be in it: 0" in text
+    assert "was wrapped by another root key" in text
+    assert "the database is a copy of before a destruction" in text
+    assert "1 of 2 records opens: number 0; number 1 has no key" in text
+    assert text.count("number 1: erased") == 3
+
+
+def test_old_snapshot(tmp_path):
+    """Nobody who saw more is passed over, nothing erased comes back, and the log has one history."""
+    text = played(old_snapshot, tmp_path)
+    assert text.count("refused: ") == 2
+    assert "but 18 were published" in text
+    assert "3 entries adopted; agreed by https://audit.example, https://press.example" in text
+    assert "0 of 1 erased, 0 of 1 lost ([True, False, False])" in text
+    assert "0 contradictions" in text
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):

@@ -68,6 +68,7 @@ CONSOLE = {
     "seen-searches": "/console/seen/searches",
     "seen-counts": "/console/seen/counts",
     "seen-extract": "/console/seen/extract",
+    "alarms": "/console/alarms",
     "console-log": "/console/log",
     "settings": "/console/settings",
     "holds": "/console/destruction/holds",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from epilock.demo.drill import rewritten_log, split_view
+from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
 
 app = typer.Typer(no_args_is_help=True, help="Play an attack and see what stops or betrays it.")
 
@@ -22,3 +22,17 @@ def play_rewritten_log() -> None:
     """The operator puts back an old copy and rewrites the history of a destroyed bucket."""
     with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
         rewritten_log.play(Path(folder), print)
+
+
+@app.command("stolen-backup")
+def play_stolen_backup() -> None:
+    """Somebody takes the backups, then their key, then the root key and the slots."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        stolen_backup.play(Path(folder), print)
+
+
+@app.command("old-snapshot")
+def play_old_snapshot() -> None:
+    """A machine is lost, and a backup is put back that does not know of an erasure since."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        old_snapshot.play(Path(folder), print)

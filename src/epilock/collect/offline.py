@@ -62,7 +62,7 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import keyrows, keytree, vault
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 
 INFO = b"epilock/offline/v1\0"
 METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
@@ -171,7 +171,7 @@ class Lease:
 def take(
     tx: Transaction,
     log: Log,
-    keys: KeyStore,
+    keys: Keys,
     standard: Standard,
     *,
     org: str,
@@ -304,7 +304,7 @@ def check_open(lease: Lease, *, now: datetime) -> None:
 
 
 def open_box(
-    tx: Transaction, keys: KeyStore, standard: Standard, lease: Lease, box: bytes, *, now: datetime
+    tx: Transaction, keys: Keys, standard: Standard, lease: Lease, box: bytes, *, now: datetime
 ) -> Accepted | Replaced:
     """Return what may be stored of a box that a device sealed under ``lease``.
 
@@ -354,7 +354,7 @@ def end(tx: Transaction, lease: Lease, *, now: datetime) -> None:
         buckets.return_lease(tx, bucket, lease.block, now=now)
 
 
-def forget_ended(database: Database, keys: KeyStore, *, now: datetime) -> int:
+def forget_ended(database: Database, keys: Keys, *, now: datetime) -> int:
     """Destroy the private keys of leases that are over; return how many. Repeating is harmless.
 
     The leaves go first. A crash then leaves a sealed key that nothing opens, and the next call takes it away.
@@ -409,7 +409,7 @@ def _named(error: InputError, form: Form, issued: Issued) -> list[FieldProblem]:
     ]  # fmt: skip
 
 
-def _private(tx: Transaction, keys: KeyStore, lease: Lease) -> ec.EllipticCurvePrivateKey:
+def _private(tx: Transaction, keys: Keys, lease: Lease) -> ec.EllipticCurvePrivateKey:
     name = buckets.load(tx, lease.org, lease.bucket).name
     cipher = keys.suite.cipher(_key(keys, lease, name))
     plain = keyrows.unwrap(keys.suite, cipher, lease.sealed or b"", _aad(keys, lease))
@@ -418,13 +418,13 @@ def _private(tx: Transaction, keys: KeyStore, lease: Lease) -> ec.EllipticCurveP
     return key
 
 
-def _key(keys: KeyStore, lease: Lease, bucket: str) -> bytes:
+def _key(keys: Keys, lease: Lease, bucket: str) -> bytes:
     """Return the key that the private key is sealed under, made of one leaf of each part."""
     leaves: Sequence[bytes] = [keys.leaf(lease.org, bucket, p, lease.number) for p in lease.parts]
     return keys.suite.subkey(keys.suite.commitment_key(leaves), _PURPOSE)
 
 
-def _aad(keys: KeyStore, lease: Lease) -> bytes:
+def _aad(keys: Keys, lease: Lease) -> bytes:
     return f"epilock/offline-key/v1|{keys.suite.name}|{lease.org}|{lease.lease}".encode()
 
 

@@ -22,7 +22,7 @@ from epilock.collect.writer import Writer
 from epilock.db import Database
 from epilock.errors import EpilockError, FileFormatError, TooLargeError
 from epilock.standard import Standard
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 
 FORMAT = "epilock/outbox/v1"
 MAX_FILE = 1_000_000  # bytes; a multipart file of up to 1 MiB stays in memory (Starlette)
@@ -93,7 +93,7 @@ class Clerk(NamedTuple):
     """
 
     database: Database
-    keys: KeyStore
+    keys: Keys
     standard: Standard
     writer: Writer
     org: str

@@ -44,8 +44,8 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
+from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
-from epilock.store.keys import KeyStore
 from epilock.store.seal import Sealer
 
 _DAY = timedelta(days=1)
@@ -144,7 +144,7 @@ class Keeper:
         self,
         *,
         database: Database,
-        keys: KeyStore,
+        keys: Keys,
         log: Log,
         standard: Standard,
         secret: bytes,
@@ -409,11 +409,10 @@ class Keeper:
         if sealer is None or not sealer.left:
             for name in [n for n, s in self._sealers.items() if s.bucket.day < bucket.day]:
                 self._sealers.pop(name).close()  # the day is over: forget its keys
-            block = buckets.take_lease(
-                tx, self._log, bucket, standard_ref=self._standard.ref, holder=self._holder,
-                until=buckets.lease_end(bucket, now), now=now,
+            sealer = vault.take_sealer(
+                tx, self._log, self._keys, bucket, standard_ref=self._standard.ref,
+                holder=self._holder, until=buckets.lease_end(bucket, now), now=now,
             )  # fmt: skip
-            sealer = vault.lease_sealer(tx, self._keys, bucket, block)
             self._sealers[bucket.name] = sealer
             self._leases[bucket.name] = _lease_of(tx, sealer)
         return sealer

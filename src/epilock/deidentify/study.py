@@ -28,7 +28,7 @@ from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.deidentify.budget import Book
 from epilock.errors import ApprovalError, ConflictError, ErasedError, NotFoundError, StateError
 from epilock.ledger import entry
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 
 OPENED, ENDING, DESTROYED = "opened", "ending", "destroyed"
 _PART = "pseudonym"
@@ -85,7 +85,7 @@ class Study:
 
 def begin(
     tx: Transaction,
-    keys: KeyStore,
+    keys: Keys,
     book: Book,
     *,
     org: str,
@@ -110,7 +110,7 @@ def begin(
     keys.add_bucket(org, _place(study), [_PART])
 
 
-def key_of(tx: Transaction, keys: KeyStore, org: str, study: str) -> bytes:
+def key_of(tx: Transaction, keys: Keys, org: str, study: str) -> bytes:
     """Return the 32-byte key for ``pseudonym``; hold it no longer than the table it is for.
 
     Raises:
@@ -152,7 +152,7 @@ def refuse_end(tx: Transaction, *, org: str, study: str) -> None:
 
 def end(
     database: Database,
-    keys: KeyStore,
+    keys: Keys,
     book: Book,
     *,
     org: str,
@@ -171,9 +171,14 @@ def end(
     with database.write() as tx:
         _check_two(load(tx, org, study), by)
         _advance(tx, book, ENDING, "ended", org=org, study=study, by=by, now=now)
-    keys.destroy(org, drops=[(_place(study), _PART)])
+    keys.destroy(org, drops=[key_place(study)])
     with database.write() as tx:
         _advance(tx, book, DESTROYED, "destroyed", org=org, study=study, by=by, now=now)
+
+
+def key_place(study: str) -> tuple[str, str]:
+    """Return where the key store has a study's key, as ``KeyStore.destroy`` drops it."""
+    return _place(study), _PART
 
 
 def load(tx: Transaction, org: str, study: str) -> Study:

@@ -504,6 +504,24 @@ class HoldReleased(Timed, frozen=True, kw_only=True):
     by: f.Actor
 
 
+class Freeze(Timed, frozen=True, kw_only=True):
+    """Destruction was frozen: rows or files were found changed past the program, in so many places."""
+
+    org: f.MaybeSlug
+    freeze: f.Id
+    findings: f.Count
+
+
+class FreezeLifted(Timed, frozen=True, kw_only=True):
+    """Two persons lifted a freeze: ``by`` asked for it, ``approved_by`` agreed."""
+
+    org: f.MaybeSlug
+    freeze: f.Id
+    reason: f.Code
+    by: f.Actor
+    approved_by: f.Actor
+
+
 class Request(Timed, frozen=True, kw_only=True):
     """The person concerned asked for something (PIPL 44-50)."""
 
@@ -639,7 +657,7 @@ TYPES: Mapping[str, type[Entry]] = {
         Approval, Decision, AggregateDecision, ReleaseDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
         RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, PaperPage, PaperDestroyed, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
-        LogContinues,
+        LogContinues, Freeze, FreezeLifted,
     )
 }  # fmt: skip
 

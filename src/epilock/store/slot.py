@@ -84,14 +84,14 @@ class Slot:
             RootKeyError: Another root key wrapped it.
             TamperedError: A whole cell was altered or belongs to another organisation.
         """
-        found = {cell[0]: cell[1] for cell in map(_parse, self._cells()) if cell is not None}
+        found = {cell[0]: cell[1] for cell in map(parse, self._cells()) if cell is not None}
         if not found:
             raise KeysError(f"{self.path.name}: no whole epoch key; put back a replica of the slot")
         return {epoch: self._unwrap(epoch, wrapped) for epoch, wrapped in found.items()}
 
     def next(self, epoch: int, *, current: int) -> bytes:
         """Make the key of a new ``epoch`` in the cell that ``current`` does not use; return the key."""
-        parsed = [_parse(cell) for cell in self._cells()]
+        parsed = [parse(cell) for cell in self._cells()]
         free = next(i for i, cell in enumerate(parsed) if cell is None or cell[0] != current)
         key = os.urandom(KEY_BYTES)
         self._step("next")
@@ -102,7 +102,7 @@ class Slot:
     def keep(self, epoch: int) -> None:
         """Overwrite with zeros whatever is not the cell of ``epoch``; the last step of a rotation."""
         for i, cell in enumerate(self._cells()):
-            parsed = _parse(cell)
+            parsed = parse(cell)
             if cell != EMPTY and (parsed is None or parsed[0] != epoch):
                 self._step("keep")
                 self._write(i, EMPTY)
@@ -111,7 +111,7 @@ class Slot:
     def holds_only(self, epoch: int) -> bool:
         """Tell whether there is nothing in the file but the whole cell of ``epoch``."""
         cells = sorted(self._cells())  # the empty one first
-        parsed = _parse(cells[1])
+        parsed = parse(cells[1])
         if cells[0] != EMPTY or parsed is None or parsed[0] != epoch:
             return False
         end = _HEAD.size + len(parsed[1]) + _SUM_BYTES
@@ -171,7 +171,7 @@ class Slot:
         return f"epilock/epoch/v1|{self._org}|{epoch}".encode()
 
 
-def _parse(cell: bytes) -> tuple[int, bytes] | None:
+def parse(cell: bytes) -> tuple[int, bytes] | None:
     """Return epoch and wrapped key of a whole cell; None if it is empty or torn."""
     magic, epoch, length = _HEAD.unpack_from(cell)
     end = _HEAD.size + length

@@ -39,6 +39,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RefusedError: 403,
     errors.NotDueError: 409,
     errors.HeldError: 409,
+    errors.FrozenError: 409,
     errors.StateError: 409,
     errors.NotFoundError: 404,
     errors.ClosedError: 410,

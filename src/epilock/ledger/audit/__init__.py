@@ -20,7 +20,8 @@ Rules kept in this folder:
   9. A log that continues another is audited with the state in which that one was sealed.
  10. A page of paper is keyed in in time, and its destruction is attested by its day.
  11. What a person asked for is answered in time.
- 12. A certificate must say what the log says: see ``holdings``.
+ 12. What froze destruction is lifted by two persons.
+ 13. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from epilock.ledger.audit import (
     asked,
     declared,
     destruction,
+    freeze,
     imports,
     keys,
     noise,
@@ -54,6 +56,7 @@ READERS: Readers = {
     **opening.READERS,
     **noise.READERS,
     **study.READERS,
+    **freeze.READERS,
     **paper.READERS,
     **asked.READERS,
 }
@@ -144,6 +147,7 @@ class Auditor:
         asked.list_unanswered(told, result, now)
         paper.list_overdue(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
+        freeze.list_frozen(told, result)
         for index, intent in told.intents.values():
             if now >= end(intent.at) + GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

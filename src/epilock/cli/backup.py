@@ -1,0 +1,155 @@
+"""Backups of this installation: their key, making them, following, proving them."""
+
+import os
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from epilock import settings
+from epilock.backup import key as keys
+from epilock.backup import make as making
+from epilock.backup import verify as verifying
+from epilock.backup.place import Folder
+from epilock.backup.snapshot import Repository
+from epilock.cli.installation import At, Home, clock
+from epilock.errors import EpilockError
+
+app = typer.Typer(no_args_is_help=True, help="Backups that only grow; the epoch slots beside them.")
+
+Destination = Annotated[
+    str, typer.Argument(metavar="DESTINATION", help="Folder of the backups, on another machine.")
+]
+KeyFile = Annotated[
+    Path,
+    typer.Option("--key", help="File of the backups' own key (mode 0600).", show_default=False),
+]
+Replica = Annotated[
+    Path,
+    typer.Option(
+        "--slots",
+        help="Folder that the epoch slots are replicated into; never archived, never beside the backups.",
+        show_default=False,
+    ),
+]
+
+
+RootKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--root-key",
+        help="File of the root key; copied into the home. Else EPILOCK_ROOT_KEY.",
+        show_default=False,
+    ),
+]
+Number = Annotated[
+    int | None,
+    typer.Option("--snapshot", min=1, help="Number of the snapshot; the newest if none."),
+]
+
+
+def repository(destination: str, key: Path) -> Repository:
+    """Return the backups in a destination."""
+    return Repository(Folder(Path(destination)), keys.read(key))
+
+
+@app.command("key")
+def make_key(path: Annotated[Path, typer.Argument(help="File to make.")]) -> None:
+    """Make a key for backups; keep a copy where the backups are not."""
+    keys.make(path)
+    print(f"{path} made; without it no backup can be read")
+
+
+@app.command("make")
+def make(
+    destination: Destination, *, key: KeyFile, slots: Replica, home: Home = None, now: At = None
+) -> None:
+    """Back up both databases while the server runs; only what is new is written."""
+    told = settings.read(os.environ, home=home)
+    print(_said(making.make(told, repository(destination, key), slots, now=clock(now))))
+
+
+@app.command("follow")
+def follow(
+    destination: Destination,
+    *,
+    key: KeyFile,
+    slots: Replica,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 10,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="End after so many looks.", show_default=False)
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Back up again and again, whenever something was committed; stop with Ctrl-C."""
+    told = settings.read(os.environ, home=home)
+    place = repository(destination, key)
+    with making.Watch(told) as watch:
+        while rounds is None or rounds > 0:
+            if watch.has_changed():
+                try:
+                    made = making.make(told, place, slots, now=datetime.now(UTC))
+                except (EpilockError, OSError) as error:  # the place may be back at the next look
+                    watch.forget()
+                    print(f"not backed up: {error}", flush=True)
+                else:
+                    print(_said(made), flush=True)
+            rounds = None if rounds is None else rounds - 1
+            if rounds != 0:
+                time.sleep(every)
+
+
+@app.command("verify")
+def verify(
+    destination: Destination,
+    *,
+    key: KeyFile,
+    slots: Replica,
+    root_key: RootKeyFile = None,
+    snapshot: Number = None,
+    now: At = None,
+) -> None:
+    """Restore a snapshot beside everything, open one record, and show that an erased one stays shut."""
+    with tempfile.TemporaryDirectory(prefix="epilock-verify-") as folder:
+        found = verifying.verify(
+            repository(destination, key), Path(folder) / "home",
+            lambda home: settings.read(os.environ, home=home),
+            slots=slots, root_key=root_key, now=clock(now), number=snapshot,
+        )  # fmt: skip
+    print(f"snapshot {found.snapshot.number} of {found.snapshot.at}: every block is what was put")
+    if found.opened is None:
+        print("no record lives in it")
+    else:
+        (bucket, n), size = found.opened
+        print(f"opened: {bucket} number {n}, {size} bytes")
+    for (bucket, n), part in found.shut:
+        state = "HAS COME BACK" if ((bucket, n), part) in found.came_back else "shut"
+        print(f"{state}: {bucket} number {n}, part {part}")
+    for each in found.damage:
+        print(f"{each.row}: {each.problem}")
+    if not found.is_good:
+        raise typer.Exit(1)
+    print("everything is as it was stored")
+
+
+@app.command("list")
+def list_snapshots(destination: Destination, *, key: KeyFile) -> None:
+    """List the snapshots, the oldest first."""
+    found = repository(destination, key)
+    found.id()
+    for number in found.numbers():
+        each = found.snapshot(number)
+        entries = sum(log.size for log in each.logs)
+        size = sum(file.size for file in each.files.values())
+        print(f"{number} {each.at}: {entries} entries of the log, {size:,} bytes")
+
+
+def _said(made: making.Made) -> str:
+    entries = sum(log.size for log in made.snapshot.logs)
+    return (
+        f"snapshot {made.snapshot.number}: {entries} entries of the log, {made.size:,} bytes, of which"
+        f" {made.new:,} were new"
+    )
