@@ -4,16 +4,22 @@ from datetime import timedelta
 
 import pytest
 
+from epilock.collect import issue
 from epilock.collect import point as points
+from epilock.collect.point import Field, Plan
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Account, Book, allot, charge, declare
 from epilock.deidentify.budget import load as load_budget
 from epilock.deidentify.noise.query import Count, Request
-from epilock.destroy import hold, move
+from epilock.demo import city
+from epilock.demo.people import people
+from epilock.destroy import freeze, hold, move
 from epilock.errors import ErasedError, SignInError, StateError
 from epilock.ledger import entry, regime, succession
+from epilock.ledger.check import Damage
 from epilock.registry import emergency, mandate
 from epilock.standard.level import CHINA
+from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
 from epilock.use import grant, session, staff
@@ -152,7 +158,53 @@ class TestCollection:
             assert history.changes[-1].level == "III"
 
 
+@pytest.fixture
+def parcel(estate):
+    """A record of a parcel that is to be delivered: its bucket and number."""
+    parts, now, ref = estate.parts, estate.clock(), estate.parts.standard.ref
+    today = now.astimezone(CHINA).date()
+    fields = (
+        Field(id="name", category="identity.name", label=Text("姓名", "Name"), optional=False),
+        Field(id="need", category="need.supplies", label=Text("物资", "Needs"), optional=False),
+    )
+    plan = Plan(
+        emergency="qinghe/outbreak-7", circumstance="supplies", name=Text("物资", "Supplies"),
+        fields=fields,
+    )  # fmt: skip
+    with parts.database.write() as tx:
+        mandate.record_mandate(
+            tx, parts.log, standard_ref=ref, org=ORG, authority="qinghe", emergency="outbreak-7",
+            issuer="x", number="2", date_=today, circumstances=("supplies",), until=None, now=now,
+        )  # fmt: skip
+        mandate.record_assessment(
+            tx, parts.log, standard_ref=ref, org=ORG, about="supplies", date_=today,
+            until=today + timedelta(days=90), sha256="cd" * 32, now=now,
+        )  # fmt: skip
+        point = issue.open_with_notice(tx, parts.press, org=ORG, plan=plan, now=now)
+    form = city.form_in_force(parts, ORG, point.point)
+    person = people(1, seed=3, today=today)[0]
+    given = form.accept(city.fill(form, person, 1), today=today)
+    (stored,) = parts.keeper.store([given], now=now)
+    return stored
+
+
 class TestEnds:
+    def test_a_record_that_moved_with_its_event_does_not_come_back(self, estate, parcel):
+        """Its content was sealed anew in the event's bucket, after the backup: it is lost, by that number."""
+        estate.backup()
+        parts, today = estate.parts, estate.clock().astimezone(CHINA).date()
+        with parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, ORG, parcel.bucket)
+            move.Mover(parts.log, parts.keys, parts.standard).start_clock(
+                tx, bucket=bucket, n=parcel.n, event="delivery", day=today, now=estate.clock()
+            )
+        done = again(estate)
+        assert done.replayed.lost == [(f"{parcel.bucket}+delivery", 0)]
+        with estate.restored() as parts:
+            with parts.database.read() as tx, pytest.raises(StateError, match="was moved"):
+                vault.open_record(tx, parts.keys, ORG, bucket.id, parcel.n)
+            assert estate.findings(parts, "again") == []
+
     @pytest.mark.parametrize("released", [False, True])
     def test_a_hold_binds_until_it_is_released(self, estate, released):
         stored, ref, now = estate.give(), estate.parts.standard.ref, estate.clock()
@@ -178,6 +230,26 @@ class TestEnds:
         again(estate)
         with estate.restored() as parts, parts.database.read() as tx:
             assert hold.is_held(tx, ORG, bucket.id, now) is not released
+
+    @pytest.mark.parametrize("lifted", [False, True])
+    def test_a_freeze_lasts_until_it_is_lifted(self, estate, lifted):
+        """What was found would else be forgotten, and destruction go on."""
+        ref, now = estate.parts.standard.ref, estate.clock()
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            freeze.begin(
+                tx, estate.parts.log, [Damage("grants (org=a)", "x")], standard_ref=ref, now=now
+            )
+            if lifted:
+                who = {"by_org": "qinghe", "now": now}
+                freeze.ask(tx, by="s-1", roles=["supervisor"], reason="exercise", **who)
+                freeze.lift(
+                    tx, estate.parts.log, standard_ref=ref, by="s-2", roles=["custodian"], **who
+                )
+        again(estate)
+        with estate.restored() as parts, parts.database.read() as tx:
+            assert (freeze.current(tx) is None) is lifted
+            assert freeze.listing(tx)[0].count == 1
 
     def test_a_corrected_record_does_not_come_back(self, estate):
         """Its content is dead by the log; the one that took its place is lost, and named."""

@@ -22,7 +22,7 @@ from epilock.ledger.note import Signer
 from epilock.store import keyrows
 from epilock.store.check import check
 from epilock.store.keys import KeyStore
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 
 ORIGIN = "log.example/epilock"
 ORG = "jn-cdc"

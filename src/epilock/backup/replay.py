@@ -7,8 +7,8 @@ content and never hold it. So what takes away is replayed whole, and what was gi
   - ``collect``, ``event``: a record of which nothing is left; it is announced as erased, for the reason ``lost``,
     so its key dies, its number is dead, and every certificate still counts right.
   - ``erasure``, ``erased``, ``correct``, ``destroy``, ``certificate``, a study's end: keys and rows go again.
-  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``privacy-budget``,
-    ``noisy-release``: the registers lose, or are bound by, what they would else have back. An account that was
+  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``freeze``,
+    ``freeze-lifted``, ``privacy-budget``, ``noisy-release``: the registers lose, or are bound by, what they would else have back. An account that was
     ended, or reset (decision 12), is shut until it is reset again, for its old password was taken from somebody.
   - ``policy``, ``log-key``, ``log-key-ended``: the log itself.
 
@@ -34,6 +34,7 @@ from epilock.db import Transaction
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
 from epilock.destroy import intent as intents
+from epilock.destroy.freeze import FROZEN, LIFTED, freezes
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import DESTROY, ERASE
 from epilock.destroy.run import Tools
@@ -272,7 +273,7 @@ class Replay:
 
     # -- registers -------------------------------------------------------------------------------------
 
-    def _registers(self, said: e.Entry) -> None:
+    def _registers(self, said: e.Entry) -> None:  # noqa: C901 - a line for each kind
         match said:
             case e.Role():
                 ended = None if said.roles else _instant(said.at)
@@ -303,6 +304,19 @@ class Replay:
             case e.HoldReleased():
                 key = {"org": said.org, "hold": said.hold}
                 self._update(holds, key, released=_instant(said.at))
+            case e.Freeze():
+                key = {"org": said.org, "freeze": said.freeze}
+                self._insert(
+                    freezes, key, stage=FROZEN, begun=_instant(said.at), findings=[],
+                    count=said.findings, witnessed=True,
+                )  # fmt: skip
+            case e.FreezeLifted():
+                at = _instant(said.at)
+                self._update(
+                    freezes, {"org": said.org, "freeze": said.freeze}, stage=LIFTED,
+                    reason=said.reason, asked_by=said.by, asked=at, lifted_by=said.approved_by,
+                    lifted=at,
+                )  # fmt: skip
             case e.PrivacyBudget():
                 self._allot(said)
             case e.NoisyRelease():

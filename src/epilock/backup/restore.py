@@ -26,7 +26,7 @@ from epilock.backup.adopt import Adopted, adopt, hear
 from epilock.backup.replay import Replay, Replayed
 from epilock.backup.snapshot import KEYS, MAIN, Repository, Snapshot
 from epilock.destroy import run as destruction
-from epilock.errors import ConflictError, InputError, IntegrityError, KeysError
+from epilock.errors import ConflictError, InputError, IntegrityError, KeysError, StateError
 from epilock.ledger.check import Damage
 from epilock.ledger.shards import all_of
 from epilock.ledger.source import LogSource
@@ -103,7 +103,7 @@ def restore(
         write(repository, snapshot, work, slots=slots, root_key=root_key)
         done = _settle(settled(work), snapshot, outside, now)
         for path in (*work.glob("*.sqlite"), work):
-            _sync(path)
+            durable.sync_file(path)
         if home.exists():
             home.rmdir()
         work.rename(home)
@@ -160,7 +160,12 @@ def opened(settings: Settings, snapshot: Snapshot | None, now: datetime) -> Part
 
     Raises:
         IntegrityError: They are not.
+        StateError: A key service has the keys.
     """
+    if settings.key_service is not None:
+        raise StateError(
+            "a restore needs the key database itself: run it without EPILOCK_KEY_SERVICE, then split off the keys"
+        )
     parts = build(settings, now=lambda: now)
     with parts.database.read() as tx:
         heads = [log.head(tx) for log in all_of(parts.log)]
@@ -200,11 +205,3 @@ def _settle(
     return Restored(
         snapshot=snapshot, adopted=adopted, heard=heard, replayed=replayed, damage=damage
     )
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

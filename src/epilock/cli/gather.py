@@ -38,7 +38,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "database": ("database", "app"),
     "watch": ("watch", "app"),
     "ledger": ("ledger", "app"),
-    "key-service": ("key_service", "app"),
+    "keys": ("keys", "app"),
     "log-key": ("succession", "app"),
     "policy": ("policy", "app"),
     "witness": ("witness", "app"),
