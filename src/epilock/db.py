@@ -34,6 +34,7 @@ key_metadata = sa.MetaData()
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAC_BYTES = 16
+WIDEST = 63  # bits of a number in a column, beside its sign
 T = TypeVar("T")
 
 
@@ -247,9 +248,11 @@ class Transaction:
         text = _select_text(table, tuple(key)) + ("" if limit is None else f" LIMIT {limit:d}")
         if lock and self.conn.dialect.name == "postgresql":
             text += " FOR UPDATE"  # SQLite has locked the whole database already
-        readers = _readers(table)
+        values, readers = _stored_key(table, key), _readers(table)
+        if any(isinstance(value, int) and value.bit_length() > WIDEST for value in values):
+            return []  # no column holds such a number, and SQLite's driver takes none
         found = []
-        for raw in self.query(text, _stored_key(table, key)):
+        for raw in self.query(text, values):
             row = {
                 c.name: value if read is None or value is None else read(value)
                 for c, read, value in zip(table.columns, readers, raw, strict=True)

@@ -18,6 +18,7 @@ Rules kept in this file:
   3. It takes two persons, as all that destroys does (``destroy.order``); which roles, the edge decides.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,11 +27,19 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.deidentify.budget import Book
-from epilock.errors import ApprovalError, ConflictError, ErasedError, NotFoundError, StateError
+from epilock.errors import (
+    ApprovalError,
+    ConflictError,
+    ErasedError,
+    InputError,
+    NotFoundError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.store.keys import KeyStore
 
 OPENED, ENDING, DESTROYED = "opened", "ending", "destroyed"
+CODE = re.compile(r"[a-z][a-z0-9-]{1,63}")  # as its ledger entry takes it
 _PART = "pseudonym"
 
 studies = sealed_table(
@@ -101,8 +110,12 @@ def begin(
 
     Raises:
         ConflictError: There is or was a study of this code.
-        EntryError: A code is not one.
+        InputError: The code is none.
     """
+    if not CODE.fullmatch(study):
+        raise InputError(
+            "a study's code is of small letters, digits and hyphens, such as long-covid"
+        )
     if tx.find(studies, org=org, study=study) is not None:
         raise ConflictError(f"{org} has or had a study {study}; take another code")
     _witness(tx, book, org=org, study=study, purpose=purpose, stage=OPENED, by=by, now=now)
