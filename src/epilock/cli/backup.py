@@ -186,7 +186,9 @@ def replicate_slots(
 ) -> None:
     """Replicate the slots of an installation on PostgreSQL, after each destruction, as its archive grows."""
     with opened(home) as parts:
-        there = archive.follow(parts.key_store(), parts.settings.slots, to, wait=timedelta(seconds=wait))
+        there = archive.follow(
+            parts.key_store(), parts.settings.slots, to, wait=timedelta(seconds=wait)
+        )
     for org, epoch in there.items():
         print(f"{org}: epoch {epoch}")
 
