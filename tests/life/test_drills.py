@@ -2,7 +2,14 @@
 
 import pytest
 
-from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
+from epilock.demo.drill import (
+    drop_database,
+    old_snapshot,
+    rewritten_log,
+    rogue_operator,
+    split_view,
+    stolen_backup,
+)
 from epilock.demo.drill.stage import Stage, require
 from epilock.errors import DrillError
 from epilock.ledger.monitor import Report
@@ -51,6 +58,26 @@ def test_old_snapshot(tmp_path):
     assert "3 entries adopted; agreed by https://audit.example, https://press.example" in text
     assert "0 of 1 erased, 0 of 1 lost ([True, False, False])" in text
     assert "0 contradictions" in text
+
+
+def test_drop_database(tmp_path):
+    """Whatever is done past the program is seen, destruction waits, and strangers read why."""
+    text = played(drop_database, tmp_path)
+    assert text.count("refused: destruction is frozen") == 8
+    assert "decisions: the table is gone" in text
+    assert "an older copy was put back" in text
+    assert "the public log tells strangers: frozen" in text
+    assert "8 of 8 attempts seen" in text
+
+
+def test_rogue_operator(tmp_path):
+    """Who can write every row has no key to seal one, no second person, and no way to make others forget."""
+    text = played(rogue_operator, tmp_path)
+    assert "of 2 words known to be given: 0" in text
+    assert text.count(": refused: ") == 4
+    assert "to be an analyst: refused: staff (org=" in text
+    assert "seen: freezes (org=, freeze=f-" in text
+    assert "warning: destruction is frozen" in text
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import typer
 
-from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
+from epilock.demo.drill import (
+    drop_database,
+    old_snapshot,
+    rewritten_log,
+    rogue_operator,
+    split_view,
+    stolen_backup,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Play an attack and see what stops or betrays it.")
 
@@ -36,3 +43,17 @@ def play_old_snapshot() -> None:
     """A machine is lost, and a backup is put back that does not know of an erasure since."""
     with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
         old_snapshot.play(Path(folder), print)
+
+
+@app.command("drop-database")
+def play_drop_database() -> None:
+    """Somebody with the database's password drops, deletes, changes, and puts an old copy back."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        drop_database.play(Path(folder), print)
+
+
+@app.command("rogue-operator")
+def play_rogue_operator() -> None:
+    """Who runs the machine and the database wants a record, a destruction, and no trace."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        rogue_operator.play(Path(folder), print)
