@@ -119,7 +119,6 @@ class TestWholeOrNot:
         with Folder(estate.place).alone(), pytest.raises(ConflictError, match="another backup"):
             estate.backup()
 
-
     def test_no_file_has_its_name_before_it_is_durable(self, tmp_path):
         """What a machine that stopped had put is not there; the same is put again."""
         place = Folder(tmp_path / "backups")
