@@ -575,6 +575,31 @@ class TestStudies:
         assert kinds(study(), study()) == ["declared-twice"]
 
 
+class TestRequests:
+    ASKED: ClassVar = e.Request(
+        **HEAD, at=at(15, 5), request="q-1", kind="objection", bucket=BUCKET, n=0
+    )
+    ANSWERED: ClassVar = e.RequestClosed(
+        **HEAD, at=at(16, 5), request="q-1", verdict="still-needed", by="s-1"
+    )
+    LAST = datetime(2026, 3, 30, 6, tzinfo=UTC)  # 15 days after the end of its hour
+
+    def told(self, *more, now=LAST):
+        return [
+            kind for kind in kinds(collect(0), *more, now=now) if kind not in {"due", "overdue"}
+        ]
+
+    def test_an_answer_that_never_came(self):
+        assert self.told(self.ASKED) == ["unanswered"]
+        assert self.told(self.ASKED, now=self.LAST - timedelta(seconds=1)) == []
+
+    def test_an_answer_in_time(self):
+        assert self.told(self.ASKED, self.ANSWERED) == []
+
+    def test_an_answer_to_what_nobody_asked(self):
+        assert self.told(self.ANSWERED) == ["undeclared"]
+
+
 class TestFreezes:
     def test_it_is_told_until_it_is_lifted(self):
         assert kinds(freeze()) == ["frozen"]
@@ -774,7 +799,7 @@ class TestTables:
         """A new type of entry must be thought about here."""
         passed = {name for name, kind in e.TYPES.items() if kind not in READERS}
         assert passed == {
-            "standard", "agreement", "role", "approval", "request-closed", "tags-remade",
+            "standard", "agreement", "role", "approval", "tags-remade",
             "log-continues",  # the auditor itself looks at where it stands
         }  # fmt: skip
 

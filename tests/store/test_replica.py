@@ -4,7 +4,7 @@ import pytest
 
 from epilock.errors import ConflictError, KeysError
 from epilock.store import replica
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 from epilock.store.slot import CELL, EMPTY, Slot
 
 

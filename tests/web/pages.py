@@ -65,6 +65,8 @@ CONSOLE = {
     "level-preview": "/console/levels/jinan/outbreak-7?level=N",
     "oversight": "/console/oversight",
     "seen": "/console/seen",
+    "seen-searches": "/console/seen/searches",
+    "seen-counts": "/console/seen/counts",
     "seen-extract": "/console/seen/extract",
     "alarms": "/console/alarms",
     "console-log": "/console/log",

@@ -120,6 +120,12 @@ class TestLimit:
         page = read(volunteer, "/console/offline")
         assert page.send(page.with_field("point"), most=most).status == 400
 
+    def test_in_chinese_it_is_said_in_chinese_and_not_behind_a_fold(self, volunteer, lease):
+        page = read(volunteer, "/console/offline?lang=zh")
+        page = page.send(page.with_field("point"), most="501")
+        assert "带出去填的份数是1到500。" in page.text
+        assert "1 to 500 forms" not in page.text
+
     def test_what_is_beyond_it_waits_for_a_custodian(self, parts, site, volunteer):
         town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE)
         page = read(volunteer, "/console/offline")

@@ -87,10 +87,12 @@ class Clock:
 
 
 def found(
-    home: Path, clock: Callable[[], datetime], *, url: str = "http://epilock.example"
+    home: Path, clock: Callable[[], datetime], *, url: str = "http://epilock.example", **more: str
 ) -> Parts:
     """A new installation in ``home`` with three organisations, at level II."""
-    told = settings.read({"EPILOCK_URL": url, "EPILOCK_ORIGIN": "epilock.example/log"}, home=home)
+    told = settings.read(
+        {"EPILOCK_URL": url, "EPILOCK_ORIGIN": "epilock.example/log", **more}, home=home
+    )
     _tables(told)
     parts = assemble.found(told, now=clock)
     register(parts, "jinan", "government", "R4", zh="济南市", en="City of Jinan")

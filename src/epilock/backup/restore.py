@@ -125,10 +125,10 @@ def inside(told: Settings, folder: Path, root_key: Path | None) -> Settings:
     own = {
         "EPILOCK_DATABASE": (told.database, f"sqlite:///{folder / FILES[MAIN]}"),
         "EPILOCK_KEY_DATABASE": (told.key_database, f"sqlite:///{folder / FILES[KEYS]}"),
-        "EPILOCK_SLOTS": (told.slots, folder / "slots"),
+        "EPILOCK_SLOTS": (str(told.slots), str(folder / "slots")),
     }
     if root_key is not None:
-        own["EPILOCK_ROOT_KEY"] = (told.root_key, folder / "root.key")
+        own["EPILOCK_ROOT_KEY"] = (told.root_key, str(folder / "root.key"))
     for name, (stated, right) in own.items():
         if stated != right:
             raise InputError(

@@ -68,7 +68,7 @@ def verify(
     snapshot = repository.snapshot(number)
     told = restore.inside(settled(scratch), scratch, None)
     if root_key is not None:
-        told = replace(told, root_key=root_key)  # where it lies: it is copied for no trial
+        told = replace(told, root_key=str(root_key))  # where it lies: it is copied for no trial
     try:
         restore.write(repository, snapshot, scratch, slots=slots, root_key=None)
         parts = restore.opened(told, snapshot, now)

@@ -94,6 +94,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "paper-late": Kind(WARNING, "纸质页没有在{hours}小时内录入", "a page of paper was not keyed in within {hours} hours of its day"),
     "paper-due": Kind(CRITICAL, "纸质页的销毁期限晚于录入后{days}天", "a page of paper is to be destroyed later than {days} days after it was keyed in"),
     "paper-overdue": Kind(CRITICAL, "没有人在期限（{due}）前确认纸质页已销毁", "nobody attested by its day ({due}) that a page of paper was destroyed"),
+    "unanswered": Kind(CRITICAL, "个人的请求在{days}天内没有答复", "a request of the person concerned was not answered within {days} days"),
     "budget-exceeded": Kind(CRITICAL, "带噪声的回答超出了隐私预算", "more privacy was given away than its budget allows"),
     "grant-misused": Kind(CRITICAL, "授权{why}后仍开启信息", "records were opened under a grant that {why}"),
 })  # fmt: skip

@@ -19,8 +19,9 @@ Rules kept in this folder:
      what must come before it with the end.
   9. A log that continues another is audited with the state in which that one was sealed.
  10. A page of paper is keyed in in time, and its destruction is attested by its day.
- 11. A certificate must say what the log says: see ``holdings``.
+ 11. What a person asked for is answered in time.
  12. What froze destruction is lifted by two persons.
+ 13. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from datetime import datetime, timedelta
 from epilock.errors import EntryError, StateError
 from epilock.ledger import entry as e
 from epilock.ledger.audit import (
+    asked,
     declared,
     destruction,
     freeze,
@@ -56,6 +58,7 @@ READERS: Readers = {
     **study.READERS,
     **freeze.READERS,
     **paper.READERS,
+    **asked.READERS,
 }
 
 
@@ -141,6 +144,7 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        asked.list_unanswered(told, result, now)
         paper.list_overdue(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
         freeze.list_frozen(told, result)

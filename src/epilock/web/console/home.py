@@ -17,7 +17,9 @@ from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import freeze
 from epilock.destroy import request as requests
+from epilock.destroy import subject_request as subject_requests
 from epilock.ledger import gather
+from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
@@ -26,7 +28,7 @@ from epilock.use import review as reviews
 from epilock.use import staff
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
-from epilock.web.console.received import received
+from epilock.web.console.received import IS_OPEN, mine
 
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=3)  # before its last day a task stands out
@@ -99,11 +101,13 @@ def _requests(desk: Desk, tx: Transaction) -> Iterator[Task]:
 
 
 def _received(desk: Desk, tx: Transaction) -> Iterator[Task]:
-    found = [r.request for r in received(desk, tx) if r.request.answered is None]
-    due = min((r.due for r in found), default=None)
+    asked = subject_requests.subject_requests.c.asked
+    query = sa.select(sa.func.count(), sa.func.min(asked)).where(mine(desk, tx), IS_OPEN)
+    number, since = tx.conn.execute(query).one()
+    due = since and since + ANSWER_WITHIN
     yield Task(
-        name="received", number=len(found), path="/console/received", due=due,
-        since=min((r.asked for r in found), default=None), tone=_tone(desk, due),
+        name="received", number=number, path="/console/received", due=due, since=since,
+        tone=_tone(desk, due),
     )  # fmt: skip
 
 
