@@ -224,7 +224,7 @@ class TestEnds:
             )  # fmt: skip
             if released:
                 hold.release(
-                    tx, estate.parts.log, standard_ref=ref, org=ORG, hold=held.hold, by="s-1",
+                    tx, estate.parts.log, standard_ref=ref, org=ORG, hold=held.hold, by="s-2",
                     now=now,
                 )  # fmt: skip
         again(estate)
@@ -283,6 +283,7 @@ class TestEnds:
             )  # fmt: skip
             studies.ask_end(tx, **told, by="s-1", now=estate.clock())
         estate.backup()
+        estate.clock.instant += timedelta(days=1)
         studies.end(
             estate.parts.database, estate.parts.keys, book, **told, by="s-2", now=estate.clock()
         )

@@ -110,3 +110,9 @@ def test_it_follows_one_place(copy):
     replica.bind(copy, "a")
     with pytest.raises(ConflictError, match="another place"):
         replica.bind(copy, "b")
+
+
+def test_what_is_thrown_away_is_overwritten(slot, copy):
+    replica.take(slot.path.parent, copy, {"city": 1})
+    replica.wipe(copy)
+    assert (copy / "city.slot").read_bytes() == bytes(2 * CELL)

@@ -32,6 +32,7 @@ from epilock.ledger.shards import all_of
 from epilock.ledger.source import LogSource
 from epilock.ledger.witness.ask import Send
 from epilock.settings import Settings
+from epilock.store import replica
 from epilock.store.check import check
 
 FILES = {MAIN: "epilock.sqlite", KEYS: "keys.sqlite"}
@@ -92,16 +93,18 @@ def restore(
         IntegrityError: A block, a row or the log is not what was stored.
         KeysError, ErasedError: The replica of the slots does not fit the snapshot's keys.
         RootKeyError: Another root key wrapped them.
+        InputError: As ``inside``.
         InconsistentError, StateError: As ``adopt.adopt`` and ``adopt.hear``; nothing was restored.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise ConflictError(f"{home} is there already; restore into a new folder")
     work = home.with_name(f".{home.name}.restoring")
     snapshot = repository.snapshot(number)
-    shutil.rmtree(work, ignore_errors=True)
+    told = inside(settled(work), work, root_key)
+    discard(work)
     try:
         write(repository, snapshot, work, slots=slots, root_key=root_key)
-        done = _settle(settled(work), snapshot, outside, now)
+        done = _settle(told, snapshot, outside, now)
         for path in (*work.glob("*.sqlite"), work):
             durable.sync_file(path)
         if home.exists():
@@ -109,8 +112,35 @@ def restore(
         work.rename(home)
         durable.sync(home.absolute().parent)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        discard(work)
     return done
+
+
+def inside(told: Settings, folder: Path, root_key: Path | None) -> Settings:
+    """Return the settings if they keep everything in a new folder, and touch no other installation.
+
+    Raises:
+        InputError: The environment names databases, slots or a root key elsewhere.
+    """
+    own = {
+        "EPILOCK_DATABASE": (told.database, f"sqlite:///{folder / FILES[MAIN]}"),
+        "EPILOCK_KEY_DATABASE": (told.key_database, f"sqlite:///{folder / FILES[KEYS]}"),
+        "EPILOCK_SLOTS": (str(told.slots), str(folder / "slots")),
+    }
+    if root_key is not None:
+        own["EPILOCK_ROOT_KEY"] = (told.root_key, str(folder / "root.key"))
+    for name, (stated, right) in own.items():
+        if stated != right:
+            raise InputError(
+                f"unset {name}: it names what another installation has, and a restore writes into the new home alone"
+            )
+    return told
+
+
+def discard(folder: Path) -> None:
+    """Throw away what was written for a restore; its slots are overwritten first, for a slot is never kept."""
+    replica.wipe(folder / "slots")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def replay_only(settings: Settings, outside: Outside, *, now: datetime) -> Restored:

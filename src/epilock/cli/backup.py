@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from epilock import settings
+from epilock import assemble, settings
 from epilock.backup import archive
 from epilock.backup import key as keys
 from epilock.backup import make as making
 from epilock.backup import verify as verifying
 from epilock.backup.place import Folder, Place
 from epilock.backup.snapshot import Repository
-from epilock.cli.installation import At, Home, clock, opened
+from epilock.cli.installation import At, Home, clock
 from epilock.errors import EpilockError, InputError
 
 app = typer.Typer(no_args_is_help=True, help="Backups that only grow; the epoch slots beside them.")
@@ -185,10 +185,12 @@ def replicate_slots(
     home: Home = None,
 ) -> None:
     """Replicate the slots of an installation on PostgreSQL, after each destruction, as its archive grows."""
-    with opened(home) as parts:
-        there = archive.follow(
-            parts.key_store(), parts.settings.slots, to, wait=timedelta(seconds=wait)
-        )
+    told = settings.read(os.environ, home=home)
+    keys_of_all = assemble.open_keys(told)
+    try:
+        there = archive.follow(keys_of_all, told.slots, to, wait=timedelta(seconds=wait))
+    finally:
+        keys_of_all.close()
     for org, epoch in there.items():
         print(f"{org}: epoch {epoch}")
 
