@@ -3,7 +3,10 @@
 import pytest
 
 from epilock.demo.drill import (
+    collusion,
+    curious_employee,
     drop_database,
+    fifty_million,
     old_snapshot,
     rewritten_log,
     rogue_operator,
@@ -86,3 +89,30 @@ def test_a_drill_fails_where_a_guarantee_does(tmp_path):
     stage = Stage(tmp_path, lambda _: None)
     with pytest.raises(DrillError, match="cannot both be"):
         stage.accuse(Report(None, 0, [], []), None)
+
+
+def test_fifty_million(tmp_path):
+    """What an account and a process can take are numbers that do not grow with what is stored."""
+    text = played(fifty_million, tmp_path)
+    assert "taken: 5 of 300; the account's bound was 15" in text
+    assert "refused 295 times by grant/used-up" in text
+    assert "residents who see it by their receipt: 5 of 5" in text
+    assert "after 20: sunny-garden: 20 of the 20" in text
+    assert text.count(": refused: ") == 6
+
+
+def test_curious_employee(tmp_path):
+    """Work that is not one's own is refused; a look within one's leave is seen by whom it is about."""
+    text = played(curious_employee, tmp_path)
+    assert text.count(": refused: ") == 5
+    assert "the neighbour sees: qinghe-cdc, tracing, masked" in text
+    assert "5 of 5 attempts refused; 1 opening of 3" in text
+
+
+def test_collusion(tmp_path):
+    """Two persons take what their grant says, and everybody whom it is about sees it."""
+    text = played(collusion, tmp_path)
+    assert "after 8: refused: grant/used-up" in text
+    assert "8 subjects until 2026-03-17" in text
+    assert "8 of 8 persons see who looked" in text
+    assert "8 of 40 taken" in text

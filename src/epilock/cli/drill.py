@@ -6,7 +6,10 @@ from pathlib import Path
 import typer
 
 from epilock.demo.drill import (
+    collusion,
+    curious_employee,
     drop_database,
+    fifty_million,
     old_snapshot,
     rewritten_log,
     rogue_operator,
@@ -57,3 +60,24 @@ def play_rogue_operator() -> None:
     """Who runs the machine and the database wants a record, a destruction, and no trace."""
     with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
         rogue_operator.play(Path(folder), print)
+
+
+@app.command("fifty-million")
+def play_fifty_million() -> None:
+    """A stolen account, then a stolen process, try to take everything."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        fifty_million.play(Path(folder), print)
+
+
+@app.command("curious-employee")
+def play_curious_employee() -> None:
+    """Somebody who works with the data looks up a neighbour."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        curious_employee.play(Path(folder), print)
+
+
+@app.command("collusion")
+def play_collusion() -> None:
+    """Who asks and who approves agree to do wrong."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        collusion.play(Path(folder), print)
