@@ -1,5 +1,7 @@
 """What the drills promise: each attack is stopped or betrayed, and a drill that finds otherwise fails."""
 
+import re
+
 import pytest
 
 from epilock.demo.drill import (
@@ -7,6 +9,7 @@ from epilock.demo.drill import (
     curious_employee,
     drop_database,
     fifty_million,
+    forged_receipt,
     old_snapshot,
     rewritten_log,
     rogue_operator,
@@ -81,6 +84,16 @@ def test_rogue_operator(tmp_path):
     assert "to be an analyst: refused: staff (org=" in text
     assert "seen: freezes (org=, freeze=f-" in text
     assert "warning: destruction is frozen" in text
+
+
+def test_forged_receipt(tmp_path):
+    """Each forgery fails in both programs, and not all of them at the same step."""
+    text = played(forged_receipt, tmp_path)
+    assert "VERIFIED, in both programs" in text
+    assert text.count("| here ") == text.count("| alone ") == 5
+    assert "exit code 0" not in text
+    assert {"ProofError", "PolicyError"} <= set(re.findall(r"here +(\w+):", text))
+    assert len(set(re.findall(r"exit code (\d)", text))) >= 3
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):
