@@ -43,7 +43,7 @@ from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
 from epilock.web.language import LANGUAGES
-from epilock.web.page import Pages
+from epilock.web.page import Pages, pages_in
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
 from epilock.web.security import MAX_UPLOAD, Guard
@@ -62,7 +62,7 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
             says no.
         languages: Folder with a file for each language that pages speak.
     """
-    pages = Pages(languages)
+    pages = pages_in(languages)
     MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
