@@ -2,7 +2,14 @@
 
 import pytest
 
-from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
+from epilock.demo.drill import (
+    old_snapshot,
+    overdue,
+    rewritten_log,
+    split_view,
+    stolen_backup,
+    stolen_laptop,
+)
 from epilock.demo.drill.stage import Stage, require
 from epilock.errors import DrillError
 from epilock.ledger.monitor import Report
@@ -51,6 +58,25 @@ def test_old_snapshot(tmp_path):
     assert "3 entries adopted; agreed by https://audit.example, https://press.example" in text
     assert "0 of 1 erased, 0 of 1 lost ([True, False, False])" in text
     assert "0 contradictions" in text
+
+
+def test_stolen_laptop(tmp_path):
+    """It opens nothing, and once the lease has ended the server with all its keys opens nothing either."""
+    text = played(stolen_laptop, tmp_path)
+    assert "of 20 answers, those that can be read on it: 0" in text
+    assert "a box that comes now is refused" in text
+    assert text.count("this key was erased: no one can compute it") == 5
+    assert "3 of 5 forms kept, 2 lost, 0 read by the thief" in text
+
+
+def test_overdue(tmp_path):
+    """A stranger finds the day that was let go by, and the request that nobody answered."""
+    text = played(overdue, tmp_path)
+    assert "critical: a request of the person concerned was not answered within 15 days" in text
+    assert "warning: part " in text
+    assert "critical: part " in text
+    assert "to the alarm: 24 hours" in text
+    assert "still found: unanswered" in text
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):

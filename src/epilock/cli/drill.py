@@ -5,7 +5,14 @@ from pathlib import Path
 
 import typer
 
-from epilock.demo.drill import old_snapshot, rewritten_log, split_view, stolen_backup
+from epilock.demo.drill import (
+    old_snapshot,
+    overdue,
+    rewritten_log,
+    split_view,
+    stolen_backup,
+    stolen_laptop,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Play an attack and see what stops or betrays it.")
 
@@ -36,3 +43,17 @@ def play_old_snapshot() -> None:
     """A machine is lost, and a backup is put back that does not know of an erasure since."""
     with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
         old_snapshot.play(Path(folder), print)
+
+
+@app.command("stolen-laptop")
+def play_stolen_laptop() -> None:
+    """A volunteer's laptop is taken while forms that it sealed wait on it."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        stolen_laptop.play(Path(folder), print)
+
+
+@app.command("overdue")
+def play_overdue() -> None:
+    """An operator lets a day of destruction go by and answers nobody."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        overdue.play(Path(folder), print)
