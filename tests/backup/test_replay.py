@@ -11,9 +11,9 @@ from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Account, Book, allot, charge, declare
 from epilock.deidentify.budget import load as load_budget
 from epilock.deidentify.noise.query import Count, Request
-from epilock.demo import city
+from epilock.demo import city, life
 from epilock.demo.people import people
-from epilock.destroy import freeze, hold, move
+from epilock.destroy import freeze, hold, move, order
 from epilock.errors import ErasedError, SignInError, StateError
 from epilock.ledger import entry, regime, succession
 from epilock.ledger.check import Damage
@@ -71,6 +71,11 @@ def again(estate):
 def checkpoint(parts):
     with parts.database.read() as tx:
         return parts.log.checkpoint(tx)
+
+
+def listing(parts):
+    with parts.database.read() as tx:
+        return points.listing(tx, ORG)
 
 
 class TestAccess:
@@ -143,19 +148,52 @@ class TestCollection:
         with estate.restored() as parts, parts.database.read() as tx:
             assert points.load(tx, ORG, point.point).closed is not None
 
-    def test_a_level_holds(self, estate):
+    def test_a_level_holds_with_its_notices(self, estate):
+        """They are made once more, byte for byte: a version is never issued with another text."""
         estate.backup()
         estate.clock.instant += timedelta(hours=1)
         with estate.parts.database.write() as tx:
-            emergency.change_level(
-                tx, estate.parts.log, standard_ref=estate.parts.standard.ref, authority="qinghe",
-                emergency="outbreak-7", level="III", issuer="x", instrument="2",
-                date_=estate.clock().date(), expected_end=None, now=estate.clock(),
-            )  # fmt: skip
+            assert life.set_level(tx, estate.parts, "III", "2", estate.clock()) == 1
         again(estate)
+        (point,) = (p.point for p in listing(estate.parts))
         with estate.restored() as parts, parts.database.read() as tx:
             history = emergency.history(tx, "qinghe", "outbreak-7")
             assert history.changes[-1].level == "III"
+            found, issued = issue.in_force(tx, ORG, point)
+        with estate.parts.database.read() as tx:
+            was = issue.in_force(tx, ORG, point)[1]
+        assert (found.version, issued.sha256, issued.signed) == (2, was.sha256, was.signed)
+
+    def test_a_notice_that_can_not_be_made_again_is_named(self, estate):
+        """It names an organisation's contact, or a mandate, that was lost with the registers."""
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            name = {"zh": "别的", "en": "Another"}
+            (point,) = points.listing(tx, ORG)
+            tx.update(points.points, {"org": ORG, "point": point.point}, name=name)
+            issue.issue(tx, estate.parts.press, org=ORG, point=point.point, now=estate.clock())
+        done = estate.restore(estate.publish())
+        assert {d.row.split(" ")[0] for d in done.damage} == {"notices", "points"}
+
+    def test_an_order_that_was_cancelled_is_not_carried_out(self, estate):
+        stored, ref = estate.give(), estate.parts.standard.ref
+        estate.clock.instant += timedelta(days=40)
+        with estate.parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, ORG, stored.bucket)
+            asked = order.propose(
+                tx, estate.parts.log, estate.parts.standard, org=ORG, bucket=bucket.id,
+                parts=bucket.parts, reason="due", by="s-1",
+                cooling=timedelta(hours=24), now=estate.clock(),
+            )  # fmt: skip
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            order.cancel(
+                tx, estate.parts.log, standard_ref=ref, org=ORG, order=asked.order, by="s-2",
+                now=estate.clock(),
+            )  # fmt: skip
+        again(estate)
+        with estate.restored() as parts, parts.database.read() as tx:
+            assert order.load(tx, ORG, asked.order).stage == order.CANCELLED
 
 
 @pytest.fixture

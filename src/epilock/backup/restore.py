@@ -221,7 +221,7 @@ def _settle(
             adopted = adopt(tx, parts.log, outside.sources, now=now)
             # Policies among the entries say who must be heard, so the entries are read first. If somebody has
             # seen more, no key was destroyed and nothing is kept.
-            work = Replay(tx, parts.tools, adopted, now)
+            work = Replay(tx, parts.tools, parts.press, adopted, now)
             work.read()
             heard = hear(
                 tx, parts.database, parts.log, sources=len(outside.sources),
