@@ -44,6 +44,7 @@ _MAY_STEP_DOWN = f"""
     FROM pg_roles one JOIN pg_roles me ON me.rolname = current_user
     WHERE one.rolname = '{ONE}' AND NOT me.rolsuper
 """
+WIDEST = 63  # bits of a number in a column, beside its sign
 T = TypeVar("T")
 
 
@@ -257,9 +258,11 @@ class Transaction:
         text = _select_text(table, tuple(key)) + ("" if limit is None else f" LIMIT {limit:d}")
         if lock and self.conn.dialect.name == "postgresql":
             text += " FOR UPDATE"  # SQLite has locked the whole database already
-        readers = _readers(table)
+        values, readers = _stored_key(table, key), _readers(table)
+        if any(isinstance(value, int) and value.bit_length() > WIDEST for value in values):
+            return []  # no column holds such a number, and SQLite's driver takes none
         found = []
-        for raw in self.query(text, _stored_key(table, key)):
+        for raw in self.query(text, values):
             row = {
                 c.name: value if read is None or value is None else read(value)
                 for c, read, value in zip(table.columns, readers, raw, strict=True)

@@ -62,6 +62,7 @@ ACTS = {
     ("backup.replay", "store.removal.erase"): (CLOCK, "what the log says was erased after the backup"),
     ("backup.replay", "store.removal.move"): (CLOCK, "what the log says was moved after the backup"),
     ("backup.restore", "destroy.run.complete"): (CLOCK, "what was announced before the backup"),
+    ("demo.drill.drop_database", "destroy.run.run"): (CLOCK, "made-up data; it is refused"),
     ("demo.drill.old_snapshot", "destroy.run.complete"): (CLOCK, "made-up data"),
     ("demo.drill.stolen_backup", "destroy.run.complete"): (CLOCK, "made-up data"),
     ("store.keyservice.desk", "keys.destroy"): (CLOCK, "what the log shows to be announced or due"),

@@ -57,11 +57,11 @@ def migrate_as_owner(
     watch_role: Watch = roles.WATCH,
 ) -> None:
     """Bring the schemas up to date as their owner, and give the roles their rights anew."""
-    given: tuple[tuple[Which, str | None], ...] = (("main", main), ("keys", keys))
-    wanted = [(which, url) for which, url in given if url is not None]
+    addresses: dict[Which, str | None] = {"main": main, "keys": keys}
+    wanted = {which: url for which, url in addresses.items() if url is not None}
     if not wanted:
         raise InputError("give the owner's address of a database: --main or --keys")
-    for which, url in wanted:
+    for which, url in wanted.items():
         engine = open_engine(url)
         if engine.dialect.name != "postgresql":
             raise InputError("SQLite has no roles, and is migrated by the program at its start")

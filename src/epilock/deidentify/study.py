@@ -19,6 +19,7 @@ Rules kept in this file:
      the edge decides.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ from epilock.errors import (
     ApprovalError,
     ConflictError,
     ErasedError,
+    InputError,
     NotDueError,
     NotFoundError,
     StateError,
@@ -40,6 +42,7 @@ from epilock.store.access import Keys
 
 OPENED, ENDING, DESTROYED = "opened", "ending", "destroyed"
 COOLING = timedelta(hours=24)  # from the request to the end, unless the installation says otherwise
+CODE = re.compile(r"[a-z][a-z0-9-]{1,63}")  # as its ledger entry takes it
 _PART = "pseudonym"
 
 studies = sealed_table(
@@ -110,8 +113,12 @@ def begin(
 
     Raises:
         ConflictError: There is or was a study of this code.
-        EntryError: A code is not one.
+        InputError: The code is none.
     """
+    if not CODE.fullmatch(study):
+        raise InputError(
+            "a study's code is of small letters, digits and hyphens, such as long-covid"
+        )
     if tx.find(studies, org=org, study=study) is not None:
         raise ConflictError(f"{org} has or had a study {study}; take another code")
     _witness(tx, book, org=org, study=study, purpose=purpose, stage=OPENED, by=by, now=now)
