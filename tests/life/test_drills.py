@@ -11,10 +11,12 @@ from epilock.demo.drill import (
     fifty_million,
     forged_receipt,
     old_snapshot,
+    overdue,
     rewritten_log,
     rogue_operator,
     split_view,
     stolen_backup,
+    stolen_laptop,
 )
 from epilock.demo.drill.stage import Stage, require
 from epilock.errors import DrillError
@@ -94,6 +96,25 @@ def test_forged_receipt(tmp_path):
     assert "exit code 0" not in text
     assert {"ProofError", "PolicyError"} <= set(re.findall(r"here +(\w+):", text))
     assert len(set(re.findall(r"exit code (\d)", text))) >= 3
+
+
+def test_stolen_laptop(tmp_path):
+    """It opens nothing, and once the lease has ended the server with all its keys opens nothing either."""
+    text = played(stolen_laptop, tmp_path)
+    assert "of 20 answers, those that can be read on it: 0" in text
+    assert "a box that comes now is refused" in text
+    assert text.count("this key was erased: no one can compute it") == 5
+    assert "3 of 5 forms kept, 2 lost, 0 read by the thief" in text
+
+
+def test_overdue(tmp_path):
+    """A stranger finds the day that was let go by, and the request that nobody answered."""
+    text = played(overdue, tmp_path)
+    assert "critical: a request of the person concerned was not answered within 15 days" in text
+    assert "warning: part " in text
+    assert "critical: part " in text
+    assert "to the alarm: 24 hours" in text
+    assert "still found: unanswered" in text
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):

@@ -1,7 +1,11 @@
 """A town and its site, and visitors in either language."""
 
+from collections.abc import Iterator
+
 import pytest
 import town
+from playwright.sync_api import Browser, sync_playwright
+from town_server import ARGUMENTS, CHROMIUM
 from visitor import Visitor
 
 from epilock.web.app import create_app
@@ -27,3 +31,12 @@ def site(parts):
 @pytest.fixture
 def visitor(site):
     return Visitor(site)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for the tests of a module; each opens contexts of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()

@@ -7,32 +7,32 @@ import pages
 import pytest
 import town
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from test_resident import TYPED
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 IN_THE_DARK = {"runOnly": ["color-contrast"]}  # what else there is, is the same in both themes
 
 
 @pytest.fixture(scope="module")
-def somewhere(tmp_path_factory):
+def somewhere(tmp_path_factory, chromium):
     """The town, its site on a port, and a browser for each of its visitors."""
     port = free_port()
     made = pages.found(
         tmp_path_factory.mktemp("town") / "home", town.Clock(), f"http://127.0.0.1:{port}"
     )
-    with serving(made.site, port) as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with serving(made.site, port) as base:
         contexts = {}
         for visitor in (made.everyone, made.admin):
-            context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
+            context = chromium.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
             context.add_cookies(
                 [{"name": c.name, "value": c.value or "", "url": base} for c in visitor.cookies.jar]
             )
             contexts[id(visitor)] = context
         yield made, base, contexts
-        browser.close()
+        for context in contexts.values():
+            context.close()
     made.parts.close()
 
 

@@ -4,11 +4,10 @@ import re
 
 import pytest
 import town
-from playwright.sync_api import sync_playwright
 from sheet import Sheet, read
 from staff_room import badge, renew
 from test_use import collecting, entries, grant
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving
 
 from epilock import inventory
 from epilock.ledger import entry
@@ -141,14 +140,13 @@ class TestStudy:
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
-def test_in_a_browser_without_scripts_on_a_small_phone(people, yesterday, parts, site, tmp_path):
+def test_in_a_browser_without_scripts_on_a_small_phone(people, yesterday, site, tmp_path, chromium):
     """From the price to the answer with a browser's own means; nothing overflows, nothing is blocked."""
     ask_budget(people["wang"])
     decide(people["zhao"])
     told = []
-    with sync_playwright() as play, serving(site, free_port()) as base:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        context = browser.new_context(
+    with serving(site, free_port()) as base:
+        context = chromium.new_context(
             viewport={"width": WIDTH, "height": 640}, locale="en-GB", java_script_enabled=False,
             color_scheme="dark",
         )  # fmt: skip
@@ -180,5 +178,5 @@ def test_in_a_browser_without_scripts_on_a_small_phone(people, yesterday, parts,
         page.get_by_role("button", name="Ask at this price").click()
         look()
         assert "lies within ±12" in page.content()
-        browser.close()
+        context.close()
     assert told == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
-from test_chromium import CHROMIUM, SIZES, _page, _walk, chromium, stage
+from test_chromium import CHROMIUM, SIZES, _page, _walk, stage
 
 from epilock import verifier
 from epilock.destroy import run as runs
@@ -22,7 +22,7 @@ from verifier.bent import bent
 from verifier.table import VECTORS, Case, cases
 from verifier.test_stories import BUCKETS, FIRST, LOG, PARTS, certified, encoded, proofs
 
-__all__ = ["chromium", "stage"]  # fixtures
+__all__ = ["stage"]  # fixture
 CASES = cases()
 IN_BROWSERS = [
     case for case in CASES if case.step == case.browser

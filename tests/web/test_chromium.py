@@ -1,13 +1,12 @@
 """In a real browser: the whole walk without scripts, on a small phone and a desk, with keys alone."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 import town
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 from staff_room import PASSWORD, code_at, hire
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving
 
 from epilock.web.app import create_app
 
@@ -29,14 +28,6 @@ def stage(tmp_path_factory):
     with serving(create_app(parts), port) as base:
         yield parts, base, point.point
     parts.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Watch:

@@ -1,12 +1,10 @@
 """The officer's day in a real browser: with keys alone, back and forth, and nothing left behind on a shared computer."""
 
-from collections.abc import Iterator
-
 import pytest
 import town
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 from test_resident import TYPED, _fields
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving
 from visitor import Visitor
 
 from epilock.use import session, staff
@@ -31,14 +29,6 @@ def stage(tmp_path_factory):
     with serving(site, port) as base:
         yield parts, base
     parts.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def _desk(stage, chromium: Browser, org: str, login: str, *roles: str, scripts: bool) -> Page:

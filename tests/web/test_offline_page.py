@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from playwright.sync_api import Page, Route
 from staff_room import badge
-from test_chromium import CHROMIUM, CONTRAST, SIZES, Watch, chromium
+from test_chromium import CHROMIUM, CONTRAST, SIZES, Watch
 from town_server import free_port, serving
 
 from epilock.collect import code
@@ -26,7 +26,6 @@ from epilock.errors import FieldsError
 from epilock.store import vault
 from epilock.web.app import create_app
 
-__all__ = ["chromium"]  # fixture
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 NAME, MOBILE, TODAY = "欧阳测试", "13912345678", town.START.date()
 TYPED = (NAME, MOBILE, "36.6")

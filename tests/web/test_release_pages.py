@@ -7,7 +7,7 @@ import pytest
 import town
 from sheet import Sheet, read
 from staff_room import badge
-from test_chromium import CHROMIUM, Watch, chromium
+from test_chromium import CHROMIUM, Watch
 from town_server import free_port, serving
 from visitor import Visitor
 
@@ -16,8 +16,6 @@ from epilock.collect.form import Submission
 from epilock.collect.point import Field
 from epilock.standard.text import Text
 from epilock.web.app import create_app
-
-__all__ = ["chromium"]  # a fixture
 
 LOSS = Field(id="loss", category="relief.loss", label=Text("损失", "Loss"), optional=False)
 PERSON = {"name": "张三", "id_card": "370102199003070913", "mobile": "13912345678"}

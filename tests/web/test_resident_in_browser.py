@@ -8,13 +8,12 @@ import re
 import pytest
 import town
 from playwright.sync_api import Error, Page
-from test_chromium import CHROMIUM, MOBILE, Watch, chromium
+from test_chromium import CHROMIUM, MOBILE, Watch
 from town_server import free_port, serving
 
 from epilock.store import vault
 from epilock.web.app import create_app
 
-__all__ = ["chromium"]  # a fixture
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 PHONE, DESK = (320, 640), (1280, 800)
 NAME = "张三"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import town
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 from pypdf import PdfReader
 from staff_room import badge
 from test_chromium import CONTRAST, SIZES, Watch
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving
 
 from epilock.assemble import Parts
 from epilock.collect import issue, tally
@@ -33,14 +33,6 @@ def stage(tmp_path_factory):
     with serving(site, port) as base:
         yield base, cookie, parts
     parts.close()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Hand:

@@ -1,7 +1,11 @@
 """A made-up town with a site: an authority, a compound, a health office, an emergency, some points."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
@@ -89,10 +93,24 @@ class Clock:
 def found(
     home: Path, clock: Callable[[], datetime], *, url: str = "http://epilock.example", **more: str
 ) -> Parts:
-    """A new installation in ``home`` with three organisations, at level II."""
-    told = settings.read(
+    """An installation in ``home`` with three organisations, at level II: a copy of one that is made once."""
+    shutil.copytree(_first(), home)
+    return assemble.build(_told(home, url, **more), now=clock)
+
+
+def _told(home: Path, url: str, **more: str) -> settings.Settings:
+    return settings.read(
         {"EPILOCK_URL": url, "EPILOCK_ORIGIN": "epilock.example/log", **more}, home=home
     )
+
+
+@lru_cache(maxsize=1)
+def _first() -> Path:
+    """Return the folder that each town of this process is a copy of; nobody opens it again."""
+    folder = tempfile.mkdtemp(prefix="epilock-town-")
+    atexit.register(shutil.rmtree, folder)
+    clock, home = Clock(), Path(folder) / "home"
+    told = _told(home, "http://epilock.example")
     _tables(told)
     parts = assemble.found(told, now=clock)
     register(parts, "jinan", "government", "R4", zh="济南市", en="City of Jinan")
@@ -115,7 +133,8 @@ def found(
             name=Text("七号疫情", "Outbreak 7"), now=clock(),
         )  # fmt: skip
     level(parts, "II")
-    return parts
+    parts.close()
+    return home
 
 
 def _tables(told: settings.Settings) -> None:

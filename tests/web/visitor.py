@@ -1,6 +1,8 @@
 """Someone who visits the site in process: requests over ASGI, cookies kept, redirects on request."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -22,14 +24,20 @@ class Visitor:
         )
 
     def get(self, path: str, **more: Any) -> httpx.Response:
-        return asyncio.run(self._client.get(path, **more))
+        return _run(self._client.get(path, **more))
 
     def post(self, path: str, **more: Any) -> httpx.Response:
-        return asyncio.run(self._client.post(path, **more))
+        return _run(self._client.post(path, **more))
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
-        return asyncio.run(self._client.request(method, path, **more))
+        return _run(self._client.request(method, path, **more))
 
     @property
     def cookies(self) -> httpx.Cookies:
         return self._client.cookies
+
+
+def _run(request: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """Run a request in a thread of its own: beside a browser, this one has a loop that runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, request).result()

@@ -18,7 +18,7 @@ from epilock.ledger.shards import proof_at
 from epilock.web import holding as holdings
 from epilock.web.corrector import Corrector
 from epilock.web.holding import Holding
-from epilock.web.page import Pages
+from epilock.web.page import pages_in
 from epilock.web.receipt import erase
 from epilock.web.request import Site
 
@@ -80,7 +80,7 @@ def _code(given: str | None) -> str:
 
 
 def _site(parts: Parts) -> Site:
-    return Site(parts, Pages(), Mover(parts.log, parts.keys, parts.standard), Corrector(parts))
+    return Site(parts, pages_in(), Mover(parts.log, parts.keys, parts.standard), Corrector(parts))
 
 
 def _print(tx: Transaction, site: Site, held: Holding) -> None:

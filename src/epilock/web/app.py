@@ -45,7 +45,7 @@ from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
 from epilock.web.hall import Hall
 from epilock.web.language import LANGUAGES
-from epilock.web.page import Pages
+from epilock.web.page import Pages, pages_in
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
 from epilock.web.security import MAX_UPLOAD, SUBMISSIONS, Guard
@@ -67,7 +67,7 @@ def create_app(
         languages: Folder with a file for each language that pages speak.
         hall: How much is let in at once; the usual bounds if None.
     """
-    pages, hall = Pages(languages), hall or Hall()
+    pages, hall = pages_in(languages), hall or Hall()
     MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,

@@ -6,6 +6,7 @@ for it. Once asked for, the language stays in each address that a page links to.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ _PHONE = re.compile(r"(\+?[0-9][0-9 -]{5,16}[0-9])")
 
 
 class Pages:
-    """Renders pages; made once for a site.
+    """Renders pages; made once (``pages_in``).
 
     Attributes:
         phrases: Every string.
@@ -36,7 +37,7 @@ class Pages:
         static: Address of each static file.
     """
 
-    def __init__(self, languages: Path = language.LANGUAGES) -> None:
+    def __init__(self, languages: Path) -> None:
         self.phrases = language.load()
         self.languages = language.languages(self.phrases, languages)
         self._jinja = jinja2.Environment(
@@ -90,6 +91,12 @@ class Pages:
     def go(self, request: Request, path: str, /, **query: str) -> RedirectResponse:
         """Return a redirect (303) to ``path`` of this site, in the same language."""
         return RedirectResponse(Links(request, self.languages)(path, **query), 303)
+
+
+@lru_cache(maxsize=2)
+def pages_in(languages: Path = language.LANGUAGES) -> Pages:
+    """Return the pages in the languages of a folder, made once in a process: a template is compiled once."""
+    return Pages(languages)
 
 
 class Links:
