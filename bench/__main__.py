@@ -12,7 +12,7 @@ from rich.table import Table
 
 SECTIONS = (
     "submission", "overload", "page", "console", "seal", "decisions", "intake", "destruction", "growth", "ledger", "recheck",
-    "length", "deidentify", "deidentify_scale", "second_release",
+    "length", "recovery", "watch", "processes", "deidentify", "deidentify_scale", "second_release",
 )  # fmt: skip
 MARKS = {True: "met", False: "MISSED", None: ""}
 

@@ -34,8 +34,10 @@ from epilock.ledger.note import Signer
 from epilock.meters import Meters
 from epilock.settings import Settings
 from epilock.standard import Standard, load
+from epilock.store.access import Keys
 from epilock.store.keys import KeyStore
-from epilock.store.root import KeyFileRoot
+from epilock.store.keyservice.client import RemoteKeys
+from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
 
 NEW_ORIGIN = "localhost/epilock"
@@ -50,7 +52,7 @@ class Parts:
         settings: What it was told.
         standard: The rules, compiled.
         database: The main database.
-        keys: The key store.
+        keys: The key store, or what asks a key service.
         log: The transparency log that takes entries, with those that were sealed before it.
         press: What issuing a notice needs.
         keeper: Seals and stores batches of submissions.
@@ -69,7 +71,7 @@ class Parts:
     settings: Settings
     standard: Standard
     database: Database
-    keys: KeyStore
+    keys: Keys
     log: Log
     press: Press
     keeper: Keeper
@@ -97,7 +99,17 @@ class Parts:
         """Store what waits and close the databases; repeating is harmless."""
         self.writer.stop()
         self.database.close()
-        self.keys.database.close()
+        self.keys.close()
+
+    def key_store(self) -> KeyStore:
+        """Return the key store, for work that needs all keys.
+
+        Raises:
+            StateError: A key service has it.
+        """
+        if not isinstance(self.keys, KeyStore):
+            raise StateError("this needs all keys: run it where the key service has them")
+        return self.keys
 
 
 def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
@@ -108,9 +120,11 @@ def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
     Raises:
         ConflictError: There is an installation already.
     """
+    if settings.key_service is not None:
+        raise InputError("make the installation where the keys are, without EPILOCK_KEY_SERVICE")
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
-    KeyFileRoot(settings.root_key, make=True)
+    open_root(settings.root_key, make=True)
     parts = build(settings, now=now)
     said = entry.Standard(
         org=INSTALLATION, standard=parts.standard.ref, at=entry.stamp(now()),
@@ -140,14 +154,12 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         IntegrityError: The log's head does not fit its rows.
         InputError: A place to anchor at has no usable address, contract or root.
     """
-    if not settings.root_key.exists():
-        raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
     outside = _outside(settings)
-    key_engine = open_engine(settings.key_database, overwrite=True)
-    migrate.upgrade(key_engine, "keys")
-    keys = KeyStore(Database(key_engine, b""), KeyFileRoot(settings.root_key), settings.slots)
-    if not damaged:
-        keys.settle()
+    keys: Keys
+    if settings.key_service is None:
+        keys = open_keys(settings, settle=not damaged)
+    else:
+        keys = RemoteKeys(settings.key_service)
     engine = open_engine(settings.database)
     migrate.upgrade(engine, "main")
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
@@ -183,7 +195,24 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     )  # fmt: skip
 
 
-def _logs(tx: Transaction, settings: Settings, keys: KeyStore) -> tuple[str, Log]:
+def open_keys(settings: Settings, *, settle: bool = True) -> KeyStore:
+    """Open the key store of an installation, its schema brought up to date; ``settle`` what crashes left.
+
+    Raises:
+        NotFoundError: There is none.
+        RootKeyError: Its root key is missing, wrong, or readable by others.
+    """
+    if is_missing(settings.root_key):
+        raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
+    engine = open_engine(settings.key_database, overwrite=True)
+    migrate.upgrade(engine, "keys")
+    keys = KeyStore(Database(engine, b""), open_root(settings.root_key), settings.slots)
+    if settle:
+        keys.settle()
+    return keys
+
+
+def _logs(tx: Transaction, settings: Settings, keys: Keys) -> tuple[str, Log]:
     """Return the name that the installation began with, and its newest log with all earlier ones.
 
     Raises:
@@ -242,7 +271,7 @@ def _duties(
     settings: Settings,
     outside: tuple[Node | None, bytes | None, Authority | None],
     database: Database,
-    keys: KeyStore,
+    keys: Keys,
     origin: str,
 ) -> tuple[ChainDuty | None, StampDuty | None]:
     told, (node, contract, authority) = settings.anchor, outside
@@ -263,20 +292,20 @@ def _duties(
     return chain, stamps
 
 
-def _log_signers(keys: KeyStore, origin: str, log: int) -> SignerOf:
+def _log_signers(keys: Keys, origin: str, log: int) -> SignerOf:
     """Return what gives the keys of the log of a number in this installation, by their own number."""
     first = "log" if log == 1 else f"log.{log}"
 
     def signer(number: int) -> Signer:
         name = first if number == 1 else f"{first}-{number}"
-        return Signer.from_seed(origin, keys.secret(INSTALLATION, name))
+        return Signer(origin, keys.signing_key(INSTALLATION, name))
 
     return signer
 
 
-def _notice_signers(keys: KeyStore, installation: str) -> Callable[[str], Signer]:
+def _notice_signers(keys: Keys, installation: str) -> Callable[[str], Signer]:
     @lru_cache(maxsize=1024)
     def signer(org: str) -> Signer:
-        return Signer.from_seed(f"{installation}/notice/{org}", keys.secret(org, "notice"))
+        return Signer(f"{installation}/notice/{org}", keys.signing_key(org, "notice"))
 
     return signer

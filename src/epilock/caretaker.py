@@ -1,20 +1,26 @@
 """The caretaker: a thread that does what the clock asks while the platform serves.
 
-Each round, in this order: notices are issued anew where a level took effect; counts of notices are kept,
+Each round, in this order: the watcher looks what went around the program; notices are issued anew where a level took effect; counts of notices are kept,
 and once a day committed to the ledger; keys of offline leases that are over are destroyed, then what is
 due; dead rows are purged; releases that a crash left are gone on with, and the files of those whose grant has
-ended are destroyed. A round that fails is logged by its kind and tried again; nothing here decides anything.
+ended are destroyed. While a freeze lasts nothing is destroyed or purged. A round that fails is logged by its
+kind and tried again; nothing here decides anything.
 """
 
 from datetime import date, timedelta
 
 from epilock.assemble import Parts
 from epilock.collect import issue, offline, tally
+from epilock.db import Database, open_engine
 from epilock.destroy import run as destruction
+from epilock.ledger.gather import Gatherer
+from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
+from epilock.store.keys import KeyStore
 from epilock.use import rate
 from epilock.use.release.run import Maker
+from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
 
 ROUND = 60.0  # seconds
 PURGE_SLICES = 20  # transactions a round and part, so that a purge never holds up a submission
@@ -29,6 +35,7 @@ class Caretaker:
         self._rounds = Rounds("caretaker", self.round, every=every, meters=parts.meters)
         self._releases = Maker(parts.gate, parts.database, parts.now)
         self._counted: date | None = None
+        self._watcher = watcher(parts)
 
     def start(self) -> None:
         """Begin; the first round completes what a crash left."""
@@ -42,6 +49,7 @@ class Caretaker:
     def round(self) -> None:
         """Do one round."""
         parts, now = self._parts, self._parts.now()
+        self._watcher.round(now)
         with parts.database.write() as tx:
             issue.refresh(tx, parts.press, now=now)
             rate.sweep(tx, window=timedelta(days=1), now=now)
@@ -51,6 +59,8 @@ class Caretaker:
             with parts.database.write() as tx:
                 tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=now)
         self._counted = today
+        if self._watcher.frozen:
+            return
         offline.forget_ended(parts.database, parts.keys, now=now)
         if self._destroy:
             destruction.run(parts.tools, now=now)
@@ -67,3 +77,22 @@ class Caretaker:
         except BaseException:
             self._parts.tally.give_back(taken)
             raise
+
+
+def watcher(parts: Parts, *, seconds: float = SECONDS, pause: float = PAUSE) -> Watcher:
+    """Return a watcher of an installation, which reads over connections of its own and freezes over ours."""
+    told = parts.settings
+    gatherers = [Gatherer(parts.database, log) for log in all_of(parts.log)]
+    store = parts.keys if isinstance(parts.keys, KeyStore) else None
+    trusted = Trusted(
+        database=parts.database, store=store, log=parts.log, gatherers=gatherers,
+        standard_ref=parts.standard.ref,
+    )  # fmt: skip
+    main = open_engine(told.database, read_only=True)
+    keys = None if store is None else Database(open_engine(told.key_database, read_only=True), b"")
+    return Watcher(
+        Sight(
+            main=Database(main, parts.database.mac_key), keys=keys, path=told.seen,
+            seconds=seconds, pause=pause, command=told.alert, trusted=trusted,
+        )
+    )  # fmt: skip

@@ -34,6 +34,16 @@ key_metadata = sa.MetaData()
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAC_BYTES = 16
+ONE, SETTING = (
+    "epilock_one",
+    "epilock.org",
+)  # role and setting of what is about one organisation: see ``roles``
+_STEP_DOWN = f"SELECT set_config('role', '{ONE}', true), set_config('{SETTING}', %s, true)"
+_MAY_STEP_DOWN = f"""
+    SELECT has_schema_privilege(one.oid, current_schema(), 'USAGE') AND pg_has_role(one.oid, 'MEMBER')
+    FROM pg_roles one JOIN pg_roles me ON me.rolname = current_user
+    WHERE one.rolname = '{ONE}' AND NOT me.rolsuper
+"""
 WIDEST = 63  # bits of a number in a column, beside its sign
 T = TypeVar("T")
 
@@ -370,6 +380,7 @@ class Database:
     def __init__(self, engine: sa.Engine, mac_key: bytes) -> None:
         self.engine = engine
         self.mac_key = mac_key
+        self._steps_down: bool | None = None  # None: not asked yet
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -378,28 +389,43 @@ class Database:
             yield Transaction(conn, self.mac_key)
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """Open a transaction for reading one consistent state."""
+    def read(self, org: str | None = None) -> Iterator[Transaction]:
+        """Open a transaction for reading one consistent state.
+
+        With ``org`` nothing of another organisation is seen where the database has the roles for that
+        (``epilock.roles``), whatever a query forgets to say; shared registers and the log are.
+        """
         conn = self.engine.connect()
         if self.engine.dialect.name == "postgresql":
             conn = conn.execution_options(isolation_level="REPEATABLE READ")
         with conn, conn.begin():
+            if org is not None and self._may_step_down(conn):
+                conn.exec_driver_sql(_STEP_DOWN, (org,))
             yield Transaction(conn, self.mac_key)
+
+    def _may_step_down(self, conn: sa.Connection) -> bool:
+        """Tell whether the account can step down to one organisation; asked once."""
+        if self._steps_down is None:
+            postgres = self.engine.dialect.name == "postgresql"
+            self._steps_down = postgres and bool(conn.exec_driver_sql(_MAY_STEP_DOWN).scalar())
+        return self._steps_down
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
-def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
+def open_engine(url: str | URL, *, overwrite: bool = False, read_only: bool = False) -> sa.Engine:
     """Return an engine for ``sqlite:///path`` or ``postgresql+psycopg://...``.
 
     A SQLite file is made with mode 0600. WAL with ``synchronous=FULL``: a commit that returned is on
     the disk (https://sqlite.org/pragma.html#pragma_synchronous). With ``overwrite`` deleted content
     is overwritten with zeros at once (the key store; ``secure_delete=ON``). An error of the database names
-    the statement and never its values.
+    the statement and never its values. With ``read_only`` nothing is made, and nothing can be written.
     """
     parsed = make_url(url)
+    if read_only:
+        return _read_only_engine(parsed)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_size=8, max_overflow=8, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
@@ -427,5 +453,34 @@ def open_engine(url: str | URL, *, overwrite: bool = False) -> sa.Engine:
     def _begin(conn: sa.Connection) -> None:
         writing = conn.get_execution_options().get("epilock_write", False)
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _read_only_engine(parsed: URL) -> sa.Engine:
+    """Return an engine that can only read; every connection is a new one, so that it sees the file of now."""
+    if parsed.get_backend_name() != "sqlite":
+        options = {"options": "-c default_transaction_read_only=on"}
+        given = parsed.query.get("options")
+        if given:
+            options["options"] += f" {given}"
+        return sa.create_engine(
+            parsed, poolclass=sa.NullPool, connect_args=options, hide_parameters=True
+        )
+    address = parsed.set(
+        database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"}
+    )  # https://sqlite.org/uri.html
+    engine = sa.create_engine(
+        address, poolclass=sa.NullPool, connect_args={"timeout": 30}, hide_parameters=True
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+        raw.execute("PRAGMA cache_size=-16384")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: sa.Connection) -> None:
+        conn.exec_driver_sql("BEGIN")
 
     return engine

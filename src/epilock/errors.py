@@ -13,18 +13,21 @@ Rules kept in this file:
         UnattainableError     no release keeps the privacy models within its limit
         TooLargeError         larger than the stated limit
         FieldsError           fields of a form, each with its own problem
+          BoxError              of a form that a device sealed: ask its person again
         StaleNoticeError      given under an older version of the notice
         ConsentError          an authorisation that the notice asks for is missing
         StandardFileError     the standard's data contradicts itself
       RefusedError          the standard gives no leave
         NotDueError           must still be kept
         HeldError             an inspector holds it
+        FrozenError           nothing is destroyed while a freeze lasts
         BudgetError           a dataset has told as much as it may
       StateError            not possible in this state
         NotFoundError         no such thing
         ConflictError         another thing has that name, or it was changed meanwhile
           OldSizeError          a witness cosigned another size last
         ClosedError           the point, emergency or lease has ended
+        LimitError            as many as were allowed have come in
       AccessError           who asks may not
         SignInError           not signed in, or wrong credentials
         ForbiddenError        signed in, but has no right to it
@@ -33,6 +36,7 @@ Rules kept in this file:
       BusyError             too much waits already; come back
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
+        LeasedError           the numbers were leased before
         RootKeyError          the root key is missing, wrong or readable by others
       DrillError            a drill shows that a guarantee does not hold
       IntegrityError        stored bytes are not what was stored
@@ -104,6 +108,20 @@ class FieldsError(InputError):
         self.problems = tuple(problems)
 
 
+class BoxError(FieldsError):
+    """What a device sealed without a network can't be stored; its person may be asked again.
+
+    Attributes:
+        mark: The last group of the receipt's code: enough to tell a form from others on its device, and
+            far too little to look anything up with.
+    """
+
+    def __init__(self, mark: str, problems: Sequence[FieldProblem]) -> None:
+        super().__init__(problems)
+        self.args = (f"the form whose receipt ends in {mark}: {self}",)
+        self.mark = mark
+
+
 class StaleNoticeError(InputError):
     """Given under an older version of the notice; read the new one and authorise again."""
 
@@ -150,6 +168,10 @@ class HeldError(RefusedError):
     """It is under a hold; the message names the assessment and its end."""
 
 
+class FrozenError(RefusedError):
+    """Destruction is frozen, because something went around the program; two persons lift that."""
+
+
 class BudgetError(RefusedError):
     """A dataset has told as much as it may; the message says what is left and what it would buy."""
 
@@ -180,6 +202,10 @@ class OldSizeError(ConflictError):
 
 class ClosedError(StateError):
     """The point, emergency or lease has ended."""
+
+
+class LimitError(StateError):
+    """As many as were allowed have come in; who may allow more is named."""
 
 
 class AccessError(EpilockError):
@@ -228,6 +254,10 @@ class KeysError(EpilockError):
 
 class ErasedError(KeysError):
     """The key is gone, by destruction or erasure: no one can open it."""
+
+
+class LeasedError(KeysError):
+    """These record numbers were leased before, to another process; take the next ones."""
 
 
 class RootKeyError(KeysError):

@@ -9,7 +9,7 @@ knows nothing of can't be told from it: sessions, rates, tallies of the day, wha
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -18,10 +18,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.collect.issue import notices
+from epilock.collect.paper import paper_codes, paper_pages
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
 from epilock.deidentify.study import studies, study_ends
+from epilock.destroy.freeze import LIFTED, freezes
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents
 from epilock.destroy.order import CANCELLED, orders
@@ -55,9 +57,20 @@ def check(database: Database, log: Log) -> Iterator[Damage]:
     """Yield each row of a register that the ledger speaks of and that is missing or says otherwise."""
     try:
         with database.read() as tx, rows.as_stored(tx):
-            yield from _Inventory(tx, log).run()
+            yield from _Inventory(tx).run(log)
     except (EpilockError, UnicodeError, ValueError, TypeError, sa.exc.DatabaseError) as error:
         yield Damage("the registers", f"can't be checked to the end: {type(error).__name__}")
+
+
+def check_span(tx: Transaction, first: int, entries: Sequence[bytes]) -> Iterator[Damage]:
+    """Yield the rows that ``entries``, which stand at ``first`` and after it, speak of and that are not so.
+
+    What can only be said at the end of the whole log (sums of budgets, grants) is left to ``check``.
+    """
+    inventory = _Inventory(tx)
+    for index, data in enumerate(entries, first):
+        if _COLLECT not in data:
+            yield from inventory.say(index, data)
 
 
 @dataclass(slots=True)
@@ -72,21 +85,20 @@ class _Budget:
 class _Inventory:
     """One pass over the log, then what can be said at its end only."""
 
-    def __init__(self, tx: Transaction, log: Log) -> None:
+    def __init__(self, tx: Transaction) -> None:
         self.tx = tx
-        self.log = log
         self.roles: dict[tuple[str, str], tuple[int, list[str]]] = {}
         self.used: Counter[tuple[str, str]] = Counter()
         self.budgets: dict[tuple[str, str, str, str], _Budget] = {}
         self.tried: set[tuple[str, str]] = set()
         self.left: set[tuple[str, str]] = set()
 
-    def run(self) -> Iterator[Damage]:
+    def run(self, log: Log) -> Iterator[Damage]:
         first = 0
-        while chunk := entries_at(self.tx, self.log, first, CHUNK):
+        while chunk := entries_at(self.tx, log, first, CHUNK):
             for index, data in enumerate(chunk, first):
                 if _COLLECT not in data:
-                    yield from self._entry(index, data)
+                    yield from self.say(index, data)
             first += len(chunk)
         for (org, code), (index, roles) in self.roles.items():
             key = {"org": org, "staff": code}
@@ -96,7 +108,8 @@ class _Inventory:
         yield from self._openings()
         yield from self._releases()
 
-    def _entry(self, index: int, data: bytes) -> Iterator[Damage]:
+    def say(self, index: int, data: bytes) -> Iterator[Damage]:
+        """Yield what is wrong with the rows that one entry speaks of."""
         try:
             said = entry.decode(data)
         except EntryError:
@@ -118,6 +131,8 @@ class _Inventory:
             self.left.add((said.org, said.release))
         if isinstance(said, entry.PrivacyBudget | entry.NoisyRelease):
             self._pay(index, said)
+        if isinstance(said, entry.PaperPage | entry.PaperDestroyed):
+            yield from self._paper(index, said)
 
     def _row(
         self, index: int, table: sa.Table, key: Mapping[str, Any], facts: Mapping[str, Any]
@@ -161,6 +176,24 @@ class _Inventory:
             return
         if row is not None and said.grant is not None and said.verdict == OPENED:
             self.used[row["by_org"], said.grant] += 1
+
+    def _paper(self, index: int, said: entry.PaperPage | entry.PaperDestroyed) -> Iterator[Damage]:
+        """Look up a page of paper by the code that the log knows it by."""
+        key: dict[str, Any] = {"org": said.org, "code": said.page}
+        facts = _same(said, "point") if isinstance(said, entry.PaperPage) else {}
+        yield from self._row(index, paper_codes, key, facts)
+        try:
+            known = self.tx.find(paper_codes, **key)
+        except (EpilockError, ValueError):
+            return
+        if known is None:
+            return
+        page = {name: known[name] for name in ("org", "point", "book", "page")}
+        if isinstance(said, entry.PaperPage):
+            yield from self._row(index, paper_pages, page, _same(said, "written", "rows", "due"))
+        else:
+            facts = {"destroyed": _is_set, "destroyed_by": said.by}
+            yield from self._row(index, paper_pages, page, facts)
 
     def _pay(self, index: int, said: entry.PrivacyBudget | entry.NoisyRelease) -> None:
         """Add up what a dataset as a whole, or an account, may spend and has spent."""
@@ -311,6 +344,11 @@ def _decided(index: int, said: entry.Entry) -> Iterator[Said]:  # noqa: C901, PL
             yield holds, _key(said, "hold"), _same(said, "assessment", "reason", "by")
         case entry.HoldReleased():
             yield holds, _key(said, "hold"), {"released": _is_set}
+        case entry.Freeze():
+            yield freezes, _key(said, "freeze"), {"witnessed": True}
+        case entry.FreezeLifted():
+            facts = {"stage": LIFTED, "asked_by": said.by, "lifted_by": said.approved_by}
+            yield freezes, _key(said, "freeze"), facts
         case _:
             pass
 

@@ -5,11 +5,14 @@
 | ``EPILOCK_HOME`` | folder of databases, keys and slots (mode 0700) | ``./epilock-data`` |
 | ``EPILOCK_DATABASE`` | URL of the main database | SQLite in the home |
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
-| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600) | ``root.key`` in the home |
+| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600), or the address of a token (``pkcs11:``) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
+| ``EPILOCK_KEY_SERVICE`` | where the key service is (``unix:PATH`` or ``tls://HOST:PORT``); empty: keys are in this process | empty |
+| ``EPILOCK_KEY_SERVICE_TLS`` | folder of ``cert.pem``, ``key.pem`` (0600) and ``ca.pem`` for ``tls://`` | empty |
 | ``EPILOCK_ORIGIN`` | origin line of the first log, when an installation is made; it never changes | ``localhost/epilock`` |
 | ``EPILOCK_URL`` | public address of the pages, for QR codes | ``http://127.0.0.1:8600`` |
 | ``EPILOCK_COOLING_HOURS`` | hours between approval and execution of a destruction order | ``24`` |
+| ``EPILOCK_ALERT_COMMAND`` | command that is started when something went around the program; empty: none | empty |
 | ``EPILOCK_ANCHOR_RPC`` | address of a chain's node (JSON-RPC); empty: nothing is anchored on a chain | empty |
 | ``EPILOCK_ANCHOR_CONTRACT`` | address of the contract that ``epilock anchor deploy`` made | empty |
 | ``EPILOCK_ANCHOR_ENTRIES`` | anchor after so many new entries | ``100000`` |
@@ -25,6 +28,7 @@
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +38,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from epilock.errors import InputError
+from epilock.store.keyservice.address import Address
+from epilock.store.keyservice.address import read as read_address
 
 VARIABLES = (
     "EPILOCK_HOME",
@@ -41,9 +47,12 @@ VARIABLES = (
     "EPILOCK_KEY_DATABASE",
     "EPILOCK_ROOT_KEY",
     "EPILOCK_SLOTS",
+    "EPILOCK_KEY_SERVICE",
+    "EPILOCK_KEY_SERVICE_TLS",
     "EPILOCK_ORIGIN",
     "EPILOCK_URL",
     "EPILOCK_COOLING_HOURS",
+    "EPILOCK_ALERT_COMMAND",
     "EPILOCK_ANCHOR_RPC",
     "EPILOCK_ANCHOR_CONTRACT",
     "EPILOCK_ANCHOR_ENTRIES",
@@ -125,14 +134,21 @@ class Settings:
     home: Path
     database: str
     key_database: str
-    root_key: Path
+    root_key: str
     slots: Path
+    key_service: Address | None
     origin: str | None
     url: str
     cooling: timedelta
+    alert: str = field(repr=False)  # it may hold a password
     anchor: AnchorSettings
     metrics_token: str = field(default="", repr=False)
     log: str = "text"
+
+    @property
+    def seen(self) -> Path:
+        """Where the watcher remembers what it saw."""
+        return self.home / "seen.json"
 
     @property
     def secure_cookies(self) -> bool:
@@ -157,11 +173,13 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         home=folder,
         database=_database(environ, "EPILOCK_DATABASE", f"sqlite:///{folder}/epilock.sqlite"),
         key_database=_database(environ, "EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
-        root_key=Path(environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key"))),
+        root_key=environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key")),
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
+        key_service=_key_service(environ),
         origin=environ.get("EPILOCK_ORIGIN"),
         url=url,
         cooling=timedelta(hours=_number(environ, "EPILOCK_COOLING_HOURS", 24, least=0)),
+        alert=_command(environ, "EPILOCK_ALERT_COMMAND"),
         anchor=_anchor(environ),
         metrics_token=_token(environ, "EPILOCK_METRICS_TOKEN"),
         log=_choice(environ, "EPILOCK_LOG", LOGS),
@@ -193,6 +211,25 @@ def _database(environ: Mapping[str, str], name: str, default: str) -> str:
         raise InputError(
             f"{name} must be sqlite:///PATH or postgresql+psycopg://USER@HOST:PORT/DATABASE"
         )
+    return given
+
+
+def _key_service(environ: Mapping[str, str]) -> Address | None:
+    given, tls = environ.get("EPILOCK_KEY_SERVICE"), environ.get("EPILOCK_KEY_SERVICE_TLS")
+    return read_address(given, Path(tls) if tls else None) if given else None
+
+
+def _command(environ: Mapping[str, str], name: str) -> str:
+    """Return a command; it may hold a password, so no error repeats it.
+
+    Raises:
+        InputError: Its quotes do not close.
+    """
+    given = environ.get(name, "")
+    try:
+        shlex.split(given)
+    except ValueError:
+        raise InputError(f"{name} must be a command with its arguments, quotes closed") from None
     return given
 
 

@@ -7,7 +7,7 @@ tables are measured in processes of their own; here what those run is run.
 
 import pytest
 
-from bench import deidentify_scale, destruction, growth, length, recheck
+from bench import deidentify_scale, destruction, growth, length, recheck, recovery
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,9 @@ from bench import deidentify_scale, destruction, growth, length, recheck
         (growth, {"records": 20, "few": 10, "seconds": 0.1, "rounds": 1}, 4),
         (recheck, {"entries": 700, "few": 300, "rounds": 1}, 7),
         (length, {"entries": 700, "few": 300, "rounds": 1}, 12),
+        (recovery, {"records": 40, "more": 5}, 8),
     ],
-    ids=["destruction", "growth", "recheck", "length"],
+    ids=["destruction", "growth", "recheck", "length", "recovery"],
 )
 def test_a_section_gives_its_rows(section, size, rows):
     found = section.measure(**size)

@@ -125,11 +125,10 @@ class Estate:
         with self.database.write() as tx:
             self._declare_point(tx, org, circumstance)
             bucket = self.ensure(tx, circumstance, day, org)
-            block = buckets.take_lease(
-                tx, self.log, bucket, standard_ref=self.ref, holder="w",
+            sealer = vault.take_sealer(
+                tx, self.log, self.keys, bucket, standard_ref=self.ref, holder="w",
                 until=lease_until or buckets.lease_end(bucket, noon(day)), now=noon(day),
             )  # fmt: skip
-            sealer = vault.lease_sealer(tx, self.keys, bucket, block)
             for _ in range(many):
                 self.keep(tx, bucket, sealer, parts)
         return self.load(bucket)

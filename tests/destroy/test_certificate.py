@@ -14,7 +14,6 @@ from epilock.destroy.move import Mover, correct
 from epilock.errors import EntryError, FileFormatError, NoteError, ProofError
 from epilock.ledger import entry
 from epilock.ledger.note import Signer
-from epilock.store import bucket as buckets
 from epilock.store import vault
 
 NOW = noon(DAY)
@@ -118,10 +117,11 @@ class TestProve:
         bucket = estate.bucket(2)
         receipt = estate.receipt(bucket, 1)
         with estate.database.write() as tx:
-            block = buckets.take_lease(
-                tx, estate.log, bucket, standard_ref=estate.ref, holder="w", until=NOW, now=NOW
-            )
-            n = estate.keep(tx, bucket, vault.lease_sealer(tx, estate.keys, bucket, block))
+            sealer = vault.take_sealer(
+                tx, estate.log, estate.keys, bucket, standard_ref=estate.ref, holder="w",
+                until=NOW, now=NOW,
+            )  # fmt: skip
+            n = estate.keep(tx, bucket, sealer)
             correct(
                 tx, estate.log, standard_ref=estate.ref, bucket=bucket, n=1, now=NOW,
                 by=vault.find_record(tx, ORG, bucket.id, n),

@@ -302,11 +302,10 @@ class TestLeases:
 
 class TestCorrect:
     def collect_again(self, estate, tx, bucket):
-        block = buckets.take_lease(
-            tx, estate.log, bucket, standard_ref=estate.ref, holder="w",
+        sealer = vault.take_sealer(
+            tx, estate.log, estate.keys, bucket, standard_ref=estate.ref, holder="w",
             until=NOW + timedelta(hours=1), now=NOW,
         )  # fmt: skip
-        sealer = vault.lease_sealer(tx, estate.keys, bucket, block)
         n = estate.keep(tx, bucket, sealer)
         return vault.find_record(tx, bucket.org, bucket.id, n)
 

@@ -51,6 +51,7 @@ KINDS = {
     if inspect.isclass(kind) and issubclass(kind, errors.EpilockError)
 }
 MORE = {
+    errors.BoxError: {"problems": []},
     errors.RateError: {"wait": 1},
     errors.BusyError: {"wait": 1},
     errors.OldSizeError: {"size": 1},

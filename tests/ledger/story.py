@@ -12,7 +12,7 @@ from ledgers import STANDARD
 from epilock.errors import InputError
 from epilock.ledger import entry as e
 from epilock.ledger.audit import Auditor
-from epilock.standard.clock import Due
+from epilock.standard.clock import Due, PaperPeriods
 from epilock.standard.level import CHINA, LEVELS
 from epilock.standard.model import Release
 
@@ -43,6 +43,11 @@ class RoundRules:
 
     def refuses(self, _point, category, _level):
         return category == "biometric.face"
+
+    def paper(self, said):
+        if said.standard != STANDARD:
+            return None
+        return PaperPeriods(enter=timedelta(hours=24), destroy=timedelta(days=7))
 
     def release(self, said):
         if said.standard != STANDARD:
@@ -286,6 +291,27 @@ def study(stage="opened", day=15, **change):
         "at": at(day, 5), "study": "long-covid", "purpose": "research", "stage": stage, "by": "s-1",
     }  # fmt: skip
     return e.Study(**values | change)
+
+
+def freeze(findings=3):
+    return e.Freeze(**HEAD | {"org": "", "at": at(15, 5), "freeze": "f-1", "findings": findings})
+
+
+def freeze_lifted(by="s-1", approved_by="s-2"):
+    values = HEAD | {"org": "", "at": at(16, 5), "freeze": "f-1", "reason": "repaired"}
+    return e.FreezeLifted(**values, by=by, approved_by=approved_by)
+
+
+def page(day=15, **change):
+    values = HEAD | {
+        "at": at(day, 5), "page": "x-1", "point": POINT, "written": "2026-03-14", "rows": 3,
+        "due": "2026-03-22",
+    }  # fmt: skip
+    return e.PaperPage(**values | change)
+
+
+def attested(day=20, **change):
+    return e.PaperDestroyed(**HEAD | {"at": at(day, 5), "page": "x-1", "by": "s-1"} | change)
 
 
 def glass(n=0, **change):

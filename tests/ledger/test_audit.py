@@ -1,6 +1,7 @@
 """What the audit promises: an honest log has no findings, and each way to cheat is a finding of its own."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from story import (
@@ -17,6 +18,7 @@ from story import (
     aggregate,
     assessment,
     at,
+    attested,
     audit,
     bucket,
     budget,
@@ -29,6 +31,8 @@ from story import (
     erased,
     erasure,
     event,
+    freeze,
+    freeze_lifted,
     glass,
     grant,
     hold,
@@ -44,6 +48,7 @@ from story import (
     order,
     order_approved,
     organisation,
+    page,
     point,
     release,
     review,
@@ -570,6 +575,89 @@ class TestStudies:
         assert kinds(study(), study()) == ["declared-twice"]
 
 
+class TestRequests:
+    ASKED: ClassVar = e.Request(
+        **HEAD, at=at(15, 5), request="q-1", kind="objection", bucket=BUCKET, n=0
+    )
+    ANSWERED: ClassVar = e.RequestClosed(
+        **HEAD, at=at(16, 5), request="q-1", verdict="still-needed", by="s-1"
+    )
+    LAST = datetime(2026, 3, 30, 6, tzinfo=UTC)  # 15 days after the end of its hour
+
+    def told(self, *more, now=LAST):
+        return [
+            kind for kind in kinds(collect(0), *more, now=now) if kind not in {"due", "overdue"}
+        ]
+
+    def test_an_answer_that_never_came(self):
+        assert self.told(self.ASKED) == ["unanswered"]
+        assert self.told(self.ASKED, now=self.LAST - timedelta(seconds=1)) == []
+
+    def test_an_answer_in_time(self):
+        assert self.told(self.ASKED, self.ANSWERED) == []
+
+    def test_an_answer_to_what_nobody_asked(self):
+        assert self.told(self.ANSWERED) == ["undeclared"]
+
+
+class TestFreezes:
+    def test_it_is_told_until_it_is_lifted(self):
+        assert kinds(freeze()) == ["frozen"]
+        assert kinds(freeze(), freeze_lifted()) == []
+
+    def test_one_person_alone(self):
+        assert kinds(freeze(), freeze_lifted(approved_by="s-1")) == ["freeze-self-lifted"]
+
+    def test_one_that_never_was(self):
+        assert kinds(freeze_lifted()) == ["undeclared"]
+
+
+class TestPaper:
+    """What is on paper no log can see; it shows who answers for its end, and when."""
+
+    ON_PAPER: ClassVar = [
+        *OPENING[:5],
+        point(method="paper", media=["paper", "vault"]),
+        *OPENING[6:],
+    ]
+    AT_DUE = datetime(2026, 3, 22, 16, tzinfo=UTC)  # the end of that day in China
+
+    def kinds(self, *told, **how):
+        return kinds(*told, opening=self.ON_PAPER, **how)
+
+    def test_a_page_that_is_keyed_in_and_gone_in_time(self):
+        assert self.kinds(page(), attested(), now=self.AT_DUE) == []
+        assert self.kinds(page(), now=self.AT_DUE - timedelta(seconds=1)) == []
+
+    @pytest.mark.parametrize("told", [[page()], [page(), attested(day=23)]])
+    def test_a_page_that_nobody_answered_for_by_its_day(self, told):
+        assert self.kinds(*told, now=self.AT_DUE) == ["paper-overdue"]
+
+    def test_the_last_hour_in_which_it_is_keyed_in(self):
+        """The page of the 14th, until the end of the 15th in China: 16:00 UTC."""
+        assert self.kinds(page(at=at(15, 15)), attested()) == []
+        assert self.kinds(page(at=at(15, 16), due="2026-03-22"), attested()) == ["paper-late"]
+
+    def test_a_day_that_is_too_far(self):
+        assert self.kinds(page(due="2026-03-23"), attested()) == ["paper-due"]
+
+    def test_what_was_never_declared(self):
+        assert self.kinds(attested()) == ["undeclared"]
+        assert self.kinds(page(), attested(org="x2"), now=DUE - timedelta(days=9)) == ["undeclared"]
+        assert self.kinds(page(point="jn-cdc.aaaaaa"), attested()) == ["undeclared"]
+
+    def test_a_page_that_is_said_twice(self):
+        assert self.kinds(page(), page(), attested()) == ["declared-twice"]
+
+    def test_a_point_that_writes_on_no_paper(self):
+        assert kinds(page(), attested()) == ["elsewhere"]
+
+    def test_a_standard_that_is_not_at_hand(self):
+        assert self.kinds(page(standard="2025.9+0123456789abcdef"), attested()) == [
+            "standard-unknown"
+        ]
+
+
 class TestReviews:
     """What was opened without a grant was for treatment, of one, and another looked at it in time."""
 
@@ -711,7 +799,7 @@ class TestTables:
         """A new type of entry must be thought about here."""
         passed = {name for name, kind in e.TYPES.items() if kind not in READERS}
         assert passed == {
-            "standard", "agreement", "role", "approval", "request-closed", "tags-remade",
+            "standard", "agreement", "role", "approval", "tags-remade",
             "log-continues",  # the auditor itself looks at where it stands
         }  # fmt: skip
 

@@ -43,14 +43,14 @@ UNWITNESSED = {
     "release_files": "their hashes are in the ledger; asked for again",
     "release_lines": "without one its record counts as new (decision 20)",
     "offline_leases": "what a device brings in by one is an entry of its own",
-    "paper_pages": "a register of paper, which no entry speaks of",
+    "offline_counts": "counts of a lease; without one it has no limit for the two days it lasts",
     "study_ends": "asked for again; the end itself is an entry",
     "secrets": "made once; a deleted one is made anew and opens nothing",
 }
 EMPTY = {  # in the life that is walked here; each has tests of its own
     "agreements", "holds", "log_keys", "orders", "aggregates", "emergency_openings", "searches",
     "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
-    "releases", "allotments", "noisy_counts", "grant_studies",
+    "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
 }  # fmt: skip
 
 
@@ -292,7 +292,7 @@ def begin(town):
 
     return [
         written(lambda tx: hold.release(
-            tx, parts.log, standard_ref=ref, org="garden", hold=held.hold, by=third.staff, now=clock()
+            tx, parts.log, standard_ref=ref, org="garden", hold=held.hold, by=who.staff, now=clock()
         )),
         written(lambda tx: parts.gate.decide(
             tx, who, source="garden", places=[(bucket.id, first.n)], purpose="tracing", form="raw",

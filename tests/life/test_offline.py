@@ -1,5 +1,7 @@
 """Without a network: what a device sealed comes in once, on its day, or not at all; and nobody else opens it."""
 
+import json
+from base64 import b64encode
 from uuid import UUID, uuid4
 
 import msgspec
@@ -8,22 +10,29 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from epilock.collect import code, offline, point
+from epilock.cli import outbox as commands
+from epilock.collect import code, offline, outbox, point
 from epilock.collect.record import Stored
 from epilock.errors import (
+    BoxError,
     ClosedError,
     ConflictError,
     EpilockError,
     ErasedError,
-    FieldsError,
     FileFormatError,
+    ForbiddenError,
     InputError,
+    LimitError,
+    StateError,
     TooLargeError,
 )
 from epilock.ledger import entry, shards
 from epilock.ledger.audit import Auditor, StandardRules
+from epilock.registry import organisation
 from epilock.store import bucket as buckets
+from epilock.use import staff
 
 SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -31,12 +40,12 @@ SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 class Device:
     """What a collector's browser does, with another implementation of HPKE than the page's."""
 
-    def __init__(self, town):
+    def __init__(self, town, most=offline.USUAL):
         self.town, parts = town, town.parts
         with parts.database.write() as tx:
             self.lease = offline.take(
                 tx, parts.log, parts.keys, parts.standard, org="garden", point=town.point,
-                holder="s1", now=town.clock(),
+                holder="s1", most=most, now=town.clock(),
             )  # fmt: skip
 
     def box(self, submission=None, **change):
@@ -143,16 +152,120 @@ class TestRefusal:
             device.open(bytes(offline.MAX_BOX + 1))
 
     def test_what_is_inside_is_held_to_the_form(self, device):
-        with pytest.raises(FieldsError):
+        with pytest.raises(BoxError):
             device.open(device.box(fields={"name": "张三"}))
         with pytest.raises(InputError, match="version 4"):
             device.open(device.box(client="c9a646d3-9c61-11b2-bf3a-000000000000"))
+
+    def test_it_says_which_form_and_which_field_and_no_value(self, device):
+        """The end of the code finds its person; it is too little to look anything up with."""
+        client = str(uuid4())
+        fields = {**device.town.submission().fields, "mobile": "12"}
+        with pytest.raises(BoxError) as caught:
+            device.open(device.box(client=client, fields=fields))
+        error, town = caught.value, device.town
+        with town.parts.database.read() as tx:
+            serial = organisation.load(tx, "garden").serial
+        assert code.encode(serial, UUID(client).bytes).endswith(f"-{error.mark}")
+        assert [p.field for p in error.problems] == ["mobile"]
+        assert error.problems[0].zh.startswith("手机号")
+        for secret in ("张三", fields["name"], "'12'", client):
+            assert secret not in str(error)
+
+    def test_what_its_person_was_asked_again_replaces_it(self, town, device):
+        client = str(uuid4())
+        bad = device.box(client=client, fields={"name": "张三"})
+        with pytest.raises(BoxError):
+            device.open(bad)
+        stored = device.send(device.box(client=client))
+        assert device.open(bad) == offline.Replaced(stored.index)
+        assert device.send(device.box(client=client)).repeated
+
+    def test_an_act_that_was_not_ticked_is_named_as_on_the_page(self, device):
+        with pytest.raises(BoxError, match="not ticked") as caught:
+            device.open(device.box(given=[]))
+        assert all(p.zh.startswith("没有勾选：") for p in caught.value.problems)
 
     @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(plain=st.binary(max_size=300))
     def test_whatever_is_inside_the_answer_is_an_error_of_ours(self, device, plain):
         with pytest.raises(EpilockError):
             device.open(device.seal(plain))
+
+
+class TestTerminal:
+    """``epilock outbox import`` takes the way of the console, and who signs in decides."""
+
+    PASSWORD = "a sentence that is long enough"
+
+    @pytest.fixture
+    def run(self, town, environ, home, tmp_path):
+        with town.parts.database.write() as tx:
+            for login, role in (("bao", "collector"), ("lin", "analyst")):
+                who, once = staff.add_staff(
+                    tx, town.parts.log, standard_ref=town.parts.standard.ref, org="garden",
+                    login=login, roles=(role,), now=town.clock(),
+                )  # fmt: skip
+                staff.change_password(tx, org="garden", code=who.staff, old=once, new=self.PASSWORD)
+
+        def run(device, *boxes, who="bao"):
+            file = tmp_path / "epilock-outbox.json"
+            told = [{"lease": device.lease.lease, "box": b64encode(b).decode()} for b in boxes]
+            file.write_text(json.dumps({"format": outbox.FORMAT, "boxes": told}))
+            words = [
+                "import", str(file), "--as", f"{who}@garden", "--home", str(home),
+                "--now", town.clock().isoformat(),
+            ]  # fmt: skip
+            return CliRunner().invoke(
+                commands.app, words, input=f"{self.PASSWORD}\n\n", env=environ
+            )
+
+        return run
+
+    def test_a_file_comes_in_once_and_each_form_is_answered_for(self, device, run):
+        client = str(uuid4())
+        boxes = device.box(client=client), device.box(fields={"name": "张三"})
+        first, second = run(device, *boxes), run(device, *boxes)
+        assert (first.exit_code, second.exit_code) == (1, 1)
+        assert first.output.startswith("1: stored, entry ")
+        assert second.output.startswith("1: repeated, entry ")
+        assert "2: not taken: the form whose receipt ends in " in first.output
+        assert "mobile: Mobile" in first.output
+        assert "张三" not in first.output
+
+    def test_who_may_not_collect_brings_nothing_in(self, device, run):
+        result = run(device, device.box(), who="lin")
+        assert isinstance(result.exception, ForbiddenError)
+
+
+class TestLimit:
+    def test_no_more_come_in_than_it_was_taken_for(self, town):
+        device = Device(town, most=2)
+        boxes = [device.box(client=str(uuid4())) for _ in range(3)]
+        answers = town.store(*(device.open(box) for box in boxes))
+        assert [type(answer) for answer in answers] == [Stored, Stored, LimitError]
+        assert device.send(boxes[0]).repeated  # what is there is not asked for again
+        with pytest.raises(LimitError, match="taken for 2 forms"):
+            device.send(boxes[2])
+        with town.parts.database.write() as tx:
+            offline.allow_more(tx, device.lease, most=3, now=town.clock())
+        assert not device.send(boxes[2]).repeated
+        with town.parts.database.read() as tx:
+            counts = offline.counts(tx, "garden", [device.lease.lease])
+        assert counts == {device.lease.lease: offline.Count(3, 3)}
+
+    @pytest.mark.parametrize("most", [0, -1, offline.MOST + 1])
+    def test_a_number_beyond_reason_is_refused(self, town, most):
+        with pytest.raises(InputError, match="1 to 500"):
+            Device(town, most=most)
+
+    def test_more_is_allowed_only_upwards_and_while_it_lasts(self, town):
+        device = Device(town, most=2)
+        with town.parts.database.write() as tx, pytest.raises(StateError, match="2 forms already"):
+            offline.allow_more(tx, device.lease, most=2, now=town.clock())
+        town.clock.forward(hours=40)
+        with town.parts.database.write() as tx, pytest.raises(ClosedError):
+            offline.allow_more(tx, device.lease, most=3, now=town.clock())
 
 
 class TestDestruction:

@@ -72,11 +72,10 @@ class World:
         return buckets.ensure(tx, self.log, self.keys, rules, day=day, clock=clock, **values)
 
     def sealer(self, tx: Transaction, bucket: Bucket) -> Sealer:
-        block = buckets.take_lease(
-            tx, self.log, bucket, standard_ref=RULES.ref, holder="writer-1",
+        return vault.take_sealer(
+            tx, self.log, self.keys, bucket, standard_ref=RULES.ref, holder="writer-1",
             until=buckets.lease_end(bucket, NOW), now=NOW,
         )  # fmt: skip
-        return vault.lease_sealer(tx, self.keys, bucket, block)
 
     def collect(self, tx: Transaction, sealer: Sealer, *plains: dict) -> list[int]:
         """Do what the writer does for a batch: seal, enter, keep; return the numbers."""

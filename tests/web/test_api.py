@@ -126,6 +126,21 @@ class TestReceipt:
         kinds = {p["kind"] for p in after["proofs"]}
         assert kinds == {"erase", "move"}
 
+    def test_a_request_is_made_once_and_what_comes_of_it_is_told(self, visitor, gate):
+        code = _submit(visitor, gate).json()["receipt"]
+        wanted = {"code": code, "kind": "complaint", "ground": "leaked"}
+        asked = visitor.post("/api/receipts/ask", json=wanted).json()
+        assert (asked["kind"], asked["ground"], asked["answer"]) == ("complaint", "leaked", None)
+        assert asked["due"].startswith("2026-03-29")
+        assert visitor.post("/api/receipts/ask", json=wanted).json() == asked
+        held = visitor.post("/api/receipts", json={"code": code}).json()
+        assert held["requests"] == [asked]
+        for wrong in ({"kind": "praise"}, {"ground": "harms-me"}, {"kind": "x" * 11}):
+            assert visitor.post("/api/receipts/ask", json={**wanted, **wrong}).status_code in {
+                400,
+                422,
+            }
+
     def test_a_wrong_code_says_where(self, visitor):
         answer = visitor.post("/api/receipts", json={"code": "00000-00000-00000-00000-00000-00001"})
         assert answer.status_code == 422

@@ -228,7 +228,18 @@ class TestInTheConsole:
 
     @pytest.mark.parametrize(
         "path",
-        ["points", "records", "grants", "requests", "destruction/holds", "seen", "approvals"],
+        [
+            "points",
+            "records",
+            "grants",
+            "requests",
+            "destruction/holds",
+            "seen",
+            "seen/searches",
+            "seen/counts",
+            "received",
+            "approvals",
+        ],
     )
     def test_each_list_can_be_taken_away_without_what_someone_gave(self, parts, site, path):
         everyone = badge(parts, site, "sunny", "all", "custodian", "approver")

@@ -308,7 +308,7 @@ class TestAsking:
         assert "To be answered by 29 March 2026" in page.text
         assert not [f for f in page.forms if ("kind", "complaint") in f.values]
         office = badge(parts, site, "sunny", "office", "custodian", "supervisor")
-        assert "Nobody has asked" in read(office, "/console/received").text
+        assert "Nobody waits" in read(office, "/console/received").text
         above = badge(parts, site, "jinan", "watch", "supervisor")
         assert "used for something else" in read(above, "/console/received").text
         assert "is answered" in self.answer(above, "put-right").text

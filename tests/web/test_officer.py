@@ -14,6 +14,7 @@ from visitor import Visitor
 from epilock.collect import issue
 from epilock.destroy import request as requests
 from epilock.destroy.erasure import REASONS
+from epilock.use import aggregate, search
 
 
 @pytest.fixture
@@ -139,6 +140,41 @@ class TestWhoSawWhat:
         events = [e["resource"] for e in answer.json()["entry"]]
         assert sorted(e["outcome"] for e in events) == ["0", "4"]
         assert not [v for v in TYPED.values() if v in answer.text]
+
+    def test_searches_and_counts_stand_beside_the_openings(self, custodian, parts):
+        with parts.database.write() as tx:
+            told = {
+                "org": "sunny",
+                "by": "s-1",
+                "by_org": "jinan",
+                "at": parts.now(),
+                "entry_index": 3,
+            }
+            tx.insert(
+                search.searches, **told, search="f-1", grant="g-1", emergency="outbreak-7",
+                category="contact.mobile", found=2,
+            )  # fmt: skip
+            tx.insert(
+                aggregate.aggregates, **told, decision="d-1", grant=None,
+                purpose="situation-monitoring", emergency="outbreak-7",
+                circumstance="residential-entry", since="2026-03-01", until="2026-03-14",
+                counted="by day", verdict="refused", rule="too-few", question=1, days={},
+            )  # fmt: skip
+        page = read(custodian, "/console/seen")
+        assert "/console/seen/searches" in [href.partition("?")[0] for href, _ in page.links]
+        page = read(custodian, "/console/seen/searches")
+        assert "Jinan" in page.text
+        assert "Mobile" in page.text
+        assert any(href.startswith("/log/entry/3") for href, _ in page.links)
+        rows = custodian.get("/console/seen/searches?export=csv").text.splitlines()
+        assert rows[1].endswith(",f-1,s-1,jinan,g-1,outbreak-7,contact.mobile,2,3")
+        assert (
+            "Nothing fits" in read(custodian, "/console/seen/searches?category=identity.name").text
+        )
+        page = read(custodian, "/console/seen/counts?verdict=refused")
+        assert "too-few" in page.text
+        assert "Nothing fits" in read(custodian, "/console/seen/counts?verdict=opened").text
+        assert read(custodian, "/console/seen/counts?org=jinan").status == 403
 
     def test_another_organisations_is_the_supervisors_alone(self, custodian, parts, site):
         inspector = badge(parts, site, "jinan", "wu", "supervisor")

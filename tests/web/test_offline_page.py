@@ -6,9 +6,12 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+import segno
 import sqlalchemy as sa
 import town
+import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from playwright.sync_api import Page, Route
@@ -19,6 +22,7 @@ from town_server import free_port, serving
 from epilock.collect import code
 from epilock.collect.answer import Problem
 from epilock.collect.identifier import CHECKS
+from epilock.errors import FieldsError
 from epilock.store import vault
 from epilock.web.app import create_app
 
@@ -26,6 +30,8 @@ __all__ = ["chromium"]  # fixture
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 NAME, MOBILE, TODAY = "欧阳测试", "13912345678", town.START.date()
 TYPED = (NAME, MOBILE, "36.6")
+ID_NUMBER = "110101199003070054"  # of nobody: a number that passes its check
+KEYED = {"f-name": NAME, "f-mobile": MOBILE, "f-temperature": "36.6"}
 # RFC 9180, A.3.1: DHKEM(P-256, HKDF-SHA256), base mode.
 PK_E = (
     "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863"
@@ -98,9 +104,9 @@ class Stage:
         self.chromium = chromium
 
     @contextmanager
-    def laptop(self, size=SIZES[1]) -> Iterator[Page]:
+    def laptop(self, size=SIZES[1], locale="en-GB") -> Iterator[Page]:
         context = self.chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB"
+            viewport={"width": size[0], "height": size[1]}, locale=locale
         )
         context.add_cookies([{"name": "epilock", "value": self.token, "url": self.base}])
         page = context.new_page()
@@ -109,8 +115,9 @@ class Stage:
         yield page
         context.close()
 
-    def take_along(self, page: Page) -> None:
+    def take_along(self, page: Page, *, most=200) -> None:
         page.goto(f"{self.base}/console/offline")
+        page.locator("#most").fill(str(most))
         page.get_by_role("button", name="Take it along").click()
         page.get_by_text("you may leave the network").wait_for()
 
@@ -136,16 +143,36 @@ def page(stage):
         yield page
 
 
-def fill(page: Page, name=NAME) -> str:
+def fill(
+    page: Page,
+    name=NAME,
+    *,
+    address="",
+    again="",
+    saved=True,
+    words=("Seal and save", "provisional: not sent yet"),
+) -> str:
     """One person's form; return the receipt's code."""
     for box in page.locator("#leased input[type=checkbox][required]").all():
         box.check()
     page.locator("#f-name").fill(name)
     page.locator("#f-mobile").fill(MOBILE)
     page.locator("#f-temperature").fill("36.6")
-    page.get_by_role("button", name="Seal and save").click()
-    page.get_by_text("provisional: not sent yet").wait_for()
+    if address:
+        page.locator("input[value='optional:contact.address']").check()
+        page.locator("#f-address").fill(address)
+    if again:
+        page.locator("#again-code").fill(again)
+    page.get_by_role("button", name=words[0]).click()
+    if not saved:
+        page.locator("#summary li").first.wait_for()
+        return ""
+    page.get_by_text(words[1]).wait_for()
     return page.locator("#code").inner_text()
+
+
+def address_of(length):
+    return ("https://epilock.example/r#" + "7K2MA-" * 40)[:length]
 
 
 def waiting(page: Page, words: str) -> None:
@@ -196,9 +223,8 @@ class TestJourney:
             fill(page)
             waiting(page, "1 waiting")
             page.context.route("**/boxes*", cut)
-            page.context.set_offline(False)
             with page.expect_event("requestfailed"):
-                page.get_by_role("button", name="Send now").click()
+                page.context.set_offline(False)
             waiting(page, "1 waiting")
             assert stage.stored() == before + 1
             page.context.unroute("**/boxes*")
@@ -232,6 +258,192 @@ class TestJourney:
             page.get_by_role("button", name="Bring it in").click()
             assert page.get_by_text("1 not taken").is_visible()
         assert stage.stored() == before
+
+    def test_a_form_that_is_refused_is_asked_again_under_its_code(self, stage):
+        """An identity number in the address passes the device, not the server."""
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
+            watch = Watch(page, stage.base)
+            stage.take_along(page)
+            page.context.set_offline(True)
+            receipt = fill(page, address=f"Block 3, {ID_NUMBER}")
+            page.context.set_offline(False)
+            waiting(page, "1 not taken")
+            kept = page.evaluate(KEPT)
+            assert receipt[-5:] in kept  # by which its person is found
+            for secret in (*TYPED, ID_NUMBER, receipt, receipt[:-6], receipt.replace("-", "")):
+                assert secret not in kept
+            page.get_by_role("button", name="Next person").click()
+            fill(page, "诸葛样本")  # the next one is no worse off
+            waiting(page, "1 not taken")
+            page.goto(f"{stage.base}/offline?lang=en")
+            refused = page.locator("#refused li").first
+            assert f"…{receipt[-5:]}" in refused.inner_text()
+            assert "Address: Identity numbers must not be written here" in refused.inner_text()
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
+            assert page.evaluate(CONTRAST) == []
+            page.get_by_role("link", name="Ask the person again").click()
+            other = code.encode(3, bytes.fromhex("c9a646d39c6141b2bf3a000000000000"))
+            for wrong in (receipt[:-1], other):
+                fill(page, address="Block 3", again=wrong, saved=False)
+                assert (
+                    "not the code of a form that was not taken"
+                    in page.locator("#summary").inner_text()
+                )
+            assert fill(page, address="Block 3", again=receipt.lower().replace("-", " ")) == receipt
+            waiting(page, "empty")
+            assert stage.stored() == before + 2
+            page.goto(f"{stage.base}/r#{receipt}")
+            page.get_by_text("Nobody has opened it").first.wait_for()
+            assert watch.strangers == []
+
+    def test_what_is_refused_leaves_only_after_it_is_in_a_file(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            fill(page, address=ID_NUMBER)
+            waiting(page, "1 not taken")
+            page.goto(f"{stage.base}/offline?lang=en")
+            page.locator("#refused li").first.wait_for()
+            have, remove = (
+                page.get_by_label("I have the file"),
+                page.get_by_role("button", name="Take away"),
+            )
+            assert have.is_disabled()
+            assert remove.is_disabled()
+            with page.expect_download() as exported:
+                page.get_by_role("button", name="Export").click()
+            have.check()
+            remove.click()
+            waiting(page, "empty")
+            assert len(json.loads(exported.value.path().read_text())["boxes"]) == 1
+
+
+class TestReconnection:
+    """Nobody presses anything: what waits goes out when the network is back."""
+
+    def test_all_that_waits_is_sent_by_itself(self, stage):
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            for name in ("甲", "乙", "丙"):
+                fill(page, f"测试{name}")
+                page.get_by_role("button", name="Next person").click()
+            waiting(page, "3 waiting")
+            page.context.set_offline(False)
+            waiting(page, "empty")
+        assert stage.stored() == before + 3
+
+    @pytest.mark.parametrize("heard", [True, False])
+    def test_a_network_that_goes_in_the_middle_loses_nothing_and_doubles_nothing(
+        self, stage, heard
+    ):
+        """Cut before the second form arrives, or after it is stored and before the device hears of it."""
+        before, seen = stage.stored(), []
+
+        def cut(route: Route) -> None:
+            seen.append(route)
+            if len(seen) == 2:
+                if not heard:
+                    route.fetch()
+                route.abort("internetdisconnected")
+            else:
+                route.continue_()
+
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            for name in ("甲", "乙", "丙"):
+                fill(page, f"测试{name}")
+                page.get_by_role("button", name="Next person").click()
+            page.context.route("**/boxes*", cut)
+            page.context.set_offline(False)
+            waiting(page, "2 waiting")
+            page.get_by_text("No network").wait_for()
+            assert stage.stored() == before + (1 if heard else 2)
+            page.context.set_offline(True)
+            page.context.set_offline(False)
+            waiting(page, "empty")
+        assert stage.stored() == before + 3
+
+    def test_a_site_that_was_away_is_tried_again_every_minute(self, stage):
+        """The device's own network was there all the time, so no event tells it."""
+        before = stage.stored()
+        with stage.laptop() as page:
+            page.clock.install(time=stage.clock())
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            fill(page)
+            page.get_by_text("No network").wait_for()
+            with serving(stage.site, stage.port):
+                page.clock.run_for(61_000)
+                waiting(page, "empty")
+        assert stage.stored() == before + 1
+
+
+class TestLimit:
+    def test_the_device_counts_and_stops(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page, most=2)
+            page.context.set_offline(True)
+            for n in (1, 2):
+                assert page.locator("#count").inner_text().endswith(f": {n - 1} of 2")
+                fill(page)
+                assert page.locator("#count").inner_text().endswith(f": {n} of 2")
+                page.get_by_role("button", name="Next person").click()
+            assert page.get_by_text("All 2 forms are filled in").is_visible()
+            assert page.get_by_role("button", name="Seal and save").is_hidden()
+            page.reload()
+            page.get_by_text("All 2 forms are filled in").wait_for()
+
+
+class TestKeysAlone:
+    def test_a_whole_form_in_chinese(self, stage):
+        """From the box that is ticked to the next person, no mouse."""
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0], "zh-CN") as page:
+            page.goto(f"{stage.base}/console/offline")
+            page.get_by_role("button", name="带上，今天用").focus()
+            page.keyboard.press("Enter")
+            page.get_by_text("可以断网").wait_for()
+            page.context.set_offline(True)
+            page.locator("h1").focus()
+            for _ in range(60):  # to the end of the form, by Tab alone
+                page.keyboard.press("Tab")
+                here = page.evaluate(
+                    "({id: document.activeElement.id, kind: document.activeElement.type, need: document.activeElement.required})"
+                )
+                if here["kind"] == "checkbox" and here["need"]:
+                    page.keyboard.press("Space")
+                elif here["id"] in KEYED:
+                    page.keyboard.insert_text(KEYED[here["id"]])
+                elif here["kind"] == "submit":
+                    break
+            page.keyboard.press("Enter")
+            page.get_by_text("还没发送").wait_for()
+            assert page.evaluate("document.activeElement.textContent").startswith("临时收据")
+            assert page.get_by_role("img", name="收据的二维码").is_visible()
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")  # the next person
+            assert page.evaluate("document.activeElement.tagName") == "H1"
+            waiting(page, "发件箱：1 份等待发送")
+            page.context.set_offline(False)
+            waiting(page, "发件箱是空的")
+            assert page.evaluate(CONTRAST) == []
+        assert stage.stored() == before + 1
+
+    def test_what_is_refused_is_said_in_chinese(self, stage):
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0], "zh-CN") as page:
+            page.goto(f"{stage.base}/console/offline")
+            page.get_by_role("button", name="带上，今天用").click()
+            page.get_by_text("可以断网").wait_for()
+            fill(page, address=ID_NUMBER, words=("锁上并保存", "还没发送"))
+            waiting(page, "1 份没有被收下")
+            page.goto(f"{stage.base}/offline?lang=zh")
+            assert "这里不能填写身份证号" in page.locator("#refused li").first.inner_text()
+            page.get_by_role("link", name="凭收据码再问本人").focus()
+            page.keyboard.press("Enter")
+            page.get_by_label("收据码", exact=True).wait_for()
 
 
 class TestForm:
@@ -295,6 +507,55 @@ class TestScripts:
             "(all) => all.map(([serial, uuid]) => receiptCode(serial, uuid))", asked
         )
         assert said == [code.encode(s, bytes.fromhex(u.replace("-", ""))) for s, u in asked]
+
+    def test_a_code_that_was_typed_is_read_as_the_program_reads_it(self, page):
+        good = code.encode(77, code.receipt_id(bytes(32), "o", "p", "c"))
+        wrong = [
+            good[:-1] + ("0" if good[-1] != "0" else "1"),
+            good[1] + good[0] + good[2:],
+            good[:-1],
+            "",
+            "U" * 30,
+        ]
+        typed = [
+            good,
+            good.lower(),
+            good.replace("-", " "),
+            good.replace("0", "O").replace("1", "l"),
+            *wrong,
+        ]
+        said = page.evaluate(
+            "(all) => all.map((text) => readReceiptCode(text)?.code ?? null)", typed
+        )
+        for text, read in zip(typed, said, strict=True):
+            try:
+                code.parse(text)
+            except FieldsError:
+                assert read is None
+            else:
+                assert read == good
+
+    @pytest.mark.parametrize("length", [14, 26, 42, 62, 84, 106, 122, 152, 180, 213])
+    def test_its_qr_code_is_the_one_that_another_program_makes(self, page, length):
+        """Module by module, where a version is full; what fills a rest is told by its reader (segno adds a byte)."""
+        text = address_of(length)
+        said = page.evaluate("(text) => qr.make(text)", text)
+        made = segno.make(
+            text, error="m", version=said["version"], mask=said["mask"], mode="byte",
+            boost_error=False,
+        )  # fmt: skip
+        assert said["rows"] == [list(row) for row in made.matrix]
+        smallest = segno.make(text, error="m", mode="byte", micro=False, boost_error=False)
+        assert made.version == smallest.version
+
+    @pytest.mark.parametrize("length", [1, 13, 27, 61, 63, 90, 123, 160, 200])
+    def test_a_reader_reads_its_qr_code(self, page, length):
+        text = address_of(length)
+        rows = page.evaluate("(text) => qr.make(text).rows", text)
+        white = [[0] * (len(rows) + 8)] * 4
+        framed = [*white, *([0] * 4 + row + [0] * 4 for row in rows), *white]
+        picture = 255 - 255 * np.kron(np.array(framed, np.uint8), np.ones((4, 4), np.uint8))
+        assert zxingcpp.read_barcode(picture).text == text
 
     def test_what_passes_on_the_device_passes_at_the_server(self, page):
         """The other way round a slip may slip through here, never the reverse."""

@@ -2,17 +2,17 @@
 
 import json
 from base64 import b64encode
+from uuid import uuid4
 
 import pytest
 import town
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from sheet import read
 from staff_room import badge
 
-from epilock.collect import offline
-from epilock.errors import FileFormatError, InputError
-from epilock.web.console.offline import MAX_FILE, read_outbox
+from epilock.collect import code, offline
+from epilock.collect.outbox import FORMAT
 
 JSON = {"accept": "application/json"}
 
@@ -94,27 +94,89 @@ class TestSent:
                 "application/problem+json",
             )
 
+    def test_a_form_that_is_refused_says_which_and_why_and_holds_no_value(
+        self, parts, volunteer, lease
+    ):
+        csrf = volunteer.get("/offline/session", headers=JSON).json()["csrf"]
+        client = uuid4()
+        send = lambda fields: volunteer.post(  # noqa: E731
+            f"/offline/{lease.lease}/boxes",
+            json={"csrf": csrf, "box": sealed(parts, lease, client, fields)}, headers=JSON,
+        )  # fmt: skip
+        answer = send({"name": "欧阳测试", "mobile": "12"})
+        said = answer.json()
+        assert (answer.status_code, said["type"]) == (422, "urn:epilock:problem:box")
+        assert code.encode(3, client.bytes).endswith(said["mark"])
+        assert said["fields"][0]["en"].startswith("Mobile: ")
+        assert "欧阳测试" not in answer.text
+        again = send({"name": "欧阳测试", "mobile": "13912345678"})
+        assert (again.status_code, again.json()["became"]) == (201, "stored")
+        assert send({"name": "欧阳测试", "mobile": "12"}).json()["became"] == "replaced"
 
-class TestOutbox:
-    def test_lease_and_bytes_of_each_box(self):
-        body = {"format": "epilock/outbox/v1", "boxes": [{"lease": "l1", "box": "AAE="}]}
-        assert read_outbox(json.dumps(body).encode()) == [("l1", b"\x00\x01")]
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"[" * 100_000,
-            b'{"format":"another","boxes":[]}',
-            b'{"format":"epilock/outbox/v1","boxes":[{"lease":"l1","box":"%"}]}',
-            b"x" * (MAX_FILE + 1),
-        ],
-    )
-    def test_another_file_is_refused(self, body):
-        with pytest.raises(InputError):
-            read_outbox(body)
+class TestLimit:
+    @pytest.mark.parametrize("most", ["", "0", "501", "-1", "x", "²"])
+    def test_a_number_that_makes_no_sense_is_refused(self, volunteer, lease, most):
+        page = read(volunteer, "/console/offline")
+        assert page.send(page.with_field("point"), most=most).status == 400
 
-    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-    @given(body=st.binary(max_size=200) | st.text().map(str.encode))
-    def test_whatever_the_file_holds_the_answer_is_an_error_of_ours(self, body):
-        with pytest.raises(FileFormatError):
-            read_outbox(body)
+    def test_in_chinese_it_is_said_in_chinese_and_not_behind_a_fold(self, volunteer, lease):
+        page = read(volunteer, "/console/offline?lang=zh")
+        page = page.send(page.with_field("point"), most="501")
+        assert "带出去填的份数是1到500。" in page.text
+        assert "1 to 500 forms" not in page.text
+
+    def test_what_is_beyond_it_waits_for_a_custodian(self, parts, site, volunteer):
+        town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE)
+        page = read(volunteer, "/console/offline")
+        page.send(page.with_field("point"), most="1")
+        with parts.database.read() as tx:
+            lease = offline.listing(tx, "sunny")[0]
+        csrf = volunteer.get("/offline/session", headers=JSON).json()["csrf"]
+        fields = {"name": "欧阳测试", "mobile": "13912345678"}
+        boxes = [sealed(parts, lease, uuid4(), fields) for _ in range(2)]
+        send = lambda box: volunteer.post(  # noqa: E731
+            f"/offline/{lease.lease}/boxes", json={"csrf": csrf, "box": box}, headers=JSON
+        )
+        assert [send(box).status_code for box in boxes] == [201, 409]
+        path = f"/console/offline/{lease.lease}/more"
+        assert "1 of 1" in read(volunteer, "/console/offline").text
+        assert volunteer.post(path, data={"csrf": csrf, "most": "2"}).status_code == 403
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        page = read(custodian, "/console/offline")
+        assert page.send(page.to("/more"), most="2").status == 200
+        assert [send(box).json()["became"] for box in boxes] == ["repeated", "stored"]
+
+
+class TestFile:
+    def test_each_form_is_answered_for_and_one_that_is_wrong_takes_no_other_with_it(
+        self, parts, volunteer, lease
+    ):
+        good = {"name": "欧阳测试", "mobile": "13912345678"}
+        boxes = [
+            sealed(parts, lease, uuid4(), fields) for fields in (good, {"name": "诸葛样本"}, good)
+        ]
+        body = {"format": FORMAT, "boxes": [{"lease": lease.lease, "box": box} for box in boxes]}
+        page = read(volunteer, "/console/offline")
+        answer = volunteer.post(
+            "/console/offline/outbox", data={"csrf": page.value("csrf")},
+            files={"file": ("epilock-outbox.json", json.dumps(body))},
+        )  # fmt: skip
+        assert "2 stored" in answer.text
+        assert "No. 2 of the file" in answer.text
+        assert "Mobile: " in answer.text
+        assert "诸葛样本" not in answer.text
+
+
+def sealed(parts, lease, client, fields):
+    """What a device seals, in base64."""
+    with parts.database.read() as tx:
+        _, _, form = offline.leased_form(tx, parts.standard, lease)
+    said = {
+        "client": str(client), "notice": form.notice, "given": list(form.acts.required),
+        "fields": fields, "language": "zh",
+    }  # fmt: skip
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), lease.public)
+    suite = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    info = offline.INFO + lease.lease.encode()
+    return b64encode(suite.encrypt(json.dumps(said).encode(), public, info)).decode()

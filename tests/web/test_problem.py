@@ -20,6 +20,8 @@ KINDS = [
 def _made(kind: type[errors.EpilockError]) -> errors.EpilockError:
     if kind in {errors.FieldsError, errors.ConsentError}:
         return kind([])  # type: ignore[arg-type]
+    if kind is errors.BoxError:
+        return kind("7K2MA", [])
     if kind is errors.OldSizeError:
         return kind("said", size=5)
     return kind("said", wait=30) if kind in {errors.RateError, errors.BusyError} else kind("said")

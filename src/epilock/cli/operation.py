@@ -157,7 +157,7 @@ def check(*, home: Home = None) -> None:
     """Open and prove everything that is stored; name each row that is not what it was."""
     found = 0
     with opened(home, damaged=True) as parts:
-        stored = check_all(parts.database, parts.keys, parts.log)
+        stored = check_all(parts.database, parts.key_store(), parts.log)
         for finding in chain(stored, inventory.check(parts.database, parts.log)):
             found += 1
             print(f"{finding.row}: {finding.problem}", file=sys.stderr)

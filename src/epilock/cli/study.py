@@ -8,6 +8,7 @@ from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, instant_text, opened
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Book
+from epilock.destroy import freeze
 from epilock.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Studies: keys for codes instead of names.")
@@ -80,8 +81,10 @@ def destroy(
         found = signed_in(parts, who, "approver")
         with parts.database.read() as tx:
             check_over(tx, found, org)
+            freeze.check_thawed(tx)
         book = Book(log=parts.log, standard_ref=parts.standard.ref)
         studies.end(
-            parts.database, parts.keys, book, org=org, study=code, by=found.staff, now=parts.now()
-        )
+            parts.database, parts.keys, book, org=org, study=code, by=found.staff,
+            cooling=parts.settings.cooling, now=parts.now(),
+        )  # fmt: skip
     print(f"the key of {code} is destroyed")

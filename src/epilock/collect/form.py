@@ -188,7 +188,7 @@ class Form:
                 f"the notice has changed (version {self.version} is in force): "
                 "please read it and authorise again"
             )
-        client = _client(submission.client)
+        client = client_id(submission.client)
         if submission.language not in self.point.languages:
             raise InputError(f"language must be one of {', '.join(self.point.languages)}")
         bits = self._given(submission.given)
@@ -307,7 +307,12 @@ def _one_of(
     return found
 
 
-def _client(text: str) -> bytes:
+def client_id(text: str) -> bytes:
+    """Return the 16 bytes of the id that a client chose.
+
+    Raises:
+        InputError: It is no UUID.
+    """
     try:
         return UUID(text).bytes
     except ValueError:

@@ -16,12 +16,14 @@ Rules kept in this file:
   1. A box counts only while its lease lasts, in the transaction that stores it (``record``).
   2. What is in a box is held to the form of the notice that was leased, on the day of the lease.
   3. A lease is one of the bucket's: the ledger says so, and a certificate waits for its end.
+  4. A lease is taken for a number of forms; what comes beyond it is stored only after a custodian allowed more.
+  5. A refusal names the form by the end of its receipt code and the fields by name, never by value.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
@@ -36,23 +38,37 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from epilock.collect import issue
+from epilock.collect import code, issue
 from epilock.collect import point as points
-from epilock.collect.form import Accepted, Form, Leased, parse
+from epilock.collect.form import Accepted, Form, Leased, client_id, parse
 from epilock.collect.issue import Issued
 from epilock.collect.point import Point
 from epilock.db import Database, Instant, Json, Transaction, metadata, sealed_table
-from epilock.errors import ClosedError, FileFormatError, InputError, TooLargeError
+from epilock.errors import (
+    BoxError,
+    ClosedError,
+    ConsentError,
+    FieldProblem,
+    FieldsError,
+    FileFormatError,
+    InputError,
+    LimitError,
+    StateError,
+    TooLargeError,
+)
 from epilock.ledger.log import Log
+from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.store import keyrows, keytree
-from epilock.store.keys import KeyStore
+from epilock.store import keyrows, keytree, vault
+from epilock.store.access import Keys
 
 INFO = b"epilock/offline/v1\0"
 METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
 GRACE = timedelta(days=1)  # after the end of the day, to come back to a network
+MOST = 500  # forms under one lease, and in one exported file
+USUAL = 200  # forms of a day at one gate
 MAX_BOX = 49_152  # bytes: what a request of 64 KiB holds in base64
 _PURPOSE = b"epi-offl"
 _HPKE = Hpke(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -77,6 +93,34 @@ offline_leases = sealed_table(
 )
 """``lease`` as in ``leases``; ``version`` of the notice; ``holder`` the account; ``sealed`` the private key, NULL
 once its leaves are gone."""
+
+offline_counts = sealed_table(
+    "offline_counts",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("lease", sa.String(20), primary_key=True),
+    sa.Column("most", sa.Integer, nullable=False),
+    sa.Column("stored", sa.Integer, nullable=False),
+)
+"""How many forms a lease was taken for, and how many have come in under it."""
+
+
+class Count(NamedTuple):
+    """How many forms a lease was taken for (``most``), and how many have come in under it."""
+
+    most: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A box that can't be stored, and need not be: its person's answers came in under the same receipt.
+
+    Attributes:
+        index: Position of the ledger entry of what was stored.
+    """
+
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,21 +171,23 @@ class Lease:
 def take(
     tx: Transaction,
     log: Log,
-    keys: KeyStore,
+    keys: Keys,
     standard: Standard,
     *,
     org: str,
     point: str,
     holder: str,
+    most: int,
     now: datetime,
 ) -> Lease:
-    """Lease a point for the rest of today to the account ``holder``.
+    """Lease a point for the rest of today, and for ``most`` forms, to the account ``holder``.
 
     Raises:
         NotFoundError: There is no such point.
-        InputError: It collects in another way: on paper, by lists, by devices.
+        InputError: It collects in another way: on paper, by lists, by devices; or too many forms are wanted.
         ClosedError: It is closed, asks nothing now, or the day's bucket takes no more.
     """
+    _check_most(most)
     found, issued = issue.in_force(tx, org, point)
     if found.method not in METHODS:
         raise InputError(f"{point} collects by {found.method}, so its form is not taken along")
@@ -156,10 +202,10 @@ def take(
     block = buckets.take_lease(
         tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=now
     )
-    code = tx.get(buckets.leases, org=org, bucket=bucket.id, block=block)["lease"]
+    lease_code = tx.get(buckets.leases, org=org, bucket=bucket.id, block=block)["lease"]
     private = ec.generate_private_key(_CURVE)
     lease = Lease(
-        org=org, lease=code, point=point, version=issued.notice.version, holder=holder,
+        org=org, lease=lease_code, point=point, version=issued.notice.version, holder=holder,
         bucket=bucket.id, block=block, parts=bucket.live, day=day, taken=now, until=until,
         public=private.public_key().public_bytes(
             Encoding.X962, PublicFormat.UncompressedPoint
@@ -170,10 +216,11 @@ def take(
     cipher = keys.suite.cipher(_key(keys, lease, bucket.name))
     sealed = keyrows.wrap(cipher, plain, _aad(keys, lease))
     tx.insert(
-        offline_leases, org=org, lease=code, point=point, version=lease.version, holder=holder,
+        offline_leases, org=org, lease=lease_code, point=point, version=lease.version, holder=holder,
         bucket=bucket.id, block=block, parts=list(lease.parts), day=day.isoformat(), taken=now,
         until=until, public=lease.public, sealed=sealed,
     )  # fmt: skip
+    tx.insert(offline_counts, org=org, lease=lease_code, most=most, stored=0)
     return replace(lease, sealed=sealed)
 
 
@@ -191,6 +238,49 @@ def listing(tx: Transaction, org: str, *, most: int = 100) -> list[Lease]:
     order = [offline_leases.c.taken.desc(), offline_leases.c.lease]
     rows = tx.all(offline_leases, offline_leases.c.org == org, order_by=order, limit=most)
     return [_lease(row) for row in rows]
+
+
+def counts(tx: Transaction, org: str, leases: Collection[str]) -> dict[str, Count]:
+    """Return how full each of ``leases`` is; one that was taken before there were limits has none."""
+    c = offline_counts.c
+    rows = tx.all(offline_counts, c.org == org, c.lease.in_(leases))
+    return {row["lease"]: Count(row["most"], row["stored"]) for row in rows}
+
+
+def check_room(lease: str, found: Count | None, coming: int) -> None:
+    """Return if one form more may be stored under ``lease`` beside the ``coming``.
+
+    Raises:
+        LimitError: It may not; nothing is lost, for the device keeps the box.
+    """
+    if found is not None and found.stored + coming >= found.most:
+        raise LimitError(
+            f"the offline lease {lease} was taken for {found.most} forms, and as many have come in; "
+            "nothing was stored: a custodian may allow more, then send again"
+        )
+
+
+def count_stored(tx: Transaction, org: str, lease: str, more: int) -> None:
+    """Count ``more`` forms as come in under ``lease``, in the transaction that stores them."""
+    row = tx.find(offline_counts, lock=True, org=org, lease=lease)
+    if row is not None:
+        tx.update(offline_counts, {"org": org, "lease": lease}, stored=row["stored"] + more)
+
+
+def allow_more(tx: Transaction, lease: Lease, *, most: int, now: datetime) -> None:
+    """Let ``most`` forms come in under a lease that lasts.
+
+    Raises:
+        InputError: It is no number from 1 to 500.
+        ClosedError: The lease has ended.
+        StateError: It was allowed as many already.
+    """
+    _check_most(most)
+    check_open(lease, now=now)
+    found = tx.get(offline_counts, lock=True, org=lease.org, lease=lease.lease)
+    if most <= found["most"]:
+        raise StateError(f"the lease {lease.lease} was taken for {found['most']} forms already")
+    tx.update(offline_counts, {"org": lease.org, "lease": lease.lease}, most=most)
 
 
 def leased_form(tx: Transaction, standard: Standard, lease: Lease) -> tuple[Point, Issued, Form]:
@@ -214,16 +304,19 @@ def check_open(lease: Lease, *, now: datetime) -> None:
 
 
 def open_box(
-    tx: Transaction, keys: KeyStore, standard: Standard, lease: Lease, box: bytes, *, now: datetime
-) -> Accepted:
+    tx: Transaction, keys: Keys, standard: Standard, lease: Lease, box: bytes, *, now: datetime
+) -> Accepted | Replaced:
     """Return what may be stored of a box that a device sealed under ``lease``.
+
+    One that can't be stored is replaced where its person was asked again under the same receipt.
 
     Raises:
         ClosedError: The lease has ended.
         ErasedError: What was collected that day is being destroyed, or was: the key went with it.
         TooLargeError: The box is larger than any form.
         FileFormatError: It was not sealed for this lease, or was changed; or no submission is in it.
-        FieldsError, ConsentError, StaleNoticeError, InputError: As ``Form.accept``.
+        BoxError: What is in it is not what the form takes; it says which form and which fields.
+        InputError: Its receipt id is none, so nobody can say whose form it is.
     """
     check_open(lease, now=now)
     if len(box) > MAX_BOX:
@@ -233,11 +326,24 @@ def open_box(
     except (InvalidTag, ValueError):
         raise FileFormatError("this was not sealed for this lease, or was changed since") from None
     submission = parse(plain)
-    _, _, form = leased_form(tx, standard, lease)
-    accepted = form.accept(submission, today=lease.day)
-    if accepted.client[6] >> 4 != 4 or accepted.client[8] >> 6 != 2:  # noqa: PLR2004 - RFC 9562
+    receipt = client_id(submission.client)
+    if receipt[6] >> 4 != 4 or receipt[8] >> 6 != 2:  # noqa: PLR2004 - RFC 9562
         raise InputError("the receipt id in a sealed form must be a version 4 UUID")
+    _, issued, form = leased_form(tx, standard, lease)
+    try:
+        accepted = form.accept(submission, today=lease.day)
+    except InputError as error:
+        stored = vault.find_handle(tx, lease.org, lease.bucket, vault.handle_of(receipt))
+        if stored is not None:
+            return Replaced(stored.entry_index)
+        serial = organisations.load(tx, lease.org).serial
+        raise BoxError(mark_of(code.encode(serial, receipt)), _named(error, form, issued)) from None
     return replace(accepted, leased=Leased(lease.lease, lease.day))
+
+
+def mark_of(receipt: str) -> str:
+    """Return the part of a receipt's code by which a refused form is found again: its last group."""
+    return receipt[-code.GROUP :]
 
 
 def end(tx: Transaction, lease: Lease, *, now: datetime) -> None:
@@ -248,7 +354,7 @@ def end(tx: Transaction, lease: Lease, *, now: datetime) -> None:
         buckets.return_lease(tx, bucket, lease.block, now=now)
 
 
-def forget_ended(database: Database, keys: KeyStore, *, now: datetime) -> int:
+def forget_ended(database: Database, keys: Keys, *, now: datetime) -> int:
     """Destroy the private keys of leases that are over; return how many. Repeating is harmless.
 
     The leaves go first. A crash then leaves a sealed key that nothing opens, and the next call takes it away.
@@ -271,7 +377,39 @@ def forget_ended(database: Database, keys: KeyStore, *, now: datetime) -> int:
     return len(over)
 
 
-def _private(tx: Transaction, keys: KeyStore, lease: Lease) -> ec.EllipticCurvePrivateKey:
+def _check_most(most: int) -> None:
+    if not 1 <= most <= MOST:
+        raise InputError(f"a point is taken along for 1 to {MOST} forms")
+
+
+def _named(error: InputError, form: Form, issued: Issued) -> list[FieldProblem]:
+    """Return what is wrong in a form, each with the name that stands on the page, in both languages."""
+    if isinstance(error, FieldsError):
+        return [
+            replace(p, zh=f"{label.zh}：{p.zh}", en=f"{label.en}: {p.en}")
+            if (label := form.by_id[p.field].label if p.field in form.by_id else None)
+            else p
+            for p in error.problems
+        ]
+    if isinstance(error, ConsentError):
+        texts = {act.id: act.text for act in issued.notice.acts}
+        return [
+            FieldProblem(
+                field="-", code="consent",
+                zh=f"没有勾选：{texts[act].zh}", en=f"This was not ticked: {texts[act].en}",
+            )
+            for act in error.missing
+        ]  # fmt: skip
+    # The device and the server disagree about the form itself: a fault of the program, not of its person.
+    return [
+        FieldProblem(
+            field="-", code="form", zh="设备上的表和服务器上的不一致，请重新带上采集点后再问本人。",
+            en="The form on the device is not the server's; take the point along anew and ask the person again.",
+        )
+    ]  # fmt: skip
+
+
+def _private(tx: Transaction, keys: Keys, lease: Lease) -> ec.EllipticCurvePrivateKey:
     name = buckets.load(tx, lease.org, lease.bucket).name
     cipher = keys.suite.cipher(_key(keys, lease, name))
     plain = keyrows.unwrap(keys.suite, cipher, lease.sealed or b"", _aad(keys, lease))
@@ -280,13 +418,13 @@ def _private(tx: Transaction, keys: KeyStore, lease: Lease) -> ec.EllipticCurveP
     return key
 
 
-def _key(keys: KeyStore, lease: Lease, bucket: str) -> bytes:
+def _key(keys: Keys, lease: Lease, bucket: str) -> bytes:
     """Return the key that the private key is sealed under, made of one leaf of each part."""
     leaves: Sequence[bytes] = [keys.leaf(lease.org, bucket, p, lease.number) for p in lease.parts]
     return keys.suite.subkey(keys.suite.commitment_key(leaves), _PURPOSE)
 
 
-def _aad(keys: KeyStore, lease: Lease) -> bytes:
+def _aad(keys: Keys, lease: Lease) -> bytes:
     return f"epilock/offline-key/v1|{keys.suite.name}|{lease.org}|{lease.lease}".encode()
 
 

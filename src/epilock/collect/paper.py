@@ -3,28 +3,33 @@
 A page is keyed in row by row, each row a submission of its own under a point that collects by paper. The page
 itself, and its photograph, are not kept here: the register holds how many pages the ledger has, which one this
 is, where it lies and the SHA-256 of the photograph, by which the page on file can be told from any other. It
-names nobody.
+names nobody. The log knows a page by a code of its own; neither the ledger's number nor its place is in it.
 
-The standard says how long (``media.paper``): keyed in within a day, destroyed within a week of that.
+The standard says how long (``media.paper``): keyed in within a day, destroyed within a week of that. What is
+keyed in later is taken, for else it would go on lying there unregistered; it is shown as late.
 
     keyed ──► destroyed   (someone attests it)
 
 Rules kept in this file:
-  1. A page of a ledger is registered once, after its rows are stored.
-  2. Only the account that attests a destruction answers for it; the paper itself nobody here can see.
+  1. A page of a ledger is registered once, after its rows are stored, by an entry of the log.
+  2. Its end is an entry too, in the transaction that notes it; a page of a time before there were entries has none.
+  3. Only the account that attests a destruction answers for it; the paper itself nobody here can see.
 """
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from epilock.collect import point as points
-from epilock.db import Instant, Transaction, metadata, sealed_table
+from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ConflictError, InputError, RefusedError, StateError
+from epilock.ledger import entry
+from epilock.ledger.log import Log
 from epilock.standard import Standard
+from epilock.standard.clock import PaperPeriods, paper_periods
 from epilock.standard.level import CHINA
 
 MEDIUM = METHOD = "paper"
@@ -52,6 +57,18 @@ paper_pages = sealed_table(
 )
 """``book`` number of the ledger; ``pages`` how many it has; ``written`` the day on the page; ``sha256`` of its
 photograph, NULL if there is none; ``due`` the last day on which the page may exist."""
+
+paper_codes = sealed_table(
+    "paper_codes",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("code", sa.String(20), primary_key=True),
+    sa.Column("point", sa.String(40), nullable=False),
+    sa.Column("book", sa.String(20), nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.UniqueConstraint("org", "point", "book", "page", name="uq_paper_codes_page"),
+)
+"""By which code the log knows a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +127,10 @@ class Page:
         """Tell whether the paper should be gone."""
         return self.destroyed is None and today > self.due
 
+    def is_late(self, periods: PaperPeriods) -> bool:
+        """Tell whether it was keyed in later than the standard allows."""
+        return periods.keyed_in_late(self.written, self.keyed)
+
 
 def check_point(point: points.Point) -> None:
     """Return if ``point`` is written on paper.
@@ -126,6 +147,7 @@ def check_point(point: points.Point) -> None:
 
 def register(
     tx: Transaction,
+    log: Log,
     standard: Standard,
     *,
     org: str,
@@ -140,14 +162,20 @@ def register(
     Raises:
         ConflictError: It is registered already.
     """
-    days = standard.media[MEDIUM].facts["destroy_days"]
-    assert isinstance(days, int)  # noqa: S101 - the standard's own data
-    due = now.astimezone(CHINA).date() + timedelta(days=days)
+    log.append(tx, [], now=now)  # the head first: two who key in at once are one after the other
+    due = now.astimezone(CHINA).date() + paper_periods(standard).destroy
     key: dict[str, Any] = {"org": org, "point": point, "book": sheet.book, "page": sheet.page}
     tx.insert(
         paper_pages, **key, pages=sheet.pages, rows=rows, written=sheet.written.isoformat(),
         place=sheet.place, sha256=sheet.sha256, keyed=now, keyed_by=by, due=due.isoformat(),
     )  # fmt: skip
+    code = new_id("x")
+    tx.insert(paper_codes, org=org, code=code, point=point, book=sheet.book, page=sheet.page)
+    said = entry.PaperPage(
+        org=org, standard=standard.ref, at=entry.stamp(now), page=code, point=point,
+        written=sheet.written.isoformat(), rows=rows, due=due.isoformat(),
+    )  # fmt: skip
+    log.append(tx, [entry.encode(said)], now=now)
     return _page(tx.get(paper_pages, **key))
 
 
@@ -172,7 +200,16 @@ def listing(tx: Transaction, org: str, *, most: int = 500) -> list[Page]:
 
 
 def attest(
-    tx: Transaction, *, org: str, point: str, book: str, page: int, by: str, now: datetime
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    point: str,
+    book: str,
+    page: int,
+    by: str,
+    now: datetime,
 ) -> None:
     """Note that ``by`` attests that a page, and each photograph of it, was destroyed.
 
@@ -181,9 +218,14 @@ def attest(
         StateError: It was attested before.
     """
     key: dict[str, Any] = {"org": org, "point": point, "book": book, "page": page}
-    if tx.get(paper_pages, **key)["destroyed"] is not None:
+    if tx.get(paper_pages, lock=True, **key)["destroyed"] is not None:
         raise StateError(f"page {page} of ledger {book} is attested as destroyed already")
     tx.update(paper_pages, key, destroyed=now, destroyed_by=by)
+    for known in tx.rows(paper_codes, **key):
+        said = entry.PaperDestroyed(
+            org=org, standard=standard_ref, at=entry.stamp(now), page=known["code"], by=by
+        )
+        log.append(tx, [entry.encode(said)], now=now)
 
 
 def _page(row: dict[str, Any]) -> Page:

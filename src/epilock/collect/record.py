@@ -11,7 +11,7 @@ Rules kept in this file:
      another process was faster, the batch begins anew.
   4. One submission that is refused, for whatever reason, takes no other with it.
   5. What was filled in without a network goes into the bucket of the day it was filled in, under the notice
-     that its person read, while its lease lasts.
+     that its person read, while its lease lasts and has room.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from uuid import UUID
 from epilock.collect import code, offline, tally
 from epilock.collect import point as points_
 from epilock.collect.form import Accepted, Form
+from epilock.collect.offline import Count
 from epilock.db import Database, Transaction
 from epilock.errors import (
     ClosedError,
@@ -43,8 +44,8 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
+from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
-from epilock.store.keys import KeyStore
 from epilock.store.seal import Sealer
 
 _DAY = timedelta(days=1)
@@ -106,6 +107,7 @@ class _Known(NamedTuple):
         buckets: Buckets with their tag keys; None: there is none.
         handles: Those of ``wanted`` that were stored before, by organisation and bucket.
         sealed: Receipts that this transaction stores.
+        leases: How full the leases of devices are (None: without limit), and how many more come in.
     """
 
     today: date
@@ -114,10 +116,12 @@ class _Known(NamedTuple):
     buckets: dict[_Place, tuple[Bucket, bytes] | None]
     handles: dict[tuple[str, int], frozenset[bytes]]
     sealed: set[bytes]
+    leases: dict[tuple[str, str], Count | None]
+    coming: Counter[tuple[str, str]]
 
 
 def _known(now: datetime, wanted: Sequence[bytes] = ()) -> _Known:
-    return _Known(now.astimezone(CHINA).date(), wanted, {}, {}, {}, set())
+    return _Known(now.astimezone(CHINA).date(), wanted, {}, {}, {}, set(), {}, Counter())
 
 
 class _ChangedError(Exception):
@@ -140,7 +144,7 @@ class Keeper:
         self,
         *,
         database: Database,
-        keys: KeyStore,
+        keys: Keys,
         log: Log,
         standard: Standard,
         secret: bytes,
@@ -246,7 +250,7 @@ class Keeper:
         if tx.conn.dialect.name == "postgresql":  # SQLite has locked everything from the start
             self._check_unchanged(tx, known)
         self._keep(tx, sealed, self._log.base + committed.first, now)
-        _count(tx, sealed, now)
+        _count(tx, known, sealed, now)
         known.handles.clear()
         for place, accepted, receipt, handle, digest in twins:
             found = self._find(tx, known, accepted, handle, now)
@@ -257,7 +261,7 @@ class Keeper:
         return sealed, committed
 
     def _check_unchanged(self, tx: Transaction, known: _Known) -> None:
-        """Return if points and buckets are as they were judged by; from here on the head is locked (rule 3)."""
+        """Return if all is as it was judged by; from here on the head is locked (rule 3)."""
         for (org, point), version in known.points.items():
             now_open = points_.load(tx, org, point)
             if version != (None if now_open.closed is not None else now_open.version):
@@ -267,6 +271,9 @@ class Keeper:
                 bucket = found[0]
                 if buckets.load(tx, bucket.org, bucket.id).live != bucket.live:
                     raise _ChangedError
+        for (org, lease), count in known.leases.items():
+            if offline.counts(tx, org, [lease]).get(lease) != count:
+                raise _ChangedError
 
     def _check_current(
         self, tx: Transaction, known: _Known, accepted: Accepted, now: datetime
@@ -370,11 +377,12 @@ class Keeper:
             raise ClosedError(
                 "what was collected here that day is being destroyed; come back tomorrow: nothing was stored"
             )
+        _check_room(tx, known, accepted)
         self._serial(tx, org)
         sealer = self._sealer(tx, bucket, now)
         n = sealer.take()
         sealed = sealer.seal(n, accepted.parts)
-        return _Sealed(
+        item = _Sealed(
             place, accepted, receipt, handle, bucket, n,
             self._collecting(form, bucket, tuple(sorted(accepted.parts)))(
                 n, sealed.commitment.hex()
@@ -385,6 +393,9 @@ class Keeper:
             ),
             digest, sealed.commitment_key,
         )  # fmt: skip
+        if accepted.leased is not None:
+            known.coming[org, accepted.leased.lease] += 1
+        return item
 
     def _collecting(
         self, form: Form, bucket: Bucket, parts: tuple[str, ...]
@@ -398,11 +409,10 @@ class Keeper:
         if sealer is None or not sealer.left:
             for name in [n for n, s in self._sealers.items() if s.bucket.day < bucket.day]:
                 self._sealers.pop(name).close()  # the day is over: forget its keys
-            block = buckets.take_lease(
-                tx, self._log, bucket, standard_ref=self._standard.ref, holder=self._holder,
-                until=buckets.lease_end(bucket, now), now=now,
+            sealer = vault.take_sealer(
+                tx, self._log, self._keys, bucket, standard_ref=self._standard.ref,
+                holder=self._holder, until=buckets.lease_end(bucket, now), now=now,
             )  # fmt: skip
-            sealer = vault.lease_sealer(tx, self._keys, bucket, block)
             self._sealers[bucket.name] = sealer
             self._leases[bucket.name] = _lease_of(tx, sealer)
         return sealer
@@ -467,6 +477,16 @@ def _lease_of(tx: Transaction, sealer: Sealer) -> str:
     return "" if row is None else str(row["lease"])
 
 
+def _check_room(tx: Transaction, known: _Known, accepted: Accepted) -> None:
+    """Return if the lease of a device has room for one form more."""
+    if accepted.leased is None:
+        return
+    key = (accepted.form.point.org, accepted.leased.lease)
+    if key not in known.leases:
+        known.leases[key] = offline.counts(tx, key[0], [key[1]]).get(key[1])
+    offline.check_room(key[1], known.leases[key], known.coming[key])
+
+
 def _there(found: tuple[Bucket, vault.Record] | None) -> tuple[Bucket, vault.Record]:
     if found is None:
         raise ConflictError("this form was sent twice at once; please send it again")
@@ -482,8 +502,10 @@ def _collecting(  # noqa: PLR0917 - on the hot path, by position
     )
 
 
-def _count(tx: Transaction, sealed: Sequence[_Sealed], now: datetime) -> None:
-    """Count what was given under each notice, in the transaction that stores it; the head is locked."""
+def _count(tx: Transaction, known: _Known, sealed: Sequence[_Sealed], now: datetime) -> None:
+    """Count what was given under each notice and lease, in the transaction that stores it; the head is locked."""
+    for (org, lease), times in known.coming.items():
+        offline.count_stored(tx, org, lease, times)
     given = Counter(
         (item.bucket.org, item.accepted.form.point.point, item.accepted.form.notice)
         for item in sealed

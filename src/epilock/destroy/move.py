@@ -32,8 +32,8 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import removal, tags, vault
+from epilock.store.access import Keys
 from epilock.store.bucket import COLLECTION, Bucket, leases
-from epilock.store.keys import KeyStore
 from epilock.store.seal import Sealer
 from epilock.store.vault import Record
 
@@ -94,7 +94,7 @@ class Mover:
         standard: The rules.
     """
 
-    def __init__(self, log: Log, keys: KeyStore, standard: Standard) -> None:
+    def __init__(self, log: Log, keys: Keys, standard: Standard) -> None:
         self._log = log
         self._keys = keys
         self._standard = standard
@@ -195,12 +195,11 @@ class Mover:
         if known is not None:
             known.sealer.close()
         until = now + LEASE
-        block = buckets.take_lease(
-            tx, self._log, target, standard_ref=self._standard.ref, holder=HOLDER, until=until,
-            now=now,
+        sealer = vault.take_sealer(
+            tx, self._log, self._keys, target, standard_ref=self._standard.ref, holder=HOLDER,
+            until=until, now=now,
         )  # fmt: skip
-        code = tx.get(leases, org=target.org, bucket=target.id, block=block)["lease"]
-        sealer = vault.lease_sealer(tx, self._keys, target, block)
+        code = tx.get(leases, org=target.org, bucket=target.id, block=sealer.block)["lease"]
         mine[target.org, target.name] = _Lease(code, until, sealer)
         return sealer
 

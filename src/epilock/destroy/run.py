@@ -30,7 +30,9 @@ Rules kept in this file:
   3. A certificate names leases that are neither returned nor over, and is not complete while there are
      any; the run after their end certifies again, under the same name.
   4. When the last part of an ended emergency is gone, so is its tag key: nobody is found any more.
-  5. One thing that cannot be completed (a row was altered) does not stop the others: the run goes on,
+  5. While a freeze lasts (``freeze``) nothing is announced, destroyed or deleted. ``complete`` then does
+     nothing: what a person asked for stays announced, and the first run after the freeze carries it out.
+  6. One thing that cannot be completed (a row was altered) does not stop the others: the run goes on,
      and then raises the first such error, with the others as its notes.
 """
 
@@ -43,7 +45,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction
-from epilock.destroy import certificate, erasure
+from epilock.destroy import certificate, erasure, freeze
 from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
@@ -56,9 +58,8 @@ from epilock.registry import emergency as emergencies
 from epilock.standard import Standard
 from epilock.store import bucket as buckets
 from epilock.store import removal
+from epilock.store.access import Keys
 from epilock.store.bucket import DESTROYED, DYING, LIVE, Bucket, bucket_parts
-from epilock.store.keyrows import tag_keys
-from epilock.store.keys import KeyStore
 
 BATCH = 200  # intents of one transaction, so that submissions never wait long for it
 Step = Callable[[str], None]
@@ -83,7 +84,7 @@ class Tools:
     """
 
     database: Database
-    keys: KeyStore
+    keys: Keys
     log: Log
     standard: Standard
     batch: int = BATCH
@@ -94,18 +95,24 @@ def run(tools: Tools, *, now: datetime, org: str | None = None) -> list[Intent]:
     """Complete what is open, then destroy what is due at ``now`` (of ``org``); return what was certified.
 
     Raises:
+        FrozenError: Nothing may be destroyed now (rule 5).
         TamperedError, KeysError, StateError: Something could not be completed; everything else was, and
             what could not stays announced for the next run.
     """
+    with tools.database.read() as tx:
+        freeze.check_thawed(tx)
     return _each(tools, org, now, _Round.run)
 
 
 def complete(tools: Tools, *, now: datetime, org: str | None = None) -> list[Intent]:
-    """Carry out and certify every open intent (of ``org``); return them as they are now.
+    """Carry out and certify every open intent (of ``org``), unless a freeze lasts; return them as they are now.
 
     Raises:
         TamperedError, KeysError, StateError: As ``run``.
     """
+    with tools.database.read() as tx:
+        if freeze.current(tx) is not None:
+            return []
     return _each(tools, org, now, _Round.complete)
 
 
@@ -113,8 +120,12 @@ def purge(tools: Tools, *, now: datetime, org: str | None = None, slices: int = 
     """Delete rows of dead parts, at most ``slices`` short transactions a part; return how many rows went.
 
     By then the keys are gone, so this gains room, not secrecy. What is left, the next call finds.
+
+    Raises:
+        FrozenError: Nothing may be deleted now (rule 5).
     """
     with tools.database.read() as tx:
+        freeze.check_thawed(tx)
         dead = [
             (bucket, part)
             for bucket in buckets.listing(tx, org, states=(DESTROYED,))
@@ -135,7 +146,7 @@ def purge(tools: Tools, *, now: datetime, org: str | None = None, slices: int = 
 def _each(
     tools: Tools, org: str | None, now: datetime, work: Callable[["_Round"], None]
 ) -> list[Intent]:
-    """Do ``work`` for each organisation that has something to be done; see rule 5."""
+    """Do ``work`` for each organisation that has something to be done; see rule 6."""
     rounds = [_Round(tools, each, now) for each in _organisations(tools, org)]
     for each in rounds:
         with each.going_on():
@@ -155,8 +166,7 @@ def _organisations(tools: Tools, org: str | None) -> list[str]:
     with tools.database.read() as tx:
         query = sa.select(bucket_parts.c.org).where(bucket_parts.c.state.in_([LIVE, DYING]))
         found = {*tx.conn.execute(query.distinct()).scalars(), *intents.organisations(tx)}
-    with tools.keys.database.read() as tx:
-        return sorted(found.union(tx.conn.execute(sa.select(tag_keys.c.org).distinct()).scalars()))
+    return sorted(found.union(tools.keys.organisations()))
 
 
 @dataclass(slots=True)
@@ -177,12 +187,15 @@ class _Round:
             if self._announce_orders():
                 self.complete()
         self._drop_tag_keys()
+        self._foretell()
 
     def complete(self) -> None:
         with self.tools.database.read() as tx:
             found = intents.open_intents(tx, self.org)
             places = {b: buckets.load(tx, self.org, b) for b in {i.bucket for i in found}}
             pending = [i for i in found if not _waits(tx, i, places[i.bucket], self.now)]
+        if pending:
+            pending = self._ripe(pending, places)
         if not pending:
             return
         with self._step("keys"):
@@ -195,6 +208,18 @@ class _Round:
             with self._writing("certify") as tx:
                 certified = self._certify(tx, some, places)
             self.done += certified
+
+    def _ripe(self, pending: list[Intent], places: Mapping[int, Bucket]) -> list[Intent]:
+        """Return the intents that the holder of the keys carries out now; the others wait for a later run."""
+        late = self.tools.keys.waiting(
+            self.org, punctures=_punctures(pending, places), drops=_drops(pending, places)
+        )
+        return [
+            each
+            for each in pending
+            if late.punctures.isdisjoint(_punctures([each], places))
+            and late.drops.isdisjoint(_drops([each], places))
+        ]
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
@@ -226,6 +251,19 @@ class _Round:
     def _due(self, tx: Transaction) -> list[DuePart]:
         found = dues.calendar(tx, self.tools.standard, now=self.now, org=self.org)
         return [part for part in found if part.is_due(self.now)]
+
+    def _foretell(self) -> None:
+        """Tell a key service what will be due when its wait is over, so that it goes on its day."""
+        notice = self.tools.keys.notice
+        if not notice:
+            return
+        with self.tools.database.read() as tx:
+            found = dues.calendar(
+                tx, self.tools.standard, now=self.now, org=self.org, until=self.now + notice
+            )
+        drops = [(part.bucket.name, part.part) for part in found if part.hold is None]
+        if drops:
+            self.tools.keys.waiting(self.org, drops=drops)
 
     def _announce_orders(self) -> bool:
         with self.tools.database.read() as tx:
@@ -263,16 +301,13 @@ class _Round:
 
     def _drop_tag_keys(self) -> None:
         """Drop the tag key of each ended emergency of which nothing is left."""
-        with self.tools.keys.database.read() as tx:
-            query = sa.select(tag_keys.c.emergency).where(tag_keys.c.org == self.org)
-            there = tx.conn.execute(query).scalars().all()
-        for emergency in there:
+        for emergency in self.tools.keys.emergencies(self.org):
             with self.tools.database.read() as tx:
                 spent = self._is_spent(tx, emergency)
-            if spent:
+            if spent and not self.tools.keys.waiting(self.org, tags=[emergency]).tags:
                 with self._writing("tags") as tx:  # no bucket is made meanwhile
                     if self._is_spent(tx, emergency):
-                        self.tools.keys.drop_tag_key(self.org, emergency)
+                        self.tools.keys.destroy(self.org, tags=[emergency])
 
     def _is_spent(self, tx: Transaction, emergency: str) -> bool:
         """Tell whether the emergency has ended and no part of its buckets lives or is dying."""

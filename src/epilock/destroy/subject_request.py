@@ -10,13 +10,12 @@ Rules kept in this file:
   2. A record has one open request of each kind.
   3. Who answers an objection is a custodian of the organisation; a complaint, a supervisor of an
      organisation above it (of itself only where none is above).
-  4. It is to be answered within 15 days. The rules on apps (Cyberspace Administration and others, 2019,
-     article 6) give 15 working days at most; 15 calendar days never end later, and need no list of holidays.
+  4. It is to be answered within the days after which a stranger finds it unanswered in the log.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -26,13 +25,13 @@ from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.destroy import erasure
 from epilock.errors import ForbiddenError, InputError, StateError
 from epilock.ledger import entry
+from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.store import bucket as buckets
 from epilock.store import vault
 
-WITHIN = timedelta(days=15)
 OBJECTION, COMPLAINT = "objection", "complaint"
 ERASED = "erased"
 GROUNDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -104,7 +103,7 @@ class SubjectRequest:
     @property
     def due(self) -> datetime:
         """The instant until which it must be answered."""
-        return self.asked + WITHIN
+        return self.asked + ANSWER_WITHIN
 
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether its answer should have come and has not."""

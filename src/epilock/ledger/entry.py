@@ -504,6 +504,24 @@ class HoldReleased(Timed, frozen=True, kw_only=True):
     by: f.Actor
 
 
+class Freeze(Timed, frozen=True, kw_only=True):
+    """Destruction was frozen: rows or files were found changed past the program, in so many places."""
+
+    org: f.MaybeSlug
+    freeze: f.Id
+    findings: f.Count
+
+
+class FreezeLifted(Timed, frozen=True, kw_only=True):
+    """Two persons lifted a freeze: ``by`` asked for it, ``approved_by`` agreed."""
+
+    org: f.MaybeSlug
+    freeze: f.Id
+    reason: f.Code
+    by: f.Actor
+    approved_by: f.Actor
+
+
 class Request(Timed, frozen=True, kw_only=True):
     """The person concerned asked for something (PIPL 44-50)."""
 
@@ -559,6 +577,23 @@ class ImportTold(Timed, frozen=True, kw_only=True):
     import_id: f.Id
     records: f.Count
     way: f.Code
+    by: f.Actor
+
+
+class PaperPage(Timed, frozen=True, kw_only=True):
+    """A page of a paper ledger was keyed in: ``rows`` records; the paper may exist until the end of ``due``."""
+
+    page: f.Id
+    point: f.Point
+    written: f.Day
+    rows: f.Count
+    due: f.Day
+
+
+class PaperDestroyed(Timed, frozen=True, kw_only=True):
+    """A person attests that a page of paper and its photographs were destroyed; nobody else saw it."""
+
+    page: f.Id
     by: f.Actor
 
 
@@ -621,8 +656,8 @@ TYPES: Mapping[str, type[Entry]] = {
         Notice, NoticeCounts, Bucket, Lease, Collect, Correct, Event, Role, Grant, GrantRevoked,
         Approval, Decision, AggregateDecision, ReleaseDecision, Release, PrivacyBudget, NoisyRelease, Study, Search, Review, Erasure,
         Erased, Order, OrderApproved, OrderCancelled, Destroy, Certificate, Hold, HoldReleased, Request,
-        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
-        LogContinues,
+        RequestClosed, Import, ImportCompleted, ImportNotices, ImportTold, PaperPage, PaperDestroyed, TagsRemade, Policy, LogKey, LogKeyEnded, LogSealed,
+        LogContinues, Freeze, FreezeLifted,
     )
 }  # fmt: skip
 

@@ -88,7 +88,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "review-self": Kind(CRITICAL, "紧急打开由打开者本人审查", "an opening in an emergency was reviewed by who opened it"),
     "release-below": Kind(CRITICAL, "去标识化数据发布时 {what} = {found}，低于标准要求的 {asked}", "a de-identified table was released with {what} = {found}, below the {asked} that the standard asks"),
     "release-self": Kind(CRITICAL, "去标识化数据的发布由申请人本人批准", "a de-identified table was approved by who asked for it"),
+    "frozen": Kind(WARNING, "销毁已冻结：发现 {count} 处绕过程序的改动，尚未解除", "destruction is frozen: {count} changes past the program were found, and nobody has lifted it"),
+    "freeze-self-lifted": Kind(CRITICAL, "要求解除冻结的人自己解除了它", "a freeze was lifted by who had asked for that"),
     "study-unfinished": Kind(WARNING, "已宣布销毁研究密钥，尚未证明完成", "the end of a study was announced and its key is not shown to be destroyed"),
+    "paper-late": Kind(WARNING, "纸质页没有在{hours}小时内录入", "a page of paper was not keyed in within {hours} hours of its day"),
+    "paper-due": Kind(CRITICAL, "纸质页的销毁期限晚于录入后{days}天", "a page of paper is to be destroyed later than {days} days after it was keyed in"),
+    "paper-overdue": Kind(CRITICAL, "没有人在期限（{due}）前确认纸质页已销毁", "nobody attested by its day ({due}) that a page of paper was destroyed"),
+    "unanswered": Kind(CRITICAL, "个人的请求在{days}天内没有答复", "a request of the person concerned was not answered within {days} days"),
     "budget-exceeded": Kind(CRITICAL, "带噪声的回答超出了隐私预算", "more privacy was given away than its budget allows"),
     "grant-misused": Kind(CRITICAL, "授权{why}后仍开启信息", "records were opened under a grant that {why}"),
 })  # fmt: skip

@@ -38,6 +38,7 @@ from epilock.standard.level import CHINA
 
 SECONDS = 5.0  # that a round waits for witnesses
 FRESH = timedelta(hours=1)
+GONE = 404
 UNREACHABLE, DISAGREES = "unreachable", "at odds"
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -130,11 +131,17 @@ class Gatherer:
             announced = regime.in_force(tx, self._log, now.astimezone(CHINA).date())
         if announced is None:
             return
-        addresses = list(_by_address(announced.policy))
-        for seen in self._at_once(addresses, self._newest).values():
+        for seen in self.newest(announced.policy).values():
             if isinstance(seen, Checkpoint):
                 with self._database.read() as tx:
                     self._log.check_at_start(tx, seen)
+
+    def newest(self, policy: Policy) -> dict[str, Checkpoint | EpilockError]:
+        """Return by address what each witness of a policy has seen of this log, or why that is not known.
+
+        ``NotFoundError``: it knows nothing of this log. Any other: it gave no answer that counts.
+        """
+        return self._at_once(list(_by_address(policy)), self._newest)
 
     def _ask(
         self,
@@ -161,12 +168,14 @@ class Gatherer:
 
         Raises:
             NotFoundError: It has nothing.
-            InputError: It does not answer.
+            InputError: It does not answer, or not with a checkpoint.
             LedgerError: It is not signed by this log.
         """
         answer = self._send(f"{address}/{origin_hash(self._log.origin)}/checkpoint", None)
+        if answer.status == GONE:
+            raise NotFoundError("it has seen nothing of this log")
         if answer.status != OK:
-            raise NotFoundError(f"it answers {answer.status}")
+            raise InputError(f"it answers {answer.status}")
         return open_checkpoint(answer.body.decode(errors="replace"), self._log.verifiers)[0]
 
     def _at_once(

@@ -120,6 +120,31 @@ class NoteSigner(Protocol):
         ...
 
 
+class Ed25519Key(Protocol):
+    """An Ed25519 key (RFC 8032), which may lie in another process."""
+
+    def public(self) -> bytes:
+        """Return the public half, 32 bytes."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature, 64 bytes; signing again gives the same."""
+
+
+class SeedKey:
+    """An Ed25519 key in this process, from its 32-byte ``seed``."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    def public(self) -> bytes:
+        """Return the public half."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature."""
+        return self._key.sign(data)
+
+
 class Signer:
     """An Ed25519 key that signs notes under a name (RFC 8032: signing again gives the same bytes).
 
@@ -128,17 +153,17 @@ class Signer:
         verifier: The public half.
     """
 
-    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, key: Ed25519Key) -> None:
         if not is_key_name(name):
             raise NoteError("a key name must not be empty and holds no space, no + and no control")
         self.name = name
-        self.verifier = Verifier(name, ED25519, key.public_key().public_bytes_raw())
+        self.verifier = Verifier(name, ED25519, key.public())
         self._key = key
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> "Signer":
         """Return the signer of a 32-byte ``seed``."""
-        return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
+        return cls(name, SeedKey(seed))
 
     @property
     def vkey(self) -> str:

@@ -40,6 +40,32 @@ class Due:
     last_day: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class PaperPeriods:
+    """How long a page of paper may wait.
+
+    Attributes:
+        enter: Until it is keyed in, after the end of its day.
+        destroy: Until it is destroyed, after the day on which it was keyed in.
+    """
+
+    enter: timedelta
+    destroy: timedelta
+
+    def keyed_in_late(self, written: date, keyed: datetime) -> bool:
+        """Tell whether a page of the day ``written`` was keyed in at an instant that was too late."""
+        return keyed >= midnight(written + _DAY) + self.enter
+
+
+def paper_periods(standard: Standard) -> PaperPeriods:
+    """Return how long a page of paper may wait by the standard (``media.paper``)."""
+    facts = standard.media["paper"].facts
+    enter, destroy = facts["enter_hours"], facts["destroy_days"]
+    assert isinstance(enter, int)  # noqa: S101 - the standard's own data
+    assert isinstance(destroy, int)  # noqa: S101 - likewise
+    return PaperPeriods(timedelta(hours=enter), timedelta(days=destroy))
+
+
 def due(
     standard: Standard, *, circumstance: str, part: str, day: date, clock: str, history: History
 ) -> Due:

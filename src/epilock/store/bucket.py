@@ -34,7 +34,7 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 from epilock.store.keytree import BLOCKS
 
 LIVE, DYING, DESTROYED, PURGED = "live", "dying", "destroyed", "purged"
@@ -122,7 +122,7 @@ def name_of(org: str, emergency: str, circumstance: str, day: date, clock: str =
 def ensure(
     tx: Transaction,
     log: Log,
-    keys: KeyStore,
+    keys: Keys,
     standard: Standard,
     *,
     org: str,
@@ -161,7 +161,7 @@ def ensure(
         made = _find(tx, org, name)
         if made is None:
             tx.insert(
-                buckets, org=org, bucket=_next_id(tx, org), name=name, authority=authority,
+                buckets, org=org, bucket=next_id(tx, org), name=name, authority=authority,
                 emergency=emergency, circumstance=circumstance, day=day.isoformat(), clock=clock,
                 opened=now, forgotten=0,
             )  # fmt: skip
@@ -294,6 +294,16 @@ def retire_parts(
         tx.update(bucket_parts, key, state=state, changed=now)
 
 
+def blocks(tx: Transaction) -> list[tuple[str, str, tuple[str, ...], int]]:
+    """Return organisation, bucket's name, its parts and block of every lease ever taken."""
+    found = []
+    for row in tx.all(buckets, order_by=[buckets.c.org, buckets.c.bucket]):
+        parts = tuple(part_states(tx, row["org"], row["bucket"]))
+        taken = tx.all(leases, leases.c.org == row["org"], leases.c.bucket == row["bucket"])
+        found += [(row["org"], row["name"], parts, lease["block"]) for lease in taken]
+    return found
+
+
 def lease_end(bucket: Bucket, now: datetime) -> datetime:
     """Return until when a lease taken ``now`` runs: the end of the bucket's day (China) and a grace.
 
@@ -390,7 +400,8 @@ def _check_authority(tx: Transaction, org: str, emergency: str, authority: str) 
         )
 
 
-def _next_id(tx: Transaction, org: str) -> int:
+def next_id(tx: Transaction, org: str) -> int:
+    """Return the id of the next bucket of ``org``; the log's head is locked, so that none is given twice."""
     query = sa.select(sa.func.max(buckets.c.bucket)).where(buckets.c.org == org)
     return int(tx.conn.execute(query).scalar() or 0) + 1
 

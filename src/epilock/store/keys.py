@@ -27,12 +27,17 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+import sqlalchemy as sa
+
 from epilock.db import Database, Transaction
 from epilock.errors import ConflictError, ErasedError, InputError, KeysError
+from epilock.ledger.note import Ed25519Key, SeedKey
 from epilock.store import keyrows, keytree, rotation
+from epilock.store.access import Waiting
 from epilock.store.keyrows import part_keys, secrets, tag_keys
 from epilock.store.keytree import LEASE_DEPTH, ROOT, Node
 from epilock.store.root import RootKey
@@ -72,6 +77,11 @@ class KeyStore:
         self._slots = slots
         self._step = step
 
+    @property
+    def notice(self) -> timedelta:
+        """How long before its day a destruction is to be announced: not at all."""
+        return timedelta()
+
     def secret(self, org: str, name: str) -> bytes:
         """Return the 32-byte secret ``name`` of ``org`` ("": the installation), made on first use.
 
@@ -94,6 +104,10 @@ class KeyStore:
     def unwrap_secret(self, org: str, name: str, wrapped: bytes) -> bytes:
         """Return the secret that a row holds; errors as ``secret``."""
         return self._root.unwrap(wrapped, keyrows.secret_context(org, name))
+
+    def signing_key(self, org: str, name: str) -> Ed25519Key:
+        """Return the Ed25519 key whose seed is the secret ``name``, made on first use; errors as ``secret``."""
+        return SeedKey(self.secret(org, name))
 
     def add_bucket(self, org: str, bucket: str, parts: Sequence[str]) -> None:
         """Make a seed for each of ``parts`` of ``bucket`` that has none; repeating is harmless."""
@@ -178,6 +192,35 @@ class KeyStore:
         cover = self.cover(org, bucket, part, nodes)
         return keytree.find(cover, (LEASE_DEPTH, block), self.suite.child)
 
+    def waiting(
+        self,
+        org: str,
+        *,
+        punctures: Sequence[tuple[str, str, int]] = (),
+        drops: Sequence[tuple[str, str]] = (),
+        tags: Sequence[str] = (),
+    ) -> Waiting:
+        """Return what of all this must wait before it may be destroyed: here nothing."""
+        del org, punctures, drops, tags
+        return Waiting()
+
+    def organisations(self) -> list[str]:
+        """Return the organisations that have a tag key, sorted."""
+        with self.database.read() as tx:
+            found = tx.conn.scalars(sa.select(tag_keys.c.org).distinct().order_by(tag_keys.c.org))
+            return list(found)
+
+    def emergencies(self, org: str) -> list[str]:
+        """Return the emergencies of ``org`` whose tag key is there, sorted."""
+        c = tag_keys.c
+        with self.database.read() as tx:
+            query = sa.select(c.emergency).where(c.org == org).order_by(c.emergency)
+            return list(tx.conn.scalars(query))
+
+    def close(self) -> None:
+        """Close the key database; repeating is harmless."""
+        self.database.close()
+
     def destroy(
         self,
         org: str,
@@ -222,8 +265,8 @@ class KeyStore:
     def settle(self) -> None:
         """Complete what crashes left in the slots; call it at start-up."""
         for path in sorted(self._slots.glob("*.slot")):
-            with self._writing(path.stem):
-                pass
+            with self._writing(path.stem) as (_, slot, current):
+                slot.forget_others(current.number)
         self._empty_log()
 
     @contextmanager

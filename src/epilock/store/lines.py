@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from epilock.db import Transaction, metadata
 from epilock.errors import ErasedError, StateError, TamperedError
+from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
-from epilock.store.keys import KeyStore
 from epilock.store.seal import Unsealer
 from epilock.store.suite import LINE, NONCE_BYTES
 
@@ -50,7 +50,7 @@ class Lines:
         parts: The parts that the release uses, in their order.
     """
 
-    def __init__(self, keys: KeyStore, bucket: Bucket, release: str, parts: Sequence[str]) -> None:
+    def __init__(self, keys: Keys, bucket: Bucket, release: str, parts: Sequence[str]) -> None:
         self._suite, self._bucket, self._release = keys.suite, bucket, release
         self._parts = tuple(parts)
         self._unsealers = {

@@ -28,7 +28,7 @@ import sqlalchemy as sa
 from epilock.db import Transaction, metadata
 from epilock.errors import InputError
 from epilock.store import bucket as buckets_
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 from epilock.store.suite import Suite
 
 SUBJECT, MENTIONED = "subject", "mentioned"
@@ -225,7 +225,7 @@ def keep(tx: Transaction, rows: Sequence[TagRow]) -> None:
 
 
 def find(  # noqa: PLR0917 - where, then what: always all six
-    tx: Transaction, keys: KeyStore, org: str, emergency: str, category: str, value: str
+    tx: Transaction, keys: Keys, org: str, emergency: str, category: str, value: str
 ) -> list[tuple[int, int, str]]:
     """Return (bucket id, number, role) of the records that hold ``value``, sorted.
 

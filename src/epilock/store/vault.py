@@ -19,6 +19,7 @@ Rules kept in this file:
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -26,11 +27,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, microseconds, sealed_table
-from epilock.errors import ErasedError, NotFoundError, StateError, TamperedError
+from epilock.errors import ErasedError, LeasedError, NotFoundError, StateError, TamperedError
+from epilock.ledger.log import Log
 from epilock.store import bucket as buckets_
 from epilock.store import count, keytree
+from epilock.store.access import Keys
 from epilock.store.bucket import LIVE, Bucket
-from epilock.store.keys import KeyStore
 from epilock.store.seal import PartRow, Sealed, Sealer, Unsealer, commitment, commitment_text
 
 __all__ = [
@@ -149,6 +151,19 @@ def record_row(
     )  # fmt: skip
 
 
+def lost_row(  # noqa: PLR0917 - what its entry says
+    org: str, bucket: int, n: int, point: str, entry_index: int, notice: str, parts: Sequence[str]
+) -> RecordRow:
+    """Return the row for ``keep`` of a record of which nothing is left but its ledger entry.
+
+    No receipt has its handle, which is zeros; when it was given, and by which acts, nobody knows any more.
+    """
+    return (
+        org, bucket, n, point, entry_index, bytes(HANDLE_BYTES), notice, count.names_text(parts),
+        "[]", LIVE, *[None] * 7,
+    )  # fmt: skip
+
+
 def keep(
     tx: Transaction,
     new: Sequence[RecordRow],
@@ -171,24 +186,54 @@ def keep(
         count.add(tx, key, number)
 
 
-def lease_sealer(
-    tx: Transaction, keys: KeyStore, bucket: Bucket, block: int, used: Collection[str] | None = None
+def take_sealer(
+    tx: Transaction,
+    log: Log,
+    keys: Keys,
+    bucket: Bucket,
+    *,
+    standard_ref: str,
+    holder: str,
+    until: datetime,
+    now: datetime,
 ) -> Sealer:
-    """Return a sealer for ``block``, just leased with ``bucket.take_lease``.
-
-    Args:
-        tx: The transaction the lease was taken in, or a later one.
-        keys: The key store.
-        bucket: The bucket.
-        block: The block.
-        used: Parts to have seeds for; None for all that are alive.
+    """Take a lease of ``bucket``, as ``bucket.take_lease``, and return a sealer for its parts that are alive.
 
     Raises:
+        ClosedError: None of its parts is alive, or all its numbers are given out.
         ErasedError: A part is gone.
     """
-    live = buckets_.load(tx, bucket.org, bucket.id).live if used is None else used
-    seeds = {part: keys.lease_seed(bucket.org, bucket.name, part, block) for part in live}
+    block, seeds = take_seeds(
+        tx, log, keys, bucket, standard_ref=standard_ref, holder=holder, until=until, now=now
+    )
     return Sealer(bucket, block, seeds, suite=keys.suite)
+
+
+def take_seeds(
+    tx: Transaction,
+    log: Log,
+    keys: Keys,
+    bucket: Bucket,
+    *,
+    standard_ref: str,
+    holder: str,
+    until: datetime,
+    now: datetime,
+) -> tuple[int, dict[str, bytes]]:
+    """Take a lease as ``take_sealer``; return its block, and a seed for each part that is alive.
+
+    A block that a key service gave to a process whose transaction never committed is skipped: its numbers
+    are dead, and its lease runs out.
+    """
+    while True:  # a bucket's blocks come to an end: ``take_lease`` says so
+        block = buckets_.take_lease(
+            tx, log, bucket, standard_ref=standard_ref, holder=holder, until=until, now=now
+        )
+        live = buckets_.load(tx, bucket.org, bucket.id).live
+        with suppress(LeasedError):
+            return block, {
+                part: keys.lease_seed(bucket.org, bucket.name, part, block) for part in live
+            }
 
 
 def find_record(tx: Transaction, org: str, bucket: int, n: int) -> Record:
@@ -279,7 +324,7 @@ def follow(tx: Transaction, record: Record) -> Record:
 
 def open_record(  # noqa: PLR0917 - where, then what
     tx: Transaction,
-    keys: KeyStore,
+    keys: Keys,
     org: str,
     bucket: int,
     n: int,
@@ -301,7 +346,7 @@ def open_record(  # noqa: PLR0917 - where, then what
 
 def open_known(
     tx: Transaction,
-    keys: KeyStore,
+    keys: Keys,
     bucket: Bucket,
     record: Record,
     wanted: Collection[str] | None = None,

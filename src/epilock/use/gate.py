@@ -37,8 +37,8 @@ from epilock.standard.level import CHINA
 from epilock.standard.model import Verdict
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
+from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
-from epilock.store.keys import KeyStore
 from epilock.store.vault import Record
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
@@ -100,7 +100,7 @@ class Gate:
     """
 
     log: Log
-    keys: KeyStore
+    keys: Keys
     standard: Standard
     table: Mapping[Key, Verdict]
     acts_of: Callable[[Transaction, Record], Collection[str] | None]

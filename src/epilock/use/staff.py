@@ -183,6 +183,15 @@ def reset(
     return password
 
 
+def shut_out(tx: Transaction, org: str, code: str) -> None:
+    """Let nobody into an account until it is reset: the password that it has was taken from somebody.
+
+    Raises:
+        NotFoundError: There is no such account.
+    """
+    tx.update(staff, {"org": org, "staff": code}, password=_NOBODY, must_change=True, totp=None)
+
+
 def sign_in(
     tx: Transaction,
     *,

@@ -18,12 +18,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.assemble import Parts
-from epilock.collect import offline
+from epilock.collect import offline, qr
 from epilock.collect.answer import COUNT, DATE, NAME, TEMPERATURE, Problem
 from epilock.collect.document import RESIDENT_ID
 from epilock.collect.notice_page import html
-from epilock.collect.record import Stored
+from epilock.collect.outbox import Brought, Clerk
 from epilock.collect.telephone import MOBILE
 from epilock.errors import FileFormatError
 from epilock.registry import organisation as organisations
@@ -37,10 +36,9 @@ from epilock.web.security import POLICY_OFFLINE
 
 router = APIRouter(include_in_schema=False, prefix="/offline")
 PART = "offline"
-SECONDS_TO_STORE = 30
 SHARED = ("outbox.js", "offline.js")
 HUB = (*SHARED, "hub.js")
-LEASE = ("hpke.js", "code.js", "answers.js", *SHARED, "collect.js")
+LEASE = ("hpke.js", "code.js", "qr.js", "answers.js", *SHARED, "collect.js")
 # What ``answers.js`` looks at while it is typed, and what it says.
 LOOKED_AT: Mapping[str, Problem] = MappingProxyType(
     {
@@ -68,10 +66,10 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Taken(msgspec.Struct):
-    """What is answered: the index of the ledger entry, and whether it had been stored before."""
+    """What is answered: the index of the ledger entry, and what became of the box."""
 
     index: int
-    repeated: bool
+    became: str
 
 
 @router.get("")
@@ -122,13 +120,15 @@ def get_lease(lease: str, desk: DeskOf) -> Response:
         offline.check_open(found, now=desk.site.now())
         point, issued, form = offline.leased_form(tx, parts.standard, found)
         serial = organisations.load(tx, desk.org).serial
+        count = offline.counts(tx, desk.org, [lease]).get(lease)
     t = desk.t
     if t.language not in point.languages:
         t = Speaker(desk.site.pages.phrases, desk.site.pages.languages[point.languages[0]])
     return desk.site.pages.show(
         desk.request, "offline/lease.html", speaker=t, headers=_KEPT, scripts=LEASE, lease=found,
         point=point, notice=issued.notice, sha256=issued.sha256, serial=serial,
-        public_key=b64encode(found.public).decode(),
+        public_key=b64encode(found.public).decode(), most=offline.MOST if count is None else count.most,
+        receipt_url=qr.receipt_url(parts.settings.url, ""),
         full=trusted(html(issued.notice, t.language)), groups=walks.grouped(issued.notice.acts),
         asked=walks.asked(parts.standard, issued.notice, form, form.acts.ids), acts=form.acts,
         choices={
@@ -150,18 +150,19 @@ async def post_box(lease: str, desk: DeskOf) -> Response:
     except (msgspec.DecodeError, ValueError):
         raise FileFormatError('a box is sent as {"csrf": ..., "box": base64}') from None
     sessions.check_csrf(desk.session, sent.csrf)
-    stored = await run_in_threadpool(store_box, desk, lease, box)
-    said = Taken(stored.index, stored.repeated)
+    brought = await run_in_threadpool(_bring_in, desk, lease, box)
+    said = Taken(brought.index, brought.became)
     return Response(msgspec.json.encode(said), 201, media_type="application/json")
 
 
-def store_box(desk: Desk, lease: str, box: bytes) -> Stored:
-    """Open a box of the organisation's ``lease`` and store it; raises what ``offline.open_box`` raises."""
-    parts: Parts = desk.site.parts
-    with parts.database.read() as tx:
-        found = offline.load(tx, desk.org, lease)
-        accepted = offline.open_box(tx, parts.keys, parts.standard, found, box, now=desk.site.now())
-    return parts.writer.submit(accepted).result(timeout=SECONDS_TO_STORE)
+def clerk_of(desk: Desk) -> Clerk:
+    """Return what takes boxes in for the organisation of who is signed in."""
+    parts = desk.site.parts
+    return Clerk(parts.database, parts.keys, parts.standard, parts.writer, desk.org)
+
+
+def _bring_in(desk: Desk, lease: str, box: bytes) -> Brought:
+    return clerk_of(desk).bring_in(lease, box, now=desk.site.now())
 
 
 @lru_cache(maxsize=1)

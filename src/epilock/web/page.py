@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from epilock.web import language
+from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
 from epilock.web.security import POLICY_WITH_SCRIPT
 from epilock.web.squeeze import squeeze
@@ -45,6 +46,7 @@ class Pages:
         )  # fmt: skip
         self.static = _static_addresses()
         self._jinja.globals["static"] = self.static
+        self._jinja.globals["detail"] = Details(self.phrases).say
         self._jinja.globals["languages"] = self.languages
         self._jinja.filters["phones"] = phones
 

@@ -41,6 +41,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RefusedError: 403,
     errors.NotDueError: 409,
     errors.HeldError: 409,
+    errors.FrozenError: 409,
     errors.StateError: 409,
     errors.NotFoundError: 404,
     errors.ClosedError: 410,
@@ -68,7 +69,7 @@ class Problem:
         status: HTTP status.
         slug: Stable name of the kind, such as ``stale-notice``; the last part of ``type``.
         detail: The error's own sentence (English, without values); "" where the fault is ours.
-        extra: Members beside the standard ones: ``fields``, ``missing``, ``rule``, ``source``, ``allowed``,
+        extra: Members beside the standard ones: ``fields``, ``mark``, ``missing``, ``rule``, ``source``, ``allowed``,
             ``wait``.
         headers: Such as ``Retry-After``.
     """
@@ -130,9 +131,12 @@ def _problem(
 
 def _extra(error: errors.EpilockError) -> dict[str, Any]:
     if isinstance(error, errors.FieldsError):
-        return {"fields": [
+        fields = [
             {"field": p.field, "code": p.code, "zh": p.zh, "en": p.en} for p in error.problems
-        ]}  # fmt: skip
+        ]
+        return {"fields": fields} | (
+            {"mark": error.mark} if isinstance(error, errors.BoxError) else {}
+        )
     if isinstance(error, errors.ConsentError):
         return {"missing": list(error.missing)}
     if isinstance(error, errors.RefusedError):

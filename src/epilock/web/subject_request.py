@@ -11,6 +11,7 @@ from epilock.db import Transaction
 from epilock.destroy import subject_request as requests
 from epilock.destroy.subject_request import GROUNDS
 from epilock.errors import InputError, StateError
+from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.web import receipt
 from epilock.web.holding import Holding
 from epilock.web.request import FormOf, Site, SiteOf, word
@@ -28,10 +29,10 @@ def post_ask(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def shown(_: Transaction, held: Holding) -> Response:
         if ground in GROUNDS[kind]:
-            _take(site, held, kind, ground)
+            take(site, held, kind, ground)
             return receipt.page(
                 site, request, form, "receipt/asked.html", held=held, kind=kind,
-                due=site.now() + requests.WITHIN,
+                due=site.now() + ANSWER_WITHIN,
             )  # fmt: skip
         return receipt.page(
             site, request, form, "receipt/request.html", status=422 if sent else 200, held=held,
@@ -41,8 +42,8 @@ def post_ask(site: SiteOf, request: Request, form: FormOf) -> Response:
     return receipt.with_code(site, request, form, shown)
 
 
-def _take(site: Site, held: Holding, kind: str, ground: str) -> None:
-    """Take a request; one that is open already stays as it is, so that sending twice is harmless."""
+def take(site: Site, held: Holding, kind: str, ground: str) -> None:
+    """Take a request of the person whose receipt was shown; one that is open already stays as it is, so that sending twice is harmless."""
     parts = site.parts
     try:
         with parts.database.write() as tx:

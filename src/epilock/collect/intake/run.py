@@ -40,8 +40,8 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
+from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
-from epilock.store.keys import KeyStore
 
 LARGE = 2**20  # bytes; a smaller file is not worth a second process
 GROUP = (
@@ -64,7 +64,7 @@ class Intake:
     """
 
     database: Database
-    keys: KeyStore
+    keys: Keys
     log: Log
     standard: Standard
     secret: bytes
@@ -185,14 +185,10 @@ class _Desk:
             tx, intake.log, intake.keys, intake.standard, org=point.org, authority=point.authority,
             emergency=point.emergency, circumstance=point.circumstance, day=today, now=now,
         )  # fmt: skip
-        block = buckets.take_lease(
-            tx, intake.log, bucket, standard_ref=intake.standard.ref, holder=intake.holder,
-            until=buckets.lease_end(bucket, now), now=now,
+        block, seeds = vault.take_seeds(
+            tx, intake.log, intake.keys, bucket, standard_ref=intake.standard.ref,
+            holder=intake.holder, until=buckets.lease_end(bucket, now), now=now,
         )  # fmt: skip
-        seeds = {
-            part: intake.keys.lease_seed(bucket.org, bucket.name, part, block)
-            for part in bucket.live
-        }
         self._out[block] = bucket
         return Lease(bucket=bucket, block=block, seeds=seeds, today=today)
 

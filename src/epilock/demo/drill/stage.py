@@ -9,6 +9,12 @@ from pathlib import Path
 
 from epilock import assemble, settings, verifier
 from epilock.assemble import Parts
+from epilock.backup import key as backup_keys
+from epilock.backup import make as making
+from epilock.backup import restore as restoring
+from epilock.backup.place import Folder as PlaceFolder
+from epilock.backup.restore import Outside, Restored
+from epilock.backup.snapshot import Repository, Snapshot
 from epilock.demo import life
 from epilock.demo.city import Clock
 from epilock.errors import DrillError, InputError, LedgerError, NotFoundError, OldSizeError
@@ -21,12 +27,14 @@ from epilock.ledger.seen import Seen
 from epilock.ledger.source import Folder
 from epilock.ledger.wire import Answer
 from epilock.ledger.witness import key as witness_keys
+from epilock.ledger.witness.ask import Send
 from epilock.ledger.witness.cosign import Witness
 from epilock.ledger.witness.memory import Memory
 from epilock.standard.level import CHINA
 
 AUDIT, PRESS = "https://audit.example", "https://press.example"
 ORIGIN = "drill.example/epilock"
+BACKUPS, SLOTS, KEY = "backups", "replica", "backup.key"
 SECONDS = 20.0  # in memory: nothing is waited for
 Say = Callable[[str], None]
 
@@ -35,6 +43,7 @@ class Stage:
     """One drill.
 
     Attributes:
+        folder: Where everything lies.
         clock: Moved by hand.
         say: Is told each step.
     """
@@ -42,7 +51,7 @@ class Stage:
     def __init__(self, folder: Path, say: Say, *, start: datetime = life.START) -> None:
         self.clock = Clock(start)
         self.say = say
-        self._folder = folder
+        self.folder = folder
         self._witnesses = {
             address: _witness(folder / name, name)
             for address, name in ((AUDIT, "audit.example"), (PRESS, "press.example"))
@@ -50,7 +59,7 @@ class Stage:
 
     def found(self, name: str) -> Parts:
         """Make an installation whose log both witnesses know, and announce who must cosign."""
-        parts = assemble.found(self._told(name), now=self.clock)
+        parts = assemble.found(self.told(name), now=self.clock)
         life.prepare(parts, self.clock)
         lines = [f"log {parts.log.signer.vkey}"]
         for address, witness in self._witnesses.items():
@@ -67,14 +76,18 @@ class Stage:
 
     def copy(self, old: str, new: str) -> None:
         """Copy an installation that is closed, its keys too: what an operator can always do."""
-        shutil.copytree(self._folder / old, self._folder / new)
+        shutil.copytree(self.folder / old, self.folder / new)
 
     def reopen(self, name: str) -> Parts:
         """Open an installation again."""
-        return assemble.build(self._told(name), now=self.clock)
+        return assemble.build(self.told(name), now=self.clock)
 
     def gatherer(self, parts: Parts, asked: Collection[str] = (AUDIT, PRESS)) -> Gatherer:
         """Return what asks the witnesses for a log; those that are not ``asked`` don't answer."""
+        return Gatherer(parts.database, parts.log, send=self.send(asked), seconds=SECONDS)
+
+    def send(self, asked: Collection[str] = (AUDIT, PRESS)) -> Send:
+        """Return how witnesses are reached; those that are not ``asked`` don't answer."""
 
         def send(address: str, body: bytes | None) -> Answer:
             place = next(each for each in self._witnesses if address.startswith(each))
@@ -82,11 +95,31 @@ class Stage:
                 raise InputError("it was not asked")
             return _answer(self._witnesses[place], address, body, self.clock())
 
-        return Gatherer(parts.database, parts.log, send=send, seconds=SECONDS)
+        return send
+
+    def backup(self, name: str) -> Snapshot:
+        """Back up an installation into the folder ``backups``; return the snapshot."""
+        key, slots = self.folder / KEY, self.folder / SLOTS
+        if not key.exists():
+            backup_keys.make(key)
+        made = making.make(self.told(name), self.repository(), slots, now=self.clock())
+        return made.snapshot
+
+    def repository(self, key: Path | None = None) -> Repository:
+        """Return the backups, to be read under the key of the stage, or another one."""
+        place = PlaceFolder(self.folder / BACKUPS)
+        return Repository(place, backup_keys.read(key or self.folder / KEY))
+
+    def restore(self, name: str, root_of: str, outside: Outside) -> Restored:
+        """Restore the newest snapshot into a new installation, with the root key of another one."""
+        return restoring.restore(
+            self.repository(), self.folder / name, self._settled, slots=self.folder / SLOTS,
+            root_key=self.folder / root_of / "root.key", outside=outside, now=self.clock(),
+        )  # fmt: skip
 
     def publish(self, parts: Parts, name: str) -> Path:
         """Publish a log into a folder of that name."""
-        folder = self._folder / name
+        folder = self.folder / name
         publish.write(parts.database, parts.log, folder)
         return folder
 
@@ -101,7 +134,7 @@ class Stage:
 
     def verify(self, receipt: str, policy: bytes) -> "subprocess.CompletedProcess[str]":
         """Have a receipt checked against ``policy`` by the verifier that stands alone."""
-        file, told = self._folder / "receipt.tlog-proof", self._folder / "policy"
+        file, told = self.folder / "receipt.tlog-proof", self.folder / "policy"
         file.write_text(receipt, encoding="utf-8")
         told.write_bytes(policy)
         return self._alone(file, "--policy", str(told))
@@ -113,7 +146,7 @@ class Stage:
             DrillError: There is none, or it does not verify.
         """
         require(bool(report.conflicts), "the monitor finds two checkpoints that cannot both be")
-        proof = self._folder / "proof.json"
+        proof = self.folder / "proof.json"
         proof.write_text(report.conflicts[0].text(), encoding="utf-8")
         done = self._alone(proof, "--key", key.vkey)
         self.say(f"   {verifier.NAME} {proof.name} --key {key.vkey[:30]}…")
@@ -122,15 +155,20 @@ class Stage:
         require(done.returncode == 0, "the proof verifies alone")
 
     def _alone(self, file: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-        program = self._folder / verifier.NAME
+        program = self.folder / verifier.NAME
         program.write_bytes(verifier.source())
         return subprocess.run(  # noqa: S603 - our own file, with arguments that are made here
             [sys.executable, "-I", str(program), str(file), *words],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    def _told(self, name: str) -> settings.Settings:
-        return settings.read({"EPILOCK_ORIGIN": ORIGIN}, home=self._folder / name)
+    def told(self, name: str) -> settings.Settings:
+        """Return the settings of an installation."""
+        return self._settled(self.folder / name)
+
+    @staticmethod
+    def _settled(home: Path) -> settings.Settings:
+        return settings.read({"EPILOCK_ORIGIN": ORIGIN}, home=home)
 
 
 def require(holds: bool, promise: str) -> None:

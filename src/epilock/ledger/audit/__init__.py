@@ -18,7 +18,10 @@ Rules kept in this folder:
      excused by more than that hour: what must come after an instant is compared with the begin of its hour,
      what must come before it with the end.
   9. A log that continues another is audited with the state in which that one was sealed.
- 10. A certificate must say what the log says: see ``holdings``.
+ 10. A page of paper is keyed in in time, and its destruction is attested by its day.
+ 11. What a person asked for is answered in time.
+ 12. What froze destruction is lifted by two persons.
+ 13. A certificate must say what the log says: see ``holdings``.
 """
 
 from datetime import datetime, timedelta
@@ -26,12 +29,15 @@ from datetime import datetime, timedelta
 from epilock.errors import EntryError, StateError
 from epilock.ledger import entry as e
 from epilock.ledger.audit import (
+    asked,
     declared,
     destruction,
+    freeze,
     imports,
     keys,
     noise,
     opening,
+    paper,
     records,
     study,
 )
@@ -50,6 +56,9 @@ READERS: Readers = {
     **opening.READERS,
     **noise.READERS,
     **study.READERS,
+    **freeze.READERS,
+    **paper.READERS,
+    **asked.READERS,
 }
 
 
@@ -135,7 +144,10 @@ class Auditor:
                 result.add("erasure-unfinished", erasure.erasure, index)
         imports.list_untold(told, result, now)
         opening.list_unreviewed(told, result, now)
+        asked.list_unanswered(told, result, now)
+        paper.list_overdue(told, result, now)
         study.list_unfinished(told, result, now, GRACE)
+        freeze.list_frozen(told, result)
         for index, intent in told.intents.values():
             if now >= end(intent.at) + GRACE:
                 result.add("destroy-unfinished", intent.bucket, index)

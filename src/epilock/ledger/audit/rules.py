@@ -8,7 +8,7 @@ from typing import Protocol
 from epilock.errors import InputError
 from epilock.ledger import entry as e
 from epilock.standard import Standard
-from epilock.standard.clock import Due, due
+from epilock.standard.clock import Due, PaperPeriods, due, paper_periods
 from epilock.standard.level import History
 from epilock.standard.model import Release
 
@@ -36,6 +36,10 @@ class Rules(Protocol):
         Raises:
             InputError: The standard knows no such circumstance.
         """
+        ...
+
+    def paper(self, said: e.PaperPage) -> PaperPeriods | None:
+        """Return how long paper may exist by the standard that a page names; None if that is not at hand."""
         ...
 
 
@@ -72,6 +76,11 @@ class StandardRules:
                 f"the standard {said.standard} has no circumstance {said.circumstance}"
             )
         return where.release
+
+    def paper(self, said: e.PaperPage) -> PaperPeriods | None:
+        """Return how long paper may exist; see ``Rules``."""
+        standard = self._standards.get(said.standard)
+        return None if standard is None else paper_periods(standard)
 
     def _compute(
         self, where: tuple[str, str, str], began: tuple[str, str], history: History

@@ -104,6 +104,9 @@ class Told:
         successor: First key of the log that goes on where this one is sealed, as that entry names it.
         imports: Imports by id.
         budgets: Budgets of privacy by organisation, dataset, purpose and recipient (None: as a whole).
+        requests: Requests of persons that were not answered, with their index, by organisation and code.
+        freezes: Freezes that were not lifted, with their index.
+        pages: Pages of paper whose destruction was not attested, with their index, by organisation and code.
         ending: Studies whose end was announced and is not shown to be done, by organisation and code.
     """
 
@@ -128,6 +131,9 @@ class Told:
         self.glass: dict[str, ToldEmergencyOpening] = {}
         self.imports: dict[str, ToldImport] = {}
         self.budgets: dict[tuple[str, str, str | None, str | None], ToldBudget] = {}
+        self.requests: dict[str, tuple[int, e.Request]] = {}
+        self.freezes: dict[str, tuple[int, e.Freeze]] = {}
+        self.pages: dict[str, tuple[int, e.PaperPage]] = {}
         self.ending: dict[str, tuple[int, e.Study]] = {}
 
     def continued(self) -> "Told":

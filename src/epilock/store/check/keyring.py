@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from epilock.db import Transaction
+from epilock.db import Transaction, key_metadata
 from epilock.errors import EpilockError
 from epilock.ledger.check import Damage
 from epilock.store import keyrows, rotation
@@ -13,6 +13,7 @@ from epilock.store.check import rows
 from epilock.store.check.witness import Known
 from epilock.store.keyrows import epochs, part_keys, secrets, seeds, tag_keys
 from epilock.store.keys import KeyStore
+from epilock.store.keyservice import desk
 
 _NO_EPOCH = "its organisation has no epoch, or no slot that can be read"
 _UNREADABLE = (EpilockError, UnicodeError, TypeError, ValueError)
@@ -34,6 +35,10 @@ def check(keys: KeyStore, known: Known) -> Iterator[Damage]:
         for place in rows.places(tx, seeds, 3):
             if not _exists(tx, part_keys, place):
                 yield Damage(rows.name(seeds, place), "belongs to no part key")
+        served = tx.find(secrets, org="", name=desk.SECRET) is not None
+    if served:
+        with desk.sealing(keys).read() as tx, rows.as_stored(tx):
+            yield from rows.check_sealed(tx, key_metadata)
 
 
 def _secrets(tx: Transaction, keys: KeyStore) -> Iterator[Damage]:

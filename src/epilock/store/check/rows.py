@@ -91,9 +91,9 @@ def shown(value: Any) -> str:
     return str(value).encode("ascii", "backslashreplace").decode()
 
 
-def check_sealed(tx: Transaction) -> Iterator[Damage]:
+def check_sealed(tx: Transaction, tables: sa.MetaData = metadata) -> Iterator[Damage]:
     """Yield each row of each sealed table whose MAC does not fit, and each table that can't be read."""
-    for table in metadata.sorted_tables:
+    for table in tables.sorted_tables:
         if "mac" not in table.columns or table.name in OF_THE_LOG:
             continue
         try:

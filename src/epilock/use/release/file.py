@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Transaction, metadata
 from epilock.errors import NotFoundError, TamperedError
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 from epilock.store.suite import NONCE_BYTES
 
 TABLE, REPORT = "table", "report"
@@ -31,7 +31,7 @@ release_files = sa.Table(
 FileRow = tuple[str, str, str, bytes]
 
 
-def seal(keys: KeyStore, org: str, release: str, kind: str, body: bytes) -> FileRow:
+def seal(keys: Keys, org: str, release: str, kind: str, body: bytes) -> FileRow:
     """Return the row of a file, its key made if there is none; call it outside any transaction."""
     keys.add_bucket(org, _place(release), [_PART])
     cipher = keys.suite.part_cipher(keys.leaf(org, _place(release), _PART, 0))
@@ -45,7 +45,7 @@ def keep(tx: Transaction, row: FileRow) -> None:
     tx.bulk(release_files, [row])
 
 
-def read(tx: Transaction, keys: KeyStore, org: str, release: str, kind: str) -> bytes:
+def read(tx: Transaction, keys: Keys, org: str, release: str, kind: str) -> bytes:
     """Return a file.
 
     Raises:
@@ -72,7 +72,7 @@ def kept(tx: Transaction) -> list[tuple[str, str]]:
     return [(org, release) for org, release in found]
 
 
-def destroy(database: Database, keys: KeyStore, org: str, release: str) -> None:
+def destroy(database: Database, keys: Keys, org: str, release: str) -> None:
     """Destroy the files of a release for ever."""
     keys.destroy(org, drops=[(_place(release), _PART)])
     with database.write() as tx:

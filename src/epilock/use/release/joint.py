@@ -31,7 +31,7 @@ from epilock.errors import ErasedError, IntegrityError, RefusedError
 from epilock.standard.model import Release as Asked
 from epilock.store import bucket as buckets
 from epilock.store import lines, vault
-from epilock.store.keys import KeyStore
+from epilock.store.access import Keys
 from epilock.store.lines import LineRow, Lines
 from epilock.use.release.reading import Row
 from epilock.use.release.register import Release
@@ -57,7 +57,7 @@ class Cell:
 
 
 def assignments(
-    tx: Transaction, keys: KeyStore, before: Sequence[Release], rows: Sequence[Row], asked: Asked
+    tx: Transaction, keys: Keys, before: Sequence[Release], rows: Sequence[Row], asked: Asked
 ) -> list[Assignment]:
     """Return for each release ``before`` who was in which class; ``rows`` are the new release's.
 
@@ -184,7 +184,7 @@ def stated(found: Sequence[Assignment]) -> list[Any]:
 
 
 def seal(
-    keys: KeyStore, release: Release, rows: Sequence[Row], found: Assignment
+    keys: Keys, release: Release, rows: Sequence[Row], found: Assignment
 ) -> list[LineRow]:  # fmt: skip
     """Return the line of each of the release's ``rows``; of one that was left out too."""
     width = max((len(each) for each in found.values()), default=1)
@@ -197,7 +197,7 @@ def seal(
 
 
 def _lines(
-    tx: Transaction, keys: KeyStore, release: Release, rows: Sequence[Row], asked: Asked
+    tx: Transaction, keys: Keys, release: Release, rows: Sequence[Row], asked: Asked
 ) -> dict[str, Member]:
     """Return the class in ``release`` of those of ``rows`` that were in it."""
     found: dict[str, Member] = {}
@@ -223,7 +223,7 @@ def _lines(
 
 
 def _by_bucket(
-    keys: KeyStore, release: Release, rows: Sequence[Row]
+    keys: Keys, release: Release, rows: Sequence[Row]
 ) -> Iterator[tuple[Row, Lines]]:  # fmt: skip
     """Yield rows with what seals and opens their lines, which is made once for each bucket."""
     for _, group in groupby(rows, key=lambda row: row.bucket.id):

@@ -123,6 +123,25 @@ class GoneProof(BaseModel):
     entry: int
 
 
+class Asking(ReceiptCode):
+    """An objection or a complaint, on a ground of the list; no word of the person's own."""
+
+    kind: str = Field(max_length=10)
+    ground: str = Field(max_length=20)
+
+
+class Asked(BaseModel):
+    """A request of the person concerned, until when it is answered, and what came of it."""
+
+    request: str
+    kind: str
+    ground: str
+    asked: datetime
+    due: datetime
+    answer: str | None
+    answered: datetime | None
+
+
 class Held(BaseModel):
     """What is held for a receipt, known without opening it."""
 
@@ -137,6 +156,7 @@ class Held(BaseModel):
     withdrawable: list[str]
     openings: list[Opening]
     proofs: list[GoneProof]
+    requests: list[Asked]
 
 
 class Answers(BaseModel):

@@ -8,12 +8,15 @@ from starlette.responses import Response
 
 from epilock.collect.form import Submission
 from epilock.db import Transaction
+from epilock.destroy.subject_request import SubjectRequest
 from epilock.errors import FieldsError, NotFoundError
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import proof_at
 from epilock.web import holding as holdings
 from epilock.web.api.model import (
     Answers,
+    Asked,
+    Asking,
     Corrected,
     Erased,
     GoneProof,
@@ -28,6 +31,7 @@ from epilock.web.correction import check_correctable, given
 from epilock.web.holding import Holding
 from epilock.web.receipt import count_miss, erase, open_for_subject
 from epilock.web.request import Site, SiteOf
+from epilock.web.subject_request import take
 
 router = APIRouter(prefix="/api/receipts", tags=["receipts"])
 
@@ -102,6 +106,24 @@ def post_withdraw(wanted: ReceiptCode, site: SiteOf, request: Request) -> Erased
     return Erased(parts=list(going))
 
 
+@router.post("/ask")
+def post_ask(wanted: Asking, site: SiteOf, request: Request) -> Asked:
+    """Object or complain; asked again while one of the kind is open, that one is returned."""
+    with site.parts.database.read() as tx:
+        held = _find(tx, site, request, wanted.code)
+    take(site, held, wanted.kind, wanted.ground)
+    with site.parts.database.read() as tx:
+        found = holdings.requests(tx, held)
+    return _asked(next(r for r in found if r.kind == wanted.kind))
+
+
+def _asked(found: SubjectRequest) -> Asked:
+    return Asked(
+        request=found.request, kind=found.kind, ground=found.ground, asked=found.asked,
+        due=found.due, answer=found.answer, answered=found.answered,
+    )  # fmt: skip
+
+
 def _find(tx: Transaction, site: Site, request: Request, code: str) -> Holding:
     try:
         return holdings.find(tx, site, code)
@@ -135,4 +157,5 @@ def held_now(tx: Transaction, site: Site, held: Holding) -> Held:
             GoneProof(kind=p.kind, parts=list(p.parts), entry=p.index)
             for p in holdings.proofs(tx, site, held)
         ],
+        requests=[_asked(r) for r in holdings.requests(tx, held)],
     )  # fmt: skip

@@ -16,6 +16,7 @@ from epilock.db import Transaction
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Book, shown
 from epilock.deidentify.study import Study
+from epilock.destroy import freeze
 from epilock.destroy import order as orders
 from epilock.destroy import request as requests
 from epilock.destroy import run as runs
@@ -159,13 +160,16 @@ def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Respons
     with parts.database.write() as tx:
         if desk.org not in {org, *organisations.superiors(tx, org)}:
             raise ForbiddenError("an approver of this organisation or one above it decides")
-        if not approve:
+        if approve:
+            freeze.check_thawed(tx)
+        else:
             studies.refuse_end(tx, org=org, study=study)
     if approve:
         book = Book(log=parts.log, standard_ref=parts.standard.ref)
         studies.end(
-            parts.database, parts.keys, book, org=org, study=study, by=desk.who, now=desk.site.now()
-        )
+            parts.database, parts.keys, book, org=org, study=study, by=desk.who,
+            cooling=parts.settings.cooling, now=desk.site.now(),
+        )  # fmt: skip
     return desk.go("/console/approvals", done="key" if approve else "refused")
 
 

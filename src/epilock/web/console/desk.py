@@ -58,6 +58,7 @@ RIGHTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "levels": frozenset({"custodian", "approver", "supervisor"}),
         "seen": frozenset({"custodian", "supervisor"}),
         "oversight": frozenset({"supervisor"}),
+        "alarms": frozenset({"supervisor", "custodian", "approver"}),
         "log": frozenset({"custodian", "approver", "supervisor", "administrator"}),
         "witnesses": frozenset({"administrator", "supervisor"}),
         "accounts": frozenset({"administrator"}),

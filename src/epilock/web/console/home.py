@@ -15,8 +15,11 @@ from starlette.responses import Response
 from epilock.collect.intake import register, told
 from epilock.db import Transaction
 from epilock.destroy import due as dues
+from epilock.destroy import freeze
 from epilock.destroy import request as requests
+from epilock.destroy import subject_request as subject_requests
 from epilock.ledger import gather
+from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
@@ -25,7 +28,7 @@ from epilock.use import review as reviews
 from epilock.use import staff
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
-from epilock.web.console.received import received
+from epilock.web.console.received import IS_OPEN, mine
 
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=3)  # before its last day a task stands out
@@ -62,9 +65,13 @@ def get_home(desk: DeskOf) -> Response:
         tasks = [
             task for part, ask in _ASKED if desk.may(part) for task in ask(desk, tx) if task.number
         ]
+        frozen = freeze.current(tx)
     order = (BAD, WARN, "")
     return desk.show(
-        "home.html", here="home", tasks=sorted(tasks, key=lambda task: order.index(task.tone))
+        "home.html",
+        here="home",
+        frozen=frozen,
+        tasks=sorted(tasks, key=lambda task: order.index(task.tone)),
     )
 
 
@@ -94,11 +101,13 @@ def _requests(desk: Desk, tx: Transaction) -> Iterator[Task]:
 
 
 def _received(desk: Desk, tx: Transaction) -> Iterator[Task]:
-    found = [r.request for r in received(desk, tx) if r.request.answered is None]
-    due = min((r.due for r in found), default=None)
+    asked = subject_requests.subject_requests.c.asked
+    query = sa.select(sa.func.count(), sa.func.min(asked)).where(mine(desk, tx), IS_OPEN)
+    number, since = tx.conn.execute(query).one()
+    due = since and since + ANSWER_WITHIN
     yield Task(
-        name="received", number=len(found), path="/console/received", due=due,
-        since=min((r.asked for r in found), default=None), tone=_tone(desk, due),
+        name="received", number=number, path="/console/received", due=due, since=since,
+        tone=_tone(desk, due),
     )  # fmt: skip
 
 
@@ -163,6 +172,20 @@ def _witnesses(desk: Desk, tx: Transaction) -> Iterator[Task]:
     yield Task(name="witness", number=len(bad), path="/console/witnesses", tone=BAD, since=since)
 
 
+def _alarms(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    """Yield the freeze that this account may have lifted, or lift."""
+    found = freeze.current(tx)
+    if found is None or organisations.superiors(tx, desk.org):
+        return
+    asked = found.stage == freeze.ASKED
+    may = freeze.MAY_LIFT if asked else freeze.MAY_ASK
+    mine = desk.has(*may) and found.asked_by != desk.who
+    yield Task(
+        name="unfreeze", number=int(mine), path="/console/alarms", tone=BAD,
+        since=found.asked if asked else found.begun,
+    )  # fmt: skip
+
+
 def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     bare = sum(not s.has_totp for s in staff.listing(tx, desk.org))
     yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
@@ -178,6 +201,7 @@ _ASKED: tuple[tuple[str, Callable[[Desk, Transaction], Iterator[Task]]], ...] = 
     ("imports", _imports),
     ("oversight", _oversight),
     ("witnesses", _witnesses),
+    ("alarms", _alarms),
     ("accounts", _accounts),
 )
 

@@ -1,42 +1,28 @@
 """Leases for collecting without a network: taking one, ending one, bringing in a device's outbox as a file."""
 
-from base64 import b64decode
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-import msgspec
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from epilock.collect import offline
 from epilock.collect import point as points
-from epilock.errors import EpilockError, FileFormatError, ForbiddenError, TooLargeError
+from epilock.collect.outbox import MAX_FILE
+from epilock.errors import BoxError, EpilockError, ForbiddenError, InputError
+from epilock.standard.text import Text
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
-from epilock.web.offline import PART, store_box
+from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/offline")
-FORMAT = "epilock/outbox/v1"
-MAX_FILE = 1_000_000  # bytes; a multipart file of up to 1 MiB stays in memory (Starlette)
-MAX_BOXES = 500  # of one file: what is answered within a few seconds
-
-
-class Box(msgspec.Struct, forbid_unknown_fields=True):
-    """One sealed form: the lease it was sealed for, and its bytes in base64."""
-
-    lease: str
-    box: str
-
-
-class Outbox(msgspec.Struct, forbid_unknown_fields=True):
-    """What a device exports."""
-
-    format: str
-    boxes: list[Box]
+Outcome = tuple[Counter[str], list["Refused"]]
 
 
 @router.get("")
@@ -55,7 +41,7 @@ def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
         with parts.database.write() as tx:
             lease = offline.take(
                 tx, parts.log, parts.keys, parts.standard, org=desk.org,
-                point=word(form, "point", most=40), holder=desk.who, now=desk.site.now(),
+                point=word(form, "point", most=40), holder=desk.who, most=_most(form), now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, error=error)
@@ -84,51 +70,77 @@ def post_end(lease: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go("/console/offline", done="lease_ended")
 
 
-def read_outbox(body: bytes) -> list[tuple[str, bytes]]:
-    """Return lease and bytes of each box of an exported file.
-
-    Raises:
-        TooLargeError: It is larger than 1 MB, or has more than 500 boxes.
-        FileFormatError: It is no file that a device exports.
-    """
-    if len(body) > MAX_FILE:
-        raise TooLargeError(f"at most {MAX_FILE} bytes are taken here; send from the device itself")
+@router.post("/{lease}/more")
+def post_more(lease: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Let more forms come in under a lease that is full; a custodian decides."""
+    desk.need("custodian")
     try:
-        said = msgspec.json.decode(body, type=Outbox)
-        boxes = [(each.lease, b64decode(each.box, validate=True)) for each in said.boxes]
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        raise FileFormatError("this is no outbox that a device exported") from None
-    if said.format != FORMAT:
-        raise FileFormatError(f"the outbox must be of the format {FORMAT}")
-    if len(boxes) > MAX_BOXES:
-        raise TooLargeError(f"an outbox has at most {MAX_BOXES} boxes")
-    return boxes
+        with desk.site.parts.database.write() as tx:
+            found = offline.load(tx, desk.org, lease)
+            offline.allow_more(tx, found, most=_most(form), now=desk.site.now())
+    except WRONG as error:
+        return _page(desk, error=error)
+    return desk.go("/console/offline", done="lease_widened")
+
+
+def _most(form: FormData) -> int:
+    given = word(form, "most", most=4)
+    if not given.isascii() or not given.isdigit():
+        raise InputError("say for how many forms, as a number")
+    return int(given)
 
 
 def _take_outbox(desk: Desk, body: bytes) -> Response:
     became: Counter[str] = Counter()
+    refused: list[Refused] = []
     try:
-        for lease, box in read_outbox(body):
-            try:
-                became["repeated" if store_box(desk, lease, box).repeated else "stored"] += 1
-            except EpilockError as error:
-                became[slug_of(type(error))] += 1
+        brought = clerk_of(desk).bring_in_file(body, now=desk.site.now())
+        for number, each in enumerate(brought, 1):
+            if isinstance(each, EpilockError):
+                refused.append(_refused(number, each))
+            else:
+                became[each.became] += 1
     except WRONG as error:
         return _page(desk, error=error)
-    return _page(desk, became=became)
+    return _page(desk, brought=(became, refused))
+
+
+class Refused(NamedTuple):
+    """A form of a file that was not taken.
+
+    Attributes:
+        number: Its place in the file, from 1.
+        mark: The end of its receipt code, or "" where it could not be opened.
+        slug: Kind of the error.
+        reasons: What is wrong, field by field.
+    """
+
+    number: int
+    mark: str
+    slug: str
+    reasons: Sequence[Text]
+
+
+def _refused(number: int, error: EpilockError) -> Refused:
+    slug = slug_of(type(error))
+    if isinstance(error, BoxError):
+        return Refused(number, error.mark, slug, [Text(p.zh, p.en) for p in error.problems])
+    return Refused(number, "", slug, ())
 
 
 def _page(
-    desk: Desk, *, error: EpilockError | None = None, became: Counter[str] | None = None
+    desk: Desk, *, error: EpilockError | None = None, brought: Outcome | None = None
 ) -> Response:
     now: datetime = desk.site.now()
     with desk.site.parts.database.read() as tx:
         found = offline.listing(tx, desk.org)
         everything = points.listing(tx, desk.org)
+        counts = offline.counts(tx, desk.org, [lease.lease for lease in found])
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "offline.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         found=found, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
-        names={p.point: p.name for p in everything}, became=became,
+        names={p.point: p.name for p in everything}, brought=brought,
+        counts=counts, usual=offline.USUAL, most=offline.MOST,
         running={lease.lease for lease in found if lease.sealed is not None and now < lease.until},
     )  # fmt: skip

@@ -4,43 +4,84 @@ Each is answered with a word of a list, and the person reads it on the receipt's
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.destroy import run as runs
 from epilock.destroy import subject_request as requests
-from epilock.destroy.subject_request import ANSWERED_BY, ANSWERS, SubjectRequest
+from epilock.destroy.subject_request import ANSWERED_BY, ANSWERS, GROUNDS, SubjectRequest
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
+from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Condition, Filter, Plan
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/received")
 PART = "received"
-MOST = 100  # of an organisation and a kind, the open ones first
+OPEN, ANSWERED = "open", "answered"
+_C = requests.subject_requests.c
+IS_OPEN = _C.answered.is_(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request, the organisation it is about, the bucket of its record, and how it may be answered."""
+    """One request, the organisation it is about, and the bucket of its record."""
 
     request: SubjectRequest
     organisation: Organisation
     bucket: Bucket
-    answers: tuple[str, ...]
+
+
+def _read(tx: Transaction, rows: list[dict[str, Any]]) -> list[Received]:
+    found = [SubjectRequest(**row) for row in rows]
+    return [
+        Received(
+            request=r, organisation=organisations.load(tx, r.org),
+            bucket=buckets.load(tx, r.org, r.bucket),
+        )
+        for r in found
+    ]  # fmt: skip
+
+
+_PLAN: Plan[Received] = Plan(
+    path="/console/received", table=requests.subject_requests, key=_C.request, read=_read,
+    sorts={"asked": _C.asked}, order="asked",
+    filters={
+        "state": Filter(
+            where=lambda state: IS_OPEN if state == OPEN else sa.not_(IS_OPEN),
+            options=(OPEN, ANSWERED),
+        ),
+        "kind": listing.equal(_C.kind, tuple(GROUNDS)),
+        "since": listing.since(_C.asked), "until": listing.until(_C.asked),
+    },
+    columns={
+        "request": lambda r: r.request.request, "organisation": lambda r: r.request.org,
+        "kind": lambda r: r.request.kind, "ground": lambda r: r.request.ground,
+        "asked": lambda r: r.request.asked, "due": lambda r: r.request.due,
+        "answer": lambda r: r.request.answer or "", "answered": lambda r: r.request.answered or "",
+        "answered_by": lambda r: r.request.by or "",
+    },
+)  # fmt: skip
 
 
 @router.get("")
 def get_received(desk: DeskOf) -> Response:
-    """Show what was asked, the open and oldest first."""
+    """Show what was asked: what is still to be answered, if the address asks for nothing else."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        found = received(desk, tx)
-    return desk.show("received.html", here=PART, found=found)
+        page = listing.find(tx, _PLAN, {"state": OPEN, **desk.query}, mine(desk, tx))
+    if page.export:
+        return page.file("received")
+    return desk.show(
+        "received.html", here=PART, page=page, answers=ANSWERS, kinds=tuple(GROUNDS), open_=OPEN
+    )
 
 
 @router.post("/{org}/{request}")
@@ -59,19 +100,14 @@ def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Resp
     return desk.go("/console/received", done="answered")
 
 
-def received(desk: Desk, tx: Transaction) -> list[Received]:
-    """Return the requests that it is this account's to answer, the open and oldest first."""
-    found = []
-    for kind, role in ANSWERED_BY.items():
-        if not desk.has(role):
-            continue
-        for one in organisations.everyone(tx):
-            if desk.org in requests.answering(tx, kind, one.org):
-                found += [
-                    Received(
-                        request=asked, organisation=one, answers=ANSWERS[kind],
-                        bucket=buckets.load(tx, one.org, asked.bucket),
-                    )
-                    for asked in requests.listing(tx, one.org, kind, limit=MOST)
-                ]  # fmt: skip
-    return sorted(found, key=lambda r: (r.request.answered is not None, r.request.asked))
+def mine(desk: Desk, tx: Transaction) -> Condition:
+    """Return the condition of requests that it is this account's to answer."""
+    everyone = [one.org for one in organisations.everyone(tx)]
+    reached = {
+        kind: [org for org in everyone if desk.org in requests.answering(tx, kind, org)]
+        for kind, role in ANSWERED_BY.items()
+        if desk.has(role)
+    }
+    return sa.or_(
+        sa.false(), *(sa.and_(_C.kind == kind, _C.org.in_(orgs)) for kind, orgs in reached.items())
+    )

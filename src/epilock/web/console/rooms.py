@@ -3,6 +3,7 @@
 from epilock.web.console import (
     account,
     aggregate,
+    alarm,
     approval,
     budget,
     destruction,
@@ -33,6 +34,6 @@ ROUTERS = tuple(
     module.router
     for module in (
         door, home, mine, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
-        received, grant, approval, destruction, level, seen, oversight, log, witness, account, paper, setting,
+        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, account, paper, setting,
     )
 )  # fmt: skip

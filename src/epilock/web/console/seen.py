@@ -1,14 +1,18 @@
 """Who saw what between two days: what the gate decided about an organisation's records, and the proof of it.
 
-For its custodian and for the supervisor. It shows no record's number and nothing that someone gave.
+Beside the openings stand the searches and the counts. For its custodian and for the supervisor. It shows no
+record's number and nothing that someone gave.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -19,10 +23,12 @@ from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import audit_event
 from epilock.use import decision as decisions
+from epilock.use.aggregate import aggregates
 from epilock.use.decision import Decision
+from epilock.use.search import searches
 from epilock.web.console import listing
 from epilock.web.console.desk import Desk, DeskOf
-from epilock.web.console.listing import Page, Plan
+from epilock.web.console.listing import Filter, Page, Plan
 from epilock.web.log import download
 
 router = APIRouter(include_in_schema=False, prefix="/console/seen")
@@ -88,6 +94,67 @@ def get_events(desk: DeskOf) -> Response:
     return download(body, "auditevents.json", audit_event.CONTENT_TYPE)
 
 
+@router.get("/searches")
+def get_searches(desk: DeskOf) -> Response:
+    """Show who looked for somebody by name or number, and how many were listed; never for whom."""
+    c = searches.c
+    return _others(
+        desk, "searches", searches, c.search, {"category": _categories(desk, c.category)}
+    )
+
+
+@router.get("/counts")
+def get_counts(desk: DeskOf) -> Response:
+    """Show who asked for counts, of what, and what the answer was."""
+    c = aggregates.c
+    verdicts = listing.equal(c.verdict, (decisions.OPENED, decisions.REFUSED))
+    return _others(desk, "counts", aggregates, c.decision, {"verdict": verdicts})
+
+
+def _categories(desk: Desk, column: sa.ColumnElement[str]) -> Filter:
+    return listing.equal(column, tuple(desk.site.parts.standard.categories))
+
+
+def _others(
+    desk: Desk,
+    name: str,
+    table: sa.Table,
+    key: sa.ColumnElement[Any],
+    more: Mapping[str, Filter],
+) -> Response:
+    """Show what else than openings was done with an organisation's records: searches or counts."""
+    of, query = _of(desk)
+    with desk.site.parts.database.read() as tx:
+        known = {o.org: o for o in organisations.everyone(tx)}
+        plan: Plan[dict[str, Any]] = Plan(
+            path=f"{HERE}/{name}", table=table, key=key, order="-at", sorts={"at": table.c.at},
+            fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: rows,
+            filters={
+                "since": listing.since(table.c.at), "until": listing.until(table.c.at),
+                "by": listing.equal(table.c.by_org, tuple(known)), **more,
+            },
+            columns={
+                column: itemgetter(column) for column in _EXPORTED[name]
+            },
+        )  # fmt: skip
+        page = listing.find(tx, plan, query, table.c.org == of)
+        organisation = organisations.load(tx, of)
+    if page.export:
+        return page.file(name)
+    return desk.show(
+        "seen_others.html", here=PART, page=page, name=name, of=organisation, known=known
+    )
+
+
+_EXPORTED = {
+    "searches": ("at", "search", "by", "by_org", "grant", "emergency", "category", "found", "entry_index"),
+    "counts": (
+        "at", "decision", "by", "by_org", "purpose", "emergency", "circumstance", "since", "until",
+        "counted", "verdict", "rule", "entry_index",
+    ),
+}  # fmt: skip
+
+
 def _show(desk: Desk, template: str, seen: Seen, **more: Any) -> Response:
     return desk.show(
         template, here=PART, seen=seen, page=seen.page, subject=decisions.SUBJECT, **more
@@ -100,14 +167,7 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
     Raises:
         ForbiddenError: Another organisation's is asked for by somebody else.
     """
-    desk.enter(PART)
-    of = desk.query.get("org") or desk.org
-    if of != desk.org and not desk.has("supervisor"):
-        raise ForbiddenError(
-            "what was decided about another organisation is the supervisor's to see"
-        )
-    since = desk.query.get("since") or (desk.site.today() - DAYS).isoformat()
-    query = {**desk.query, "since": since}
+    of, query = _of(desk)
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         organisation = organisations.load(tx, of)
@@ -118,6 +178,22 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
             of=organisation, page=page, known=known, size=desk.site.parts.log.size(tx),
             buckets={place: _name(tx, *place) for place in places},
         )  # fmt: skip
+
+
+def _of(desk: Desk) -> tuple[str, dict[str, str]]:
+    """Return whose records an address asks about, and its query; of the last 30 days if it names none.
+
+    Raises:
+        ForbiddenError: Another organisation's is asked for by somebody else than a supervisor.
+    """
+    desk.enter(PART)
+    of = desk.query.get("org") or desk.org
+    if of != desk.org and not desk.has("supervisor"):
+        raise ForbiddenError(
+            "what was decided about another organisation is the supervisor's to see"
+        )
+    since = desk.query.get("since") or (desk.site.today() - DAYS).isoformat()
+    return of, {**desk.query, "since": since}
 
 
 def _name(tx: Transaction, org: str, bucket: int) -> str:

@@ -19,6 +19,7 @@ from epilock.collect.issue import Issued
 from epilock.collect.paper import Sheet
 from epilock.collect.point import Point
 from epilock.errors import ClosedError, ConflictError, EpilockError, FieldsError, InputError
+from epilock.standard.clock import paper_periods
 from epilock.standard.text import Text
 from epilock.web import widget
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
@@ -38,11 +39,11 @@ Typed = dict[int, dict[str, str]]  # row (from 1), field id, what was typed
 def get_sheets(desk: DeskOf) -> Response:
     """Show the registered pages, those still to be destroyed first."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = paper.listing(tx, desk.org)
         everything = points.listing(tx, desk.org)
     return desk.show(
-        "sheets.html", here=PART, found=found, today=desk.site.today(),
+        "sheets.html", here=PART, found=found, periods=paper_periods(desk.site.parts.standard), today=desk.site.today(),
         open_points=[p for p in everything if p.closed is None and p.method == paper.METHOD],
         names={p.point: p.name for p in everything},
     )  # fmt: skip
@@ -73,7 +74,7 @@ def post_sheet(point: str, desk: DeskOf, form: CheckedForm) -> Response:
             each.result(timeout=SECONDS_TO_STORE)
         with parts.database.write() as tx:
             paper.register(
-                tx, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
+                tx, parts.log, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
                 by=desk.who, now=now,
             )  # fmt: skip
     except (*WRONG, ConflictError) as error:
@@ -86,16 +87,25 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
     """Note that a page and its photographs were destroyed."""
     del form
     desk.enter(PART)
-    with desk.site.parts.database.write() as tx:
+    parts = desk.site.parts
+    with parts.database.write() as tx:
         paper.attest(
-            tx, org=desk.org, point=point, book=book, page=page, by=desk.who, now=desk.site.now()
+            tx,
+            parts.log,
+            standard_ref=parts.standard.ref,
+            org=desk.org,
+            point=point,
+            book=book,
+            page=page,
+            by=desk.who,
+            now=desk.site.now(),
         )
     return desk.go("/console/sheets", done="paper_destroyed")
 
 
 def _form_of(desk: Desk, point: str) -> tuple[Point, Issued, Form]:
     """Return an open point that collects on paper, its notice and form in force."""
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found, issued = issue.in_force(tx, desk.org, point)
     if found.closed is not None:
         raise ClosedError(f"{point} is closed: it takes nothing more")

@@ -54,7 +54,7 @@ def post_end(study: str, desk: DeskOf, form: CheckedForm) -> Response:
 
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     standard = desk.site.parts.standard
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = studies.listing(tx, desk.org)
     wrong = None if error is None else problem_of(error)
     return desk.show(

@@ -5,7 +5,10 @@
 (() => {
   const BLOCK = 1024; // bytes: sealed forms of about one length say nothing of what is in them
   const form = document.getElementById("leased");
-  const { lease, notice, language, serial, last, until, today } = form.dataset;
+  const { lease, notice, language, serial, last, until, today, url } = form.dataset;
+  const most = Number(form.dataset.most);
+  const again = document.getElementById("again");
+  const typedCode = document.getElementById("again-code");
   const pages = form.dataset.pages.split(" ");
   const state = document.getElementById("kept");
   const receipt = document.getElementById("receipt");
@@ -54,7 +57,17 @@
       found.push([box.closest(".tick"), needed && !box.checked ? form.dataset.tick : ""]);
     }
     for (const field of fields) found.push([field, slipOf(field)]);
+    if (isAgain()) found.push([again, refusedCode ? "" : again.dataset.wrong]);
     return found;
+  }
+
+  // A form that was refused is filled in once more under the code that its person holds, if it is one of this device.
+  const isAgain = () => location.hash === "#again";
+  let refusedCode = null;
+  async function readAgain() {
+    const read = isAgain() && readReceiptCode(typedCode.value);
+    const marks = (await outbox.refused()).filter((box) => box.lease === lease).map((box) => box.mark);
+    refusedCode = read && read.serial === Number(serial) && marks.includes(read.code.slice(-5)) ? read : null;
   }
 
   function check() {
@@ -89,13 +102,15 @@
 
   async function save(event) {
     event.preventDefault();
-    if (saving || Date.now() >= Date.parse(last)) return showState();
+    if (isAgain()) await readAgain();
+    if (saving || !mayFill()) return showState();
     if (!check()) return;
     saving = true;
     try {
-      const client = crypto.randomUUID();
+      const client = refusedCode?.uuid ?? crypto.randomUUID();
       const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
-      await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)));
+      await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)), { again: isAgain() });
+      made = await outbox.made(lease);
       showReceipt(receiptCode(Number(serial), client));
     } catch {
       showState("unsaved"); // what was typed is still there
@@ -111,13 +126,18 @@
     showAsked();
     form.hidden = true;
     document.getElementById("code").textContent = code;
+    document.getElementById("code-qr").replaceChildren(qr.picture(`${url}${code}`, receipt.dataset.qr));
+    if (isAgain()) history.replaceState(null, "", location.pathname + location.search);
+    showAgain();
     receipt.hidden = false;
+    showState();
     receipt.querySelector("h2").focus({ preventScroll: true });
     scrollTo({ top: 0, behavior: "instant" });
   }
 
   function next() {
     document.getElementById("code").textContent = "";
+    document.getElementById("code-qr").replaceChildren();
     receipt.hidden = true;
     form.hidden = false;
     document.querySelector("h1").focus({ preventScroll: true });
@@ -125,12 +145,31 @@
     showState();
   }
 
+  let made = 0; // forms of this lease that this device has sealed
+
+  // A day that is over, or a lease that is full, takes nobody new; who was refused may be asked until it ends.
+  function closedBy() {
+    if (Date.now() >= Date.parse(until)) return "over";
+    if (isAgain()) return "";
+    if (Date.now() >= Date.parse(last)) return "over";
+    return made >= most ? "full" : "";
+  }
+  const mayFill = () => !closedBy();
+
   function showState(name = state.dataset.now) {
-    const over = Date.now() >= Date.parse(last);
+    const closed = closedBy();
     state.dataset.now = name;
-    for (const each of state.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== (over ? "over" : name);
-    state.className = over ? "box bad" : name === "ready" ? "box good" : "box warn";
-    form.hidden ||= over;
+    for (const each of state.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== (closed || name);
+    state.className = closed ? "box bad" : name === "ready" ? "box good" : "box warn";
+    const count = document.getElementById("count");
+    count.textContent = count.dataset.text.replace("#", made).replace("#", most);
+    form.hidden = Boolean(closed) || !receipt.hidden;
+  }
+
+  function showAgain() {
+    again.hidden = !isAgain();
+    typedCode.value = "";
+    refusedCode = null;
   }
 
   // The pages of this lease, with the files they use, in a cache of their own.
@@ -153,9 +192,13 @@
     const field = event.target.closest("[data-field]");
     if (field && answer(field)) mark(field, slipOf(field));
   });
+  typedCode.addEventListener("change", readAgain);
+  addEventListener("hashchange", () => { showAgain(); showState(); });
   document.getElementById("next").addEventListener("click", next);
   showAsked();
+  showAgain();
   device.begin();
   showState("not-yet");
+  outbox.made(lease).then((n) => { made = n; showState(); });
   caches.has(`epilock-lease-${lease}`).then((there) => (there ? null : keep())).then(() => showState("ready"), () => showState("failed"));
 })();

@@ -1,16 +1,18 @@
 // What both pages for collecting without a network share: the program is kept on the device, how many sealed
-// forms wait is always shown, and they are sent as soon as there is a network.
+// forms wait is always shown, and they are sent as soon as there is a network. A browser tells when its own network
+// comes back; that the site can be reached again it does not tell, so every minute what waits is tried.
 "use strict";
 
 const device = (() => {
+  const MINUTE = 60_000;
   const bar = document.getElementById("outbox");
   const language = bar.dataset.language;
 
   async function show() {
     const found = await outbox.boxes();
-    const refused = found.filter((box) => box.refused).length;
+    const refused = found.filter(outbox.isRefused).length;
     const say = (text, n) => text.replace("#", n);
-    const words = [found.length ? say(bar.dataset.waiting, found.length) : bar.dataset.empty];
+    const words = [found.length > refused || !refused ? say(found.length ? bar.dataset.waiting : bar.dataset.empty, found.length - refused) : ""].filter(Boolean);
     if (refused) words.push(say(bar.dataset.refused, refused));
     document.getElementById("waiting").textContent = words.join(" · ");
     bar.classList.toggle("warn", found.length > 0);
@@ -29,6 +31,7 @@ const device = (() => {
     outbox.changed.addEventListener("change", show);
     document.getElementById("send").addEventListener("click", send);
     addEventListener("online", send);
+    setInterval(async () => { if ((await outbox.boxes()).some((box) => !outbox.isRefused(box))) await send(); }, MINUTE);
     await show();
     await send();
   }

@@ -1,6 +1,7 @@
 // The outbox of this device: sealed boxes that wait to be sent, and which points were taken along. All of it is
-// sealed or public: no answer and no receipt code is ever written here. A box leaves when the server has said that
-// it is stored, or when somebody takes away what was refused; sending one twice stores it once.
+// sealed or public: no answer and no receipt code is ever written here, of a refused form only the code's last group.
+// A box leaves when the server has said that it needs it no more, or when somebody takes away what was refused and is
+// in an exported file; sending one twice stores it once.
 "use strict";
 
 const outbox = (() => {
@@ -17,7 +18,7 @@ const outbox = (() => {
   // One transaction; done when it is on the disk.
   async function within(store, mode, work) {
     const tx = (await opened).transaction(store, mode, { durability: "strict" });
-    const asked = work(tx.objectStore(store));
+    const asked = work(tx.objectStore([store].flat()[0]), tx);
     return new Promise((resolve, reject) => {
       tx.oncomplete = () => resolve(asked?.result);
       tx.onabort = tx.onerror = () => reject(tx.error);
@@ -27,19 +28,35 @@ const outbox = (() => {
   const base64 = (bytes) => btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
 
   const changed = new EventTarget();
-  async function change(work) {
-    await within("boxes", "readwrite", work);
+  async function change(work, stores = "boxes") {
+    await within(stores, "readwrite", work);
     changed.dispatchEvent(new Event("change"));
   }
 
-  const add = (lease, box) => change((rows) => rows.add({ lease, box, refused: "" }));
+  // Puts a box in, and counts it under its lease in the same transaction; one that was asked again was counted before.
+  const add = (lease, box, { again = false } = {}) => change((rows, tx) => {
+    if (again) return void rows.add({ lease, box, refused: [] });
+    const kept = tx.objectStore("leases");
+    kept.get(lease).onsuccess = ({ target: { result } }) => {
+      const made = (result?.made ?? 0) + 1;
+      rows.add({ lease, box, number: made, refused: [] });
+      if (result) kept.put({ ...result, made });
+    };
+  }, ["boxes", "leases"]);
   const boxes = () => all("boxes");
-  const keepLease = (lease) => within("leases", "readwrite", (rows) => rows.put(lease));
+  const keepLease = (lease) => within("leases", "readwrite", (rows) => {
+    rows.get(lease.lease).onsuccess = ({ target: { result } }) => rows.put({ made: 0, ...result, ...lease });
+  });
+  const made = async (code) => (await within("leases", "readonly", (rows) => rows.get(code)))?.made ?? 0;
   const leases = () => all("leases");
   const dropLease = (code) => within("leases", "readwrite", (rows) => rows.delete(code));
 
-  async function removeRefused() {
-    for (const { id, refused } of await boxes()) if (refused) await change((rows) => rows.delete(id));
+  const isRefused = (box) => box.refused.length > 0;
+  const refused = async () => (await boxes()).filter(isRefused);
+
+  // Takes away what was refused and is in a file; what came in since the file was written stays.
+  async function removeExported() {
+    for (const { id, exported } of await refused()) if (exported) await change((rows) => rows.delete(id));
   }
 
   const ask = (path, more) =>
@@ -51,7 +68,9 @@ const outbox = (() => {
       const entered = await ask("/offline/session");
       if (!entered.ok) return entered.status < 500 ? "sign-in" : "later";
       const { csrf } = await entered.json();
-      for (const { id, lease, box } of await boxes()) {
+      const waiting = await boxes(); // what was asked again goes first: it replaces what was refused
+      for (const each of [...waiting.filter((one) => !isRefused(one)), ...waiting.filter(isRefused)]) {
+        const { id, lease, box } = each;
         const answer = await ask(`/offline/${lease}/boxes?lang=${language}`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
@@ -64,9 +83,9 @@ const outbox = (() => {
         } else if (answer.status === 429 || answer.status >= 500) {
           return "later";
         } else {
-          const { title, detail, fields = [] } = await answer.json(); // details are in English
-          const words = [title, language === "en" && detail, ...fields.map((field) => field[language])];
-          await change((rows) => rows.put({ id, lease, box, refused: words.filter(Boolean).join(" – ") }));
+          const { title, detail, mark = "", fields = [] } = await answer.json(); // details are in English
+          const words = fields.length ? fields.map((field) => field[language]) : [title, language === "en" && detail];
+          await change((rows) => rows.put({ ...each, mark, refused: words.filter(Boolean) }));
         }
       }
       return "done";
@@ -81,9 +100,12 @@ const outbox = (() => {
 
   // The outbox as a file: sealed as it is, for whoever carries it to a computer with a network.
   async function file() {
-    const found = (await boxes()).map(({ lease, box }) => ({ lease, box: base64(box) }));
-    return new Blob([JSON.stringify({ format: "epilock/outbox/v1", boxes: found })], { type: "application/json" });
+    const all = await boxes();
+    const found = all.map(({ lease, box }) => ({ lease, box: base64(box) }));
+    const made = new Blob([JSON.stringify({ format: "epilock/outbox/v1", boxes: found })], { type: "application/json" });
+    for (const each of all) if (isRefused(each)) await change((rows) => rows.put({ ...each, exported: true }));
+    return made;
   }
 
-  return { add, boxes, changed, dropLease, file, keepLease, leases, removeRefused, send };
+  return { add, boxes, changed, dropLease, file, isRefused, keepLease, leases, made, refused, removeExported, send };
 })();
