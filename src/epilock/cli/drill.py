@@ -6,7 +6,9 @@ from pathlib import Path
 import typer
 
 from epilock.demo.drill import (
+    no_notice,
     old_snapshot,
+    over_collection,
     overdue,
     rewritten_log,
     split_view,
@@ -57,3 +59,17 @@ def play_overdue() -> None:
     """An operator lets a day of destruction go by and answers nobody."""
     with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
         overdue.play(Path(folder), print)
+
+
+@app.command("no-notice")
+def play_no_notice() -> None:
+    """Somebody collects without telling people what, why and for how long."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        no_notice.play(Path(folder), print)
+
+
+@app.command("over-collection")
+def play_over_collection() -> None:
+    """An organisation asks for more than the emergency allows."""
+    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+        over_collection.play(Path(folder), print)
