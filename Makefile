@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: install run test check bench docs screens lock clean
+.PHONY: install run test soak check bench docs screens lock clean
 
 install: $(VENV)/installed
 
@@ -25,11 +25,17 @@ $(VENV)/tested: requirements/spark.lock $(VENV)/installed
 test: install $(VENV)/tested
 	$(BIN)/python -m pytest
 
+# Faults again and again for SOAK seconds on each database, and a thousand kills; reports in build/soak-*.json.
+SOAK ?= 900
+soak: install
+	SOAK=$(SOAK) KILLS=1000 $(BIN)/python -m pytest -n 0 -s tests/life/test_faults.py tests/life/test_killed.py
+
 check: install
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive src --severity-level high
 
 bench: install
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bench.lock
@@ -50,7 +56,7 @@ lock:
 	for set in dev bench spark; do \
 	  build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --extra chain,privacy,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
+	    --extra chain,hsm,privacy,s3,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
 
 clean:
 	rm -rf $(VENV) build run

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 SECTIONS = (
-    "submission", "page", "console", "seal", "decisions", "intake", "destruction", "growth", "ledger", "recheck",
-    "length", "recovery", "deidentify", "deidentify_scale", "second_release",
+    "submission", "overload", "page", "console", "seal", "decisions", "intake", "destruction", "growth", "ledger", "recheck",
+    "length", "recovery", "watch", "processes", "deidentify", "deidentify_scale", "second_release",
 )  # fmt: skip
 MARKS = {True: "met", False: "MISSED", None: ""}
 

@@ -47,8 +47,13 @@ class Target:
         self.by_processor: list[float] = []
         self._file = folder / f"bodies-{server.port}"
 
-    def load(self, seconds: float, *, rate: float = 0.0) -> dict:
+    def load(
+        self, seconds: float, *, rate: float = 0.0, connections: int = CONNECTIONS,
+        patient: bool = False,
+    ) -> dict:  # fmt: skip
         """Send submissions for ``seconds``, at ``rate`` a second or as fast as they are answered.
+
+        With ``patient``, who is turned away comes back when they were told to.
 
         Raises:
             RuntimeError: One of them was not answered with 2xx.
@@ -57,7 +62,7 @@ class Target:
         self._file.write_bytes(bodies(most, self.form))
         job = {
             "port": self.server.port, "path": self._path, "bodies": str(self._file),
-            "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
+            "connections": connections, "seconds": seconds, "rate": rate, "patient": patient,
         }  # fmt: skip
         before = self.server.processor()
         done = subprocess.run(

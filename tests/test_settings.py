@@ -13,7 +13,7 @@ def test_defaults_stay_inside_the_home():
     """Nothing is written outside one folder unless told so."""
     s = settings.read({}, home=Path("here"))
     assert s.database == "sqlite:///here/epilock.sqlite"
-    assert s.root_key.parent == s.slots.parent == Path("here")
+    assert Path(s.root_key).parent == s.slots.parent == Path("here")
     assert s.cooling == timedelta(hours=24)
 
 

@@ -31,12 +31,13 @@ from epilock.ledger.anchor.tsa import Authority, HttpAuthority
 from epilock.ledger.keyring import SignerOf
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
+from epilock.meters import Meters
 from epilock.settings import Settings
 from epilock.standard import Standard, load
 from epilock.store.access import Keys
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice.client import RemoteKeys
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
 
 NEW_ORIGIN = "localhost/epilock"
@@ -62,6 +63,7 @@ class Parts:
         tools: What destruction runs need.
         chain: To anchor the log on a chain, or None if none was named.
         stamps: To have it stamped, or None if no authority was named.
+        meters: What the process counts about itself.
         now: The clock.
         session_secret: 32 bytes, for signed form tokens.
     """
@@ -80,6 +82,7 @@ class Parts:
     tools: Tools
     chain: ChainDuty | None
     stamps: StampDuty | None
+    meters: Meters
     now: Callable[[], datetime]
     session_secret: bytes
 
@@ -121,7 +124,7 @@ def found(settings: Settings, *, now: Callable[[], datetime]) -> Parts:
         raise InputError("make the installation where the keys are, without EPILOCK_KEY_SERVICE")
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
-    KeyFileRoot(settings.root_key, make=True)
+    open_root(settings.root_key, make=True)
     parts = build(settings, now=now)
     said = entry.Standard(
         org=INSTALLATION, standard=parts.standard.ref, at=entry.stamp(now()),
@@ -172,6 +175,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "receipts"), holder=holder,
     )  # fmt: skip
+    meters = Meters()
     chain, stamps = _duties(settings, outside, database, keys, log.origin)
     intake = Intake(
         database=database, keys=keys, log=log, standard=standard,
@@ -179,13 +183,14 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     )  # fmt: skip
     return Parts(
         settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
-        keeper=keeper, writer=Writer(keeper, now=now), intake=intake, tally=Tally(), now=now,
+        keeper=keeper, writer=Writer(keeper, now=now, meters=meters), intake=intake, tally=Tally(), now=now,
         gate=Gate(
             log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
             is_held=is_held, ends=lambda tx, bucket, part: part_due(tx, standard, bucket, part).at,
+            meters=meters,
         ),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
-        chain=chain, stamps=stamps,
+        chain=chain, stamps=stamps, meters=meters,
         session_secret=keys.secret(INSTALLATION, "session"),
     )  # fmt: skip
 
@@ -197,11 +202,11 @@ def open_keys(settings: Settings, *, settle: bool = True) -> KeyStore:
         NotFoundError: There is none.
         RootKeyError: Its root key is missing, wrong, or readable by others.
     """
-    if not settings.root_key.exists():
+    if is_missing(settings.root_key):
         raise NotFoundError(f"{settings.home} holds no installation; make one with `epilock init`")
     engine = open_engine(settings.key_database, overwrite=True)
     migrate.upgrade(engine, "keys")
-    keys = KeyStore(Database(engine, b""), KeyFileRoot(settings.root_key), settings.slots)
+    keys = KeyStore(Database(engine, b""), open_root(settings.root_key), settings.slots)
     if settle:
         keys.settle()
     return keys

@@ -32,7 +32,7 @@ class Caretaker:
     def __init__(self, parts: Parts, *, every: float = ROUND, destroy: bool = True) -> None:
         self._parts = parts
         self._destroy = destroy
-        self._rounds = Rounds("caretaker", self.round, every=every)
+        self._rounds = Rounds("caretaker", self.round, every=every, meters=parts.meters)
         self._releases = Maker(parts.gate, parts.database, parts.now)
         self._counted: date | None = None
         self._watcher = watcher(parts)

@@ -34,6 +34,17 @@ key_metadata = sa.MetaData()
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAC_BYTES = 16
+ONE, SETTING = (
+    "epilock_one",
+    "epilock.org",
+)  # role and setting of what is about one organisation: see ``roles``
+_STEP_DOWN = f"SELECT set_config('role', '{ONE}', true), set_config('{SETTING}', %s, true)"
+_MAY_STEP_DOWN = f"""
+    SELECT has_schema_privilege(one.oid, current_schema(), 'USAGE') AND pg_has_role(one.oid, 'MEMBER')
+    FROM pg_roles one JOIN pg_roles me ON me.rolname = current_user
+    WHERE one.rolname = '{ONE}' AND NOT me.rolsuper
+"""
+WIDEST = 63  # bits of a number in a column, beside its sign
 T = TypeVar("T")
 
 
@@ -247,9 +258,11 @@ class Transaction:
         text = _select_text(table, tuple(key)) + ("" if limit is None else f" LIMIT {limit:d}")
         if lock and self.conn.dialect.name == "postgresql":
             text += " FOR UPDATE"  # SQLite has locked the whole database already
-        readers = _readers(table)
+        values, readers = _stored_key(table, key), _readers(table)
+        if any(isinstance(value, int) and value.bit_length() > WIDEST for value in values):
+            return []  # no column holds such a number, and SQLite's driver takes none
         found = []
-        for raw in self.query(text, _stored_key(table, key)):
+        for raw in self.query(text, values):
             row = {
                 c.name: value if read is None or value is None else read(value)
                 for c, read, value in zip(table.columns, readers, raw, strict=True)
@@ -367,6 +380,7 @@ class Database:
     def __init__(self, engine: sa.Engine, mac_key: bytes) -> None:
         self.engine = engine
         self.mac_key = mac_key
+        self._steps_down: bool | None = None  # None: not asked yet
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -375,13 +389,26 @@ class Database:
             yield Transaction(conn, self.mac_key)
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """Open a transaction for reading one consistent state."""
+    def read(self, org: str | None = None) -> Iterator[Transaction]:
+        """Open a transaction for reading one consistent state.
+
+        With ``org`` nothing of another organisation is seen where the database has the roles for that
+        (``epilock.roles``), whatever a query forgets to say; shared registers and the log are.
+        """
         conn = self.engine.connect()
         if self.engine.dialect.name == "postgresql":
             conn = conn.execution_options(isolation_level="REPEATABLE READ")
         with conn, conn.begin():
+            if org is not None and self._may_step_down(conn):
+                conn.exec_driver_sql(_STEP_DOWN, (org,))
             yield Transaction(conn, self.mac_key)
+
+    def _may_step_down(self, conn: sa.Connection) -> bool:
+        """Tell whether the account can step down to one organisation; asked once."""
+        if self._steps_down is None:
+            postgres = self.engine.dialect.name == "postgresql"
+            self._steps_down = postgres and bool(conn.exec_driver_sql(_MAY_STEP_DOWN).scalar())
+        return self._steps_down
 
     def close(self) -> None:
         """Close all connections."""

@@ -33,6 +33,7 @@ Rules kept in this file:
         ForbiddenError        signed in, but has no right to it
         ApprovalError         a second person must approve first
         RateError             too many attempts; wait
+      BusyError             too much waits already; come back
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
         LeasedError           the numbers were leased before
@@ -228,6 +229,18 @@ class RateError(AccessError):
 
     Attributes:
         wait: Seconds until another attempt is answered.
+    """
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class BusyError(EpilockError):
+    """Too much waits already; nothing of this was stored.
+
+    Attributes:
+        wait: Seconds after which another attempt makes sense.
     """
 
     def __init__(self, message: str, *, wait: int) -> None:

@@ -1,7 +1,9 @@
 """Bring a database's schema to the version of this program.
 
 The two databases have a line of versions each: ``main`` and ``keys``. A migration runs in one
-transaction: after a crash the schema is the old one or the new one.
+transaction: after a crash the schema is the old one or the new one. Of two programs that start at once one
+migrates and the other waits: SQLite by its write lock, PostgreSQL by an advisory lock of the transaction.
+Where who serves may not change tables (``roles``), their owner migrates: ``epilock database migrate``.
 """
 
 from pathlib import Path
@@ -12,11 +14,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import InsufficientPrivilege
 
 from epilock.db import key_metadata, metadata
 from epilock.errors import StateError
 
 Which = Literal["main", "keys"]
+LOCK = 0x6570696C6F636B  # "epilock": the number of the advisory lock
 FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -24,9 +28,12 @@ def upgrade(engine: sa.Engine, which: Which) -> None:
     """Bring the schema up to date; repeating is harmless.
 
     Raises:
-        StateError: The schema is of a later version than this program knows.
+        StateError: The schema is of a later version than this program knows, or of an earlier one and this
+            account may not change it.
     """
     with engine.connect().execution_options(epilock_write=True) as conn, conn.begin():
+        if conn.dialect.name == "postgresql":
+            conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         config = _config(conn, which)
         known = {s.revision for s in ScriptDirectory.from_config(config).walk_revisions()}
         current = MigrationContext.configure(conn).get_current_revision()
@@ -35,7 +42,17 @@ def upgrade(engine: sa.Engine, which: Which) -> None:
                 f"the {which} database was made by a later version of epilock (schema {current}); "
                 "install that version or restore an older backup"
             )
-        command.upgrade(config, "head")
+        if current == ScriptDirectory.from_config(config).get_current_head():
+            return
+        try:
+            command.upgrade(config, "head")
+        except sa.exc.ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            raise StateError(
+                f"the {which} database is of an earlier version, and this account may not change it: its"
+                " owner runs `epilock database migrate`"
+            ) from None
 
 
 def draft(engine: sa.Engine, which: Which, message: str) -> None:

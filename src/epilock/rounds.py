@@ -4,6 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from epilock.meters import Meters
+
 _log = logging.getLogger(__name__)
 
 
@@ -14,12 +16,21 @@ class Rounds:
         name: Name of the thread, for the log of the machine.
         work: One round.
         every: Seconds between two rounds.
+        meters: Where rounds are counted.
     """
 
-    def __init__(self, name: str, work: Callable[[], object], *, every: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        *,
+        every: float,
+        meters: Meters | None = None,
+    ) -> None:
         self._name = name
         self._work = work
         self._every = every
+        self._counted = (meters or Meters()).rounds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -36,7 +47,9 @@ class Rounds:
         while True:
             try:
                 self._work()
+                self._counted.labels(self._name, "done").inc()
             except Exception as error:  # noqa: BLE001 - a round that fails must not end the thread
+                self._counted.labels(self._name, "failed").inc()
                 _log.error("a round of the %s failed: %s", self._name, type(error).__name__)
             if self._stop.wait(self._every):
                 return

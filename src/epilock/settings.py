@@ -5,7 +5,7 @@
 | ``EPILOCK_HOME`` | folder of databases, keys and slots (mode 0700) | ``./epilock-data`` |
 | ``EPILOCK_DATABASE`` | URL of the main database | SQLite in the home |
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
-| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600) | ``root.key`` in the home |
+| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600), or the address of a token (``pkcs11:``) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
 | ``EPILOCK_KEY_SERVICE`` | where the key service is (``unix:PATH`` or ``tls://HOST:PORT``); empty: keys are in this process | empty |
 | ``EPILOCK_KEY_SERVICE_TLS`` | folder of ``cert.pem``, ``key.pem`` (0600) and ``ca.pem`` for ``tls://`` | empty |
@@ -23,11 +23,13 @@
 | ``EPILOCK_ANCHOR_TSA`` | address of a time-stamping authority (RFC 3161); empty: nothing is stamped | empty |
 | ``EPILOCK_ANCHOR_TSA_ROOT`` | PEM file of the root certificate under which its stamps must stand | empty |
 | ``EPILOCK_ANCHOR_TSA_POLICY`` | policy that it is asked for, such as ``1.3.6.1.4.1.32473.1``; empty: its own | empty |
+| ``EPILOCK_METRICS_TOKEN`` | what who reads ``/metrics`` from another machine must show (24 characters and more); empty: nobody may | empty |
+| ``EPILOCK_LOG`` | what the process writes of itself: lines of ``text`` or of ``json`` | ``text`` |
 """
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -61,7 +63,11 @@ VARIABLES = (
     "EPILOCK_ANCHOR_TSA",
     "EPILOCK_ANCHOR_TSA_ROOT",
     "EPILOCK_ANCHOR_TSA_POLICY",
+    "EPILOCK_METRICS_TOKEN",
+    "EPILOCK_LOG",
 )
+LOGS = ("text", "json")
+LEAST_TOKEN = 24  # characters
 MOST_DIGITS = 9
 WEI_IN_GWEI = 10**9
 # An object identifier: of the first two numbers not every pair exists (X.660), and sixty are many.
@@ -128,7 +134,7 @@ class Settings:
     home: Path
     database: str
     key_database: str
-    root_key: Path
+    root_key: str
     slots: Path
     key_service: Address | None
     origin: str | None
@@ -136,6 +142,8 @@ class Settings:
     cooling: timedelta
     alert: str = field(repr=False)  # it may hold a password
     anchor: AnchorSettings
+    metrics_token: str = field(default="", repr=False)
+    log: str = "text"
 
     @property
     def seen(self) -> Path:
@@ -165,7 +173,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         home=folder,
         database=_database(environ, "EPILOCK_DATABASE", f"sqlite:///{folder}/epilock.sqlite"),
         key_database=_database(environ, "EPILOCK_KEY_DATABASE", f"sqlite:///{folder}/keys.sqlite"),
-        root_key=Path(environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key"))),
+        root_key=environ.get("EPILOCK_ROOT_KEY", str(folder / "root.key")),
         slots=Path(environ.get("EPILOCK_SLOTS", str(folder / "slots"))),
         key_service=_key_service(environ),
         origin=environ.get("EPILOCK_ORIGIN"),
@@ -173,7 +181,23 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         cooling=timedelta(hours=_number(environ, "EPILOCK_COOLING_HOURS", 24, least=0)),
         alert=_command(environ, "EPILOCK_ALERT_COMMAND"),
         anchor=_anchor(environ),
+        metrics_token=_token(environ, "EPILOCK_METRICS_TOKEN"),
+        log=_choice(environ, "EPILOCK_LOG", LOGS),
     )
+
+
+def _token(environ: Mapping[str, str], name: str) -> str:
+    token = environ.get(name, "")
+    if token and (len(token) < LEAST_TOKEN or not token.isascii() or " " in token):
+        raise InputError(f"{name} must have {LEAST_TOKEN} ASCII characters or more, and no space")
+    return token
+
+
+def _choice(environ: Mapping[str, str], name: str, known: Sequence[str]) -> str:
+    given = environ.get(name, known[0])
+    if given not in known:
+        raise InputError(f"{name} must be one of {', '.join(known)}")
+    return given
 
 
 def _database(environ: Mapping[str, str], name: str, default: str) -> str:

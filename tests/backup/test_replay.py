@@ -4,16 +4,22 @@ from datetime import timedelta
 
 import pytest
 
+from epilock.collect import issue
 from epilock.collect import point as points
+from epilock.collect.point import Field, Plan
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Account, Book, allot, charge, declare
 from epilock.deidentify.budget import load as load_budget
 from epilock.deidentify.noise.query import Count, Request
-from epilock.destroy import hold, move
+from epilock.demo import city, life
+from epilock.demo.people import people
+from epilock.destroy import freeze, hold, move, order
 from epilock.errors import ErasedError, SignInError, StateError
 from epilock.ledger import entry, regime, succession
+from epilock.ledger.check import Damage
 from epilock.registry import emergency, mandate
 from epilock.standard.level import CHINA
+from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
 from epilock.use import grant, session, staff
@@ -65,6 +71,11 @@ def again(estate):
 def checkpoint(parts):
     with parts.database.read() as tx:
         return parts.log.checkpoint(tx)
+
+
+def listing(parts):
+    with parts.database.read() as tx:
+        return points.listing(tx, ORG)
 
 
 class TestAccess:
@@ -137,22 +148,101 @@ class TestCollection:
         with estate.restored() as parts, parts.database.read() as tx:
             assert points.load(tx, ORG, point.point).closed is not None
 
-    def test_a_level_holds(self, estate):
+    def test_a_level_holds_with_its_notices(self, estate):
+        """They are made once more, byte for byte: a version is never issued with another text."""
         estate.backup()
         estate.clock.instant += timedelta(hours=1)
         with estate.parts.database.write() as tx:
-            emergency.change_level(
-                tx, estate.parts.log, standard_ref=estate.parts.standard.ref, authority="qinghe",
-                emergency="outbreak-7", level="III", issuer="x", instrument="2",
-                date_=estate.clock().date(), expected_end=None, now=estate.clock(),
-            )  # fmt: skip
+            assert life.set_level(tx, estate.parts, "III", "2", estate.clock()) == 1
         again(estate)
+        (point,) = (p.point for p in listing(estate.parts))
         with estate.restored() as parts, parts.database.read() as tx:
             history = emergency.history(tx, "qinghe", "outbreak-7")
             assert history.changes[-1].level == "III"
+            found, issued = issue.in_force(tx, ORG, point)
+        with estate.parts.database.read() as tx:
+            was = issue.in_force(tx, ORG, point)[1]
+        assert (found.version, issued.sha256, issued.signed) == (2, was.sha256, was.signed)
+
+    def test_a_notice_that_can_not_be_made_again_is_named(self, estate):
+        """It names an organisation's contact, or a mandate, that was lost with the registers."""
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            name = {"zh": "别的", "en": "Another"}
+            (point,) = points.listing(tx, ORG)
+            tx.update(points.points, {"org": ORG, "point": point.point}, name=name)
+            issue.issue(tx, estate.parts.press, org=ORG, point=point.point, now=estate.clock())
+        done = estate.restore(estate.publish())
+        assert {d.row.split(" ")[0] for d in done.damage} == {"notices", "points"}
+
+    def test_an_order_that_was_cancelled_is_not_carried_out(self, estate):
+        stored, ref = estate.give(), estate.parts.standard.ref
+        estate.clock.instant += timedelta(days=40)
+        with estate.parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, ORG, stored.bucket)
+            asked = order.propose(
+                tx, estate.parts.log, estate.parts.standard, org=ORG, bucket=bucket.id,
+                parts=bucket.parts, reason="due", by="s-1",
+                cooling=timedelta(hours=24), now=estate.clock(),
+            )  # fmt: skip
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            order.cancel(
+                tx, estate.parts.log, standard_ref=ref, org=ORG, order=asked.order, by="s-2",
+                now=estate.clock(),
+            )  # fmt: skip
+        again(estate)
+        with estate.restored() as parts, parts.database.read() as tx:
+            assert order.load(tx, ORG, asked.order).stage == order.CANCELLED
+
+
+@pytest.fixture
+def parcel(estate):
+    """A record of a parcel that is to be delivered: its bucket and number."""
+    parts, now, ref = estate.parts, estate.clock(), estate.parts.standard.ref
+    today = now.astimezone(CHINA).date()
+    fields = (
+        Field(id="name", category="identity.name", label=Text("姓名", "Name"), optional=False),
+        Field(id="need", category="need.supplies", label=Text("物资", "Needs"), optional=False),
+    )
+    plan = Plan(
+        emergency="qinghe/outbreak-7", circumstance="supplies", name=Text("物资", "Supplies"),
+        fields=fields,
+    )  # fmt: skip
+    with parts.database.write() as tx:
+        mandate.record_mandate(
+            tx, parts.log, standard_ref=ref, org=ORG, authority="qinghe", emergency="outbreak-7",
+            issuer="x", number="2", date_=today, circumstances=("supplies",), until=None, now=now,
+        )  # fmt: skip
+        mandate.record_assessment(
+            tx, parts.log, standard_ref=ref, org=ORG, about="supplies", date_=today,
+            until=today + timedelta(days=90), sha256="cd" * 32, now=now,
+        )  # fmt: skip
+        point = issue.open_with_notice(tx, parts.press, org=ORG, plan=plan, now=now)
+    form = city.form_in_force(parts, ORG, point.point)
+    person = people(1, seed=3, today=today)[0]
+    given = form.accept(city.fill(form, person, 1), today=today)
+    (stored,) = parts.keeper.store([given], now=now)
+    return stored
 
 
 class TestEnds:
+    def test_a_record_that_moved_with_its_event_does_not_come_back(self, estate, parcel):
+        """Its content was sealed anew in the event's bucket, after the backup: it is lost, by that number."""
+        estate.backup()
+        parts, today = estate.parts, estate.clock().astimezone(CHINA).date()
+        with parts.database.write() as tx:
+            bucket = buckets.load_by_name(tx, ORG, parcel.bucket)
+            move.Mover(parts.log, parts.keys, parts.standard).start_clock(
+                tx, bucket=bucket, n=parcel.n, event="delivery", day=today, now=estate.clock()
+            )
+        done = again(estate)
+        assert done.replayed.lost == [(f"{parcel.bucket}+delivery", 0)]
+        with estate.restored() as parts:
+            with parts.database.read() as tx, pytest.raises(StateError, match="was moved"):
+                vault.open_record(tx, parts.keys, ORG, bucket.id, parcel.n)
+            assert estate.findings(parts, "again") == []
+
     @pytest.mark.parametrize("released", [False, True])
     def test_a_hold_binds_until_it_is_released(self, estate, released):
         stored, ref, now = estate.give(), estate.parts.standard.ref, estate.clock()
@@ -172,12 +262,32 @@ class TestEnds:
             )  # fmt: skip
             if released:
                 hold.release(
-                    tx, estate.parts.log, standard_ref=ref, org=ORG, hold=held.hold, by="s-1",
+                    tx, estate.parts.log, standard_ref=ref, org=ORG, hold=held.hold, by="s-2",
                     now=now,
                 )  # fmt: skip
         again(estate)
         with estate.restored() as parts, parts.database.read() as tx:
             assert hold.is_held(tx, ORG, bucket.id, now) is not released
+
+    @pytest.mark.parametrize("lifted", [False, True])
+    def test_a_freeze_lasts_until_it_is_lifted(self, estate, lifted):
+        """What was found would else be forgotten, and destruction go on."""
+        ref, now = estate.parts.standard.ref, estate.clock()
+        estate.backup()
+        with estate.parts.database.write() as tx:
+            freeze.begin(
+                tx, estate.parts.log, [Damage("grants (org=a)", "x")], standard_ref=ref, now=now
+            )
+            if lifted:
+                who = {"by_org": "qinghe", "now": now}
+                freeze.ask(tx, by="s-1", roles=["supervisor"], reason="exercise", **who)
+                freeze.lift(
+                    tx, estate.parts.log, standard_ref=ref, by="s-2", roles=["custodian"], **who
+                )
+        again(estate)
+        with estate.restored() as parts, parts.database.read() as tx:
+            assert (freeze.current(tx) is None) is lifted
+            assert freeze.listing(tx)[0].count == 1
 
     def test_a_corrected_record_does_not_come_back(self, estate):
         """Its content is dead by the log; the one that took its place is lost, and named."""
@@ -211,6 +321,7 @@ class TestEnds:
             )  # fmt: skip
             studies.ask_end(tx, **told, by="s-1", now=estate.clock())
         estate.backup()
+        estate.clock.instant += timedelta(days=1)
         studies.end(
             estate.parts.database, estate.parts.keys, book, **told, by="s-2", now=estate.clock()
         )

@@ -1,13 +1,17 @@
 """What a restore promises: all of it or nothing, no second history, and no dead record comes back."""
 
+import os
 import shutil
 
 import pytest
 
+from epilock import settings
+from epilock.backup.restore import Outside, restore
 from epilock.errors import (
     ConflictError,
     ErasedError,
     InconsistentError,
+    InputError,
     IntegrityError,
     KeysError,
     StateError,
@@ -212,6 +216,39 @@ class TestWholeOrNot:
         (left / "epilock.sqlite").write_bytes(b"half")
         assert estate.restore(estate.publish()).damage == []
         assert not left.exists()
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("EPILOCK_DATABASE", "postgresql+psycopg://epilock@127.0.0.1:1/live"),
+            ("EPILOCK_KEY_DATABASE", "sqlite:////srv/epilock/keys.sqlite"),
+            ("EPILOCK_SLOTS", "/srv/epilock/slots"),
+            ("EPILOCK_ROOT_KEY", "/srv/epilock/root.key"),
+        ],
+    )
+    def test_the_installation_of_the_environment_is_left_alone(self, estate, name, value):
+        """Who restores on the old machine's shell must not replay into the live databases."""
+        estate.backup()
+        with pytest.raises(InputError, match=f"unset {name}"):
+            restore(
+                estate.repository, estate.folder / "restored",
+                lambda folder: settings.read({name: value}, home=folder), slots=estate.slots,
+                root_key=estate.home / "root.key", outside=Outside(unheard=True), now=estate.clock(),
+            )  # fmt: skip
+
+    def test_a_slot_that_was_written_in_vain_is_overwritten(self, estate):
+        """A refused restore leaves no copy of a slot behind: not even in what the disk has freed."""
+        estate.give()
+        estate.backup()
+        work = estate.folder / ".restored.restoring"
+        work.mkdir()
+        shutil.copytree(estate.slots, work / "slots")
+        (slot,) = [p for p in (work / "slots").glob("*.slot") if p.stem == ORG]
+        kept = estate.folder / "inode"
+        os.link(slot, kept)
+        with pytest.raises(StateError):
+            estate.restore()
+        assert kept.read_bytes() == bytes(len(kept.read_bytes()))
 
     @pytest.mark.parametrize("harm", ["altered", "missing"])
     def test_each_block_is_proved(self, estate, harm):

@@ -119,6 +119,21 @@ class TestWholeOrNot:
         with Folder(estate.place).alone(), pytest.raises(ConflictError, match="another backup"):
             estate.backup()
 
+    def test_no_file_has_its_name_before_it_is_durable(self, tmp_path):
+        """What a machine that stopped had put is not there; the same is put again."""
+        place = Folder(tmp_path / "backups")
+        with place.alone():
+            assert place.put("objects/ab/abcd", b"one")
+            assert not place.put("objects/ab/abcd", b"two")
+        after = Folder(tmp_path / "backups")
+        with after.alone():
+            assert after.names("objects/ab") == []
+            assert after.put("objects/ab/abcd", b"one")
+            after.settle()
+        assert place.get("objects/ab/abcd") == b"one"
+        assert {p.name for p in (tmp_path / "backups").iterdir()} == {".lock", ".drafts", "objects"}
+        assert list((tmp_path / "backups/.drafts").iterdir()) == []
+
 
 class TestTold:
     """The destination learns the size of what is stored, and nothing else."""
@@ -220,6 +235,13 @@ class TestRefused:
         told = read({"EPILOCK_DATABASE": url}, home=estate.home)
         with pytest.raises(StateError, match="pg_basebackup"):
             making.make(told, estate.repository, estate.slots, now=estate.clock())
+
+
+def test_keys_in_a_process_of_their_own_are_told(estate):
+    """It would else back up an empty key database that happens to lie there."""
+    told = read({"EPILOCK_KEY_SERVICE": "unix:/run/epilock/keys"}, home=estate.home)
+    with pytest.raises(StateError, match="without EPILOCK_KEY_SERVICE"):
+        making.make(told, estate.repository, estate.slots, now=estate.clock())
 
 
 def test_a_watch_tells_what_was_committed(estate):

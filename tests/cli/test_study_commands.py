@@ -1,6 +1,6 @@
 """Budgets and studies of an installation at the terminal: one asks, another decides, and both sign in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -35,9 +35,9 @@ def run(tmp_path):
             staff.change_password(tx, org="cdc", code=who.staff, old=once, new=PASSWORD)
     parts.close()
 
-    def run(*words, who=None):
+    def run(*words, who=None, now=NOW):
         words = [*map(str, words), "--home", str(tmp_path / "home")]
-        words += [] if who is None else ["--now", NOW.isoformat(), "--as", f"{who}@cdc"]
+        words += [] if who is None else ["--now", now.isoformat(), "--as", f"{who}@cdc"]
         result = CliRunner().invoke(gathered(words[:1]), words, input=f"{PASSWORD}\n\n")
         if isinstance(result.exception, EpilockError):
             text, code = explain(result.exception)
@@ -93,7 +93,9 @@ def test_a_study_makes_codes_until_two_end_it(run, tmp_path):
     assert "asked for first" in run(*destroy, who="lin")[1]
     assert run("study", "end", "long-covid", who="bao")[0] == 0
     assert "waits for a second person" in run("study", "list", "cdc")[1]
-    assert run(*destroy, who="lin") == (0, "the key of long-covid is destroyed\n")
-    assert "key destroyed 2026-03-14" in run("study", "list", "cdc")[1]
+    assert "not before" in run(*destroy, who="lin")[1]
+    later = NOW + timedelta(hours=24)
+    assert run(*destroy, who="lin", now=later) == (0, "the key of long-covid is destroyed\n")
+    assert "key destroyed 2026-03-15" in run("study", "list", "cdc")[1]
     assert "has ended" in run(*coding, "--out", tmp_path / "b.csv", who="bao")[1]
     assert not (tmp_path / "b.csv").exists()

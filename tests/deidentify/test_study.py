@@ -12,6 +12,7 @@ from epilock.errors import (
     ConflictError,
     ErasedError,
     KeysError,
+    NotDueError,
     NotFoundError,
     StateError,
 )
@@ -21,7 +22,7 @@ from epilock.ledger.note import Signer
 from epilock.store import keyrows
 from epilock.store.check import check
 from epilock.store.keys import KeyStore
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 
 ORIGIN = "log.example/epilock"
 ORG = "jn-cdc"
@@ -54,6 +55,7 @@ def end(database, keys, book, clock):
     with database.write() as tx:
         if study.load(tx, ORG, "long-covid").end_asked_by is None:
             study.ask_end(tx, org=ORG, study="long-covid", by="s-1", now=clock())
+    clock.forward(hours=24)
     study.end(database, keys, book, org=ORG, study="long-covid", by="s-2", now=clock())
 
 
@@ -115,6 +117,8 @@ class TestEnd:
             study.ask_end(tx, by="s-1", **who)
         with pytest.raises(ApprovalError, match="cannot carry it out"):
             study.end(database, keys, book, by="s-1", **who)
+        with pytest.raises(NotDueError, match="not before 2026-03-15T01:00"):
+            study.end(database, keys, book, by="s-2", **who)
         with database.write() as tx:
             study.refuse_end(tx, org=ORG, study="long-covid")
         with pytest.raises(StateError, match="asked for first"):

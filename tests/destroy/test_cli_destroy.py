@@ -119,7 +119,11 @@ class TestDecisions:
         hold = next(word for word in out.split() if word.startswith("h-"))
         assert f"{hold} {bucket.name} evidence to the end of 2026-05-31" in run("holds")[1]
         assert "0 certified" in run("run")[1]
-        code, out = run("release", hold, "--org", ORG, "--as", "anna@sunny", typed=SIGNED)
+        hire(town, ORG, "lin", "approver")
+        words = ("release", hold, "--org", ORG, "--as")
+        code, out = run(*words, "anna@sunny", typed=SIGNED)
+        assert (code, "cannot release it" in out) == (1, True)
+        code, out = run(*words, "lin@sunny", typed=SIGNED)
         assert (code, out.splitlines()[-1]) == (0, f"{hold} is released")
         assert "1 certified" in run("run")[1]
 

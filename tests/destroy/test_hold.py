@@ -8,7 +8,7 @@ from estate import CITY, CUSTODIAN, DAY, DELIVERY, EMERGENCY, GATE, ORG, OTHER, 
 from epilock.destroy import erasure, run
 from epilock.destroy import hold as holds
 from epilock.destroy.move import Mover
-from epilock.errors import HeldError, InputError, NotFoundError, StateError
+from epilock.errors import ApprovalError, HeldError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.store.bucket import DESTROYED, LIVE
 
@@ -194,6 +194,15 @@ class TestRelease:
         estate.run(DUE)
         assert set(estate.states(bucket).values()) == {DESTROYED}
         assert estate.findings(DUE) == []
+
+    def test_who_placed_it_does_not_release_it(self, estate):
+        """Else one person could let evidence be destroyed that the same person was told to keep."""
+        hold = place(estate, estate.bucket())
+        with estate.database.write() as tx, pytest.raises(ApprovalError, match="cannot release it"):
+            holds.release(
+                tx, estate.log, standard_ref=estate.ref, org=ORG, hold=hold.hold, by=CUSTODIAN,
+                now=NOW,
+            )  # fmt: skip
 
     def test_once(self, estate):
         hold = place(estate, estate.bucket())

@@ -53,6 +53,7 @@ KINDS = {
 MORE = {
     errors.BoxError: {"problems": []},
     errors.RateError: {"wait": 1},
+    errors.BusyError: {"wait": 1},
     errors.OldSizeError: {"size": 1},
 }
 

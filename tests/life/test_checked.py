@@ -50,7 +50,7 @@ UNWITNESSED = {
 EMPTY = {  # in the life that is walked here; each has tests of its own
     "agreements", "holds", "log_keys", "orders", "aggregates", "emergency_openings", "searches",
     "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
-    "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies",
+    "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
 }  # fmt: skip
 
 
@@ -292,7 +292,7 @@ def begin(town):
 
     return [
         written(lambda tx: hold.release(
-            tx, parts.log, standard_ref=ref, org="garden", hold=held.hold, by=third.staff, now=clock()
+            tx, parts.log, standard_ref=ref, org="garden", hold=held.hold, by=who.staff, now=clock()
         )),
         written(lambda tx: parts.gate.decide(
             tx, who, source="garden", places=[(bucket.id, first.n)], purpose="tracing", form="raw",

@@ -1,13 +1,21 @@
 """What the drills promise: each attack is stopped or betrayed, and a drill that finds otherwise fails."""
 
+import re
+
 import pytest
 
 from epilock.demo.drill import (
+    collusion,
+    curious_employee,
+    drop_database,
+    fifty_million,
+    forged_receipt,
     no_notice,
     old_snapshot,
     over_collection,
     overdue,
     rewritten_log,
+    rogue_operator,
     split_view,
     stolen_backup,
     stolen_laptop,
@@ -62,6 +70,36 @@ def test_old_snapshot(tmp_path):
     assert "0 contradictions" in text
 
 
+def test_drop_database(tmp_path):
+    """Whatever is done past the program is seen, destruction waits, and strangers read why."""
+    text = played(drop_database, tmp_path)
+    assert text.count("refused: destruction is frozen") == 8
+    assert "decisions: the table is gone" in text
+    assert "an older copy was put back" in text
+    assert "the public log tells strangers: frozen" in text
+    assert "8 of 8 attempts seen" in text
+
+
+def test_rogue_operator(tmp_path):
+    """Who can write every row has no key to seal one, no second person, and no way to make others forget."""
+    text = played(rogue_operator, tmp_path)
+    assert "of 2 words known to be given: 0" in text
+    assert text.count(": refused: ") == 4
+    assert "to be an analyst: refused: staff (org=" in text
+    assert "seen: freezes (org=, freeze=f-" in text
+    assert "warning: destruction is frozen" in text
+
+
+def test_forged_receipt(tmp_path):
+    """Each forgery fails in both programs, and not all of them at the same step."""
+    text = played(forged_receipt, tmp_path)
+    assert "VERIFIED, in both programs" in text
+    assert text.count("| here ") == text.count("| alone ") == 5
+    assert "exit code 0" not in text
+    assert {"ProofError", "PolicyError"} <= set(re.findall(r"here +(\w+):", text))
+    assert len(set(re.findall(r"exit code (\d)", text))) >= 3
+
+
 def test_stolen_laptop(tmp_path):
     """It opens nothing, and once the lease has ended the server with all its keys opens nothing either."""
     text = played(stolen_laptop, tmp_path)
@@ -103,3 +141,30 @@ def test_a_drill_fails_where_a_guarantee_does(tmp_path):
     stage = Stage(tmp_path, lambda _: None)
     with pytest.raises(DrillError, match="cannot both be"):
         stage.accuse(Report(None, 0, [], []), None)
+
+
+def test_fifty_million(tmp_path):
+    """What an account and a process can take are numbers that do not grow with what is stored."""
+    text = played(fifty_million, tmp_path)
+    assert "taken: 5 of 300; the account's bound was 15" in text
+    assert "refused 295 times by grant/used-up" in text
+    assert "residents who see it by their receipt: 5 of 5" in text
+    assert "after 20: sunny-garden: 20 of the 20" in text
+    assert text.count(": refused: ") == 6
+
+
+def test_curious_employee(tmp_path):
+    """Work that is not one's own is refused; a look within one's leave is seen by whom it is about."""
+    text = played(curious_employee, tmp_path)
+    assert text.count(": refused: ") == 5
+    assert "the neighbour sees: qinghe-cdc, tracing, masked" in text
+    assert "5 of 5 attempts refused; 1 opening of 3" in text
+
+
+def test_collusion(tmp_path):
+    """Two persons take what their grant says, and everybody whom it is about sees it."""
+    text = played(collusion, tmp_path)
+    assert "after 8: refused: grant/used-up" in text
+    assert "8 subjects until 2026-03-17" in text
+    assert "8 of 8 persons see who looked" in text
+    assert "8 of 40 taken" in text

@@ -129,6 +129,7 @@ class TestUnderLoad:
         for office in offices:
             assert f"{parts.log.origin}: " in office.remembered()
         assert "everything is as it was stored" in program.run("check")
+        assert "nothing is frozen" in program.run("watch", "list")  # a crash is no attack
 
     def test_started_from_nothing_too(self, crowd, program, reopened):
         """No fork, no shared import: the command as an operator types it."""

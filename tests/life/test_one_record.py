@@ -1,5 +1,7 @@
 """One record's life, as the demonstration walks it, and the terminal that shows it."""
 
+from pathlib import Path
+
 import pytest
 
 from epilock import assemble, settings
@@ -7,7 +9,7 @@ from epilock.demo import life
 from epilock.errors import ConflictError, NotFoundError
 from epilock.migrate import upgrade
 from epilock.store.check import check
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 
 
 def test_from_the_code_to_the_certificate(tmp_path):
@@ -38,7 +40,7 @@ def test_an_installation_is_made_once(tmp_path, clock):
 def test_an_installation_that_a_crash_kept_from_being_made_is_made_again(tmp_path, clock):
     """Killed between its keys and its first entry: there is nothing yet that could be lost."""
     told = settings.read({}, home=tmp_path / "home")
-    KeyFileRoot(told.root_key, make=True)
+    KeyFileRoot(Path(told.root_key), make=True)
     assemble.build(told, now=clock).close()
     parts = assemble.found(told, now=clock)
     with parts.database.read() as tx:

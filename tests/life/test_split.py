@@ -199,7 +199,7 @@ def test_two_real_processes(town, environ, home, tmp_path, program):
     body = next(bodies(form.notice, given, seed=7))
     town.parts.close()
     at = f"unix:{tmp_path}/run/keys.sock"
-    keys = program.start("key-service", "serve", "--at", at)
+    keys = program.start("keys", "serve", "--at", at)
     web = Program(
         {
             "EPILOCK_HOME": str(tmp_path / "web"), "EPILOCK_KEY_SERVICE": at,

@@ -9,7 +9,7 @@ from epilock.db import Database
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.store.keys import KeyStore
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 
 ORIGIN = "log.example/epilock"
 

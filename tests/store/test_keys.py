@@ -13,7 +13,7 @@ from epilock.db import key_metadata
 from epilock.errors import ErasedError, InputError, KeysError, TamperedError
 from epilock.store import keyrows, keytree
 from epilock.store.keys import KeyStore
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 from epilock.store.slot import Slot
 from epilock.store.suite import INTERNATIONAL
 

@@ -4,7 +4,7 @@ import pytest
 
 from epilock.errors import ConflictError, KeysError
 from epilock.store import replica
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 from epilock.store.slot import CELL, EMPTY, Slot
 
 
@@ -110,3 +110,9 @@ def test_it_follows_one_place(copy):
     replica.bind(copy, "a")
     with pytest.raises(ConflictError, match="another place"):
         replica.bind(copy, "b")
+
+
+def test_what_is_thrown_away_is_overwritten(slot, copy):
+    replica.take(slot.path.parent, copy, {"city": 1})
+    replica.wipe(copy)
+    assert (copy / "city.slot").read_bytes() == bytes(2 * CELL)

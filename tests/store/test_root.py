@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from epilock.errors import RootKeyError, TamperedError
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/store/root.json").read_text())
 

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from epilock.ledger import entry
 from epilock.watch import memory
 from epilock.watch.round import Sight, Watcher
 
+LOCKS = Path("/proc/locks")
 RECORDS = "records (org=sunny-garden, bucket=2)"
 
 
@@ -177,6 +180,23 @@ class TestFiles:
         path.unlink()
         assert "No such file" in self.town.look()[f"file {path.name}"]
         assert not path.exists()  # looking makes nothing
+
+    @pytest.mark.skipif(not LOCKS.exists(), reason="only Linux shows its locks")
+    def test_looking_drops_no_lock_of_this_process(self):
+        """A file that is opened and closed loses every POSIX lock that SQLite holds on it in the process."""
+        with self.town.parts.database.read() as tx:
+            tx.conn.exec_driver_sql("SELECT count(*) FROM records").scalar()
+            before = self.locks()
+            assert before
+            for file in self.town.watcher._files:
+                assert list(file.check()) == []
+            assert self.locks() == before
+
+    def locks(self):
+        inode = self.town.path().stat().st_ino
+        mine = f" {os.getpid()} "
+        lines = [line.split(":", 1)[1] for line in LOCKS.read_text().splitlines()]
+        return sorted(line for line in lines if mine in line and f":{inode} " in line)
 
     def more(self):
         with self.town.parts.database.write() as tx:

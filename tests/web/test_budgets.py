@@ -116,7 +116,7 @@ class TestBudget:
 
 
 class TestStudy:
-    def test_opened_by_one_ended_by_two(self, people, parts):
+    def test_opened_by_one_ended_by_two(self, people, parts, clock):
         page = read(people["wang"], "/console/studies")
         form = page.with_field("study")
         assert "not an entry" not in page.send(form, study="Long Covid", purpose="research").text
@@ -129,6 +129,10 @@ class TestStudy:
 
         page = read(people["wang"], "/console/studies")
         page.send(next(f for f in page.forms if f.action.endswith("/long-covid/end")))
+        assert "not before" in decide(people["zhao"]).text
+        clock.forward(hours=24)
+        for org, login, _ in PEOPLE:
+            renew(parts, people[login], org, login)
         assert "The key is destroyed" in decide(people["zhao"]).text
         assert "key destroyed" in read(people["wang"], "/console/studies").text
         assert [e.stage for e in entries(parts, "study")] == ["opened", "ending", "destroyed"]

@@ -24,7 +24,7 @@ def _made(kind: type[errors.EpilockError]) -> errors.EpilockError:
         return kind("7K2MA", [])
     if kind is errors.OldSizeError:
         return kind("said", size=5)
-    return kind("said", wait=30) if kind is errors.RateError else kind("said")
+    return kind("said", wait=30) if kind in {errors.RateError, errors.BusyError} else kind("said")
 
 
 class TestOf:
@@ -46,6 +46,7 @@ class TestOf:
             (errors.ClosedError("x"), 410),
             (errors.SignInError("x"), 401),
             (errors.RateError("x", wait=5), 429),
+            (errors.BusyError("x", wait=5), 503),
             (errors.ErasedError("x"), 410),
             (errors.RootKeyError("x"), 503),
             (errors.TamperedError("x"), 500),

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from visitor import Visitor
 
 from epilock.web import security
+from epilock.web.hall import Hall
 from epilock.web.problem import of
 from epilock.web.security import Guard
 
@@ -30,7 +31,7 @@ async def _broken(request: Request) -> Response:
     raise ValueError(f"an error that holds {SECRET}")
 
 
-def _client(*, secure: bool = False) -> Visitor:
+def _client(*, secure: bool = False, hall: Hall | None = None) -> Visitor:
     routes = [
         Route("/", _fine, methods=["GET", "POST"]),
         Route(security.UPLOADS[0], _fine, methods=["POST"]),
@@ -42,7 +43,7 @@ def _client(*, secure: bool = False) -> Visitor:
         problem = of(error)
         return PlainTextResponse(problem.slug, problem.status)
 
-    guard = Middleware(Guard, respond=respond, secure=secure)
+    guard = Middleware(Guard, respond=respond, secure=secure, hall=hall or Hall())
     return Visitor(Starlette(routes=routes, middleware=[guard]))
 
 

@@ -91,15 +91,17 @@ class Clock:
 
 
 def found(
-    home: Path, clock: Callable[[], datetime], *, url: str = "http://epilock.example"
+    home: Path, clock: Callable[[], datetime], *, url: str = "http://epilock.example", **more: str
 ) -> Parts:
     """An installation in ``home`` with three organisations, at level II: a copy of one that is made once."""
     shutil.copytree(_first(), home)
-    return assemble.build(_told(home, url), now=clock)
+    return assemble.build(_told(home, url, **more), now=clock)
 
 
-def _told(home: Path, url: str) -> settings.Settings:
-    return settings.read({"EPILOCK_URL": url, "EPILOCK_ORIGIN": "epilock.example/log"}, home=home)
+def _told(home: Path, url: str, **more: str) -> settings.Settings:
+    return settings.read(
+        {"EPILOCK_URL": url, "EPILOCK_ORIGIN": "epilock.example/log", **more}, home=home
+    )
 
 
 @lru_cache(maxsize=1)

@@ -62,6 +62,7 @@ def make(settings: Settings, repository: Repository, slots: Path, *, now: dateti
         replica.settle(slots, {} if last is None else last.epochs)
         if last is not None:
             repository.know(last)
+        locked = repository.lock(last, now)
         with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as folder:
             copies = {name: Path(folder) / name for name in (MAIN, KEYS)}
             copy(files[MAIN], copies[MAIN])
@@ -71,6 +72,7 @@ def make(settings: Settings, repository: Repository, slots: Path, *, now: dateti
                 number=1 if last is None else last.number + 1, repository=owner, at=exact(now),
                 logs=_heads(copies[MAIN]), epochs=epochs,
                 files={name: file for name, (file, _) in stored.items()},
+                locked=None if locked is None else exact(locked),
             )  # fmt: skip
         repository.keep(snapshot)
         replica.settle(slots, epochs)
@@ -115,9 +117,13 @@ def sqlite_files(settings: Settings) -> Mapping[str, Path]:
     """Return the files of both databases.
 
     Raises:
-        StateError: One is not SQLite.
+        StateError: One is not SQLite, or a key service has the keys.
         NotFoundError: One is missing.
     """
+    if settings.key_service is not None:
+        raise StateError(
+            "a backup holds both databases: make it as a user who may read both, without EPILOCK_KEY_SERVICE"
+        )
     found = {}
     for name, url in ((MAIN, settings.database), (KEYS, settings.key_database)):
         told = make_url(url)

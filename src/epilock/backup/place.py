@@ -8,8 +8,10 @@ Rules kept in this file:
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,18 +20,23 @@ from epilock.errors import ConflictError, InputError, NotFoundError, TooLargeErr
 
 PATH = re.compile(r"[a-z]+(?:/[0-9a-f]{2})?(?:/[0-9a-f]{1,64})?", re.ASCII)
 MOST_BYTES = 1 << 22  # of any file that a backup puts there
-LOCK = ".lock"
+LOCK, DRAFTS = ".lock", ".drafts"
 
 
 class Place(Protocol):
     """A destination of backups."""
 
-    def put(self, path: str, data: bytes) -> bool:
-        """Add a file; return whether it is new. One that is there stays as it is."""
+    @property
+    def until(self) -> datetime | None:
+        """Until when what is put can't be changed by anybody, or None if that is not asked for."""
         ...
 
-    def get(self, path: str) -> bytes:
-        """Return a file.
+    def put(self, path: str, data: bytes) -> bool:
+        """Add a file, there after ``settle``; return whether it is new. One that is there stays as it is."""
+        ...
+
+    def get(self, path: str, *, first: bool = False) -> bytes:
+        """Return a file; where others may have put more under its name, with ``first`` what was put first.
 
         Raises:
             NotFoundError: There is none.
@@ -44,6 +51,10 @@ class Place(Protocol):
 
     def settle(self) -> None:
         """Make everything durable that was put so far."""
+        ...
+
+    def renew(self, path: str) -> None:
+        """Let a file that is there be locked as long as a new one."""
         ...
 
     @contextmanager
@@ -61,11 +72,15 @@ class Folder:
 
     Attributes:
         folder: Where it is.
+        until: None: a folder locks nothing.
     """
+
+    until: datetime | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._touched: set[Path] = set()
+        self._drafts: dict[Path, Path] = {}  # what was put since it was settled, and where it lies
 
     def put(self, path: str, data: bytes) -> bool:
         """Add a file; see ``Place``."""
@@ -74,23 +89,20 @@ class Folder:
         self._touched.add(
             target.parent
         )  # also for what is there: a crash may have left it undurable
-        if target.exists():
+        if target in self._drafts or target.exists():
             return False
-        draft = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
-        try:
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(fd)
-            with suppress(FileExistsError):  # a link, for a rename would overwrite
-                os.link(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
+        drafts = self.folder / DRAFTS
+        drafts.mkdir(mode=0o700, exist_ok=True)
+        draft = drafts / os.urandom(12).hex()
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        self._drafts[target] = draft
         return True
 
-    def get(self, path: str) -> bytes:
-        """Return a file; see ``Place``."""
+    def get(self, path: str, *, first: bool = False) -> bytes:
+        """Return a file, of which a folder has one; see ``Place``."""
+        del first
         try:
             with self._target(path).open("rb", buffering=0) as file:
                 data = file.read(MOST_BYTES + 1) or b""
@@ -111,20 +123,36 @@ class Folder:
         return sorted(name for name in found if not name.startswith("."))
 
     def settle(self) -> None:
-        """Make the names durable; the files were when they were put."""
+        """Make files and then names durable: no file has its name before its bytes are on the disk.
+
+        They are synced together, for the disk takes thousands at once in the time that some take one by one.
+        """
+        for draft in self._drafts.values():
+            durable.sync_file(draft)
+        for target, draft in self._drafts.items():
+            with suppress(FileExistsError):  # a link, for a rename would overwrite
+                os.link(draft, target)
+            draft.unlink()
         for each in sorted(self._touched, reverse=True):
             durable.sync(each)
+        self._drafts.clear()
         self._touched.clear()
+
+    def renew(self, path: str) -> None:
+        """Do nothing: a folder locks nothing."""
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the folder's lock; see ``Place``."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.folder.exists():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.sync(self.folder.parent)
         with (self.folder / LOCK).open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ConflictError("another backup is being made into this folder") from None
+            shutil.rmtree(self.folder / DRAFTS, ignore_errors=True)  # what a crash left
             yield
 
     def _make(self, folder: Path) -> None:

@@ -7,9 +7,10 @@ content and never hold it. So what takes away is replayed whole, and what was gi
   - ``collect``, ``event``: a record of which nothing is left; it is announced as erased, for the reason ``lost``,
     so its key dies, its number is dead, and every certificate still counts right.
   - ``erasure``, ``erased``, ``correct``, ``destroy``, ``certificate``, a study's end: keys and rows go again.
-  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``privacy-budget``,
-    ``noisy-release``: the registers lose, or are bound by, what they would else have back. An account that was
+  - ``role``, ``grant-revoked``, ``point-closed``, ``level``, ``hold``, ``hold-released``, ``freeze``,
+    ``freeze-lifted``, ``order-cancelled``, ``privacy-budget``, ``noisy-release``: the registers lose, or are bound by, what they would else have back. An account that was
     ended, or reset (decision 12), is shut until it is reset again, for its old password was taken from somebody.
+  - ``notice``: made once more from the registers, and kept if it has the hash that the entry names.
   - ``policy``, ``log-key``, ``log-key-ended``: the log itself.
 
 Of everything else the row is missing, and ``inventory`` names it with the entry that speaks of it.
@@ -29,13 +30,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.backup.adopt import Adopted
+from epilock.collect import issue
+from epilock.collect.issue import Press
 from epilock.collect.point import points
 from epilock.db import Transaction
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
 from epilock.destroy import intent as intents
+from epilock.destroy.freeze import FROZEN, LIFTED, freezes
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import DESTROY, ERASE
+from epilock.destroy.order import CANCELLED, orders
 from epilock.destroy.run import Tools
 from epilock.errors import IntegrityError, StateError
 from epilock.ledger import entry as e
@@ -78,12 +83,15 @@ class Replay:
     Args:
         tx: The transaction in which the entries were adopted.
         tools: The installation.
+        press: What a notice is made with.
         adopted: The entries.
         now: When.
     """
 
-    def __init__(self, tx: Transaction, tools: Tools, adopted: Adopted, now: datetime) -> None:
-        self.tx, self.tools, self.adopted, self.now = tx, tools, adopted, now
+    def __init__(
+        self, tx: Transaction, tools: Tools, press: Press, adopted: Adopted, now: datetime
+    ) -> None:
+        self.tx, self.tools, self.press, self.adopted, self.now = tx, tools, press, adopted, now
         self.done = Replayed()
         self.given: dict[Place, str] = {}  # records that came after the snapshot: whose they are
         self.moved: dict[Place, int] = {}  # entry that moved a record
@@ -272,7 +280,7 @@ class Replay:
 
     # -- registers -------------------------------------------------------------------------------------
 
-    def _registers(self, said: e.Entry) -> None:
+    def _registers(self, said: e.Entry) -> None:  # noqa: C901, PLR0912 - a line for each kind
         match said:
             case e.Role():
                 ended = None if said.roles else _instant(said.at)
@@ -300,9 +308,28 @@ class Replay:
                     assessment=said.assessment, reason=said.reason, until=until, by=said.by,
                     placed=_instant(said.at),
                 )  # fmt: skip
+            case e.Notice():
+                key = {"org": said.org, "point": said.point, "version": said.version}
+                if self.tx.find(issue.notices, **key) is None:
+                    issue.issue_again(self.tx, self.press, said, at=_instant(said.at))
+            case e.OrderCancelled():
+                self._update(orders, {"org": said.org, "order": said.order}, stage=CANCELLED)
             case e.HoldReleased():
                 key = {"org": said.org, "hold": said.hold}
                 self._update(holds, key, released=_instant(said.at))
+            case e.Freeze():
+                key = {"org": said.org, "freeze": said.freeze}
+                self._insert(
+                    freezes, key, stage=FROZEN, begun=_instant(said.at), findings=[],
+                    count=said.findings, witnessed=True,
+                )  # fmt: skip
+            case e.FreezeLifted():
+                at = _instant(said.at)
+                self._update(
+                    freezes, {"org": said.org, "freeze": said.freeze}, stage=LIFTED,
+                    reason=said.reason, asked_by=said.by, asked=at, lifted_by=said.approved_by,
+                    lifted=at,
+                )  # fmt: skip
             case e.PrivacyBudget():
                 self._allot(said)
             case e.NoisyRelease():

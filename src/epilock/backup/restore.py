@@ -26,12 +26,13 @@ from epilock.backup.adopt import Adopted, adopt, hear
 from epilock.backup.replay import Replay, Replayed
 from epilock.backup.snapshot import KEYS, MAIN, Repository, Snapshot
 from epilock.destroy import run as destruction
-from epilock.errors import ConflictError, InputError, IntegrityError, KeysError
+from epilock.errors import ConflictError, InputError, IntegrityError, KeysError, StateError
 from epilock.ledger.check import Damage
 from epilock.ledger.shards import all_of
 from epilock.ledger.source import LogSource
 from epilock.ledger.witness.ask import Send
 from epilock.settings import Settings
+from epilock.store import replica
 from epilock.store.check import check
 
 FILES = {MAIN: "epilock.sqlite", KEYS: "keys.sqlite"}
@@ -92,25 +93,54 @@ def restore(
         IntegrityError: A block, a row or the log is not what was stored.
         KeysError, ErasedError: The replica of the slots does not fit the snapshot's keys.
         RootKeyError: Another root key wrapped them.
+        InputError: As ``inside``.
         InconsistentError, StateError: As ``adopt.adopt`` and ``adopt.hear``; nothing was restored.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise ConflictError(f"{home} is there already; restore into a new folder")
     work = home.with_name(f".{home.name}.restoring")
     snapshot = repository.snapshot(number)
-    shutil.rmtree(work, ignore_errors=True)
+    told = inside(settled(work), work, root_key)
+    discard(work)
     try:
         write(repository, snapshot, work, slots=slots, root_key=root_key)
-        done = _settle(settled(work), snapshot, outside, now)
+        done = _settle(told, snapshot, outside, now)
         for path in (*work.glob("*.sqlite"), work):
-            _sync(path)
+            durable.sync_file(path)
         if home.exists():
             home.rmdir()
         work.rename(home)
         durable.sync(home.absolute().parent)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        discard(work)
     return done
+
+
+def inside(told: Settings, folder: Path, root_key: Path | None) -> Settings:
+    """Return the settings if they keep everything in a new folder, and touch no other installation.
+
+    Raises:
+        InputError: The environment names databases, slots or a root key elsewhere.
+    """
+    own = {
+        "EPILOCK_DATABASE": (told.database, f"sqlite:///{folder / FILES[MAIN]}"),
+        "EPILOCK_KEY_DATABASE": (told.key_database, f"sqlite:///{folder / FILES[KEYS]}"),
+        "EPILOCK_SLOTS": (str(told.slots), str(folder / "slots")),
+    }
+    if root_key is not None:
+        own["EPILOCK_ROOT_KEY"] = (told.root_key, str(folder / "root.key"))
+    for name, (stated, right) in own.items():
+        if stated != right:
+            raise InputError(
+                f"unset {name}: it names what another installation has, and a restore writes into the new home alone"
+            )
+    return told
+
+
+def discard(folder: Path) -> None:
+    """Throw away what was written for a restore; its slots are overwritten first, for a slot is never kept."""
+    replica.wipe(folder / "slots")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def replay_only(settings: Settings, outside: Outside, *, now: datetime) -> Restored:
@@ -160,7 +190,12 @@ def opened(settings: Settings, snapshot: Snapshot | None, now: datetime) -> Part
 
     Raises:
         IntegrityError: They are not.
+        StateError: A key service has the keys.
     """
+    if settings.key_service is not None:
+        raise StateError(
+            "a restore needs the key database itself: run it without EPILOCK_KEY_SERVICE, then split off the keys"
+        )
     parts = build(settings, now=lambda: now)
     with parts.database.read() as tx:
         heads = [log.head(tx) for log in all_of(parts.log)]
@@ -186,7 +221,7 @@ def _settle(
             adopted = adopt(tx, parts.log, outside.sources, now=now)
             # Policies among the entries say who must be heard, so the entries are read first. If somebody has
             # seen more, no key was destroyed and nothing is kept.
-            work = Replay(tx, parts.tools, adopted, now)
+            work = Replay(tx, parts.tools, parts.press, adopted, now)
             work.read()
             heard = hear(
                 tx, parts.database, parts.log, sources=len(outside.sources),
@@ -200,11 +235,3 @@ def _settle(
     return Restored(
         snapshot=snapshot, adopted=adopted, heard=heard, replayed=replayed, damage=damage
     )
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -10,7 +10,8 @@ names, which the next backup finds equal, and never half a snapshot.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -19,7 +20,7 @@ from msgspec import Meta
 
 from epilock.backup.key import BackupKey
 from epilock.backup.place import Place
-from epilock.errors import ConflictError, IntegrityError, NotFoundError
+from epilock.errors import ConflictError, IntegrityError, NotFoundError, TooLargeError
 
 BLOCK = 64 * 1024
 NAMES = 1024  # block names in one list
@@ -69,6 +70,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         logs: The logs as the main database has them, the oldest first.
         epochs: The epoch of each organisation's keys; it opens with a slot of this epoch only.
         files: ``main`` and ``keys``.
+        locked: Until when all its blocks are locked in the place, as ``at``; None if they are not.
     """
 
     number: Annotated[int, Meta(ge=1)]
@@ -77,6 +79,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     logs: list[Head]
     epochs: Mapping[str, int]
     files: Mapping[str, Stored]
+    locked: str | None = None
 
 
 class Repository:
@@ -109,10 +112,12 @@ class Repository:
             IntegrityError: The key is another one's, or the place was altered.
         """
         try:
-            stored = self.place.get(REPOSITORY)
+            data = self._fetch(
+                REPOSITORY, lambda b: self._key.open(REPOSITORY, REPOSITORY, b, most=32)
+            )
         except NotFoundError:
             raise NotFoundError("there are no backups in this place") from None
-        return self._key.open(REPOSITORY, REPOSITORY, stored, most=32).decode()
+        return data.decode()
 
     def numbers(self) -> list[int]:
         """Return the numbers of all snapshots, the oldest first."""
@@ -132,8 +137,8 @@ class Repository:
             what = "no snapshot" if number is None else f"no snapshot {number}"
             raise NotFoundError(f"there is {what} in this place")
         number = numbers[-1] if number is None else number
-        stored = self.place.get(_path(number))
-        data = self._key.open(SNAPSHOTS, _path(number), stored, most=MOST_SNAPSHOT)
+        path = _path(number)
+        data = self._fetch(path, lambda b: self._key.open(SNAPSHOTS, path, b, most=MOST_SNAPSHOT))
         found = _read(data, Snapshot, f"snapshot {number}")
         if (found.number, found.repository) != (number, own):
             raise IntegrityError(f"snapshot {number} is not of this place")
@@ -157,6 +162,23 @@ class Repository:
             for name in stored.lists:
                 self._known.add(name)
                 self._known.update(self._list(name))
+
+    def lock(self, last: Snapshot | None, now: datetime) -> datetime | None:
+        """Return until when a snapshot made ``now`` is locked; what it shares with the ``last`` is, too.
+
+        What is there is locked anew when less than half of the time is left, so each snapshot is locked at least
+        so long, and what does not change costs nothing on most days.
+        """
+        until = self.place.until
+        if until is None or last is None:
+            return until
+        held = None if last.locked is None else datetime.fromisoformat(last.locked)
+        if held is not None and held - now >= (until - now) / 2:
+            return min(held, until)
+        for name in sorted(self._known):
+            self.place.renew(_object(name))
+        self.place.renew(REPOSITORY)
+        return until
 
     def put_file(self, path: Path) -> tuple[Stored, int]:
         """Put the blocks of a file; return what names them, and how many bytes were new in the place."""
@@ -207,12 +229,25 @@ class Repository:
             return name, 0
         self._known.add(name)
         sealed = self._key.seal(kind, name, data)
-        return name, len(sealed) if self.place.put(_object(name), sealed) else 0
+        if self.place.put(_object(name), sealed):
+            return name, len(sealed)
+        self.place.renew(_object(name))
+        return name, 0
 
     def _get(self, kind: str, name: str, most: int) -> bytes:
-        data = self._key.open(kind, name, self.place.get(_object(name)), most=most)
-        self._key.check_name(kind, name, data)
-        return data
+        def read(stored: bytes) -> bytes:
+            data = self._key.open(kind, name, stored, most=most)
+            self._key.check_name(kind, name, data)
+            return data
+
+        return self._fetch(_object(name), read)
+
+    def _fetch(self, path: str, read: Callable[[bytes], bytes]) -> bytes:
+        """Return what ``read`` makes of a file; if that was overwritten or deleted, of what was put first."""
+        try:
+            return read(self.place.get(path))
+        except (IntegrityError, NotFoundError, TooLargeError):
+            return read(self.place.get(path, first=True))
 
 
 def _object(name: str) -> str:

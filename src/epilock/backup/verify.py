@@ -5,7 +5,7 @@ bytes it opened to.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -66,18 +66,24 @@ def verify(
         NotFoundError, IntegrityError, KeysError, RootKeyError: It can't be restored; see ``restore.restore``.
     """
     snapshot = repository.snapshot(number)
-    restore.write(repository, snapshot, scratch, slots=slots, root_key=root_key)
-    parts = restore.opened(settled(scratch), snapshot, now)
+    told = restore.inside(settled(scratch), scratch, None)
+    if root_key is not None:
+        told = replace(told, root_key=str(root_key))  # where it lies: it is copied for no trial
     try:
-        with parts.database.read() as tx:
-            opened = _open_one(tx, parts)
-            shut = _gone(tx)
-        came_back = [
-            (place, part) for org, place, part in shut if not _is_shut(parts, org, place, part)
-        ]
-        damage = list(restore.damages(parts))
+        restore.write(repository, snapshot, scratch, slots=slots, root_key=None)
+        parts = restore.opened(told, snapshot, now)
+        try:
+            with parts.database.read() as tx:
+                opened = _open_one(tx, parts)
+                shut = _gone(tx)
+            came_back = [
+                (place, part) for org, place, part in shut if not _is_shut(parts, org, place, part)
+            ]
+            damage = list(restore.damages(parts))
+        finally:
+            parts.close()
     finally:
-        parts.close()
+        restore.discard(scratch)
     return Proved(
         snapshot=snapshot, opened=opened, shut=[(place, part) for _, place, part in shut],
         came_back=came_back, damage=damage,

@@ -3,25 +3,30 @@
 import os
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from epilock import settings
+from epilock import assemble, settings
+from epilock.backup import archive
 from epilock.backup import key as keys
 from epilock.backup import make as making
 from epilock.backup import verify as verifying
-from epilock.backup.place import Folder
+from epilock.backup.place import Folder, Place
 from epilock.backup.snapshot import Repository
 from epilock.cli.installation import At, Home, clock
-from epilock.errors import EpilockError
+from epilock.errors import EpilockError, InputError
 
 app = typer.Typer(no_args_is_help=True, help="Backups that only grow; the epoch slots beside them.")
 
 Destination = Annotated[
-    str, typer.Argument(metavar="DESTINATION", help="Folder of the backups, on another machine.")
+    str,
+    typer.Argument(
+        metavar="DESTINATION",
+        help="Folder of the backups, on another machine, or s3://BUCKET/PREFIX.",
+    ),
 ]
 KeyFile = Annotated[
     Path,
@@ -37,6 +42,15 @@ Replica = Annotated[
 ]
 
 
+Retain = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=36_500,
+        help="Days for which a store with object lock keeps each backup, at least half of them.",
+        show_default=False,
+    ),
+]
 RootKeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -51,9 +65,26 @@ Number = Annotated[
 ]
 
 
-def repository(destination: str, key: Path) -> Repository:
-    """Return the backups in a destination."""
-    return Repository(Folder(Path(destination)), keys.read(key))
+def repository(destination: str, key: Path, *, until: datetime | None = None) -> Repository:
+    """Return the backups in a destination; what is put there is locked ``until`` then.
+
+    Raises:
+        InputError: The key or the destination can't be used.
+        StateError: The destination locks nothing.
+    """
+    return Repository(_place(destination, until), keys.read(key))
+
+
+def _place(destination: str, until: datetime | None) -> Place:
+    if not destination.startswith("s3://"):
+        if until is not None:
+            raise InputError("only a store with object lock can --retain; a folder can't")
+        return Folder(Path(destination))
+    try:
+        from epilock.backup.bucket import Bucket  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InputError("backups to s3:// need boto3: pip install 'epilock[s3]'") from None
+    return Bucket(destination, until=until)
 
 
 @app.command("key")
@@ -65,11 +96,18 @@ def make_key(path: Annotated[Path, typer.Argument(help="File to make.")]) -> Non
 
 @app.command("make")
 def make(
-    destination: Destination, *, key: KeyFile, slots: Replica, home: Home = None, now: At = None
+    destination: Destination,
+    *,
+    key: KeyFile,
+    slots: Replica,
+    retain: Retain = None,
+    home: Home = None,
+    now: At = None,
 ) -> None:
     """Back up both databases while the server runs; only what is new is written."""
-    told = settings.read(os.environ, home=home)
-    print(_said(making.make(told, repository(destination, key), slots, now=clock(now))))
+    told, at = settings.read(os.environ, home=home), clock(now)
+    place = repository(destination, key, until=_until(retain, at))
+    print(_said(making.make(told, place, slots, now=at)))
 
 
 @app.command("follow")
@@ -78,6 +116,7 @@ def follow(
     *,
     key: KeyFile,
     slots: Replica,
+    retain: Retain = None,
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 10,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="End after so many looks.", show_default=False)
@@ -86,12 +125,13 @@ def follow(
 ) -> None:
     """Back up again and again, whenever something was committed; stop with Ctrl-C."""
     told = settings.read(os.environ, home=home)
-    place = repository(destination, key)
     with making.Watch(told) as watch:
         while rounds is None or rounds > 0:
             if watch.has_changed():
+                now = datetime.now(UTC)
                 try:
-                    made = making.make(told, place, slots, now=datetime.now(UTC))
+                    place = repository(destination, key, until=_until(retain, now))
+                    made = making.make(told, place, slots, now=now)
                 except (EpilockError, OSError) as error:  # the place may be back at the next look
                     watch.forget()
                     print(f"not backed up: {error}", flush=True)
@@ -135,6 +175,26 @@ def verify(
     print("everything is as it was stored")
 
 
+@app.command("slots")
+def replicate_slots(
+    *,
+    to: Annotated[Path, typer.Option(help="Folder that they are replicated into; never archived.")],
+    wait: Annotated[
+        int, typer.Option(min=1, max=3600, help="Seconds that the archive may take.")
+    ] = 60,
+    home: Home = None,
+) -> None:
+    """Replicate the slots of an installation on PostgreSQL, after each destruction, as its archive grows."""
+    told = settings.read(os.environ, home=home)
+    keys_of_all = assemble.open_keys(told)
+    try:
+        there = archive.follow(keys_of_all, told.slots, to, wait=timedelta(seconds=wait))
+    finally:
+        keys_of_all.close()
+    for org, epoch in there.items():
+        print(f"{org}: epoch {epoch}")
+
+
 @app.command("list")
 def list_snapshots(destination: Destination, *, key: KeyFile) -> None:
     """List the snapshots, the oldest first."""
@@ -145,6 +205,10 @@ def list_snapshots(destination: Destination, *, key: KeyFile) -> None:
         entries = sum(log.size for log in each.logs)
         size = sum(file.size for file in each.files.values())
         print(f"{number} {each.at}: {entries} entries of the log, {size:,} bytes")
+
+
+def _until(retain: int | None, now: datetime) -> datetime | None:
+    return None if retain is None else now + timedelta(days=retain)
 
 
 def _said(made: making.Made) -> str:

@@ -1,75 +1,40 @@
 """Drills: attacks on made-up data, played with real parts; exit code 0 only if every guarantee holds."""
 
 import tempfile
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import typer
 
-from epilock.demo.drill import (
-    no_notice,
-    old_snapshot,
-    over_collection,
-    overdue,
-    rewritten_log,
-    split_view,
-    stolen_backup,
-    stolen_laptop,
-)
+DRILLS = {
+    "no-notice": "Somebody collects past the notice, or past a box that was left empty.",
+    "over-collection": "An organisation asks for faces and numbers that nothing needs, then writes itself leave by hand.",
+    "curious-employee": "Somebody who works with the data looks up a neighbour.",
+    "collusion": "Who asks and who approves agree to do wrong.",
+    "fifty-million": "A stolen account, then a stolen process, try to take everything.",
+    "stolen-laptop": "A volunteer's laptop is taken while forms that it sealed wait on it.",
+    "stolen-backup": "Somebody takes the backups, then their key, then the root key and the slots.",
+    "old-snapshot": "A machine is lost, and a backup is put back that does not know of an erasure since.",
+    "drop-database": "Somebody with the database's password drops, deletes, changes, and puts an old copy back.",
+    "rogue-operator": "Who runs the machine and the database wants a record, a destruction, and no trace.",
+    "overdue": "An operator lets a day of destruction go by and answers nobody.",
+    "forged-receipt": "Somebody claims, with a receipt that looks right, what the log never said.",
+    "rewritten-log": "The operator puts back an old copy and rewrites the history of a destroyed bucket.",
+    "split-view": "A cheating operator shows two residents two logs under one key.",
+}
 
 app = typer.Typer(no_args_is_help=True, help="Play an attack and see what stops or betrays it.")
 
 
-@app.command("split-view")
-def play_split_view() -> None:
-    """A cheating operator shows two residents two logs under one key."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        split_view.play(Path(folder), print)
+def _command(name: str) -> Callable[[], None]:
+    def play() -> None:
+        drill = import_module(f"epilock.demo.drill.{name.replace('-', '_')}")
+        with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
+            drill.play(Path(folder), print)
+
+    return play
 
 
-@app.command("rewritten-log")
-def play_rewritten_log() -> None:
-    """The operator puts back an old copy and rewrites the history of a destroyed bucket."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        rewritten_log.play(Path(folder), print)
-
-
-@app.command("stolen-backup")
-def play_stolen_backup() -> None:
-    """Somebody takes the backups, then their key, then the root key and the slots."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        stolen_backup.play(Path(folder), print)
-
-
-@app.command("old-snapshot")
-def play_old_snapshot() -> None:
-    """A machine is lost, and a backup is put back that does not know of an erasure since."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        old_snapshot.play(Path(folder), print)
-
-
-@app.command("stolen-laptop")
-def play_stolen_laptop() -> None:
-    """A volunteer's laptop is taken while forms that it sealed wait on it."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        stolen_laptop.play(Path(folder), print)
-
-
-@app.command("overdue")
-def play_overdue() -> None:
-    """An operator lets a day of destruction go by and answers nobody."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        overdue.play(Path(folder), print)
-
-
-@app.command("no-notice")
-def play_no_notice() -> None:
-    """Somebody collects without telling people what, why and for how long."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        no_notice.play(Path(folder), print)
-
-
-@app.command("over-collection")
-def play_over_collection() -> None:
-    """An organisation asks for more than the emergency allows."""
-    with tempfile.TemporaryDirectory(prefix="epilock-drill-") as folder:
-        over_collection.play(Path(folder), print)
+for _name, _help in DRILLS.items():
+    app.command(_name, help=_help)(_command(_name))

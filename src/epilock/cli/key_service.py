@@ -19,8 +19,6 @@ from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice.desk import Desk, Limits
 from epilock.store.keyservice.server import Server
 
-app = typer.Typer(no_args_is_help=True, help="The process that has the keys, apart from the pages.")
-
 _DEFAULT = Limits()
 Wait = Annotated[
     int,
@@ -28,7 +26,6 @@ Wait = Annotated[
 ]
 
 
-@app.command("serve")
 def serve(
     *,
     at: Annotated[str, typer.Option(help="unix:PATH or tls://HOST:PORT.")],
@@ -54,7 +51,7 @@ def serve(
     """Serve keys to the processes that have none; stop with Ctrl-C or SIGTERM."""
     limits = Limits(openings=openings, parts=parts, erasures=erasures, wait=timedelta(hours=wait))
     address = addresses.read(at, tls)
-    told = _told(home)
+    told = where_keys_are(home)
     desk = _desk(told, limits)
     try:
         adopted = _adopt(told, desk)
@@ -69,10 +66,9 @@ def serve(
         desk.keys.close()
 
 
-@app.command("waiting")
 def waiting(*, wait: Wait = 24, home: Home = None) -> None:
     """List what was announced for destruction, and from when on it may go."""
-    desk = _desk(_told(home), Limits(wait=timedelta(hours=wait)))
+    desk = _desk(where_keys_are(home), Limits(wait=timedelta(hours=wait)))
     try:
         for each in desk.listing():
             when = (
@@ -87,20 +83,18 @@ Org = Annotated[str, typer.Argument(help="Code of the organisation.")]
 Name = Annotated[str, typer.Argument(help="Bucket or emergency, as `waiting` prints it.")]
 
 
-@app.command("stop")
 def stop(org: Org, name: Name, *, home: Home = None) -> None:
     """Stop an announced destruction: it waits until `go-on`."""
     _change(home, org, name, stop=True)
 
 
-@app.command("go-on")
 def go_on(org: Org, name: Name, *, home: Home = None) -> None:
     """Let a destruction that was stopped go on."""
     _change(home, org, name, stop=False)
 
 
 def _change(home: Path | None, org: str, name: str, *, stop: bool) -> None:
-    desk = _desk(_told(home), Limits())
+    desk = _desk(where_keys_are(home), Limits())
     try:
         found = desk.stop(org, name) if stop else desk.let_go_on(org, name)
     finally:
@@ -110,8 +104,8 @@ def _change(home: Path | None, org: str, name: str, *, stop: bool) -> None:
     print(f"{found} {'stopped' if stop else 'go on'}")
 
 
-def _told(home: Path | None) -> Settings:
-    """Return the settings.
+def where_keys_are(home: Path | None) -> Settings:
+    """Return the settings of an installation that has its keys.
 
     Raises:
         InputError: They say that the keys are elsewhere.

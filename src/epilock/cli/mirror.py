@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
+from epilock.cli import logs, supervisor
 from epilock.cli.verify import Keys, read_keys
 from epilock.errors import EpilockError, InputError
 from epilock.ledger.mirror import Mirror
 from epilock.ledger.source import open_source
 from epilock.ledger.witness import key as witness_keys
 from epilock.rounds import Rounds
+from epilock.web import connection
+from epilock.web.hall import Hall
 from epilock.web.mirror import create_mirror_app
 
 
@@ -45,12 +47,11 @@ def mirror(
         )
         return
     rounds = Rounds("mirror", lambda: _follow(copy), every=every)
+    supervisor.end_in_peace()
+    logs.begin(logs.TEXT)
     rounds.start()
     try:
-        uvicorn.run(
-            create_mirror_app(folder), host=host, port=serve, log_level="warning",
-            access_log=False, loop="uvloop", http="httptools", server_header=False,
-        )  # fmt: skip
+        connection.run(create_mirror_app(folder), Hall(), host, serve)
     finally:
         rounds.stop()
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated
@@ -12,6 +12,7 @@ import typer
 from epilock import assemble, inventory, settings
 from epilock.assemble import Parts
 from epilock.caretaker import Caretaker
+from epilock.cli import logs, supervisor
 from epilock.cli.installation import At, Home, clock, opened
 from epilock.cli.registers import (
     Address,
@@ -99,19 +100,30 @@ def serve(
     home: Home = None,
 ) -> None:
     """Serve pages, console, API and log; in the background records are destroyed and witnesses asked."""
-    parts = assemble.build(settings.read(os.environ, home=home), now=lambda: datetime.now(UTC))
+    supervisor.end_in_peace()
+    handed = supervisor.inherited(os.environ)
+    told = settings.read(os.environ, home=home)
+    logs.begin(told.log)
+    parts = assemble.build(told, now=lambda: datetime.now(UTC))
     gatherers = [Gatherer(parts.database, log) for log in all_of(parts.log)]
     for each in gatherers:
         each.compare(parts.now())
     caretaker = Caretaker(parts)
     caretaker.start()
-    asking = Rounds("witnesses", lambda: ask_witnesses(parts, gatherers), every=BETWEEN_ROUNDS)
+    asking = Rounds(
+        "witnesses",
+        lambda: ask_witnesses(parts, gatherers),
+        every=BETWEEN_ROUNDS,
+        meters=parts.meters,
+    )
     asking.start()
     anchoring = anchor_rounds(parts)
     print(f"serving {parts.settings.url} at {host} port {port} (stop with Ctrl-C)", flush=True)
+    supervisor.notify(os.environ, "READY=1")
     try:
-        serve_site(parts, host=host, port=port, behind=behind)
+        serve_site(parts, host=host, port=port, behind=behind, inherited=handed)
     finally:
+        supervisor.notify(os.environ, "STOPPING=1")
         for rounds in anchoring:  # the outside may be slow; breaking off is safe at any point
             rounds.stop(within=GRACE)
         asking.stop()
@@ -127,11 +139,16 @@ def ask_witnesses(parts: Parts, gatherers: Sequence[Gatherer]) -> None:
 
 def anchor_rounds(parts: Parts, *, every: float = BETWEEN_ANCHORS) -> list[Rounds]:
     """Begin to anchor the log beside everything else, at each place that was named."""
-    return [_begun(duty, parts.now, every) for duty in parts.duties]
+    return [_begun(duty, parts, every) for duty in parts.duties]
 
 
-def _begun(duty: Duty, now: Callable[[], datetime], every: float) -> Rounds:
-    rounds = Rounds(f"anchor-{duty.kind.value}", lambda: duty.run(now=now()), every=every)
+def _begun(duty: Duty, parts: Parts, every: float) -> Rounds:
+    rounds = Rounds(
+        f"anchor-{duty.kind.value}",
+        lambda: duty.run(now=parts.now()),
+        every=every,
+        meters=parts.meters,
+    )
     rounds.start()
     return rounds
 

@@ -84,6 +84,7 @@ def destroy(
             freeze.check_thawed(tx)
         book = Book(log=parts.log, standard_ref=parts.standard.ref)
         studies.end(
-            parts.database, parts.keys, book, org=org, study=code, by=found.staff, now=parts.now()
-        )
+            parts.database, parts.keys, book, org=org, study=code, by=found.staff,
+            cooling=parts.settings.cooling, now=parts.now(),
+        )  # fmt: skip
     print(f"the key of {code} is destroyed")

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
+from epilock.cli import logs, supervisor
 from epilock.errors import InputError, NoteError
 from epilock.ledger.note import ED25519, Verifier
 from epilock.ledger.witness import key as keys
 from epilock.ledger.witness.cosign import Witness
 from epilock.ledger.witness.memory import Memory, accused, origin_hash
+from epilock.web import connection
+from epilock.web.hall import Hall
 from epilock.web.witness import create_witness_app
 
 app = typer.Typer(no_args_is_help=True, help="A witness: cosign the logs of other departments.")
@@ -90,11 +92,10 @@ def serve(
 ) -> None:
     """Serve add-checkpoint and the newest checkpoints; put TLS before it."""
     witness = Witness(_memory(folder), keys.load(folder / KEYS))
-    uvicorn.run(
-        create_witness_app(witness, now=lambda: datetime.now(UTC)), host=host, port=port,
-        log_level="warning", access_log=False, loop="uvloop", http="httptools",
-        server_header=False, proxy_headers=False,
-    )  # fmt: skip
+    supervisor.end_in_peace()
+    logs.begin(logs.TEXT)
+    made = create_witness_app(witness, now=lambda: datetime.now(UTC))
+    connection.run(made, Hall(), host, port)
 
 
 def _memory(folder: Path) -> Memory:

@@ -94,22 +94,32 @@ def issue(tx: Transaction, press: Press, *, org: str, point: str, now: datetime)
     level = history.at(now)
     if found.closed is not None or level is None:
         raise ClosedError(f"{point} is closed, or its emergency has no level: it has no new notice")
-    version = found.version + 1
-    facts = _facts(tx, press, found, level, now.astimezone(CHINA).date())
-    made = notices_.build(press.standard, facts, version=version)
-    body, digest = made.encode(), made.sha256
-    signed = notices_.sign(made, press.signer(org))
-    tx.insert(
-        notices, org=org, point=point, version=version, sha256=digest, level=level, body=body,
-        signed=signed, issued=now,
-    )  # fmt: skip
-    tx.update(points_.points, {"org": org, "point": point}, version=version)
+    made = _build(tx, press, found, level, found.version + 1, now)
+    issued = _keep(tx, press, found, made, now)
     said = entry.Notice(
-        org=org, standard=press.standard.ref, at=entry.stamp(now), point=point, version=version,
-        level=level, languages=list(found.languages), sha256=digest,
+        org=org, standard=press.standard.ref, at=entry.stamp(now), point=point,
+        version=found.version + 1, level=level, languages=list(found.languages),
+        sha256=issued.sha256,
     )  # fmt: skip
     press.log.append(tx, [entry.encode(said)], now=now)
-    return Issued(notice=made, sha256=digest, signed=signed, issued=now)
+    return issued
+
+
+def issue_again(tx: Transaction, press: Press, said: entry.Notice, *, at: datetime) -> bool:
+    """Make the notice that an entry speaks of once more, from what the registers say; tell whether it is the same.
+
+    For a restored database that lacks it. Nothing is kept of one that has another hash: an organisation's name, a
+    mandate or a contact has changed with what was lost.
+    """
+    row = tx.find(points_.points, org=said.org, point=said.point)
+    if row is None:
+        return False
+    found = points_.read(row)
+    made = _build(tx, press, found, said.level, said.version, at)
+    if made.sha256 != said.sha256:
+        return False
+    _keep(tx, press, found, made, at)
+    return True
 
 
 def in_force(tx: Transaction, org: str, point: str) -> tuple[Point, Issued]:
@@ -208,6 +218,26 @@ def refresh(tx: Transaction, press: Press, *, now: datetime) -> int:
                 issue(tx, press, org=org.org, point=point.point, now=now)
                 reissued += 1
     return reissued
+
+
+def _build(  # noqa: PLR0917 - what a notice is made of
+    tx: Transaction, press: Press, point: Point, level: str, version: int, now: datetime
+) -> Notice:
+    facts = _facts(tx, press, point, level, now.astimezone(CHINA).date())
+    return notices_.build(press.standard, facts, version=version)
+
+
+def _keep(tx: Transaction, press: Press, point: Point, made: Notice, now: datetime) -> Issued:
+    """Write a notice, signed, as the one that is in force."""
+    signed = notices_.sign(made, press.signer(point.org))
+    digest = made.sha256
+    tx.insert(
+        notices, org=point.org, point=point.point, version=made.version, sha256=digest,
+        level=made.level, body=made.encode(), signed=signed, issued=now,
+    )  # fmt: skip
+    key = {"org": point.org, "point": point.point}
+    tx.update(points_.points, key, version=made.version)
+    return Issued(notice=made, sha256=digest, signed=signed, issued=now)
 
 
 def _issued(row: dict[str, object]) -> Issued:

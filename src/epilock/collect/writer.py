@@ -18,6 +18,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -25,12 +26,13 @@ from typing import NamedTuple
 
 from epilock.collect.form import Accepted
 from epilock.collect.record import Keeper, Stored
-from epilock.errors import StateError
+from epilock.errors import BusyError, InputError, RefusedError, StateError
+from epilock.meters import FAILED, REFUSED, REPEATED, STORED, Meters
 
 MAX_BATCH = 512
 GATHER = 0.001  # seconds: what a batch costs whatever its size is then paid for more of them
 FEW = 64  # where so many wait already, nothing is waited for
-MAX_WAITING = 20_000
+MAX_WAITING = 4_096  # a second of them; who comes then is told to come back
 
 Answer = Stored | Exception
 
@@ -48,8 +50,17 @@ class Writer:
         keeper: What seals and stores a batch; only the writer's thread calls it.
     """
 
-    def __init__(self, keeper: Keeper, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        now: Callable[[], datetime],
+        most: int = MAX_WAITING,
+        meters: Meters | None = None,
+    ) -> None:
         self.keeper = keeper
+        self._most = most
+        self._meters = meters or Meters()
         self._now = now
         self._waiting: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -60,7 +71,8 @@ class Writer:
         """Queue one submission; the future ends when it is stored, or with the reason it is not.
 
         Raises:
-            StateError: The writer is stopped, or too many wait.
+            StateError: The writer is stopped.
+            BusyError: Too many wait.
         """
         self._admit()
         future: Future[Stored] = Future()
@@ -73,12 +85,23 @@ class Writer:
         """Queue one submission from an event ``loop``, which is woken once for a whole batch.
 
         Raises:
-            StateError: The writer is stopped, or too many wait.
+            StateError: The writer is stopped.
+            BusyError: Too many wait.
         """
         self._admit()
         future: asyncio.Future[Stored] = loop.create_future()
         self._waiting.put(_Item(accepted, future, loop))
         return future
+
+    @property
+    def waiting(self) -> int:
+        """How many wait to be stored."""
+        return self._waiting.qsize()
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is submitted will be stored."""
+        return self._thread.is_alive() and not self._stopped.is_set()
 
     def stop(self) -> None:
         """Store what waits, then end the thread; repeating is harmless."""
@@ -90,8 +113,8 @@ class Writer:
     def _admit(self) -> None:
         if self._stopped.is_set():
             raise StateError("the writer is stopped")
-        if self._waiting.qsize() > MAX_WAITING:
-            raise StateError("too many submissions wait; try again in a moment")
+        if self._waiting.qsize() >= self._most:
+            raise BusyError("too many submissions wait; try again in a moment", wait=1)
 
     def _run(self) -> None:
         going = True
@@ -107,10 +130,23 @@ class Writer:
                 _tell(items, self._store(items))
 
     def _store(self, items: Sequence[_Item]) -> Sequence[Answer]:
+        began = time.perf_counter()
+        answers: Sequence[Answer]
         try:
-            return self.keeper.store([item.accepted for item in items], now=self._now())
+            answers = self.keeper.store([item.accepted for item in items], now=self._now())
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiting client is told
-            return [error] * len(items)
+            answers = [error] * len(items)
+        self._meters.commit.observe(time.perf_counter() - began)
+        self._meters.batch.observe(len(items))
+        for outcome, number in Counter(map(_outcome, answers)).items():
+            self._meters.submissions.labels(outcome).inc(number)
+        return answers
+
+
+def _outcome(answer: Answer) -> str:
+    if isinstance(answer, Stored):
+        return REPEATED if answer.repeated else STORED
+    return REFUSED if isinstance(answer, InputError | StateError | RefusedError) else FAILED
 
 
 def _tell(items: Sequence[_Item], answers: Sequence[Answer]) -> None:

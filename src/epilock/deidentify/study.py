@@ -15,22 +15,34 @@ The same call again goes on where the crash was.
 Rules kept in this file:
   1. Witness first, shred second: no key dies unannounced, and none is certified that lives.
   2. A study's code is never used again: its codes would be others for the same persons.
-  3. It takes two persons, as all that destroys does (``destroy.order``); which roles, the edge decides.
+  3. It takes two persons and a cooling time, as all that destroys does (``destroy.order``); which roles,
+     the edge decides.
 """
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, metadata, sealed_table
 from epilock.deidentify.budget import Book
-from epilock.errors import ApprovalError, ConflictError, ErasedError, NotFoundError, StateError
+from epilock.errors import (
+    ApprovalError,
+    ConflictError,
+    ErasedError,
+    InputError,
+    NotDueError,
+    NotFoundError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.store.access import Keys
 
 OPENED, ENDING, DESTROYED = "opened", "ending", "destroyed"
+COOLING = timedelta(hours=24)  # from the request to the end, unless the installation says otherwise
+CODE = re.compile(r"[a-z][a-z0-9-]{1,63}")  # as its ledger entry takes it
 _PART = "pseudonym"
 
 studies = sealed_table(
@@ -101,8 +113,12 @@ def begin(
 
     Raises:
         ConflictError: There is or was a study of this code.
-        EntryError: A code is not one.
+        InputError: The code is none.
     """
+    if not CODE.fullmatch(study):
+        raise InputError(
+            "a study's code is of small letters, digits and hyphens, such as long-covid"
+        )
     if tx.find(studies, org=org, study=study) is not None:
         raise ConflictError(f"{org} has or had a study {study}; take another code")
     _witness(tx, book, org=org, study=study, purpose=purpose, stage=OPENED, by=by, now=now)
@@ -158,6 +174,7 @@ def end(
     org: str,
     study: str,
     by: str,
+    cooling: timedelta = COOLING,
     now: datetime,
 ) -> None:
     """Destroy a study's key for ever, as the second person: its codes are anonymous from now on. Safe to repeat.
@@ -166,10 +183,12 @@ def end(
         NotFoundError: There is no such study.
         StateError: Nobody asked for its end.
         ApprovalError: ``by`` asked for it.
+        NotDueError: It was asked for less than ``cooling`` ago.
         KeysError, TamperedError: As ``KeyStore.destroy``; it is announced, and not done.
     """
     with database.write() as tx:
         _check_two(load(tx, org, study), by)
+        _check_cooled(tx, org, study, cooling, now)
         _advance(tx, book, ENDING, "ended", org=org, study=study, by=by, now=now)
     keys.destroy(org, drops=[key_place(study)])
     with database.write() as tx:
@@ -216,6 +235,16 @@ def _check_two(found: Study, by: str) -> None:
         raise StateError(f"the end of {found.study} must be asked for first, by another person")
     if found.end_asked_by == by:
         raise ApprovalError("who asks for a study's end cannot carry it out (decision 11)")
+
+
+def _check_cooled(tx: Transaction, org: str, study: str, cooling: timedelta, now: datetime) -> None:
+    """Return if supervisors had the time to see that the end was asked for."""
+    first = tx.get(study_ends, org=org, study=study)["asked"] + cooling
+    if now < first:
+        raise NotDueError(
+            f"the end of {study} is carried out not before {first.isoformat(timespec='minutes')}",
+            rule="cooling", allowed="wait until then, or let the study live on",
+        )  # fmt: skip
 
 
 def _advance(

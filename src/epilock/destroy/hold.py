@@ -26,7 +26,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
-from epilock.errors import HeldError, InputError, NotFoundError, StateError
+from epilock.errors import ApprovalError, HeldError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import mandate as mandates
@@ -181,14 +181,18 @@ def place_scope(
 def release(
     tx: Transaction, log: Log, *, standard_ref: str, org: str, hold: str, by: str, now: datetime
 ) -> Hold:
-    """End a hold before its time; what is due by then goes with the next run.
+    """End a hold before its time, as another person than who placed it; what is due goes with the next run.
 
     Raises:
         NotFoundError: There is no such hold.
+        ApprovalError: ``by`` placed it.
         StateError: It has ended already.
     """
     log.append(tx, [], now=now)  # rule 3
-    if not load(tx, org, hold).lasts(now):
+    found = load(tx, org, hold)
+    if found.by == by:
+        raise ApprovalError("who places a hold cannot release it (design, decision 11)")
+    if not found.lasts(now):
         raise StateError(f"hold {hold} has ended already")
     tx.update(holds, {"org": org, "hold": hold}, released=now)
     said = entry.HoldReleased(org=org, standard=standard_ref, at=entry.stamp(now), hold=hold, by=by)

@@ -265,8 +265,8 @@ class KeyStore:
     def settle(self) -> None:
         """Complete what crashes left in the slots; call it at start-up."""
         for path in sorted(self._slots.glob("*.slot")):
-            with self._writing(path.stem):
-                pass
+            with self._writing(path.stem) as (_, slot, current):
+                slot.forget_others(current.number)
         self._empty_log()
 
     @contextmanager

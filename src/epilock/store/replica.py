@@ -74,6 +74,30 @@ def settle(folder: Path, epochs: Mapping[str, int]) -> None:
                 _write(path, i, EMPTY)
 
 
+def is_full(folder: Path) -> bool:
+    """Tell whether a slot of the replica has two epochs: the last copy may need either."""
+    return any(all(map(parse, _cells(path))) for path in folder.glob("*.slot"))
+
+
+def newest(folder: Path) -> dict[str, int]:
+    """Return the newest epoch of each slot of the replica, by organisation."""
+    found = {}
+    for path in sorted(folder.glob("*.slot")):
+        there = [epoch for epoch, _ in filter(None, map(parse, _cells(path)))]
+        if there:
+            found[path.stem] = max(there)
+    return found
+
+
+def wipe(folder: Path) -> None:
+    """Overwrite every slot in a folder with zeros, before it is thrown away; nothing opens with it then."""
+    for path in sorted(folder.glob("*.slot")):
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def _take(slot: Path, path: Path, epoch: int) -> bool:
     wanted = next((c for c in _cells(slot) if (p := parse(c)) is not None and p[0] == epoch), None)
     if wanted is None:

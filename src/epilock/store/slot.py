@@ -60,9 +60,9 @@ class Slot:
 
     def __init__(self, path: Path, org: str, root: RootKey, *, step: Step = go_on) -> None:
         self.path = path
-        self._org = org
         self._root = root
         self._step = step
+        self._scope = f"epilock/epoch/v1|{org}"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -100,13 +100,55 @@ class Slot:
         return key
 
     def keep(self, epoch: int) -> None:
-        """Overwrite with zeros whatever is not the cell of ``epoch``; the last step of a rotation."""
+        """Overwrite with zeros whatever is not the cell of ``epoch``; the last step of a rotation.
+
+        What the root key wrapped other epochs under goes then, if it had anything of its own for them.
+        """
+        wiped = False
         for i, cell in enumerate(self._cells()):
             parsed = parse(cell)
             if cell != EMPTY and (parsed is None or parsed[0] != epoch):
                 self._step("keep")
                 self._write(i, EMPTY)
                 self._step("keep done")
+                wiped = True
+        if wiped:
+            self.forget_others(epoch)
+
+    def rewrap(self, is_done: Callable[[bytes, bytes], bool]) -> None:
+        """Wrap the epoch key anew, unless ``is_done`` says of a cell's wrapped key and context that it is.
+
+        The new cell is written beside the old one, which is overwritten then; see ``root.moving``.
+
+        Raises:
+            KeysError: There are two epochs: a rotation has to be settled first.
+        """
+        whole = {i: cell for i, raw in enumerate(self._cells()) if (cell := parse(raw)) is not None}
+        if len({epoch for epoch, _ in whole.values()}) != 1:
+            raise KeysError(
+                f"{self.path.name} is in the middle of a rotation, or has no whole cell"
+            )
+        epoch = next(iter(whole.values()))[0]
+        context = self._context(epoch)
+        good = next((i for i, (_, wrapped) in whole.items() if is_done(wrapped, context)), None)
+        if good is None:
+            i, (_, wrapped) = next(iter(whole.items()))
+            good = 1 - i
+            self._step("rewrap")
+            self._write(good, self._cell(epoch, self._unwrap(epoch, wrapped)))
+            self._step("rewrap done")
+        if self._cells()[1 - good] != EMPTY:
+            self._step("wipe")
+            self._write(1 - good, EMPTY)
+            self._step("wipe done")
+        self.forget_others(epoch)
+
+    def forget_others(self, epoch: int) -> None:
+        """Let the root key destroy what it wrapped other epochs under; repeating is harmless."""
+        for cell in self._cells():
+            parsed = parse(cell)
+            if parsed is not None and parsed[0] == epoch:
+                self._root.keep(self._scope, parsed[1])
 
     def holds_only(self, epoch: int) -> bool:
         """Tell whether there is nothing in the file but the whole cell of ``epoch``."""
@@ -160,7 +202,7 @@ class Slot:
             os.close(fd)
 
     def _cell(self, epoch: int, key: bytes) -> bytes:
-        wrapped = self._root.wrap(key, self._context(epoch))
+        wrapped = self._root.wrap(key, self._context(epoch), scope=self._scope)
         body = _HEAD.pack(MAGIC, epoch, len(wrapped)) + wrapped
         return (body + blake2s(body, digest_size=_SUM_BYTES).digest()).ljust(CELL, b"\0")
 
@@ -168,7 +210,7 @@ class Slot:
         return self._root.unwrap(wrapped, self._context(epoch))
 
     def _context(self, epoch: int) -> bytes:
-        return f"epilock/epoch/v1|{self._org}|{epoch}".encode()
+        return f"{self._scope}|{epoch}".encode()
 
 
 def parse(cell: bytes) -> tuple[int, bytes] | None:

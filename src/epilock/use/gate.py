@@ -21,7 +21,7 @@ Rules kept in this file:
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
@@ -31,6 +31,7 @@ from epilock.deidentify import study as studies
 from epilock.errors import ForbiddenError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
+from epilock.meters import Meters
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.standard.model import Verdict
@@ -95,6 +96,7 @@ class Gate:
         acts_of: The acts a record's person gave, or None if its basis needs no consent.
         is_held: Whether a bucket is under a hold.
         ends: When a part of a bucket must be gone, or None if that cannot be told yet.
+        meters: Where decisions are counted.
     """
 
     log: Log
@@ -104,6 +106,7 @@ class Gate:
     acts_of: Callable[[Transaction, Record], Collection[str] | None]
     is_held: Callable[[Transaction, str, int, datetime], bool]
     ends: Callable[[Transaction, Bucket, str], datetime | None]
+    meters: Meters = field(default_factory=Meters)
 
     def decide(
         self,
@@ -350,4 +353,5 @@ class Gate:
         if reason:
             reviews.note(tx, source, code, by, by_org, reason, now)
         tx.bulk(decisions.openings, [(source, r.bucket, r.n, code) for _, r in records])
+        self.meters.decided(verdict, rule)
         return decisions.load(tx, source, code)

@@ -5,6 +5,8 @@ each is a finding.
 """
 
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from epilock.ledger.check import Damage
 HEADER = 100  # bytes; https://sqlite.org/fileformat.html#the_database_header
 MAGIC = b"SQLite format 3\0"
 LARGEST_PAGE = 65_536  # which the header writes as 1
+SECONDS = 30.0  # that reading a header may take
+_READ = f"import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read({HEADER}))"
 AGAIN = 0.3  # seconds: a checkpoint that is being written has grown the file by then
 
 _COLUMNS = {
@@ -86,10 +90,22 @@ class File:
         self._inode = found.st_ino
 
 
+def _header(path: Path) -> bytes:
+    """Return the first bytes of the file, read by another process.
+
+    To open and close it in this one would drop every lock that SQLite holds on it here
+    (https://sqlite.org/howtocorrupt.html, section 2.2), and another process could take the write-ahead log away.
+    """
+    done = subprocess.run(  # noqa: S603 - our own few words
+        [sys.executable, "-I", "-S", "-c", _READ, str(path)], capture_output=True, check=False,
+        timeout=SECONDS,
+    )  # fmt: skip
+    return done.stdout
+
+
 def _is_short(path: Path) -> bool:
     """Tell whether the file is shorter than its own header says, or has none."""
-    with path.open("rb") as file:
-        head = file.read(HEADER)
+    head = _header(path)
     size = path.stat().st_size
     if not size:
         return not path.with_name(f"{path.name}-wal").exists()  # nothing was written to it yet

@@ -23,6 +23,7 @@ from epilock.web import (
     form_check,
     front,
     log,
+    machine,
     offline,
     receipt,
     resident,
@@ -42,18 +43,21 @@ from epilock.web.console.desk import UnfinishedError
 from epilock.web.console.door import HOME
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
+from epilock.web.hall import Hall
 from epilock.web.language import LANGUAGES
 from epilock.web.page import Pages, pages_in
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
-from epilock.web.security import MAX_UPLOAD, Guard
+from epilock.web.security import MAX_UPLOAD, SUBMISSIONS, Guard
 
 MODULES = (
-    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, api_page, api_point, api_receipt, api_standard, api_staff,
+    static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, machine, api_page, api_point, api_receipt, api_standard, api_staff,
 )  # fmt: skip
 
 
-def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES) -> ASGIApp:
+def create_app(
+    parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES, hall: Hall | None = None
+) -> ASGIApp:
     """Return the site of an installation; ``parts`` are opened and closed by the caller.
 
     Args:
@@ -61,8 +65,9 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
         insist: Whether staff must set up a second factor before anything else; only a demonstration
             says no.
         languages: Folder with a file for each language that pages speak.
+        hall: How much is let in at once; the usual bounds if None.
     """
-    pages = pages_in(languages)
+    pages, hall = pages_in(languages), hall or Hall()
     MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
@@ -73,6 +78,7 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
     )
     app.state.maker = Maker(parts.gate, parts.database, parts.now)
     app.state.insist = insist
+    app.state.machine = machine.Machine(parts, hall)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)
 
@@ -84,7 +90,9 @@ def create_app(parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES
     for router in (*(module.router for module in MODULES), *ROUTERS):
         app.include_router(router)
     front = Front(submit.route(parts), app)
-    return Guard(front, respond, secure=parts.settings.secure_cookies)
+    return Guard(
+        front, respond, secure=parts.settings.secure_cookies, hall=hall, meters=parts.meters
+    )
 
 
 class Front:
@@ -101,7 +109,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"].endswith("/submissions"):
+        if scope["type"] == "http" and scope["path"].endswith(SUBMISSIONS):
             match, found = self._hot.matches(scope)
             if match is Match.FULL:
                 scope.update(found)

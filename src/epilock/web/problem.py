@@ -6,6 +6,7 @@ Rules kept in this file:
      ``application/problem+json`` with a stable ``type``.
   3. Neither holds a value that someone gave: errors name fields, never values (``errors.py``, rule 2);
      of an error inside (5xx) only its kind is said.
+  4. A database that cannot be reached, or has no room, is no fault inside: 503, with a wait.
 """
 
 import re
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock import errors
-from epilock.web.security import LengthRequiredError
+from epilock.web.security import ALWAYS, LengthRequiredError
 
 TYPE = "urn:epilock:problem:"
 CONTENT_TYPE = "application/problem+json"
@@ -46,11 +48,13 @@ STATUS: Mapping[type[Exception], int] = {
     errors.SignInError: 401,
     errors.AccessError: 403,
     errors.RateError: 429,
+    errors.BusyError: 503,
     errors.KeysError: 503,
     errors.ErasedError: 410,
     errors.IntegrityError: 500,
     errors.LedgerError: 500,
 }
+OUTAGE = 5  # seconds until a database that gave no answer is asked again
 INSIDE = 500  # from here on the fault is ours: the message stays inside
 _OF_STATUS = {404: "not-found", 405: "method", 400: "input", 413: "too-large", 415: "file-format"}
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
@@ -93,15 +97,19 @@ def of(error: Exception) -> Problem:
         return _problem(error.status_code, slug, "", headers=dict(error.headers or {}))
     if isinstance(error, RequestValidationError):
         return _problem(422, "input", _places(error.errors()))
+    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError):
+        error = errors.BusyError("the database gives no answer; nothing was stored", wait=OUTAGE)
     if not isinstance(error, errors.EpilockError):
         return _problem(INSIDE, "inside", "")
     kind = next(k for k in type(error).__mro__ if k in STATUS)
     status = STATUS[kind]
-    headers = {"Retry-After": str(error.wait)} if isinstance(error, errors.RateError) else {}
+    if isinstance(error, errors.RateError | errors.BusyError):
+        headers = {"Retry-After": str(error.wait)}
+        return _problem(status, slug_of(type(error)), str(error), {"wait": error.wait}, headers)
     if status >= INSIDE:
         return _problem(status, "keys" if status > INSIDE else "inside", "")
     detail = "" if isinstance(error, errors.FieldsError) else str(error)
-    return _problem(status, slug_of(type(error)), detail, _extra(error), headers)
+    return _problem(status, slug_of(type(error)), detail, _extra(error))
 
 
 def slug_of(kind: type[Exception]) -> str:
@@ -134,7 +142,7 @@ def _extra(error: errors.EpilockError) -> dict[str, Any]:
     if isinstance(error, errors.RefusedError):
         said = {"rule": error.rule, "source": list(error.source), "allowed": error.allowed}
         return {name: value for name, value in said.items() if value}
-    return {"wait": error.wait} if isinstance(error, errors.RateError) else {}
+    return {}
 
 
 def _places(found: Sequence[Mapping[str, Any]]) -> str:
@@ -158,6 +166,8 @@ def _program(request: Request) -> bool:
     path, accepted = request.url.path, request.headers.get("accept", "")
     if path.startswith("/offline/"):
         return "application/json" in accepted
+    if path in ALWAYS:
+        return True
     return path.startswith("/api") or (path.startswith("/log/") and "text/html" not in accepted)
 
 

@@ -21,6 +21,9 @@ GROUPS = (
     ("/api", "Programs"),
     ("/log", "The public log"),
     ("/console", "The console, for staff who signed in"),
+    ("/health", "The machine"),
+    ("/ready", "The machine"),
+    ("/metrics", "The machine"),
     ("/check", "Check before you collect, for everybody"),
     ("/", "The front page, and residents' pages"),
 )

@@ -129,7 +129,7 @@ def get_left(site: SiteOf, request: Request) -> Response:
 
 
 def _visit(site: Site, request: Request, org: str, point: str, language: str | None) -> _Visit:
-    with site.parts.database.read() as tx:
+    with site.parts.database.read(org=org) as tx:
         found, issued = issue.in_force(tx, org, point)
     if found.closed is not None:
         raise ClosedError(f"{point} is closed: it takes nothing more")

@@ -9,20 +9,24 @@ Rules kept in this file:
      (``Sec-Fetch-Site``, W3C Fetch Metadata). The console checks its session's token besides. A
      resident's page has no cookie, so another site's form could do nothing that its sender could not
      do without a victim; its ticket (``ticket.py``) says which notice was shown.
-  4. An unexpected error is answered with a page that says so, and logged by kind and place, never by
+  4. What comes in when too much is inside already is turned away (``hall.py``).
+  5. An unexpected error is answered with a page that says so, and logged by kind and place, never by
      its message or values.
 """
 
 import logging
+import time
 import traceback
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from epilock.errors import ForbiddenError, InputError, TooLargeError
+from epilock.errors import BusyError, ForbiddenError, InputError, TooLargeError
+from epilock.meters import Meters
+from epilock.web.hall import Hall
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
@@ -56,6 +60,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HSTS = "max-age=31536000; includeSubDomains"
+SUBMISSIONS = "/submissions"
+ALWAYS = frozenset({"/health", "/ready", "/metrics"})  # also when the hall is full
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -73,11 +79,23 @@ class Guard:
         app: The site.
         respond: Makes the answer to an error.
         secure: Whether the site is served over TLS (then browsers are told to insist on it).
+        hall: How much is let in at once.
+        meters: Where answers are counted.
     """
 
-    def __init__(self, app: ASGIApp, respond: Respond, *, secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        respond: Respond,
+        *,
+        secure: bool,
+        hall: Hall,
+        meters: Meters | None = None,
+    ) -> None:
         self._app = app
         self._respond = respond
+        self._hall = hall
+        self._meters = meters or Meters()
         wanted = {**HEADERS, **({"Strict-Transport-Security": HSTS} if secure else {})}
         self._headers = [
             (k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in wanted.items()
@@ -88,31 +106,41 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started, began = False, time.perf_counter()
+        submission = scope["path"].endswith(SUBMISSIONS)
+        kind = "submission" if submission else "other"
 
         async def guarded(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._meters.answers.labels(kind, message["status"]).inc()
+                self._meters.seconds.labels(kind).observe(time.perf_counter() - began)
                 headers = message["headers"]
                 there = {name for name, _ in headers}
                 headers.extend(pair for pair in self._headers if pair[0] not in there)
             await send(message)
 
         try:
-            check(scope)
-            await self._app(scope, receive, guarded)
+            octets = check(scope)
+            if scope["path"] in ALWAYS:
+                await self._app(scope, receive, guarded)
+                return
+            with self._hall.admit(octets, submission=submission):
+                await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except Exception as error:
             if started:
                 raise
-            if not isinstance(error, InputError | ForbiddenError):
+            if not isinstance(error, InputError | ForbiddenError | BusyError):
                 _log.error("unexpected %s", place_of(error))
             answer = self._respond(Request(scope, receive), error)
             await answer(scope, receive, guarded)
 
 
-def check(scope: Scope) -> None:
-    """Return if the request may come in.
+def check(scope: Scope) -> int:
+    """Return how many octets a request that may come in brings.
 
     Raises:
         LengthRequiredError: Its body has no stated length.
@@ -120,7 +148,7 @@ def check(scope: Scope) -> None:
         ForbiddenError: Another site sent it.
     """
     if scope["method"] in _BODILESS:
-        return
+        return 0
     headers = Headers(scope=scope)
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise ForbiddenError(
@@ -130,10 +158,11 @@ def check(scope: Scope) -> None:
     if not stated.isascii() or not stated.isdigit():
         if "transfer-encoding" in headers:
             raise LengthRequiredError("a body needs its length (Content-Length)")
-        return
+        return 0
     limit = LIMITS.get(scope["path"], MAX_BODY)
     if int(stated) > limit:
         raise TooLargeError(f"at most {limit} bytes are taken here")
+    return int(stated)
 
 
 def place_of(error: BaseException) -> str:

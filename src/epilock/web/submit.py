@@ -68,7 +68,7 @@ class Forms:
         """
         found = self._kept.get((org, point))
         if found is None:
-            with self.parts.database.read() as tx:
+            with self.parts.database.read(org=org) as tx:
                 known, issued = issue.in_force(tx, org, point)
             if known.closed is not None:
                 raise ClosedError("this collection point has closed; nothing was stored")

@@ -132,6 +132,13 @@ class Stage:
         rules = StandardRules([parts.standard])
         return Monitor(Folder(folder), [parts.log.signer.verifier], rules, seen)
 
+    def verify(self, receipt: str, policy: bytes) -> "subprocess.CompletedProcess[str]":
+        """Have a receipt checked against ``policy`` by the verifier that stands alone."""
+        file, told = self.folder / "receipt.tlog-proof", self.folder / "policy"
+        file.write_text(receipt, encoding="utf-8")
+        told.write_bytes(policy)
+        return self._alone(file, "--policy", str(told))
+
     def accuse(self, report: Report, key: Verifier) -> None:
         """Show the proof of misbehaviour and have it checked by the verifier that stands alone.
 
@@ -139,13 +146,9 @@ class Stage:
             DrillError: There is none, or it does not verify.
         """
         require(bool(report.conflicts), "the monitor finds two checkpoints that cannot both be")
-        proof, program = self.folder / "proof.json", self.folder / verifier.NAME
+        proof = self.folder / "proof.json"
         proof.write_text(report.conflicts[0].text(), encoding="utf-8")
-        program.write_bytes(verifier.source())
-        done = subprocess.run(  # noqa: S603 - our own file, with arguments that are made here
-            [sys.executable, "-I", str(program), str(proof), "--key", key.vkey],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = self._alone(proof, "--key", key.vkey)
         self.say(f"   {verifier.NAME} {proof.name} --key {key.vkey[:30]}…")
         for line in done.stdout.splitlines():
             self.say(f"   | {line}")
@@ -158,6 +161,14 @@ class Stage:
     @staticmethod
     def _settled(home: Path) -> settings.Settings:
         return settings.read({"EPILOCK_ORIGIN": ORIGIN}, home=home)
+
+    def _alone(self, file: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+        program = self.folder / verifier.NAME
+        program.write_bytes(verifier.source())
+        return subprocess.run(  # noqa: S603 - our own file, with arguments that are made here
+            [sys.executable, "-I", str(program), str(file), *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
 
 def require(holds: bool, promise: str) -> None:

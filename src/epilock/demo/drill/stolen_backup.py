@@ -19,7 +19,7 @@ from epilock.errors import ErasedError, IntegrityError, RootKeyError, TamperedEr
 from epilock.ledger.note import Verifier
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.store.root import KeyFileRoot
+from epilock.store.root.keyfile import KeyFileRoot
 from epilock.store.slot import Slot
 
 ORG = "sunny-garden"

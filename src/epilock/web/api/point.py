@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/points", tags=["points"])
 @router.get("/{org}/{point}")
 def get_point(org: str, point: str, site: SiteOf) -> PointNotice:
     """Return a point's notice in force with the acts and fields that a submission needs."""
-    with site.parts.database.read() as tx:
+    with site.parts.database.read(org=org) as tx:
         found, issued = issue.in_force(tx, org, point)
     if found.closed is not None:
         raise ClosedError(f"{point} is closed: it takes nothing more")

@@ -110,7 +110,7 @@ def _reach() -> dict[str, list[str]]:
 
 
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         page = listing.find(tx, _PLAN, desk.query, _C.org == desk.org)
     if page.export:
         return page.file("accounts")

@@ -167,8 +167,9 @@ def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Respons
     if approve:
         book = Book(log=parts.log, standard_ref=parts.standard.ref)
         studies.end(
-            parts.database, parts.keys, book, org=org, study=study, by=desk.who, now=desk.site.now()
-        )
+            parts.database, parts.keys, book, org=org, study=study, by=desk.who,
+            cooling=parts.settings.cooling, now=desk.site.now(),
+        )  # fmt: skip
     return desk.go("/console/approvals", done="key" if approve else "refused")
 
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from epilock.assemble import INSTALLATION
 from epilock.collect import qr
-from epilock.errors import EpilockError, InputError, SignInError
+from epilock.errors import EpilockError, InputError, RateError, SignInError
 from epilock.use import rate, staff
 from epilock.use import session as sessions
 from epilock.use.staff import Staff
@@ -152,6 +152,15 @@ def factor_secret(site: Site) -> bytes:
 
 def _try(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
     """Return a new session's token, or why there is none; failures are counted in either case."""
+    found = _tried(site, request, org, login, form)
+    outcome = (
+        "in" if isinstance(found, str) else "late" if isinstance(found, RateError) else "wrong"
+    )
+    site.parts.meters.sign_ins.labels(outcome).inc()
+    return found
+
+
+def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",

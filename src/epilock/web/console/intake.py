@@ -66,7 +66,7 @@ def get_import(import_id: str, desk: DeskOf) -> Response:
 def get_report(import_id: str, desk: DeskOf) -> Response:
     """Return the refused rows by number, field and code."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = register.load(tx, desk.org, import_id)
         troubles = register.troubles(tx, found)
     return download(
@@ -190,7 +190,7 @@ def _csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
 
 
 def _start(desk: Desk, error: EpilockError | None = None) -> Response:
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = [(each, told.untold(tx, each)) for each in register.listing(tx, desk.org)]
         open_ = [p for p in points.listing(tx, desk.org, only_open=True) if p.method == METHOD]
         names = {p.point: p.name for p in points.listing(tx, desk.org)}
@@ -202,7 +202,7 @@ def _start(desk: Desk, error: EpilockError | None = None) -> Response:
 
 
 def _one(desk: Desk, import_id: str, error: EpilockError | None = None) -> Response:
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found: Import = register.load(tx, desk.org, import_id)
         troubles = register.troubles(tx, found)[: MOST_SHOWN + 1]
         left = told.untold(tx, found)

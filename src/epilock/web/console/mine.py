@@ -20,7 +20,7 @@ MOST_TOKENS = 10  # of one account
 @router.get("")
 def get_account(desk: DeskOf) -> Response:
     """Show the account, its sessions and its tokens."""
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = sessions.listing(tx, desk.session.staff, now=desk.site.now())
     return desk.show(
         "mine.html", browsers=[s for s in found if s.kind == "console"],

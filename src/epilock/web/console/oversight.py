@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from epilock.collect import point as points
 from epilock.db import Transaction
+from epilock.deidentify import study as studies
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
@@ -70,6 +71,7 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         counted = aggregate.latest(tx, chosen.org, limit=MOST)
         released = releases.latest(tx, chosen.org, limit=MOST)
         decisions = decisions_.latest(tx, chosen.org, limit=SHOWN)
+        ending = [each for each in studies.listing(tx, chosen.org) if each.waits]
         weeks = turnover.weeks(tx, now=now, org=chosen.org)
         lines = [] if org else [_line(desk, tx, one) for one in everyone]
     return desk.show(
@@ -77,6 +79,7 @@ def get_oversight(desk: DeskOf, org: str = "") -> Response:
         overdue=[d for d in calendar if d.is_overdue(now)], soon=calendar[:20], waiting=waiting,
         decisions=decisions, lines=lines, glass=glass, counted=counted, released=released,
         chart=charts.of_weeks(weeks),
+        ending=ending,
     )  # fmt: skip
 
 

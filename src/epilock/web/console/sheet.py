@@ -39,7 +39,7 @@ Typed = dict[int, dict[str, str]]  # row (from 1), field id, what was typed
 def get_sheets(desk: DeskOf) -> Response:
     """Show the registered pages, those still to be destroyed first."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = paper.listing(tx, desk.org)
         everything = points.listing(tx, desk.org)
     return desk.show(
@@ -105,7 +105,7 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
 
 def _form_of(desk: Desk, point: str) -> tuple[Point, Issued, Form]:
     """Return an open point that collects on paper, its notice and form in force."""
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found, issued = issue.in_force(tx, desk.org, point)
     if found.closed is not None:
         raise ClosedError(f"{point} is closed: it takes nothing more")

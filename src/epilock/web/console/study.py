@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Book
-from epilock.errors import EntryError, EpilockError, InputError
+from epilock.errors import EpilockError, InputError
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
@@ -37,7 +37,7 @@ def post_study(desk: DeskOf, form: CheckedForm) -> Response:
                 tx, parts.keys, book, org=desk.org, study=word(form, "study", most=80), purpose=purpose,
                 by=desk.who, now=desk.site.now(),
             )  # fmt: skip
-    except (*WRONG, EntryError) as error:
+    except WRONG as error:
         return _page(desk, form, error)
     return desk.go("/console/studies", done="study")
 
@@ -54,7 +54,7 @@ def post_end(study: str, desk: DeskOf, form: CheckedForm) -> Response:
 
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     standard = desk.site.parts.standard
-    with desk.site.parts.database.read() as tx:
+    with desk.site.parts.database.read(org=desk.org) as tx:
         found = studies.listing(tx, desk.org)
     wrong = None if error is None else problem_of(error)
     return desk.show(

@@ -1,13 +1,8 @@
-"""The root key: wraps each organisation's epoch key and the installation's secrets, nothing else.
-
-One interface; the default back end is a key file. Whoever holds the root key and the slots and the
-key database holds everything: keep them on different media (see ``docs/explanation/keys.md``).
-"""
+"""A root key in a file: the default."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from epilock import durable
 from epilock.errors import RootKeyError, TamperedError
@@ -15,21 +10,6 @@ from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 
 FINGERPRINT_BYTES = 8
 _OTHERS = 0o077
-
-
-class RootKey(Protocol):
-    """Wraps and unwraps 32-byte secrets; the key itself never comes out."""
-
-    def wrap(self, secret: bytes, context: bytes) -> bytes:
-        """Return ``secret`` wrapped for this ``context``, at most 3,000 bytes."""
-
-    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """Return the secret.
-
-        Raises:
-            RootKeyError: Another root key wrapped it.
-            TamperedError: It was altered, or wrapped for another context.
-        """
 
 
 class KeyFileRoot:
@@ -49,12 +29,13 @@ class KeyFileRoot:
     def __init__(self, path: Path, *, make: bool = False) -> None:
         if make:
             _make(path)
-        root = _read(path)
+        root = read(path)
         self._cipher = INTERNATIONAL.cipher(INTERNATIONAL.subkey(root, b"epi-wrap"))
         self.fingerprint = INTERNATIONAL.subkey(root, b"epi-rtid")[:FINGERPRINT_BYTES]
 
-    def wrap(self, secret: bytes, context: bytes) -> bytes:
-        """Return ``secret`` wrapped for this ``context``; 36 bytes longer."""
+    def wrap(self, secret: bytes, context: bytes, *, scope: str = "") -> bytes:
+        """Return ``secret`` wrapped for this ``context``; 36 bytes longer. A ``scope`` changes nothing."""
+        del scope
         nonce = os.urandom(NONCE_BYTES)
         return self.fingerprint + nonce + self._cipher.encrypt(nonce, secret, context)
 
@@ -70,16 +51,23 @@ class KeyFileRoot:
         except TamperedError:
             raise TamperedError(f"{context.decode()} was altered or moved") from None
 
+    def keep(self, scope: str, wrapped: bytes) -> None:
+        """Do nothing: all is wrapped under one key."""
+
 
 def _make(path: Path) -> None:
     """Make the key file whole or not at all; an existing one is left alone."""
-    if path.exists():
-        return
+    if not path.exists():
+        put(path, os.urandom(KEY_BYTES))
+
+
+def put(path: Path, root: bytes) -> None:
+    """Put the key ``root`` into a file, whole or not at all; if one is there already, that counts."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(fd, os.urandom(KEY_BYTES))
+        os.write(fd, root)
         os.fsync(fd)
         with suppress(FileExistsError):  # another process was first: its key counts
             os.link(draft, path)
@@ -89,7 +77,8 @@ def _make(path: Path) -> None:
     durable.sync(path.parent)
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """Return the 32 bytes of a key file; what is raised stands at ``KeyFileRoot``."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -1,0 +1,123 @@
+"""Fifty million: a stolen account, then a stolen process, try to take everything.
+
+What an account can take is the sum of its grants and ten openings in an emergency that nobody has reviewed; what
+a process of the pages can take is the key service's bound of a day. Neither grows with what is stored.
+"""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+from epilock.assemble import INSTALLATION
+from epilock.demo.drill.insiders import HEALTH, ORG, How, Insiders
+from epilock.demo.drill.stage import Say, require
+from epilock.errors import ForbiddenError, RateError
+from epilock.store.keys import KeyStore
+from epilock.store.keyservice.desk import Desk, Limits
+from epilock.use import review as reviews
+
+MANY, SUBJECTS = 300, 5
+OPENINGS = 20  # of the key service in this drill, for one organisation and day
+
+
+def play(folder: Path, say: Say) -> None:
+    """Play the drill in an empty ``folder``.
+
+    Raises:
+        DrillError: A guarantee does not hold.
+    """
+    drill = Insiders(folder, say, many=MANY)
+    doctor, second = drill.hire("doctor", "analyst"), drill.hire("second", "approver")
+    say(
+        f"1. {MANY} residents gave. A doctor has leave for {SUBJECTS} of them, approved by another."
+    )
+    grant = drill.approve(drill.ask(doctor, SUBJECTS, reason="contacts of a case"), second)
+
+    say("2. Somebody has the doctor's password and second factor, and asks for everything:")
+    taken: set[int] = set()
+    why: Counter[str] = Counter()
+    ways = (
+        How(grant=grant.grant),
+        How(grant=None, purpose="treatment", form="raw", reason="patient came in"),
+    )
+    for n in drill.numbers:
+        for how in ways:
+            try:
+                drill.open(doctor, n, how)
+            except ForbiddenError as error:
+                why[str(error)] += 1
+            else:
+                taken.add(n)
+                break
+    for rule, times in sorted(why.items()):
+        say(f"   refused {times} times by {rule}")
+    bound = SUBJECTS + reviews.MOST_OUTSTANDING
+    say(f"   taken: {len(taken)} of {MANY}; the account's bound was {bound}")
+    require(len(taken) <= bound, "an account takes no more than its bound")
+    require(len(drill.numbers) > 10 * bound, "there was more to be had")
+
+    say("3. More leave, asked for by the thief, opens nothing alone:")
+    more = drill.ask(doctor, 10_000, reason="all contacts")
+    last = drill.numbers[-1]
+    opened = not drill.refused(
+        "10,000 subjects", lambda: drill.open(doctor, last, How(grant=more.grant))
+    )
+    require(not opened, "a grant that nobody approved opens nothing")
+    require(
+        drill.refused("to approve it oneself", lambda: drill.approve(more, doctor)),
+        "who asks does not approve",
+    )
+
+    say("4. Who sees it, and when:")
+    with drill.parts.database.read() as tx:
+        waiting = len(reviews.outstanding(tx, HEALTH))
+    seen = [n for n in taken if drill.seen_by(n)]
+    refusals = sum(why.values())
+    say(f"   openings without leave that wait for a second person's review: {waiting}")
+    say(f"   residents who see it by their receipt: {len(seen)} of {len(taken)}")
+    report = drill.stage.monitor(drill.parts, drill.stage.publish(drill.parts, "published")).round(
+        drill.stage.clock()
+    )
+    say(
+        f"   entries about it in the public log: {len(taken) + refusals} decisions, before each answer"
+    )
+    require(len(seen) == len(taken), "each opening is seen by its person")
+    require(not report.conflicts, "the log is one")
+
+    say("5. Somebody has the whole process of the pages, and the keys are in another:")
+    store = drill.parts.key_store()
+    got = _from_service(store, drill, say)
+    require(got == OPENINGS, "the key service gives its bound of a day and no more")
+    say(
+        f"{len(taken)} and {got} of {MANY}; with fifty million stored the same {bound} and, by default, "
+        f"{Limits().openings} a day. Seen before the first answer. Not stopped: those."
+    )
+    drill.parts.close()
+
+
+def _from_service(store: KeyStore, drill: Insiders, say: Say) -> int:
+    """Return how many records a client that does as it likes opens in a day."""
+    limits = Limits(openings=OPENINGS, wait=timedelta(hours=24))
+    desk, part, name = (
+        Desk(store, limits, drill.stage.clock),
+        drill.bucket.parts[0],
+        drill.bucket.name,
+    )
+    desk.adopt([(ORG, name, drill.bucket.parts, 0)])
+    opened = 0
+    for n in drill.numbers:
+        try:
+            desk.leaf(ORG, name, part, n)
+        except RateError as error:
+            say(f"   after {opened}: {error}")
+            break
+        opened += 1
+    tried = {
+        "the seed of all of them": lambda: desk.lease(ORG, name, part, 0, b"t" * 16),
+        "the whole part": lambda: desk.whole(ORG, name, part),
+        "to destroy them": lambda: desk.destroy(ORG, drops=[(name, part)]),
+        "the key that signs the log": lambda: desk.secret(INSTALLATION, "log"),
+    }
+    for what, attempt in tried.items():
+        require(drill.refused(what, attempt), f"a client does not get {what}")
+    return opened

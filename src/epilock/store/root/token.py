@@ -1,0 +1,283 @@
+r"""A root key in a PKCS#11 token (OASIS PKCS#11 v2.40): made there, used there, never let out.
+
+The address is a PKCS#11 URI (RFC 7512): ``pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=file:FILE``.
+The PIN stands in a file of mode 0600, never in the address. ``epoch-keys=token`` in the query gives each epoch
+of an organisation a wrapping key of its own in the token, which is destroyed in it when the epoch ends: then no
+copy of the slot opens, whoever holds it, and no copy of the key database from before the last destruction.
+
+A wrapped secret is ``"epi-p11\0" | id of the token's object (16) | nonce (12) | AES-256-GCM`` with the context as
+associated data.
+
+What a crash leaves, with keys of epochs: a key is made before the slot's cell that names it, so a crash between
+leaves a key that wraps nothing, which goes with the next rotation. The old epoch's key goes after its cell was
+overwritten; a crash between leaves it until the next start (``keys.KeyStore.settle``).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from threading import RLock
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from epilock.errors import InputError, RootKeyError, TamperedError
+from epilock.store.suite import NONCE_BYTES
+
+MAGIC = b"epi-p11\0"
+ID_BYTES = 16
+SCHEME = "pkcs11:"
+_TAG_BITS = 128
+_OTHERS = 0o077
+_MOST_PIN = 256
+_LABEL = "epilock-epoch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAddress:
+    """Where a root key lies in a token.
+
+    Attributes:
+        token: Label of the token.
+        object: Label of the key.
+        module: The PKCS#11 library.
+        pin: File of the PIN.
+        epochs: Whether each epoch has a key of its own in the token.
+    """
+
+    token: str
+    object: str
+    module: Path
+    pin: Path
+    epochs: bool
+
+
+def read_address(text: str) -> TokenAddress:
+    """Return what a PKCS#11 URI says.
+
+    Raises:
+        InputError: It is none, or something is missing or unknown; the PIN itself is never taken.
+    """
+    path, _, query = text.removeprefix(SCHEME).partition("?")
+    told = dict(each.partition("=")[::2] for each in path.split(";"))
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted((told.keys() - {"token", "object"}) | (asked.keys() - _ASKED))
+    if not text.startswith(SCHEME) or unknown:
+        raise InputError(
+            f"a root key in a token is at {SCHEME}token=..;object=..?module-path=..&pin-source=file:.."
+            + (f"; this has {', '.join(unknown)}" if unknown else "")
+        )
+    pin = asked.get("pin-source", "")
+    if (
+        not pin.startswith("file:")
+        or not asked.get("module-path")
+        or not all(told.get(each) for each in ("token", "object"))
+    ):
+        raise InputError("a root key in a token needs token, object, module-path, pin-source=file:")
+    if asked.get("epoch-keys", "token") != "token":
+        raise InputError("epoch-keys is token, or left out")
+    return TokenAddress(
+        token=unquote(told["token"]), object=unquote(told["object"]),
+        module=Path(asked["module-path"]), pin=Path(pin.removeprefix("file:")),
+        epochs="epoch-keys" in asked,
+    )  # fmt: skip
+
+
+_ASKED = frozenset({"module-path", "pin-source", "epoch-keys"})
+
+
+class TokenRoot:
+    """A root key in a token.
+
+    Args:
+        address: Where it is.
+        make: Make it, if the token has none of this label.
+
+    Raises:
+        RootKeyError: Library, token, PIN or key are not there, or there are two keys of the label.
+        InputError: Others may read the file of the PIN.
+    """
+
+    def __init__(self, address: TokenAddress, *, make: bool = False) -> None:
+        self._address = address
+        self._lock = RLock()
+        self._session: Any = None
+        self._pid = 0
+        self._keys: dict[bytes, Any] = {}
+        pkcs11 = _library()
+        with self._lock:
+            found = self._find({pkcs11.Attribute.LABEL: address.object})
+            if not found and make:
+                found = [self._make(address.object)]
+            if len(found) != 1:
+                many = "has no root key" if not found else "has two root keys"
+                raise RootKeyError(f"the token {address.token} {many} labelled {address.object}")
+            self._root = bytes(found[0].id)
+
+    def wrap(self, secret: bytes, context: bytes, *, scope: str = "") -> bytes:
+        """Return ``secret`` wrapped; 52 bytes longer.
+
+        Raises:
+            RootKeyError: The token doesn't answer.
+        """
+        with self._lock:
+            own = bool(scope) and self._address.epochs
+            name = bytes(self._make(self._label(scope)).id) if own else self._root
+            nonce = os.urandom(NONCE_BYTES)
+            sealed = self._use(name, "encrypt", secret, nonce, context)
+        return MAGIC + name + nonce + sealed
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the secret; see ``RootKey``."""
+        start = len(MAGIC) + ID_BYTES
+        if wrapped[: len(MAGIC)] != MAGIC or len(wrapped) < start + NONCE_BYTES:
+            raise RootKeyError(f"{context.decode()} was wrapped by another root key, or altered")
+        nonce = wrapped[start : start + NONCE_BYTES]
+        with self._lock:
+            name = wrapped[len(MAGIC) : start]
+            return self._use(name, "decrypt", wrapped[start + NONCE_BYTES :], nonce, context)
+
+    def keep(self, scope: str, wrapped: bytes) -> None:
+        """Destroy the token's keys of this ``scope`` but the one that ``wrapped`` names.
+
+        Raises:
+            RootKeyError: The token doesn't answer, or does not let them be destroyed.
+        """
+        if not self._address.epochs:
+            return
+        pkcs11 = _library()
+        with self._lock:
+            for each in self._find({pkcs11.Attribute.LABEL: self._label(scope)}):
+                name = bytes(each.id)
+                if name != wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]:
+                    self._keys.pop(name, None)
+                    with _said(self._address):
+                        each.destroy()
+
+    def _use(self, name: bytes, how: str, data: bytes, nonce: bytes, context: bytes) -> bytes:
+        pkcs11 = _library()
+        self._connect()
+        key = self._keys.get(name)
+        if key is None:
+            found = self._find({pkcs11.Attribute.ID: name})
+            if len(found) != 1:
+                raise RootKeyError(
+                    f"{context.decode()} was wrapped by a key that the token does not have (any more)"
+                )
+            key = self._keys[name] = found[0]
+        with _said(self._address, altered=context if how == "decrypt" else None):
+            done = getattr(key, how)(
+                data, mechanism=pkcs11.Mechanism.AES_GCM,
+                mechanism_param=pkcs11.GCMParams(nonce, context, _TAG_BITS),
+            )  # fmt: skip
+            return bytes(done)
+
+    def _make(self, label: str) -> Any:
+        """Make an AES-256 key in the token that never leaves it, can't be changed, and wraps by GCM alone."""
+        pkcs11 = _library()
+        a = pkcs11.Attribute
+        template = {
+            a.PRIVATE: True, a.SENSITIVE: True, a.EXTRACTABLE: False, a.MODIFIABLE: False,
+            a.ENCRYPT: True, a.DECRYPT: True, a.WRAP: False, a.UNWRAP: False, a.SIGN: False,
+            a.VERIFY: False,
+        }  # fmt: skip
+        session = self._connect()
+        with _said(self._address):
+            return session.generate_key(
+                pkcs11.KeyType.AES, 256, label=label, id=os.urandom(ID_BYTES), store=True,
+                template=template,
+            )  # fmt: skip
+
+    def _label(self, scope: str) -> str:
+        """Return the label of a scope's keys under this root key: 32 bytes, which every token takes."""
+        return f"{_LABEL}-{sha256(self._root + scope.encode()).hexdigest()[:18]}"
+
+    def _find(self, wanted: Mapping[Any, Any]) -> list[Any]:
+        pkcs11 = _library()
+        session = self._connect()
+        with _said(self._address):
+            secret = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY}
+            return list(session.get_objects({**secret, **wanted}))
+
+    def _connect(self) -> Any:
+        """Return the session, opened anew in a process that was forked."""
+        if self._session is None or self._pid != os.getpid():
+            pkcs11 = _library()
+            pin = _pin(self._address.pin)
+            self._keys.clear()
+            with _said(self._address):
+                token = pkcs11.lib(str(self._address.module)).get_token(
+                    token_label=self._address.token
+                )
+                try:
+                    self._session = token.open(rw=True, user_pin=pin)
+                except (
+                    pkcs11.UserAlreadyLoggedIn
+                ):  # this process is: a login is for all its sessions
+                    self._session = token.open(rw=True)
+            self._pid = os.getpid()
+        return self._session
+
+
+class _said:  # noqa: N801 - used like a function
+    """Turn the library's errors into ours, without what it was given.
+
+    Args:
+        address: Of the key.
+        altered: Context of what is being unwrapped: the library's error then means that it does not fit.
+    """
+
+    def __init__(self, address: TokenAddress, *, altered: bytes | None = None) -> None:
+        self._address, self._altered = address, altered
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        """Raise ours in place of the library's."""
+        if error is None:
+            return
+        exceptions = _library().exceptions
+        if self._altered is not None and isinstance(
+            error,
+            exceptions.EncryptedDataInvalid
+            | exceptions.EncryptedDataLenRange
+            | exceptions.GeneralError,
+        ):
+            raise TamperedError(f"{self._altered.decode()} was altered or moved") from None
+        if isinstance(error, exceptions.PKCS11Error | RuntimeError | OSError):
+            raise RootKeyError(
+                f"the token {self._address.token} does not do it: {type(error).__name__}"
+            ) from None
+
+
+def _library() -> Any:
+    """Return the package ``pkcs11``, which is an extra.
+
+    Raises:
+        RootKeyError: It is not installed.
+    """
+    try:
+        import pkcs11  # noqa: PLC0415 - only who has a token needs it
+    except ImportError:
+        raise RootKeyError("a root key in a token needs the extra `hsm`: epilock[hsm]") from None
+    return pkcs11
+
+
+def _pin(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            pin = file.read(_MOST_PIN + 1)
+    except OSError as error:
+        raise RootKeyError(f"the PIN's file {path.name} can't be read: {error.strerror}") from None
+    if mode & _OTHERS:
+        raise InputError(
+            f"the PIN's file {path.name} is open to others; run: chmod 600 {path.name}"
+        )
+    if len(pin) > _MOST_PIN:
+        raise InputError(f"the PIN's file {path.name} has more than {_MOST_PIN} bytes")
+    return pin.decode("utf-8", "replace").strip()

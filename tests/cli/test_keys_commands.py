@@ -1,0 +1,98 @@
+"""The root key at the terminal: moved into a token and back, put on paper and brought back."""
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+from typer.testing import CliRunner
+
+from epilock import assemble, settings
+from epilock.cli.failure import explain
+from epilock.cli.gather import gathered
+from epilock.errors import EpilockError
+from softhsm import SoftHsm
+
+NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = tmp_path / "home"
+    parts = assemble.found(settings.read({}, home=home), now=lambda: NOW)
+    parts.keys.add_bucket("garden", "garden/flu/residential-entry/2026-03-14", ["2-IV"])
+    parts.close()
+    return home
+
+
+@pytest.fixture
+def run(home):
+    """Run a command; return its exit code and what it said."""
+
+    def run(*words, root=None, here=True):
+        words = [*map(str, words), *(["--home", str(home)] if here else [])]
+        env = {} if root is None else {"EPILOCK_ROOT_KEY": str(root)}
+        result = CliRunner(env=env).invoke(gathered(words[:1]), words)
+        if isinstance(result.exception, EpilockError):
+            return explain(result.exception)[1], explain(result.exception)[0]
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_into_a_token_and_back(run, home, tmp_path):
+    hsm = SoftHsm(tmp_path / "hsm")
+    os.environ["SOFTHSM2_CONF"] = str(hsm.config)
+    token, back = hsm.address(epochs=True), tmp_path / "again.key"
+    code, said = run("keys", "status")
+    assert (code, "in a file" in said, "garden epoch 1" in said) == (0, True, True)
+    code, said = run("keys", "move", token)
+    assert (code, "by it alone" in said) == (0, True), said
+    code, said = run("check")
+    assert (code, "another root key" in said) == (1, True)
+    assert run("check", root=token) == (0, "everything is as it was stored\n")
+    assert "in a token" in run("keys", "status", root=token)[1]
+    code, said = run("keys", "split", tmp_path / "sheets", root=token)
+    assert (code, "never lets its key out" in said) == (2, True)
+    assert run("keys", "move", back, root=token)[0] == 0
+    (home / "root.key").unlink()
+    assert run("check", root=back) == (0, "everything is as it was stored\n")
+
+
+def test_moving_needs_the_present_one(run, home, tmp_path):
+    (home / "root.key").rename(tmp_path / "elsewhere")
+    code, said = run("keys", "move", tmp_path / "new.key")
+    assert (code, "without it nothing" in said) == (1, True)
+    assert not (tmp_path / "new.key").exists()
+
+
+def test_to_where_it_is(run, home):
+    code, said = run("keys", "move", home / "root.key")
+    assert (code, "where the root key is" in said) == (2, True)
+
+
+def test_on_paper_and_back(run, home, tmp_path):
+    sheets = tmp_path / "sheets"
+    assert run("keys", "split", sheets, "--shares", "5", "--needed", "3")[0] == 0
+    found = sorted(sheets.iterdir())
+    assert [p.stat().st_mode & 0o777 for p in found] == [0o600] * 5
+    assert "share 2 of 5. Any 3 give it back" in found[1].read_text()
+    root = (home / "root.key").read_bytes()
+    (home / "root.key").unlink()
+    code, said = run("keys", "join", *found[:2], "--to", home / "root.key", here=False)
+    assert (code, "3 different shares are needed" in said) == (2, True)
+    typed = tmp_path / "typed.txt"  # without numbers, as somebody types it
+    words = found[4].read_text().split("\n\n", 1)[1].split()
+    typed.write_text(" ".join(w for w in words if w.isalpha()))
+    code, said = run("keys", "join", *found[:2], typed, "--to", home / "root.key", here=False)
+    assert code == 0, said
+    assert (home / "root.key").read_bytes() == root
+    assert (home / "root.key").stat().st_mode & 0o777 == 0o600
+    assert run("check")[0] == 0
+    code, said = run("keys", "join", *found[:3], "--to", home / "root.key", here=False)
+    assert (code, "never overwritten" in said) == (2, True)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(run, tmp_path):
+    (tmp_path / "note").touch()
+    code, said = run("keys", "split", tmp_path)
+    assert (code, "not empty" in said) == (2, True)
