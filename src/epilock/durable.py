@@ -7,6 +7,10 @@ not durable before its folder is (``man fsync``).
 import os
 from pathlib import Path
 
+from epilock.errors import EpilockError
+
+_OTHERS = 0o077
+
 
 def replace(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Make ``data`` the content of ``path``; it is durable when this returns."""
@@ -46,3 +50,22 @@ def sync_file(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_private(path: Path, what: str, *, most: int, error: type[EpilockError]) -> bytes:
+    """Return what a file holds that its owner alone may read; ``what`` it is stands in the error.
+
+    Raises:
+        EpilockError: Of the kind ``error``: it can't be read, is open to others, or has more than ``most`` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            found = file.read(most + 1)
+    except OSError as why:
+        raise error(f"{what} {path.name} can't be read: {why.strerror}") from None
+    if mode & _OTHERS:
+        raise error(f"{what} {path.name} is open to others; run: chmod 600 {path.name}")
+    if len(found) > most:
+        raise error(f"{what} {path.name} has more than {most} bytes")
+    return found

@@ -1,9 +1,12 @@
 """What the drills promise: each attack is stopped or betrayed, and a drill that finds otherwise fails."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from epilock.cli.drill import DRILLS
+from epilock.demo import drill
 from epilock.demo.drill import (
     collusion,
     curious_employee,
@@ -168,3 +171,10 @@ def test_collusion(tmp_path):
     assert "8 subjects until 2026-03-17" in text
     assert "8 of 8 persons see who looked" in text
     assert "8 of 40 taken" in text
+
+
+def test_each_drill_is_a_command():
+    """All of them play: none is a word that leads nowhere, and none can be reached by a test alone."""
+    there = {path.stem for path in Path(drill.__file__).parent.glob("[a-z]*.py")}
+    assert {name.replace("-", "_") for name in DRILLS} == there - {"stage", "insiders"}
+    assert len(DRILLS) == 14

@@ -151,7 +151,7 @@ class TestDestroy:
     def test_a_tag_key_is_gone_and_no_other(self, keys):
         fill(keys)
         other = keys.tag_key(ORG, "flood-2")
-        keys.drop_tag_key(ORG, "outbreak-7")
+        keys.destroy(ORG, tags=["outbreak-7"])
         with pytest.raises(ErasedError):
             keys.tag_key(ORG, "outbreak-7")
         assert keys.tag_key(ORG, "flood-2") == other

@@ -103,7 +103,7 @@ class TestFind:
             self.find(database, filled, "health.diagnosis", "x")
 
     def test_with_the_key_gone_no_one_is_found(self, database, filled):
-        filled.keys.drop_tag_key(ORG, "outbreak-7")
+        filled.keys.destroy(ORG, tags=["outbreak-7"])
         with pytest.raises(ErasedError):
             self.find(database, filled, "contact.mobile", "13800000002")
 

@@ -118,7 +118,7 @@ class TestRoot:
     def test_a_pin_that_others_may_read_is_refused(self, hsm, label):
         hsm.pin.chmod(0o640)
         try:
-            with pytest.raises(InputError, match="chmod 600 pin"):
+            with pytest.raises(RootKeyError, match="chmod 600 pin"):
                 open_root(hsm.address(label), make=True)
         finally:
             hsm.pin.chmod(0o600)

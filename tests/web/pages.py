@@ -50,7 +50,6 @@ CONSOLE = {
     "offline-leases": "/console/offline",
     "sheets": "/console/sheets",
     "counts": "/console/counts",
-    "mine": "/console/mine",
     "grants": "/console/grants",
     "requests": "/console/requests",
     "received": "/console/received",

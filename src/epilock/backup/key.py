@@ -21,7 +21,6 @@ from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 
 NAME_BYTES = 32
 LEVEL = 1  # of zlib: most of a block is sealed and does not shrink
-_OTHERS = 0o077
 
 
 class BackupKey:
@@ -99,16 +98,9 @@ def read(path: Path) -> BackupKey:
     Raises:
         InputError: It can't be read, others than its owner may read it, or it is not 32 bytes.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            secret = file.read(KEY_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"the backup's key {path} can't be read: {error.strerror}") from None
-    if mode & _OTHERS:
-        raise InputError(f"the backup's key {path} is open to others; run: chmod 600 {path}")
+    secret = durable.read_private(path, "the backup's key", most=KEY_BYTES + 1, error=InputError)
     if len(secret) != KEY_BYTES:
-        raise InputError(f"the backup's key {path} must be exactly {KEY_BYTES} bytes")
+        raise InputError(f"the backup's key {path.name} must be exactly {KEY_BYTES} bytes")
     return BackupKey(secret)
 
 

@@ -258,10 +258,6 @@ class KeyStore:
         self._empty_log()
         return current.number
 
-    def drop_tag_key(self, org: str, emergency: str) -> int:
-        """Destroy the tag key of ``emergency``: nobody is found by its tags any more; as ``destroy``."""
-        return self.destroy(org, tags=[emergency])
-
     def settle(self) -> None:
         """Complete what crashes left in the slots; call it at start-up."""
         for path in sorted(self._slots.glob("*.slot")):

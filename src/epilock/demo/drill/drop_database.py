@@ -10,7 +10,7 @@ from pathlib import Path
 from epilock.assemble import Parts
 from epilock.caretaker import watcher
 from epilock.demo import life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, require, silent
 from epilock.destroy import freeze
 from epilock.destroy import run as destruction
 from epilock.errors import FrozenError
@@ -38,9 +38,9 @@ def play(folder: Path, say: Say) -> None:
     stage = Stage(folder, say)
     say("1. Two residents give; the watcher looks, finds nothing, and remembers what it saw.")
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
+    form = life.open_gate(parts, stage.clock, silent)
     for number in (1, 2):
-        life.give(parts, stage.clock, form, _silent, number=number)
+        life.give(parts, stage.clock, form, silent, number=number)
     found, _ = _look(parts, stage)
     require(not found, "nothing is found while all goes through the program")
     parts.close()
@@ -61,7 +61,7 @@ def play(folder: Path, say: Say) -> None:
     say("3. … puts yesterday's database back:")
     stage.copy("city", "late")
     late = stage.reopen("late")
-    life.give(late, stage.clock, form, _silent, number=3)
+    life.give(late, stage.clock, form, silent, number=3)
     _look(late, stage)
     late.close()
     _put_back(folder / "city", folder / "late")
@@ -119,7 +119,3 @@ def _put_back(old: Path, new: Path) -> None:
         (new / name).unlink(missing_ok=True)
         if (old / name).exists():
             shutil.copy(old / name, new / name)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from epilock.collect import code
 from epilock.demo import life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, require, silent
 from epilock.errors import DrillError, EpilockError, FieldsError, NotFoundError
 from epilock.ledger import regime
 from epilock.ledger.note import Signer, sign
@@ -39,8 +39,8 @@ def play(folder: Path, say: Say) -> None:
     stage = Stage(folder, say)
     say("1. Two residents give their data; witnesses cosign; each keeps a receipt.")
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stored = [life.give(parts, stage.clock, form, _silent, number=n) for n in (1, 2)]
+    form = life.open_gate(parts, stage.clock, silent)
+    stored = [life.give(parts, stage.clock, form, silent, number=n) for n in (1, 2)]
     stage.gatherer(parts).round(stage.clock())
     with parts.database.read() as tx:
         mine, other = (parts.log.proof(tx, each.index) for each in stored)
@@ -113,7 +113,3 @@ def _swapped(text: str) -> str:
         i for i in range(len(text) - 1) if text[i] != text[i + 1] and "-" not in text[i : i + 2]
     )
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from epilock.assemble import Parts
 from epilock.demo import city, life
-from epilock.demo.drill.stage import Say, Stage
+from epilock.demo.drill.stage import Say, Stage, silent
 from epilock.demo.people import people
 from epilock.errors import AccessError, ForbiddenError, KeysError, RefusedError, StateError
 from epilock.standard.level import CHINA
@@ -46,7 +46,7 @@ class Insiders:
     def __init__(self, folder: Path, say: Say, *, many: int) -> None:
         self.stage = Stage(folder, say)
         self.parts: Parts = self.stage.found("city")
-        form = life.open_gate(self.parts, self.stage.clock, _silent)
+        form = life.open_gate(self.parts, self.stage.clock, silent)
         today = self.stage.clock().astimezone(CHINA).date()
         given = [
             form.accept(city.fill(form, person, number), today=today)
@@ -116,7 +116,3 @@ class Insiders:
             self.stage.say(f"   {what}: refused: {error}")
             return True
         return False
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -12,7 +12,7 @@ import msgspec
 from epilock.assemble import Parts
 from epilock.collect.form import Form, Submission
 from epilock.demo import city, life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, in_a_city, require, silent
 from epilock.demo.people import people
 from epilock.errors import EpilockError
 from epilock.ledger import entry
@@ -28,19 +28,14 @@ def play(folder: Path, say: Say) -> None:
     Raises:
         DrillError: A guarantee does not hold.
     """
-    stage = Stage(folder, say)
-    parts = stage.found("city")
-    try:
-        _play(stage, parts)
-    finally:
-        parts.close()
+    in_a_city(folder, say, _play)
 
 
 def _play(stage: Stage, parts: Parts) -> None:
     say = stage.say
-    form = life.open_gate(parts, stage.clock, _silent)
+    form = life.open_gate(parts, stage.clock, silent)
     full = _filled(stage, form)
-    stored = life.give(parts, stage.clock, form, _silent, number=2)
+    stored = life.give(parts, stage.clock, form, silent, number=2)
     size = _size(parts)
 
     say("1. Somebody sends what people gave, and goes past the notice, or past a box of it:")
@@ -121,7 +116,3 @@ def _today(stage: Stage) -> date:
 def _size(parts: Parts) -> int:
     with parts.database.read() as tx:
         return parts.log.size(tx)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -9,7 +9,7 @@ from epilock.assemble import Parts
 from epilock.backup.restore import Outside
 from epilock.collect.record import Stored
 from epilock.demo import life
-from epilock.demo.drill.stage import PRESS, Say, Stage, require
+from epilock.demo.drill.stage import PRESS, Say, Stage, require, silent
 from epilock.destroy import erasure
 from epilock.destroy import run as destruction
 from epilock.errors import ErasedError, InconsistentError, StateError
@@ -30,9 +30,9 @@ def play(folder: Path, say: Say) -> None:
     stage = Stage(folder, say)
     say("1. Two residents give, and a backup is made. A mirror has the log until here.")
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stays = life.give(parts, stage.clock, form, _silent)
-    goes = life.give(parts, stage.clock, form, _silent, number=2)
+    form = life.open_gate(parts, stage.clock, silent)
+    stays = life.give(parts, stage.clock, form, silent)
+    goes = life.give(parts, stage.clock, form, silent, number=2)
     stage.gatherer(parts).round(stage.clock())
     stage.backup("city")
     before = _size(parts)
@@ -41,7 +41,7 @@ def play(folder: Path, say: Say) -> None:
         "2. One of them withdraws and is erased; a third one gives. Both witnesses cosign. The machine burns."
     )
     _erase(parts, stage, goes)
-    late = life.give(parts, stage.clock, form, _silent, number=3)
+    late = life.give(parts, stage.clock, form, silent, number=3)
     stage.gatherer(parts).round(stage.clock())
     published = stage.publish(parts, "published")
     seen = _size(parts)
@@ -73,7 +73,7 @@ def play(folder: Path, say: Say) -> None:
     say(
         "6. It goes on, in one history: both witnesses cosign, and a monitor of before finds nothing."
     )
-    life.give(restored, stage.clock, form, _silent, number=4)
+    life.give(restored, stage.clock, form, silent, number=4)
     stage.gatherer(restored).round(stage.clock())
     with restored.database.read() as tx:
         states = status(tx, restored.log, now=stage.clock())
@@ -117,7 +117,3 @@ def _opens(parts: Parts, stored: Stored) -> bool:
 def _size(parts: Parts) -> int:
     with parts.database.read() as tx:
         return parts.log.size(tx)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -13,7 +13,7 @@ from epilock.assemble import Parts
 from epilock.collect import issue, point
 from epilock.collect.point import Field, Plan
 from epilock.demo import city, life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, in_a_city, require, silent
 from epilock.demo.people import people
 from epilock.errors import EpilockError, RefusedError
 from epilock.ledger import entry
@@ -36,17 +36,12 @@ def play(folder: Path, say: Say) -> None:
     Raises:
         DrillError: A guarantee does not hold.
     """
-    stage = Stage(folder, say)
-    parts = stage.found("city")
-    try:
-        _play(stage, parts)
-    finally:
-        parts.close()
+    in_a_city(folder, say, _play)
 
 
 def _play(stage: Stage, parts: Parts) -> None:
     say = stage.say
-    form = life.open_gate(parts, stage.clock, lambda _: None)
+    form = life.open_gate(parts, stage.clock, silent)
     with parts.database.read() as tx:
         (gate,) = point.listing(tx, ORG)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from epilock.assemble import Parts
 from epilock.collect.record import Stored
 from epilock.demo import life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, in_a_city, require, silent
 from epilock.destroy import run as destruction
 from epilock.destroy import subject_request as requests
 from epilock.ledger.finding import CRITICAL, Finding
@@ -25,19 +25,14 @@ def play(folder: Path, say: Say) -> None:
     Raises:
         DrillError: A guarantee does not hold.
     """
-    stage = Stage(folder, say)
-    parts = stage.found("city")
-    try:
-        _play(stage, parts)
-    finally:
-        parts.close()
+    in_a_city(folder, say, _play)
 
 
 def _play(stage: Stage, parts: Parts) -> None:
     say = stage.say
     say("1. A resident gives, and objects; the operator does nothing from here on.")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stored = life.give(parts, stage.clock, form, _silent)
+    form = life.open_gate(parts, stage.clock, silent)
+    stored = life.give(parts, stage.clock, form, silent)
     began = stage.clock()
     _object(parts, stored, began)
     require(not _find(stage, parts), "on the first day nothing is found")
@@ -94,7 +89,3 @@ def _watch(stage: Stage, parts: Parts, began: datetime) -> dict[str, tuple[Findi
                 continue  # a part in which the resident gave nothing
             first.setdefault(finding.kind, (finding, stage.clock()))
     return first
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

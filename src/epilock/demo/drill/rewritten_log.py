@@ -8,7 +8,7 @@ from pathlib import Path
 
 from epilock.assemble import Parts
 from epilock.demo import life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, require, silent
 from epilock.destroy import certificate
 from epilock.destroy import run as destruction
 from epilock.errors import InconsistentError
@@ -27,8 +27,8 @@ def play(folder: Path, say: Say) -> None:
         "1. A record is collected; a copy of everything is put away; on its day the record is destroyed."
     )
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stored = life.give(parts, stage.clock, form, _silent)
+    form = life.open_gate(parts, stage.clock, silent)
+    stored = life.give(parts, stage.clock, form, silent)
     stage.gatherer(parts).round(stage.clock())
     parts.close()
     stage.copy("city", "copy")
@@ -54,7 +54,7 @@ def play(folder: Path, say: Say) -> None:
     forged = stage.reopen("copy")
     number = 2
     while _size(forged) <= watch.round(stage.clock()).size:
-        life.give(forged, stage.clock, form, _silent, number=number)
+        life.give(forged, stage.clock, form, silent, number=number)
         number += 1
     say(f"   {_size(forged)} entries, and no certificate among them")
 
@@ -93,7 +93,3 @@ def play(folder: Path, say: Say) -> None:
 def _size(parts: Parts) -> int:
     with parts.database.read() as tx:
         return parts.log.size(tx)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -10,7 +10,7 @@ from epilock.assemble import Parts
 from epilock.caretaker import watcher
 from epilock.collect.record import Stored
 from epilock.demo import life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, require, silent
 from epilock.demo.people import people
 from epilock.destroy import freeze
 from epilock.destroy import order as orders
@@ -36,8 +36,8 @@ def play(folder: Path, say: Say) -> None:
         "1. A resident gives. The operator has an account of its role, the machine and the database."
     )
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stored = life.give(parts, stage.clock, form, _silent)
+    form = life.open_gate(parts, stage.clock, silent)
+    stored = life.give(parts, stage.clock, form, silent)
     operator = _hire(parts, stage, "root", "operator")
     require(not _look(parts, stage), "nothing is found before")
     with parts.database.read() as tx:
@@ -149,7 +149,3 @@ def _look(parts: Parts, stage: Stage) -> list[str]:
 def _sql(parts: Parts, text: str) -> None:
     with parts.database.write() as tx:
         tx.conn.exec_driver_sql(text)
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

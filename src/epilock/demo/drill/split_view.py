@@ -7,7 +7,7 @@ from the other side is enough to convict.
 from pathlib import Path
 
 from epilock.demo import life
-from epilock.demo.drill.stage import AUDIT, PRESS, Say, Stage, require
+from epilock.demo.drill.stage import AUDIT, PRESS, Say, Stage, require, silent
 from epilock.ledger import regime
 from epilock.ledger.gather import DISAGREES, status
 from epilock.ledger.proof import parse
@@ -24,7 +24,7 @@ def play(folder: Path, say: Say) -> None:
     stage = Stage(folder, say)
     say("1. A city's log, one key, two witnesses; any one of them is enough for a receipt.")
     honest = stage.found("city")
-    form = life.open_gate(honest, stage.clock, _silent)
+    form = life.open_gate(honest, stage.clock, silent)
     stage.gatherer(honest).round(stage.clock())
     honest.close()
     say("2. The operator copies the database with its key, and goes on with both.")
@@ -35,7 +35,7 @@ def play(folder: Path, say: Say) -> None:
     }
     receipts = {}
     for name, (parts, address, number) in sides.items():
-        stored = life.give(parts, stage.clock, form, _silent, number=number)
+        stored = life.give(parts, stage.clock, form, silent, number=number)
         stage.gatherer(parts, [address]).round(stage.clock())
         with parts.database.read() as tx:
             receipts[name] = parts.log.proof(tx, stored.index)
@@ -72,7 +72,3 @@ def play(folder: Path, say: Say) -> None:
     say(f"   {PRESS}: {problems[PRESS].problem}: {problems[PRESS].why}")
     for parts in (first, second):
         parts.close()
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -171,6 +171,20 @@ class Stage:
         )  # fmt: skip
 
 
+def silent(_: str) -> None:
+    """Say nothing: the steps of a record's life have a demonstration of their own."""
+
+
+def in_a_city(folder: Path, say: Say, act: Callable[[Stage, Parts], None]) -> None:
+    """Play ``act`` in one installation, made in the empty ``folder`` and closed in any case."""
+    stage = Stage(folder, say)
+    parts = stage.found("city")
+    try:
+        act(stage, parts)
+    finally:
+        parts.close()
+
+
 def require(holds: bool, promise: str) -> None:
     """Return if a promise ``holds``.
 

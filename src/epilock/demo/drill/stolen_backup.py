@@ -11,7 +11,7 @@ from epilock.backup import restore as restoring
 from epilock.backup.snapshot import KEYS, MAIN, Snapshot
 from epilock.collect.record import Stored
 from epilock.demo import life
-from epilock.demo.drill.stage import BACKUPS, SLOTS, Say, Stage, require
+from epilock.demo.drill.stage import BACKUPS, SLOTS, Say, Stage, require, silent
 from epilock.demo.people import people
 from epilock.destroy import certificate, erasure
 from epilock.destroy import run as destruction
@@ -36,9 +36,9 @@ def play(folder: Path, say: Say) -> None:
         "1. Two residents give; a backup is made; one withdraws, is erased, and another backup is made."
     )
     parts = stage.found("city")
-    form = life.open_gate(parts, stage.clock, _silent)
-    stays = life.give(parts, stage.clock, form, _silent)
-    goes = life.give(parts, stage.clock, form, _silent, number=2)
+    form = life.open_gate(parts, stage.clock, silent)
+    stays = life.give(parts, stage.clock, form, silent)
+    goes = life.give(parts, stage.clock, form, silent, number=2)
     first = stage.backup("city")
     proofs = _erase(parts, stage, goes)
     newest = stage.backup("city")
@@ -175,7 +175,3 @@ def _opens(stage: Stage, number: int, stored: Stored) -> bool:
     finally:
         parts.close()
     return True
-
-
-def _silent(_: str) -> None:
-    """Say nothing: the steps of a record's life have a demonstration of their own."""

@@ -18,7 +18,7 @@ from epilock.collect.form import Form, Submission
 from epilock.collect.offline import Lease
 from epilock.collect.outbox import Became, Clerk
 from epilock.demo import city, life
-from epilock.demo.drill.stage import Say, Stage, require
+from epilock.demo.drill.stage import Say, Stage, in_a_city, require, silent
 from epilock.demo.people import people
 from epilock.errors import ClosedError, ErasedError
 from epilock.standard.level import CHINA
@@ -35,17 +35,12 @@ def play(folder: Path, say: Say) -> None:
     Raises:
         DrillError: A guarantee does not hold.
     """
-    stage = Stage(folder, say)
-    parts = stage.found("city")
-    try:
-        _play(stage, parts)
-    finally:
-        parts.close()
+    in_a_city(folder, say, _play)
 
 
 def _play(stage: Stage, parts: Parts) -> None:
     say, now = stage.say, stage.clock
-    life.open_gate(parts, stage.clock, lambda _: None)
+    life.open_gate(parts, stage.clock, silent)
     say(
         f"1. A laptop takes a gate along for the day, seals {FORMS} forms and sends {SENT} of them."
     )

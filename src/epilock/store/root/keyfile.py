@@ -9,7 +9,6 @@ from epilock.errors import RootKeyError, TamperedError
 from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 
 FINGERPRINT_BYTES = 8
-_OTHERS = 0o077
 
 
 class KeyFileRoot:
@@ -79,16 +78,7 @@ def put(path: Path, root: bytes) -> None:
 
 def read(path: Path) -> bytes:
     """Return the 32 bytes of a key file; what is raised stands at ``KeyFileRoot``."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            root = file.read(KEY_BYTES + 1)
-    except OSError as error:
-        raise RootKeyError(f"the root key {path.name} can't be read: {error.strerror}") from None
-    if mode & _OTHERS:
-        raise RootKeyError(
-            f"the root key {path.name} is open to others; run: chmod 600 {path.name}"
-        )
+    root = durable.read_private(path, "the root key", most=KEY_BYTES + 1, error=RootKeyError)
     if len(root) != KEY_BYTES:
         raise RootKeyError(f"the root key {path.name} must be exactly {KEY_BYTES} bytes")
     return root

@@ -22,6 +22,7 @@ from threading import RLock
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from epilock import durable
 from epilock.errors import InputError, RootKeyError, TamperedError
 from epilock.store.suite import NONCE_BYTES
 
@@ -29,7 +30,6 @@ MAGIC = b"epi-p11\0"
 ID_BYTES = 16
 SCHEME = "pkcs11:"
 _TAG_BITS = 128
-_OTHERS = 0o077
 _MOST_PIN = 256
 _LABEL = "epilock-epoch"
 
@@ -95,8 +95,8 @@ class TokenRoot:
         make: Make it, if the token has none of this label.
 
     Raises:
-        RootKeyError: Library, token, PIN or key are not there, or there are two keys of the label.
-        InputError: Others may read the file of the PIN.
+        RootKeyError: Library, token, PIN or key are not there, others may read the file of the PIN, or there are
+            two keys of the label.
     """
 
     def __init__(self, address: TokenAddress, *, make: bool = False) -> None:
@@ -268,16 +268,5 @@ def _library() -> Any:
 
 
 def _pin(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            pin = file.read(_MOST_PIN + 1)
-    except OSError as error:
-        raise RootKeyError(f"the PIN's file {path.name} can't be read: {error.strerror}") from None
-    if mode & _OTHERS:
-        raise InputError(
-            f"the PIN's file {path.name} is open to others; run: chmod 600 {path.name}"
-        )
-    if len(pin) > _MOST_PIN:
-        raise InputError(f"the PIN's file {path.name} has more than {_MOST_PIN} bytes")
+    pin = durable.read_private(path, "the PIN's file", most=_MOST_PIN, error=RootKeyError)
     return pin.decode("utf-8", "replace").strip()
