@@ -29,4 +29,7 @@ class RootKey(Protocol):
         """
 
     def keep(self, scope: str, wrapped: bytes) -> None:
-        """Destroy what only other secrets of this ``scope`` were wrapped under, if there is such a thing."""
+        """Destroy what only other secrets of this ``scope`` were wrapped under, if there is such a thing.
+
+        Nothing is destroyed if another root key wrapped ``wrapped``.
+        """

@@ -141,16 +141,23 @@ class TokenRoot:
     def keep(self, scope: str, wrapped: bytes) -> None:
         """Destroy the token's keys of this ``scope`` but the one that ``wrapped`` names.
 
+        If it names none of them, another root key wrapped it, and a move is on its way: nothing is destroyed,
+        since the cell beside it may hang from the one that is there.
+
         Raises:
             RootKeyError: The token doesn't answer, or does not let them be destroyed.
         """
         if not self._address.epochs:
             return
         pkcs11 = _library()
+        kept = wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]
         with self._lock:
-            for each in self._find({pkcs11.Attribute.LABEL: self._label(scope)}):
-                name = bytes(each.id)
-                if name != wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]:
+            found = self._find({pkcs11.Attribute.LABEL: self._label(scope)})
+            names = [bytes(each.id) for each in found]
+            if not wrapped.startswith(MAGIC) or kept not in names:
+                return
+            for name, each in zip(names, found, strict=True):
+                if name != kept:
                     self._keys.pop(name, None)
                     with _said(self._address):
                         each.destroy()
