@@ -1,7 +1,7 @@
 """The root key: wraps each organisation's epoch key and the installation's secrets, nothing else.
 
 One interface (``RootKey``) and its back ends, opened by an address (``opening``): a file (``keyfile``), a token
-that never lets it out (``token``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
+that never lets it out (``token``), an engine over HTTP (``transit``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
 wrapped from one back end to another. Whoever holds the root key and the slots and the key database holds
 everything: keep them on different media.
 """

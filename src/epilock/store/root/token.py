@@ -23,14 +23,13 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from epilock.errors import InputError, RootKeyError, TamperedError
+from epilock.store.root.password import read_password
 from epilock.store.suite import NONCE_BYTES
 
 MAGIC = b"epi-p11\0"
 ID_BYTES = 16
 SCHEME = "pkcs11:"
 _TAG_BITS = 128
-_OTHERS = 0o077
-_MOST_PIN = 256
 _LABEL = "epilock-epoch"
 
 
@@ -211,7 +210,7 @@ class TokenRoot:
         """Return the session, opened anew in a process that was forked."""
         if self._session is None or self._pid != os.getpid():
             pkcs11 = _library()
-            pin = _pin(self._address.pin)
+            pin = read_password(self._address.pin, "PIN")
             self._keys.clear()
             with _said(self._address):
                 token = pkcs11.lib(str(self._address.module)).get_token(
@@ -272,19 +271,3 @@ def _library() -> Any:
     except ImportError:
         raise RootKeyError("a root key in a token needs the extra `hsm`: epilock[hsm]") from None
     return pkcs11
-
-
-def _pin(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            pin = file.read(_MOST_PIN + 1)
-    except OSError as error:
-        raise RootKeyError(f"the PIN's file {path.name} can't be read: {error.strerror}") from None
-    if mode & _OTHERS:
-        raise InputError(
-            f"the PIN's file {path.name} is open to others; run: chmod 600 {path.name}"
-        )
-    if len(pin) > _MOST_PIN:
-        raise InputError(f"the PIN's file {path.name} has more than {_MOST_PIN} bytes")
-    return pin.decode("utf-8", "replace").strip()
