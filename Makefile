@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: install run test soak check bench docs screens lock clean
+.PHONY: install run test soak fuzz check bench docs screens lock clean
 
 install: $(VENV)/installed
 
@@ -29,6 +29,12 @@ test: install $(VENV)/tested
 SOAK ?= 900
 soak: install
 	SOAK=$(SOAK) KILLS=1000 $(BIN)/python -m pytest -n 0 -s tests/life/test_faults.py tests/life/test_killed.py
+
+# Every parser of what strangers send for FUZZ seconds; what it finds is written to build/fuzz.
+FUZZ ?= 300
+fuzz: install
+	mkdir -p build/fuzz/corpus
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/parsers.py all -max_total_time=$(FUZZ) -max_len=20000 corpus
 
 check: install
 	$(BIN)/ruff format --check src tests bench

@@ -1,10 +1,10 @@
 """The caretaker: a thread that does what the clock asks while the platform serves.
 
-Each round, in this order: the watcher looks what went around the program; notices are issued anew where a level took effect; counts of notices are kept,
-and once a day committed to the ledger; keys of offline leases that are over are destroyed, then what is
-due; dead rows are purged; releases that a crash left are gone on with, and the files of those whose grant has
-ended are destroyed. While a freeze lasts nothing is destroyed or purged. A round that fails is logged by its
-kind and tried again; nothing here decides anything.
+Each round, in this order: the watcher looks what went around the program; notices are issued anew where a
+level took effect; counts of notices are kept, and once a day committed to the ledger; keys of offline leases
+that are over are destroyed, then what is due; dead rows are purged; releases that a crash left are gone on
+with, and the files of those whose grant has ended are destroyed. While a freeze lasts nothing is destroyed or
+purged. A round that fails is logged by its kind and tried again; nothing here decides anything.
 """
 
 from datetime import date, timedelta

@@ -201,8 +201,15 @@ def _choice(environ: Mapping[str, str], name: str, known: Sequence[str]) -> str:
 
 
 def _database(environ: Mapping[str, str], name: str, default: str) -> str:
-    """Return the URL of a database; it may hold a password, so no error repeats it."""
-    given = environ.get(name, default)
+    return check_database(environ.get(name, default), name)
+
+
+def check_database(given: str, name: str) -> str:
+    """Return the URL of a database, said by ``name``; it may hold a password, so no error repeats it.
+
+    Raises:
+        InputError: It is none.
+    """
     try:
         driver = make_url(given).drivername
     except ArgumentError:

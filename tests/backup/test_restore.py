@@ -21,7 +21,7 @@ from epilock.ledger.mirror import Mirror
 from epilock.ledger.shards import entries_at
 from epilock.ledger.source import Folder
 from epilock.store import bucket as buckets
-from epilock.store import vault
+from epilock.store import replica, vault
 
 ORG = "sunny-garden"
 
@@ -116,6 +116,23 @@ class TestAfterTheBackup:
             estate.give(parts)
             after = Mirror(estate.publish(parts, "again"), keys, mirror).round(estate.clock())
             assert after.checkpoint.size > before.size
+
+    def test_backups_go_on_in_the_same_place(self, estate, kept, erased, lost):
+        """Also where the burnt machine had left an epoch in the replica that no snapshot has."""
+        assert replica.take(estate.home / "slots", estate.slots, {ORG: 2})
+        estate.restore(estate.publish())
+        estate.home = estate.folder / "restored"
+        with estate.restored() as parts:
+            after = estate.give(parts)
+            published = estate.publish(parts, "again")
+        assert estate.backup().snapshot.number == 2
+        done = estate.restore(published, name="third")
+        assert (done.replayed.lost, done.damage) == ([], [])
+        with estate.restored("third") as parts:
+            assert opened(parts, kept)
+            assert opened(parts, after)
+            with pytest.raises(ErasedError):
+                opened(parts, erased)
 
     def test_bucket_and_all_that_came_after(self, estate, kept):
         """A whole day's bucket that the backup never saw is made again, empty, its records lost."""

@@ -115,6 +115,14 @@ class TestWholeOrNot:
         assert estate.restore(estate.publish(), name="again").damage == []
         assert kept.bucket == erased.bucket
 
+    def test_no_copy_stays_in_the_home(self, estate):
+        """Not even one that a backup left which was killed."""
+        left = estate.home / f".backup-{estate.backup().snapshot.repository[:12]}"
+        left.mkdir()
+        (left / "keys").write_bytes(b"half")
+        estate.backup()
+        assert not list(estate.home.glob(".backup*"))
+
     def test_one_backup_at_a_time(self, estate):
         with Folder(estate.place).alone(), pytest.raises(ConflictError, match="another backup"):
             estate.backup()

@@ -24,7 +24,16 @@ CITY = (
     "--telephone", "0531-80000000", "--officer", "officer", "--complaints", "complaints@x.example",
     "--supervisor", "the cyberspace office",
 )  # fmt: skip
-LONG_RUNNING = {"serve", "witness serve", "demo run", "demo life", "demo departments", "watch run"}
+LONG_RUNNING = {
+    "serve",
+    "keys serve",
+    "backup follow",
+    "witness serve",
+    "demo run",
+    "demo life",
+    "demo departments",
+    "watch run",
+}
 HARMLESS = {  # what each parameter may be while another one is tried
     "org": "city", "bucket": "city/flood/staffing/2026-03-14", "code": "city/flood", "level": "II",
     "login": "admin", "who": "admin@city", "kind": "government", "area": "370102", "index": "0",

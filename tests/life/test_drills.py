@@ -10,7 +10,9 @@ from epilock.demo.drill import (
     drop_database,
     fifty_million,
     forged_receipt,
+    no_notice,
     old_snapshot,
+    over_collection,
     overdue,
     rewritten_log,
     rogue_operator,
@@ -115,6 +117,22 @@ def test_overdue(tmp_path):
     assert "critical: part " in text
     assert "to the alarm: 24 hours" in text
     assert "still found: unanswered" in text
+
+
+def test_no_notice(tmp_path):
+    """Past a notice nothing comes in; a record that is written in by hand is found."""
+    text = played(no_notice, tmp_path)
+    assert "8 tries, 0 stored" in text
+    assert "the notice has changed (version 2 is in force)" in text
+    assert "1 forged entry among 17, 1 found" in text
+
+
+def test_over_collection(tmp_path):
+    """The program refuses each with its rule; a point that is written in by hand is found."""
+    text = played(over_collection, tmp_path)
+    assert text.count("(never/residential-entry/") == 5
+    assert "The level falls from II to IV: the form asks 3 things, and asked 4." in text
+    assert "5 asked too much, 5 found from the log alone" in text
 
 
 def test_a_drill_fails_where_a_guarantee_does(tmp_path):

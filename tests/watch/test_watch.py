@@ -133,7 +133,7 @@ def test_a_trigger_and_truncate(seen):
     assert "trigger" in seen.look()["spy"]
     seen.sql("DROP TRIGGER spy" if seen.on_sqlite() else "DROP TRIGGER spy ON records")
     seen.sql("DELETE FROM records" if seen.on_sqlite() else "TRUNCATE records")
-    assert "rows are missing" in seen.look()[RECORDS]
+    assert "rows that are missing" in seen.look()[RECORDS]
 
 
 class TestFiles:
@@ -262,7 +262,7 @@ class TestFreeze:
         assert (told.by, told.approved_by, told.reason) == ("s-one", "s-two", "repaired")
         assert [d.row for d in inventory(parts.database, parts.log)] == []
         frozen.sql(ATTACKS["a record"][0].replace("n = 3", "n = 2"))
-        assert frozen.look() == {RECORDS: "2 rows are missing"}
+        assert frozen.look() == {RECORDS: "rows that are missing: 2"}
 
 
 def test_the_alert_names_rows_and_no_person(seen, tmp_path, caplog, clock):
@@ -281,7 +281,7 @@ def test_the_alert_names_rows_and_no_person(seen, tmp_path, caplog, clock):
         alarmed.round(clock())
         alarmed.round(clock())
     told = json.loads(heard.read_text())
-    assert told["findings"] == [{"row": RECORDS, "problem": "1 rows are missing"}]
+    assert told["findings"] == [{"row": RECORDS, "problem": "rows that are missing: 1"}]
     assert told["freeze"].startswith("f-")
     assert len(caplog.records) == 1  # told once
 

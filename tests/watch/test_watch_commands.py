@@ -57,7 +57,7 @@ def test_two_persons_at_a_terminal(watched, command):
     assert command("once") == (0, "nothing went around the program\n")
     watched.sql("DELETE FROM records WHERE n = 3")
     code, said = command("once", "--seconds", "30")
-    assert (code, "1 rows are missing" in said) == (1, True)
+    assert (code, "rows that are missing: 1" in said) == (1, True)
     code, said = command("list")
     assert (code, "frozen since" in said) == (1, True)
     typed = f"{PASSWORD}\n\n"
@@ -85,7 +85,7 @@ def test_it_runs_until_it_is_stopped(watched, tmp_path):
             assert time.monotonic() < end
             time.sleep(0.05)
         watched.sql("DELETE FROM records WHERE n = 3")
-        assert "1 rows are missing" in program.stdout.readline()
+        assert "rows that are missing: 1" in program.stdout.readline()
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
 

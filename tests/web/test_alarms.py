@@ -6,7 +6,7 @@ from staff_room import badge
 from epilock.destroy import freeze
 from epilock.ledger.check import Damage
 
-FOUND = [Damage("records (org=sunny, bucket=1)", "1 rows are missing")]
+FOUND = [Damage("records (org=sunny, bucket=1)", "rows that are missing: 1")]
 
 
 def frozen(parts):
@@ -37,7 +37,7 @@ def test_an_organisation_under_another_reads_and_decides_nothing(parts, site):
     frozen(parts)
     officer = badge(parts, site, "sunny", "li", "supervisor")
     page = read(officer, "/console/alarms?lang=en")
-    assert "1 rows are missing" in page.text
+    assert "rows that are missing: 1" in page.text
     assert not [form for form in page.forms if form.action.endswith("/ask")]
     csrf = page.value("csrf")
     refused = officer.post("/console/alarms/ask", data={"csrf": csrf, "reason": "repaired"})

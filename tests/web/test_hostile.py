@@ -64,7 +64,7 @@ def things(place):
         asked = tx.all(metadata.tables["subject_requests"])
         lease = offline.take(
             tx, parts.log, parts.keys, parts.standard, org="sunny", point=place.point.point,
-            holder=who.staff, now=now,
+            holder=who.staff, most=20, now=now,
         )  # fmt: skip
         grant = grants.request(
             tx, parts.standard, who, source="sunny", purpose="personnel", form="masked", subjects=3,

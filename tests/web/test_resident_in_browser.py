@@ -7,7 +7,7 @@ import re
 
 import pytest
 import town
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Page, expect
 from test_chromium import CHROMIUM, MOBILE, Watch
 from town_server import free_port, serving
 
@@ -263,3 +263,99 @@ class TestSharedComputer:
         fill(page, place)
         page.go_back()
         assert page.locator("input[type=checkbox]").count() > 1
+
+
+class TestReadOut:
+    """What a screen reader is given on the way from the notice to the receipt: names, states, in this order."""
+
+    def test_in_english(self, visit, place):
+        page = visit()
+        page.goto(f"{place.base}/c/sunny/{place.gate}")
+        heard(
+            page,
+            """
+          - main:
+            - paragraph: Step 1 of 3
+            - heading "East Gate" [level=1]
+            - term: Who asks
+            - term: What for
+            - term: How long
+            - term: Who sees it
+            - button "Continue"
+            - button "I do not agree; send nothing"
+        """,
+        )
+        page.locator("form button").first.click()
+        page.locator("form button").first.click()  # nothing is ticked
+        assert page.title().startswith("Error: ")
+        heard(
+            page,
+            """
+          - main:
+            - heading "Please tick, one by one" [level=1]
+            - alert "There is a problem":
+              - list:
+                - listitem:
+                  - 'link "Not ticked: I agree that it is used for: Tracing"'
+            - group "What it is used for":
+              - 'checkbox "I agree that it is used for: Tracing needed" [invalid]'
+              - 'checkbox "I agree that it is used for: Management of persons on site your choice"'
+            - group "Sensitive information":
+              - 'checkbox /I agree separately .* Body temperature needed/ [invalid]'
+        """,
+        )
+        for box in page.locator("input[type=checkbox][required]").all():
+            box.check()
+        page.locator("form button").first.click()
+        page.locator("form button").first.click()  # nothing is filled in
+        heard(
+            page,
+            """
+          - main:
+            - alert "There is a problem":
+              - list:
+                - listitem:
+                  - 'link "Mobile: Please fill in this field."'
+            - textbox "Name" [invalid]
+            - textbox "Mobile" [invalid]
+            - textbox "Temperature" [invalid]
+            - button "Send"
+        """,
+        )
+        for name, value in (("name", NAME), ("mobile", MOBILE), ("temperature", "36.6")):
+            page.locator(f"#f-{name}").fill(value)
+        page.locator("form button").first.click()
+        heard(
+            page,
+            """
+          - main:
+            - heading "Received and sealed" [level=1]
+            - 'img "Picture of the receipt: the code above, and its QR code."'
+            - button "See my data"
+        """,
+        )
+
+    def test_in_chinese(self, visit, place):
+        page = visit(locale="zh-CN")
+        page.goto(f"{place.base}/c/sunny/{place.gate}")
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        page.locator("form button").first.click()
+        page.locator("form button").first.click()
+        assert page.title().startswith("要改")
+        heard(
+            page,
+            """
+          - main:
+            - heading "请逐项勾选" [level=1]
+            - alert:
+              - list:
+                - listitem:
+                  - link
+            - group:
+              - checkbox /必须勾选/ [invalid]
+        """,
+        )
+
+
+def heard(page: Page, snapshot: str) -> None:
+    expect(page.locator("body")).to_match_aria_snapshot(snapshot)

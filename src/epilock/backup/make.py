@@ -5,10 +5,10 @@ The main database comes first, so the keys are never older than the data; then t
 the cells of the replica, as ``store.replica`` says. What is put is what the destination does not have yet.
 """
 
+import shutil
 import sqlite3
-import tempfile
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,8 +63,8 @@ def make(settings: Settings, repository: Repository, slots: Path, *, now: dateti
         if last is not None:
             repository.know(last)
         locked = repository.lock(last, now)
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as folder:
-            copies = {name: Path(folder) / name for name in (MAIN, KEYS)}
+        with _desk(settings.home / f".backup-{owner[:12]}") as folder:
+            copies = {name: folder / name for name in (MAIN, KEYS)}
             copy(files[MAIN], copies[MAIN])
             epochs = _copy_keys(files[KEYS], copies[KEYS], settings.slots, slots)
             stored = {name: repository.put_file(path) for name, path in copies.items()}
@@ -146,6 +146,17 @@ def copy(source: Path, target: Path) -> None:
     ):
         writing.execute("PRAGMA synchronous=OFF")  # read once more, then removed
         reading.backup(writing)
+
+
+@contextmanager
+def _desk(folder: Path) -> Iterator[Path]:
+    """Give an empty folder for copies; what a crash left in it goes, for each destination has its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy_keys(source: Path, target: Path, slots: Path, replicated: Path) -> dict[str, int]:

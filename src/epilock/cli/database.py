@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import epilock.cli.app  # noqa: F401 - it imports every room and with them every table
-from epilock import migrate, roles
+from epilock import migrate, roles, settings
 from epilock.db import open_engine
 from epilock.errors import InputError
 from epilock.migrate import Which
@@ -34,7 +34,7 @@ Watch = Annotated[str, typer.Option("--watch", help="Role that watches.")]
 
 @app.command("roles")
 def print_roles(
-    which: Annotated[str, typer.Argument(metavar="main|keys")],
+    which: Annotated[str, typer.Argument(metavar="main|keys", help="Which database.")],
     *,
     schema: Annotated[str, typer.Option(help="Schema of the tables.")] = "public",
     app_role: App = roles.APP,
@@ -62,7 +62,7 @@ def migrate_as_owner(
     if not wanted:
         raise InputError("give the owner's address of a database: --main or --keys")
     for which, url in wanted.items():
-        engine = open_engine(url)
+        engine = open_engine(settings.check_database(url, f"--{which}"))
         if engine.dialect.name != "postgresql":
             raise InputError("SQLite has no roles, and is migrated by the program at its start")
         migrate.upgrade(engine, which)

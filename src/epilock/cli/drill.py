@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 
 DRILLS = {
-    "no-notice": "A page collects without a notice, and posts to somebody else.",
-    "over-collection": "A form asks for faces and numbers that nothing needs.",
+    "no-notice": "Somebody collects past the notice, or past a box that was left empty.",
+    "over-collection": "An organisation asks for faces and numbers that nothing needs, then writes itself leave by hand.",
     "curious-employee": "Somebody who works with the data looks up a neighbour.",
     "collusion": "Who asks and who approves agree to do wrong.",
     "fifty-million": "A stolen account, then a stolen process, try to take everything.",

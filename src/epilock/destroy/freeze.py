@@ -203,7 +203,7 @@ def check_thawed(tx: Transaction) -> None:
     if found is not None:
         raise FrozenError(
             f"destruction is frozen ({found.freeze}): something went around the program"
-            f" ({found.count} findings)", rule="freeze",
+            f" ({found.count} findings)", rule="freeze", source=("decision 33",),
             allowed="two persons look at what was found and lift it: `epilock watch ask`, `epilock watch lift`",
         )  # fmt: skip
 

@@ -41,9 +41,9 @@ def check(tx: Transaction) -> Iterator[Damage]:
 def differ(place: str, there: int, counted: int) -> Iterator[Damage]:
     """Yield that so many rows are missing or too many; the difference alone, which stays while others come in."""
     if there < counted:
-        yield Damage(place, f"{counted - there} rows are missing")
+        yield Damage(place, f"rows that are missing: {counted - there}")
     if there > counted:
-        yield Damage(place, f"{there - counted} rows are there that were never counted")
+        yield Damage(place, f"rows that were never counted: {there - counted}")
 
 
 def parts_counted(tx: Transaction) -> Mapping[tuple[str, int, str], int]:
