@@ -5,7 +5,7 @@
 | ``EPILOCK_HOME`` | folder of databases, keys and slots (mode 0700) | ``./epilock-data`` |
 | ``EPILOCK_DATABASE`` | URL of the main database | SQLite in the home |
 | ``EPILOCK_KEY_DATABASE`` | URL of the key store's database | another SQLite file in the home |
-| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600), or the address of a token (``pkcs11:``) | ``root.key`` in the home |
+| ``EPILOCK_ROOT_KEY`` | file of the root key (mode 0600), or the address of a token (``pkcs11:``) or a transit engine (``transit+https:``) | ``root.key`` in the home |
 | ``EPILOCK_SLOTS`` | folder of the epoch slots (replicated, never archived) | ``slots`` in the home |
 | ``EPILOCK_KEY_SERVICE`` | where the key service is (``unix:PATH`` or ``tls://HOST:PORT``); empty: keys are in this process | empty |
 | ``EPILOCK_KEY_SERVICE_TLS`` | folder of ``cert.pem``, ``key.pem`` (0600) and ``ca.pem`` for ``tls://`` | empty |

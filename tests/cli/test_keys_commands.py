@@ -1,6 +1,8 @@
 """The root key at the terminal: moved into a token and back, put on paper and brought back."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +13,7 @@ from epilock.cli.failure import explain
 from epilock.cli.gather import gathered
 from epilock.errors import EpilockError
 from softhsm import SoftHsm
+from transit import Engine, certificate
 
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
@@ -56,6 +59,38 @@ def test_into_a_token_and_back(run, home, tmp_path):
     assert run("keys", "move", back, root=token)[0] == 0
     (home / "root.key").unlink()
     assert run("check", root=back) == (0, "everything is as it was stored\n")
+
+
+def test_into_a_transit_engine_over_tls_and_back(home, tmp_path):
+    """The program itself, which trusts the authority that the environment names."""
+    pem = certificate(tmp_path)
+    engine = Engine(tmp_path, certificate=pem)
+
+    def run(*words, root=None):
+        env = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "own.crt")}
+        env |= {} if root is None else {"EPILOCK_ROOT_KEY": str(root)}
+        done = subprocess.run(
+            [sys.executable, "-m", "epilock", *words, "--home", str(home)],
+            check=False, capture_output=True, text=True, env=env, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    try:
+        root = engine.address(epochs=True)
+        code, said = run("keys", "move", root)
+        assert (code, "by it alone" in said) == (0, True), said
+        (home / "root.key").unlink()
+        assert run("check", root=root) == (0, "everything is as it was stored\n")
+        assert "in a transit engine" in run("keys", "status", root=root)[1]
+        engine.sealed = True
+        code, said = run("check", root=root)
+        assert (code, "is sealed" in said) == (1, True), said
+        engine.sealed = False
+        back = tmp_path / "again.key"
+        assert run("keys", "move", str(back), root=root)[0] == 0
+        assert run("check", root=back) == (0, "everything is as it was stored\n")
+    finally:
+        engine.stop()
 
 
 def test_moving_needs_the_present_one(run, home, tmp_path):

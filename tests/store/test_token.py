@@ -258,3 +258,28 @@ class TestMoving:
         assert self.what_opens(key_database, Both(token, file), tmp_path) == before
         move(key_database, tmp_path / "slots", file, token)
         assert self.what_opens(key_database, token, tmp_path) == before
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    @pytest.mark.parametrize("rotations", [0, 1])
+    @pytest.mark.parametrize("at", range(10))
+    def test_so_it_is_with_keys_of_epochs_whichever_cell_counts(  # noqa: PLR0917 - fixtures
+        self, keys, key_database, tmp_path, file, hsm, label, at, rotations
+    ):
+        """A start in the middle destroys no key that a cell already hangs from."""
+        root = open_root(hsm.address(label, epochs=True), make=True)
+        for n in range(rotations):
+            keys.destroy(ORG, punctures=[(BUCKET, PART, n)])
+        before = self.what_opens(key_database, file, tmp_path)
+        left = at
+
+        def crash(step):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise SystemExit(step)
+
+        with pytest.raises(SystemExit):
+            move(key_database, tmp_path / "slots", file, root, step=crash)
+        assert self.what_opens(key_database, Both(root, file), tmp_path) == before
+        move(key_database, tmp_path / "slots", file, root)
+        assert self.what_opens(key_database, root, tmp_path) == before

@@ -19,7 +19,7 @@ from epilock.store.root import shares
 from epilock.store.root.keyfile import put, read
 from epilock.store.root.moving import Both
 from epilock.store.root.moving import move as move_all
-from epilock.store.root.opening import is_file, is_missing, open_root
+from epilock.store.root.opening import is_file, is_missing, kind_of, open_root
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +42,7 @@ def status(*, home: Home = None) -> None:
         with keys.database.read() as tx:
             count = tx.conn.execute(sa.select(sa.func.count()).select_from(secrets)).scalar_one()
             found = tx.all(epochs, order_by=[epochs.c.org])
-        kind = "a file" if is_file(told.root_key) else "a token"
+        kind = kind_of(told.root_key)
         print(f"the root key is in {kind} and wraps {count} secrets and {len(found)} slots")
         for row in found:
             print(f"{row['org']} epoch {row['epoch']}")
@@ -52,7 +52,12 @@ def status(*, home: Home = None) -> None:
 
 @app.command("move")
 def move(
-    to: Annotated[str, typer.Argument(help="A file, or the pkcs11: address of a token.")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            help="A file, or the address of a token (pkcs11:) or engine (transit+https:)."
+        ),
+    ],
     *,
     home: Home = None,
 ) -> None:
@@ -88,7 +93,9 @@ def split(
     """Put a key file's root key on paper: print each sheet, give it to one person, destroy the files."""
     told = key_service.where_keys_are(home)
     if not is_file(told.root_key):
-        raise InputError("a token never lets its key out; copy the token by its maker's means")
+        raise InputError(
+            f"{kind_of(told.root_key)} never lets its key out; copy it by its maker's means"
+        )
     root = read(Path(told.root_key))
     made = shares.split(root, shares=number, needed=needed)
     if shares.join(made[-needed:]) != root:

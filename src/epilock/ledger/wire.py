@@ -5,6 +5,7 @@ nobody before it is checked against signatures and hashes.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -64,6 +65,7 @@ def exchange(
     limit: int,
     seconds: float = SECONDS,
     kind: str = TEXT,
+    more: Mapping[str, str] | None = None,
 ) -> Answer:
     """Return what ``address`` answers to a GET, or to a POST of ``body``; any status is an answer.
 
@@ -74,11 +76,12 @@ def exchange(
         seconds: How long one may wait for the answer to begin, and again for all of it: who sends a byte
             now and then does not hold anyone up.
         kind: Content type of ``body``.
+        more: Other headers of the request.
 
     Raises:
         InputError: It can't be reached, was cut off, or took too long. The text may hold the address.
     """
-    headers = {"User-Agent": AGENT}
+    headers = {"User-Agent": AGENT, **(more or {})}
     if body is not None:
         headers["Content-Type"] = kind
     request = Request(address, data=body, headers=headers)  # noqa: S310 - see ``check_address``

@@ -1,7 +1,7 @@
 """The root key: wraps each organisation's epoch key and the installation's secrets, nothing else.
 
 One interface (``RootKey``) and its back ends, opened by an address (``opening``): a file (``keyfile``), a token
-that never lets it out (``token``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
+that never lets it out (``token``), an engine over HTTP (``transit``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
 wrapped from one back end to another. Whoever holds the root key and the slots and the key database holds
 everything: keep them on different media.
 """
@@ -29,4 +29,7 @@ class RootKey(Protocol):
         """
 
     def keep(self, scope: str, wrapped: bytes) -> None:
-        """Destroy what only other secrets of this ``scope`` were wrapped under, if there is such a thing."""
+        """Destroy what only other secrets of this ``scope`` were wrapped under, if there is such a thing.
+
+        Nothing is destroyed if another root key wrapped ``wrapped``.
+        """

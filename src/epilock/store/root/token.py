@@ -22,15 +22,14 @@ from threading import RLock
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from epilock import durable
 from epilock.errors import InputError, RootKeyError, TamperedError
+from epilock.store.root.password import read_password
 from epilock.store.suite import NONCE_BYTES
 
 MAGIC = b"epi-p11\0"
 ID_BYTES = 16
 SCHEME = "pkcs11:"
 _TAG_BITS = 128
-_MOST_PIN = 256
 _LABEL = "epilock-epoch"
 
 
@@ -141,16 +140,23 @@ class TokenRoot:
     def keep(self, scope: str, wrapped: bytes) -> None:
         """Destroy the token's keys of this ``scope`` but the one that ``wrapped`` names.
 
+        If it names none of them, another root key wrapped it, and a move is on its way: nothing is destroyed,
+        since the cell beside it may hang from the one that is there.
+
         Raises:
             RootKeyError: The token doesn't answer, or does not let them be destroyed.
         """
         if not self._address.epochs:
             return
         pkcs11 = _library()
+        kept = wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]
         with self._lock:
-            for each in self._find({pkcs11.Attribute.LABEL: self._label(scope)}):
-                name = bytes(each.id)
-                if name != wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]:
+            found = self._find({pkcs11.Attribute.LABEL: self._label(scope)})
+            names = [bytes(each.id) for each in found]
+            if not wrapped.startswith(MAGIC) or kept not in names:
+                return
+            for name, each in zip(names, found, strict=True):
+                if name != kept:
                     self._keys.pop(name, None)
                     with _said(self._address):
                         each.destroy()
@@ -204,7 +210,7 @@ class TokenRoot:
         """Return the session, opened anew in a process that was forked."""
         if self._session is None or self._pid != os.getpid():
             pkcs11 = _library()
-            pin = _pin(self._address.pin)
+            pin = read_password(self._address.pin, "PIN")
             self._keys.clear()
             with _said(self._address):
                 token = pkcs11.lib(str(self._address.module)).get_token(
@@ -265,8 +271,3 @@ def _library() -> Any:
     except ImportError:
         raise RootKeyError("a root key in a token needs the extra `hsm`: epilock[hsm]") from None
     return pkcs11
-
-
-def _pin(path: Path) -> str:
-    pin = durable.read_private(path, "the PIN's file", most=_MOST_PIN, error=RootKeyError)
-    return pin.decode("utf-8", "replace").strip()
