@@ -242,11 +242,14 @@ class TestTakingAway:
         assert _kinds(parts).count("decision") == 1
         assert re.search(r'filename="my-data-\d+\.json"', answer.headers["content-disposition"])
 
-    @pytest.mark.parametrize(("language", "given"), [("zh", "您填的内容"), ("en", "What you gave")])
-    def test_a_copy_to_print(self, visitor, code, language, given):
+    @pytest.mark.parametrize(
+        ("language", "given", "nobody"),
+        [("zh", "您填的内容", "没有人打开过"), ("en", "What you gave", "Nobody has opened it")],
+    )
+    def test_a_copy_to_print(self, visitor, code, language, given, nobody):
         answer = visitor.post("/r/copy", data={"code": code, "kind": "pdf", "lang": language})
         text = "".join(page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages)
-        for said in (given, "张三", MOBILE, code, "2026"):
+        for said in (given, nobody, "张三", MOBILE, code, "2026"):
             assert said in text
 
     def test_of_what_is_partly_gone_the_rest_is_copied(self, visitor, parts, clock):

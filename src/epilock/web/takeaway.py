@@ -112,7 +112,7 @@ def _pdf(
     sections = [
         Section(t("receipt.data.title"), tuple(given)),
         Section(t("receipt.status.kept"), tuple(kept)),
-        Section(t("receipt.status.openings"), tuple(opened)),
+        Section(t("receipt.status.openings"), tuple(opened) or (("", t("receipt.status.nobody")),)),
         *_receipt(tx, site, t, held),
     ]
     return handout.pdf(
