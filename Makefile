@@ -28,7 +28,7 @@ test: install $(VENV)/tested
 # Faults again and again for SOAK seconds on each database, and a thousand kills; reports in build/soak-*.json.
 SOAK ?= 900
 soak: install
-	SOAK=$(SOAK) KILLS=1000 $(BIN)/python -m pytest -n 0 -s tests/life/test_faults.py tests/life/test_killed.py
+	SOAK=$(SOAK) KILLS=1000 $(BIN)/python -m pytest -n 0 -s tests/life/test_survived.py tests/life/test_killed.py
 
 # Every parser of what strangers send for FUZZ seconds; what it finds is written to build/fuzz.
 FUZZ ?= 300

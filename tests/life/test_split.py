@@ -185,7 +185,10 @@ class TestTakenOver:
 def test_every_secret_that_a_room_asks_for_is_handed_out():
     """A room that needs a new one is found here, before the pages fail where the keys are apart."""
     asked = set()
-    for path in Path(epilock.__file__).parent.rglob("*.py"):
+    rooms = Path(epilock.__file__).parent.rglob("*.py")
+    for path in (
+        p for p in rooms if "drill" not in p.parts
+    ):  # which ask for what they must not get
         asked |= set(re.findall(r'secret\w*[(,]\s*INSTALLATION, "([a-z-]+)"', path.read_text()))
     assert asked - {"key-service"} == set(HANDED)
 

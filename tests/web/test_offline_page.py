@@ -338,7 +338,7 @@ class TestReconnection:
         self, stage, heard
     ):
         """Cut before the second form arrives, or after it is stored and before the device hears of it."""
-        before, seen = stage.stored(), []
+        before, seen, gone = stage.stored(), [], []
 
         def cut(route: Route) -> None:
             seen.append(route)
@@ -346,6 +346,7 @@ class TestReconnection:
                 if not heard:
                     route.fetch()
                 route.abort("internetdisconnected")
+                gone.append(route)
             else:
                 route.continue_()
 
@@ -357,6 +358,10 @@ class TestReconnection:
                 page.get_by_role("button", name="Next person").click()
             page.context.route("**/boxes*", cut)
             page.context.set_offline(False)
+            for _ in range(500):
+                if gone:
+                    break
+                page.wait_for_timeout(20)
             waiting(page, "2 waiting")
             page.get_by_text("No network").wait_for()
             assert stage.stored() == before + (1 if heard else 2)
