@@ -338,17 +338,17 @@ class TestReconnection:
         self, stage, heard
     ):
         """Cut before the second form arrives, or after it is stored and before the device hears of it."""
-        before, seen, gone = stage.stored(), [], []
+        before, seen, gone, back = stage.stored(), [], [], []
 
         def cut(route: Route) -> None:
             seen.append(route)
-            if len(seen) == 2:
-                if not heard:
-                    route.fetch()
-                route.abort("internetdisconnected")
-                gone.append(route)
-            else:
+            if len(seen) == 1 or back:
                 route.continue_()
+                return
+            if len(seen) == 2 and not heard:
+                route.fetch()
+            route.abort("internetdisconnected")
+            gone.append(route)
 
         with serving(stage.site, stage.port), stage.laptop() as page:
             stage.take_along(page)
@@ -365,6 +365,7 @@ class TestReconnection:
             waiting(page, "2 waiting")
             page.get_by_text("No network").wait_for()
             assert stage.stored() == before + (1 if heard else 2)
+            back.append(True)
             page.context.set_offline(True)
             page.context.set_offline(False)
             waiting(page, "empty")

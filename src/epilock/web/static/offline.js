@@ -26,11 +26,22 @@ const device = (() => {
     for (const each of bar.querySelectorAll("[data-ended]")) each.hidden = each.dataset.ended !== ended;
   }
 
+  const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+  // The network may be a moment behind the browser's word that it is there.
+  async function comeBack() {
+    for (const wait of [0, 2_000, 8_000]) {
+      await pause(wait);
+      await send();
+      if ((await outbox.boxes()).every(outbox.isRefused)) return;
+    }
+  }
+
   async function begin() {
     for (const each of document.querySelectorAll(".scripted")) each.hidden = false;
     outbox.changed.addEventListener("change", show);
     document.getElementById("send").addEventListener("click", send);
-    addEventListener("online", send);
+    addEventListener("online", comeBack);
     setInterval(async () => { if ((await outbox.boxes()).some((box) => !outbox.isRefused(box))) await send(); }, MINUTE);
     await show();
     await send();
