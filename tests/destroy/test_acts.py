@@ -18,7 +18,7 @@ CLOCK, RIGHT, TWO, NOTHING = "clock", "right", "two persons, cooled", "nothing i
 
 # What destroys: names of functions that are called as an attribute (``keys.destroy(...)``), and those that only
 # edges call, by the module they belong to.
-DEEP = {"destroy", "drop_tag_key"}
+DEEP = {"destroy"}
 EDGE = {
     "destroy.run": {"run", "complete", "purge"},
     "deidentify.study": {"end"},
