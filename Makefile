@@ -62,7 +62,7 @@ lock:
 	for set in dev bench spark; do \
 	  build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --extra chain,hsm,privacy,s3,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
+	    --extra chain,hsm,privacy,s3,traces,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
 
 clean:
 	rm -rf $(VENV) build run
