@@ -59,6 +59,7 @@ CONSOLE = {
     "approvals": "/console/approvals",
     "destruction": "/console/destruction",
     "destruction-bucket": "/console/destruction/1",
+    "destruction-run": "/console/destruction/run?since=0",
     "levels": "/console/levels",
     "level": "/console/levels/jinan/outbreak-7",
     "level-preview": "/console/levels/jinan/outbreak-7?level=N",

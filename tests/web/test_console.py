@@ -1,6 +1,9 @@
 """The journeys of staff: a point is opened, a record is opened under a grant, a bucket ends, a level moves."""
 
 import re
+import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -15,6 +18,7 @@ from visitor import Visitor
 from epilock.collect import tally
 from epilock.destroy import request as requests
 from epilock.ledger import entry
+from epilock.web.app import create_app
 
 
 @pytest.fixture
@@ -245,6 +249,11 @@ class TestOpening:
         assert answer.status_code == 403
 
 
+def _again(page: Sheet) -> str:
+    """Return the address under which the progress of a run is looked at again, in the page's language."""
+    return [href for href, _ in page.links if "since=" in href][-1]
+
+
 class TestEnding:
     def test_what_is_due_is_said_run_and_certified(self, custodian, given, clock, parts):
         clock.forward(days=40)
@@ -254,6 +263,42 @@ class TestEnding:
         done = page.send(page.to("/run"))
         assert "certificates are in the log" in done.text
         assert sum(c.destroyed for c in _entries(parts, "certificate")) >= 1
+        assert done.path == "/console/destruction/run"
+        again = read(custodian, _again(done))
+        assert "certificates are in the log" in again.text
+
+    @pytest.mark.usefixtures("given")
+    def test_a_run_that_takes_long_is_left_and_found_again(self, parts, clock):
+        clock.forward(days=40)
+        arrived, go_on = threading.Event(), threading.Event()
+
+        def step(name):
+            if name == "keys":
+                arrived.set()
+                assert go_on.wait(60)
+
+        slow = create_app(replace(parts, tools=replace(parts.tools, step=step)))
+        custodian = badge(parts, slow, "sunny", "li", "custodian")
+        page = read(custodian, "/console/destruction")
+        try:
+            during = page.send(page.to("/run"))
+            assert arrived.is_set()
+            assert "You can leave this page" in during.text
+            assert "count.js" in during.html
+        finally:
+            go_on.set()
+        address = _again(during)
+        for _ in range(600):
+            later = read(custodian, address)
+            if "You can leave this page" not in later.text:
+                break
+            time.sleep(0.05)
+        assert "certificates are in the log" in later.text
+        assert "count.js" not in later.html
+
+    @pytest.mark.parametrize("since", ["", "x", "-1", "99999999999999", "1e3"])
+    def test_a_beginning_that_is_none_is_refused(self, custodian, since):
+        assert read(custodian, f"/console/destruction/run?since={since}").status == 422
 
     def test_a_hold_keeps_it_and_is_public(self, custodian, given, parts, clock):
         town.assess(parts, "sunny", "hold")

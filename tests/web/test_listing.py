@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -172,6 +173,20 @@ class TestAsking:
         with pytest.raises(InputError, match=said):
             listing.find(tx, PLAN, query, MINE)
 
+    @pytest.mark.parametrize("taken_away", [{"colour": "all"}, {"colour": ""}])
+    def test_a_filter_that_a_list_begins_with_can_be_taken_away_and_stays_away(
+        self, tx, taken_away
+    ):
+        plan = replace(PLAN, first={"colour": "red"})
+        begun = listing.find(tx, plan, {}, MINE)
+        assert {row["colour"] for row in begun.rows} == {"red"}
+        assert begun.everything() == {"colour": "all"}
+        page = listing.find(tx, plan, taken_away, MINE)
+        assert {row["colour"] for row in page.rows} == {"red", "blue"}
+        beyond = listing.find(tx, plan, page.query(after=page.after), MINE)
+        assert {row["colour"] for row in beyond.rows} == {"red", "blue"}
+        assert listing.find(tx, plan, {"colour": "blue"}, MINE).query()["colour"] == "blue"
+
     def test_days_are_chinas_and_both_count(self, tx):
         """The first hour of 15 March in China is 16:00 of the 14th in UTC."""
         page = listing.find(
@@ -225,6 +240,15 @@ class TestInTheConsole:
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [row["point"] for row in rows] == [here.point]
         assert read(custodian, "/console/points?state=all").status == 400
+
+    @pytest.mark.parametrize("path", ["received", "seen", "seen/searches", "seen/counts"])
+    def test_what_a_list_begins_with_is_taken_away_by_one_link(self, parts, site, path):
+        everyone = badge(parts, site, "sunny", "all", "custodian")
+        page = read(everyone, f"/console/{path}?lang=en")
+        assert "Show all" in page.text
+        page = read(everyone, next(href for href, _ in page.links if "=all" in href))
+        assert page.status == 200
+        assert "Show all" not in page.text
 
     @pytest.mark.parametrize(
         "path",

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from epilock.assemble import Parts
+from epilock.destroy.beside import Runs
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
 from epilock.use.release.run import Maker
@@ -77,6 +78,7 @@ def create_app(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
     )
     app.state.maker = Maker(parts.gate, parts.database, parts.now)
+    app.state.runs = Runs(parts.tools, parts.now)
     app.state.insist = insist
     app.state.machine = machine.Machine(parts, hall)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way

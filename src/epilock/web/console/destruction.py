@@ -4,11 +4,11 @@ What is due goes by itself; an order is for those who won't wait for the run, an
 """
 
 from collections import Counter
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
 from epilock.destroy import order as orders
-from epilock.destroy import run as runs
+from epilock.destroy.beside import Runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.hold import Hold
 from epilock.errors import EpilockError, InputError
@@ -38,6 +38,8 @@ PART = "destruction"
 HERE = "/console/destruction"
 PER_PAGE = 50
 WEEKS = 6  # of the calendar
+PATIENCE = 2.0  # seconds until a page says how far a run is
+LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 
 
 @router.get("")
@@ -80,12 +82,31 @@ def get_holds(desk: DeskOf) -> Response:
 
 @router.post("/run")
 def post_run(desk: DeskOf, form: CheckedForm) -> Response:
-    """Destroy what is due now and carry out orders whose cooling time is over, with certificates."""
+    """Destroy what is due now and carry out orders whose cooling time is over, with certificates.
+
+    It goes on beside the page, which shows how far it is and can be left.
+    """
     del form
     desk.need("custodian")
-    parts, now = desk.site.parts, desk.site.now()
-    runs.run(parts.tools, now=now, org=desk.org)
-    return desk.go(HERE, done="run")
+    began = int(desk.site.now().timestamp())
+    _runs(desk).begin(desk.org, wait=PATIENCE)
+    return desk.go(f"{HERE}/run", since=str(began))
+
+
+@router.get("/run")
+def get_run(
+    desk: DeskOf, since: Annotated[int, Query(ge=0, le=LATEST, description="Unix seconds")]
+) -> Response:
+    """Show how far the destruction is that began at ``since``."""
+    desk.enter(PART)
+    began = datetime.fromtimestamp(since, UTC)
+    with desk.site.parts.database.read(org=desk.org) as tx:
+        found = _runs(desk).progress(tx, desk.org, began)
+    wrong = None if found.problem is None else problem_of(found.problem)
+    return desk.show(
+        "destruction_run.html", here=PART, found=found, began=began, since=since, wrong=wrong,
+        may_run=desk.has("custodian"),
+    )  # fmt: skip
 
 
 @router.get("/{bucket}")
@@ -155,6 +176,12 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
             now=desk.site.now(),
         )  # fmt: skip
     return desk.go(HERE, done="cancelled")
+
+
+def _runs(desk: Desk) -> Runs:
+    runs = desk.request.app.state.runs
+    assert isinstance(runs, Runs)  # noqa: S101 - ``create_app`` put it there
+    return runs
 
 
 def _asked(day: str) -> date | None:

@@ -32,6 +32,7 @@ PER_PAGE = 50
 MOST_EXPORTED = 10_000
 MOST_DIGITS = 9  # of a key that is a number
 EXPORT = "csv"
+EVERYTHING = "all"  # in the place of a value: a filter that the list begins with is not set
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _CSV = "text/csv; charset=utf-8"
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Plan(Generic[T]):
         order: Name of the column that is sorted by at first; with ``-`` before it: the largest first.
         columns: What an export holds of a row, by the heads of its columns; without any there is none.
         filters: Its questions, by name.
+        first: The filters that are set while the address says nothing of them.
         fixed: What else must stay in its address.
     """
 
@@ -77,6 +79,7 @@ class Plan(Generic[T]):
     order: str
     columns: Mapping[str, Callable[[T], object]] = field(default_factory=dict)
     filters: Mapping[str, Filter] = field(default_factory=dict)
+    first: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -104,7 +107,12 @@ class Page(Generic[T]):
     def query(self, **change: str) -> dict[str, str]:
         """Return the query of this list's first page with some of it changed."""
         order = "" if self.order == self.plan.order else self.order
-        return {**self.plan.fixed, **self.chosen, "order": order, **change}
+        taken_away = {name: EVERYTHING for name in self.plan.first if name not in self.chosen}
+        return {**self.plan.fixed, **taken_away, **self.chosen, "order": order, **change}
+
+    def everything(self) -> dict[str, str]:
+        """Return the query of this list without any filter."""
+        return {**self.plan.fixed, **dict.fromkeys(self.plan.first, EVERYTHING)}
 
     def sorted_by(self, name: str) -> dict[str, str]:
         """Return the query that sorts by a column, or turns it round if that is done already."""
@@ -136,7 +144,7 @@ def find(
         NotFoundError: The row at which the page should begin is not there.
         TamperedError: A row was changed past this program.
     """
-    chosen = {name: query[name] for name in plan.filters if query.get(name)}
+    chosen = _chosen(plan, query)
     order = query.get("order") or plan.order
     allowed = [*where, *(_condition(plan, name, value) for name, value in chosen.items())]
     column, down = _column(plan, order), order.startswith("-")
@@ -179,6 +187,16 @@ def until(column: sa.ColumnElement[datetime]) -> Filter:
 def equal(column: sa.ColumnElement[Any], options: Sequence[str]) -> Filter:
     """Return the filter that lets pass what has one of ``options`` in a column."""
     return Filter(where=lambda value: column == value, options=options)
+
+
+def _chosen(plan: Plan[T], query: Query) -> dict[str, str]:
+    """Return the filters that are set: by the address, or from the beginning if it says nothing of one."""
+    asked = {name: query.get(name, plan.first.get(name, "")) for name in plan.filters}
+    return {
+        name: value
+        for name, value in asked.items()
+        if value and not (value == EVERYTHING and name in plan.first)
+    }
 
 
 def _condition(plan: Plan[T], name: str, value: str) -> Condition:

@@ -61,6 +61,7 @@ _PLAN: Plan[Received] = Plan(
         "kind": listing.equal(_C.kind, tuple(GROUNDS)),
         "since": listing.since(_C.asked), "until": listing.until(_C.asked),
     },
+    first={"state": OPEN},
     columns={
         "request": lambda r: r.request.request, "organisation": lambda r: r.request.org,
         "kind": lambda r: r.request.kind, "ground": lambda r: r.request.ground,
@@ -76,7 +77,7 @@ def get_received(desk: DeskOf) -> Response:
     """Show what was asked: what is still to be answered, if the address asks for nothing else."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        page = listing.find(tx, _PLAN, {"state": OPEN, **desk.query}, mine(desk, tx))
+        page = listing.find(tx, _PLAN, desk.query, mine(desk, tx))
     if page.export:
         return page.file("received")
     return desk.show(

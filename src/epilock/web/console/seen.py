@@ -34,7 +34,7 @@ from epilock.web.log import download
 router = APIRouter(include_in_schema=False, prefix="/console/seen")
 PART = "seen"
 HERE = "/console/seen"
-DAYS = timedelta(days=30)  # that are shown if none are asked for
+DAYS = timedelta(days=30)  # that are shown if no others are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +123,12 @@ def _others(
     more: Mapping[str, Filter],
 ) -> Response:
     """Show what else than openings was done with an organisation's records: searches or counts."""
-    of, query = _of(desk)
+    of = _of(desk)
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         plan: Plan[dict[str, Any]] = Plan(
             path=f"{HERE}/{name}", table=table, key=key, order="-at", sorts={"at": table.c.at},
-            fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: rows,
+            first=_first(desk), fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: rows,
             filters={
                 "since": listing.since(table.c.at), "until": listing.until(table.c.at),
                 "by": listing.equal(table.c.by_org, tuple(known)), **more,
@@ -137,7 +137,7 @@ def _others(
                 column: itemgetter(column) for column in _EXPORTED[name]
             },
         )  # fmt: skip
-        page = listing.find(tx, plan, query, table.c.org == of)
+        page = listing.find(tx, plan, desk.query, table.c.org == of)
         organisation = organisations.load(tx, of)
     if page.export:
         return page.file(name)
@@ -167,12 +167,12 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
     Raises:
         ForbiddenError: Another organisation's is asked for by somebody else.
     """
-    of, query = _of(desk)
+    of = _of(desk)
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         organisation = organisations.load(tx, of)
         where = decisions.decisions.c.org == of
-        page = listing.find(tx, _plan(desk, of, tuple(known)), query, where, whole=whole)
+        page = listing.find(tx, _plan(desk, of, tuple(known)), desk.query, where, whole=whole)
         places = {(d.org, bucket) for d in page.rows for bucket, _ in d.places}
         return Seen(
             of=organisation, page=page, known=known, size=desk.site.parts.log.size(tx),
@@ -180,8 +180,8 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
         )  # fmt: skip
 
 
-def _of(desk: Desk) -> tuple[str, dict[str, str]]:
-    """Return whose records an address asks about, and its query; of the last 30 days if it names none.
+def _of(desk: Desk) -> str:
+    """Return whose records an address asks about.
 
     Raises:
         ForbiddenError: Another organisation's is asked for by somebody else than a supervisor.
@@ -192,8 +192,11 @@ def _of(desk: Desk) -> tuple[str, dict[str, str]]:
         raise ForbiddenError(
             "what was decided about another organisation is the supervisor's to see"
         )
-    since = desk.query.get("since") or (desk.site.today() - DAYS).isoformat()
-    return of, {**desk.query, "since": since}
+    return of
+
+
+def _first(desk: Desk) -> dict[str, str]:
+    return {"since": (desk.site.today() - DAYS).isoformat()}
 
 
 def _name(tx: Transaction, org: str, bucket: int) -> str:
@@ -204,7 +207,7 @@ def _plan(desk: Desk, of: str, known: tuple[str, ...]) -> Plan[Decision]:
     c = decisions.decisions.c
     return Plan(
         path=HERE, table=decisions.decisions, key=c.decision, order="-at", sorts={"at": c.at},
-        fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: [decisions.read(row) for row in rows],
+        first=_first(desk), fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: [decisions.read(row) for row in rows],
         filters={
             "since": listing.since(c.at),
             "until": listing.until(c.at),
