@@ -2,7 +2,7 @@
 
 Each round, in this order: the watcher looks what went around the program; notices are issued anew where a
 level took effect; counts of notices are kept, and once a day committed to the ledger; keys of offline leases
-that are over are destroyed, then what is due; dead rows are purged; releases that a crash left are gone on
+that are over are destroyed, photographs of paper that may exist no longer, then what is due; dead rows are purged; releases that a crash left are gone on
 with, and the files of those whose grant has ended are destroyed. While a freeze lasts nothing is destroyed or
 purged. A round that fails is logged by its kind and tried again; nothing here decides anything.
 """
@@ -10,7 +10,7 @@ purged. A round that fails is logged by its kind and tried again; nothing here d
 from datetime import date, timedelta
 
 from epilock.assemble import Parts
-from epilock.collect import issue, offline, tally
+from epilock.collect import issue, offline, paper, tally
 from epilock.db import Database, open_engine
 from epilock.destroy import run as destruction
 from epilock.ledger.gather import Gatherer
@@ -62,6 +62,7 @@ class Caretaker:
         if self._watcher.frozen:
             return
         offline.forget_ended(parts.database, parts.keys, now=now)
+        paper.sweep(parts.database, parts.keys, today=today)
         if self._destroy:
             destruction.run(parts.tools, now=now)
             destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)

@@ -196,11 +196,11 @@ class TestFlips:
     def test_no_table_is_left_out(self):
         """Without a MAC a table needs a proof of its own; ``openings`` is ``use``'s to check.
 
-        Lines and files of releases are sealed: what was changed is named when it is opened.
+        Lines and files of releases and photographs are sealed: what was changed is named when it is opened.
         """
         plain = {n for n, t in metadata.tables.items() if "mac" not in t.columns}
         proved = {"parts", "tags", "ledger_entries", "ledger_tiles", "openings"}
-        assert plain <= proved | {"release_files", "release_lines"}
+        assert plain <= proved | {"release_files", "release_lines", "paper_photographs"}
 
     @pytest.mark.parametrize("at", [0, 20, 60, 200, 4095, 4096, 8191])
     def test_slot(self, database, filled, tmp_path, at):

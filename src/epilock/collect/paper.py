@@ -1,9 +1,9 @@
 """Paper ledgers: the register of pages that were keyed in, and of the day by which each must be destroyed.
 
-A page is keyed in row by row, each row a submission of its own under a point that collects by paper. The page
-itself, and its photograph, are not kept here: the register holds how many pages the ledger has, which one this
-is, where it lies and the SHA-256 of the photograph, by which the page on file can be told from any other. It
-names nobody. The log knows a page by a code of its own; neither the ledger's number nor its place is in it.
+A page is keyed in row by row, each row a submission of its own under a point that collects by paper. The
+register holds how many pages the ledger has, which one this is, where it lies and the SHA-256 of its photograph.
+It names nobody. The log knows a page by a code of its own; neither the ledger's number nor its place is in it.
+A photograph rests sealed under that code (``store.photograph``).
 
 The standard says how long (``media.paper``): keyed in within a day, destroyed within a week of that. What is
 keyed in later is taken, for else it would go on lying there unregistered; it is shown as late.
@@ -14,6 +14,7 @@ Rules kept in this file:
   1. A page of a ledger is registered once, after its rows are stored, by an entry of the log.
   2. Its end is an entry too, in the transaction that notes it; a page of a time before there were entries has none.
   3. Only the account that attests a destruction answers for it; the paper itself nobody here can see.
+  4. A photograph that was given here goes with its page, and never later than on the page's last day.
 """
 
 import re
@@ -24,13 +25,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.collect import point as points
-from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
+from epilock.db import Database, Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ConflictError, InputError, RefusedError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard import Standard
 from epilock.standard.clock import PaperPeriods, paper_periods
 from epilock.standard.level import CHINA
+from epilock.store import photograph as photographs
+from epilock.store.access import Keys
 
 MEDIUM = METHOD = "paper"
 MOST_PAGES = 10_000
@@ -156,8 +159,9 @@ def register(
     rows: int,
     by: str,
     now: datetime,
+    code: str | None = None,
 ) -> Page:
-    """Register a page whose ``rows`` were keyed in.
+    """Register a page whose ``rows`` were keyed in; the log knows it by ``code``, made here if there is none yet.
 
     Raises:
         ConflictError: It is registered already.
@@ -169,7 +173,7 @@ def register(
         paper_pages, **key, pages=sheet.pages, rows=rows, written=sheet.written.isoformat(),
         place=sheet.place, sha256=sheet.sha256, keyed=now, keyed_by=by, due=due.isoformat(),
     )  # fmt: skip
-    code = new_id("x")
+    code = code or new_code()
     tx.insert(paper_codes, org=org, code=code, point=point, book=sheet.book, page=sheet.page)
     said = entry.PaperPage(
         org=org, standard=standard.ref, at=entry.stamp(now), page=code, point=point,
@@ -177,6 +181,28 @@ def register(
     )  # fmt: skip
     log.append(tx, [entry.encode(said)], now=now)
     return _page(tx.get(paper_pages, **key))
+
+
+def new_code() -> str:
+    """Return a code by which the log may know a page."""
+    return new_id("x")
+
+
+def code_of(tx: Transaction, page: Page) -> str:
+    """Return the code by which the log knows a page; "" if it is older than codes are."""
+    place: dict[str, Any] = {
+        "org": page.org, "point": page.point, "book": page.book, "page": page.page,
+    }  # fmt: skip
+    return next((str(row["code"]) for row in tx.rows(paper_codes, **place)), "")
+
+
+def load(tx: Transaction, org: str, point: str, book: str, page: int) -> Page:
+    """Return a registered page.
+
+    Raises:
+        NotFoundError: It is not registered.
+    """
+    return _page(tx.get(paper_pages, org=org, point=point, book=book, page=page))
 
 
 def check_new(tx: Transaction, org: str, point: str, sheet: Sheet, *, now: datetime) -> None:
@@ -226,6 +252,33 @@ def attest(
             org=org, standard=standard_ref, at=entry.stamp(now), page=known["code"], by=by
         )
         log.append(tx, [entry.encode(said)], now=now)
+
+
+def sweep(database: Database, keys: Keys, *, today: date, org: str | None = None) -> int:
+    """Destroy the photographs (of ``org``) whose page is gone or may exist no longer; return how many."""
+    with database.read() as tx:
+        over = _over(tx, today, org)
+    for each, codes in over.items():
+        photographs.destroy(database, keys, each, codes)
+    return sum(map(len, over.values()))
+
+
+def _over(tx: Transaction, today: date, org: str | None) -> dict[str, list[str]]:
+    c, p, kept = paper_codes.c, paper_pages.c, photographs.photographs.c
+    query = (
+        sa.select(c.org, c.code)
+        .where(
+            kept.org == c.org, kept.code == c.code, p.org == c.org, p.point == c.point,
+            p.book == c.book, p.page == c.page,
+            p.destroyed.is_not(None) | (p.due < today.isoformat()),
+            *([] if org is None else [c.org == org]),
+        )
+        .order_by(c.org, c.code)
+    )  # fmt: skip
+    found: dict[str, list[str]] = {}
+    for each, code in tx.conn.execute(query):
+        found.setdefault(each, []).append(code)
+    return found
 
 
 def _page(row: dict[str, Any]) -> Page:

@@ -26,7 +26,8 @@ tags        the tag key is there and useless, for  the tag key is gone; the next
 Rules kept in this file:
   1. Witness first, destroy second, certify third. Nothing is certified that was not done, nothing is done
      that was not announced, and repeating is harmless.
-  2. All intents of one organisation share one rotation of its epoch key.
+  2. All intents of one organisation share one rotation of its epoch key; so do the photographs of pages of
+     paper that show what goes.
   3. A certificate names leases that are neither returned nor over, and is not complete while there are
      any; the run after their end certifies again, under the same name.
   4. When the last part of an ended emergency is gone, so is its tag key: nobody is found any more.
@@ -57,6 +58,7 @@ from epilock.ledger.log import Log
 from epilock.registry import emergency as emergencies
 from epilock.standard import Standard
 from epilock.store import bucket as buckets
+from epilock.store import photograph as photographs
 from epilock.store import removal
 from epilock.store.access import Keys
 from epilock.store.bucket import DESTROYED, DYING, LIVE, Bucket, bucket_parts
@@ -198,10 +200,15 @@ class _Round:
             pending = self._ripe(pending, places)
         if not pending:
             return
+        with self.tools.database.read() as tx:
+            pictures = photographs.showing(tx, self.org, ((i.bucket, i.n) for i in pending))
         with self._step("keys"):
             self.tools.keys.destroy(
-                self.org, punctures=_punctures(pending, places), drops=_drops(pending, places)
-            )
+                self.org, punctures=_punctures(pending, places),
+                drops=[*_drops(pending, places), *photographs.drops(pictures)],
+            )  # fmt: skip
+        with self.tools.database.write() as tx:
+            photographs.forget(tx, self.org, pictures)
         ordered = sorted(pending, key=lambda i: i.kind == DESTROY)  # records before their buckets
         for start in range(0, len(ordered), self.tools.batch):
             some = ordered[start : start + self.tools.batch]

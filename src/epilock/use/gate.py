@@ -18,6 +18,8 @@ Rules kept in this file:
   6. Grade 4 is never listed: where several records open at once it is masked, also in the form ``raw``.
   7. In the form ``pseudonymous`` a person is a code of the grant's study (``coded``); when the study has ended
      nothing opens under it.
+  8. A photograph of a page of paper is shown to who opens all records of the page as they were given, and never
+     if one of several has something of grade 4: nothing of a picture can be masked.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,6 +38,7 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.standard.model import Verdict
 from epilock.store import bucket as buckets
+from epilock.store import photograph as photographs
 from epilock.store import tags, vault
 from epilock.store.access import Keys
 from epilock.store.bucket import Bucket
@@ -166,12 +169,35 @@ class Gate:
             ForbiddenError: The decision is not in the database, or refused.
             ErasedError: A record is gone, or the key of the study whose codes are shown.
         """
-        row = tx.find(decisions.decisions, org=decision.org, decision=decision.decision)
-        if row is None or row["verdict"] != OPENED or decisions.read(row) != decision:
-            raise ForbiddenError("nothing opens without a decision that allows it")
+        _check_committed(tx, decision)
         known = {b: buckets.load(tx, decision.org, b) for b, _ in decision.places}
         key = self._study_key(tx, decision)
         return [self._reveal(tx, decision, known[b], n, key) for b, n in decision.places]
+
+    def photograph(self, tx: Transaction, decision: Decision) -> str:
+        """Return the code of the page whose photograph a decision shows; "" if it shows none (rule 8)."""
+        if decision.form != RAW or decision.verdict != OPENED:
+            return ""
+        found = photographs.of_records(tx, decision.org, decision.places)
+        if found is None:
+            return ""
+        code, asked = found
+        if not asked <= set(decision.categories):
+            return ""
+        return code if all(self._is_plain(decision, category) for category in asked) else ""
+
+    def reveal_photograph(self, tx: Transaction, decision: Decision) -> bytes:
+        """Return the photograph that a committed decision shows, a JPEG file.
+
+        Raises:
+            ForbiddenError: The decision is not in the database, refused, or shows no photograph.
+            NotFoundError, ErasedError: It is gone.
+        """
+        _check_committed(tx, decision)
+        code = self.photograph(tx, decision)
+        if not code:
+            raise ForbiddenError("this decision shows no photograph of a page")
+        return photographs.read(tx, self.keys, decision.org, code)
 
     def _study_key(self, tx: Transaction, decision: Decision) -> bytes | None:
         """Return the key that makes the codes a decision shows, or None if it shows none."""
@@ -355,3 +381,10 @@ class Gate:
         tx.bulk(decisions.openings, [(source, r.bucket, r.n, code) for _, r in records])
         self.meters.decided(verdict, rule)
         return decisions.load(tx, source, code)
+
+
+def _check_committed(tx: Transaction, decision: Decision) -> None:
+    """Return if a decision is in the database as it is given, and allows something."""
+    row = tx.find(decisions.decisions, org=decision.org, decision=decision.decision)
+    if row is None or row["verdict"] != OPENED or decisions.read(row) != decision:
+        raise ForbiddenError("nothing opens without a decision that allows it")

@@ -49,7 +49,7 @@ from epilock.web.language import LANGUAGES
 from epilock.web.page import Pages, pages_in
 from epilock.web.problem import Problem, Respond, responder
 from epilock.web.request import Site
-from epilock.web.security import MAX_UPLOAD, SUBMISSIONS, Guard
+from epilock.web.security import MAX_PAGE, SUBMISSIONS, Guard
 
 MODULES = (
     static, front, style, form_check, resident, receipt, takeaway, subject_request, correction, check, offline, anchored, log, machine, api_page, api_point, api_receipt, api_standard, api_staff,
@@ -69,7 +69,7 @@ def create_app(
         hall: How much is let in at once; the usual bounds if None.
     """
     pages, hall = pages_in(languages), hall or Hall()
-    MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
+    MultiPartParser.spool_max_size = MAX_PAGE  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json",

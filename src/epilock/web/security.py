@@ -30,6 +30,7 @@ from epilock.web.hall import Hall
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
 MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
+MAX_PAGE = 8_100_000  # bytes of a page of paper that is keyed in, with its photograph
 MAX_PUBLIC = 1_000_000  # bytes of a form that anybody sends
 UPLOADS = (
     "/console/points/upload",
@@ -38,6 +39,7 @@ UPLOADS = (
     "/console/witnesses",
     "/console/offline/outbox",
 )
+PAPER = "/console/sheets/"  # a page is sent to its point's address
 LIMITS = {"/check": MAX_PUBLIC, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -159,10 +161,16 @@ def check(scope: Scope) -> int:
         if "transfer-encoding" in headers:
             raise LengthRequiredError("a body needs its length (Content-Length)")
         return 0
-    limit = LIMITS.get(scope["path"], MAX_BODY)
+    limit = _limit(scope["path"])
     if int(stated) > limit:
         raise TooLargeError(f"at most {limit} bytes are taken here")
     return int(stated)
+
+
+def _limit(path: str) -> int:
+    """Return how many bytes a body sent to ``path`` may have."""
+    head, _, point = path.rpartition("/")
+    return MAX_PAGE if f"{head}/" == PAPER and point else LIMITS.get(path, MAX_BODY)
 
 
 def place_of(error: BaseException) -> str:

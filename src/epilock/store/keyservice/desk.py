@@ -35,12 +35,14 @@ from epilock.ledger import checkpoint
 from epilock.ledger.note import SeedKey
 from epilock.standard.level import CHINA
 from epilock.store.access import Waiting
+from epilock.store.file import ROOMS
 from epilock.store.keys import KeyStore
 from epilock.store.keytree import Node
 
 HANDED = frozenset({"integrity", "receipts", "imports", "session", "rates", "totp", "anchor"})
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
-_RELEASE = "release/"  # files of releases: their key goes when their grant ends, and nothing is lost with it
+# Files go with their grant or with a record that they show, and nothing is lost with them.
+_FILES = tuple(f"{room}/" for room in ROOMS)
 SECRET = "key-service"  # noqa: S105 - the name under which the secret of the seals lies
 _OPEN, _WHOLE, _ERASE = "open", "whole", "erase"
 _DROP, _TAG = "drop", "tag"
@@ -385,7 +387,7 @@ class Desk:
         self, tx: Transaction, org: str, kind: str, name: str, part: str, *, now: datetime
     ) -> bool:
         """Tell whether a destruction has to wait; it is announced by being asked for."""
-        if name.startswith(_RELEASE):
+        if name.startswith(_FILES):
             return False
         place: dict[str, Any] = {"org": org, "kind": kind, "name": name, "part": part}
         row = tx.find(announced, **place)

@@ -1,22 +1,18 @@
 """Files of releases: the table and its report, sealed under a key of the release, which is destroyed in the end.
 
-The key is a leaf of the key store (``store.keys``), where it lies like a bucket's seeds: after ``destroy`` no copy
-of the databases opens the files. Rules kept in this file:
+After ``destroy`` no copy of the databases opens the files (``store.file``). Rules kept in this file:
   1. No row of a release rests unsealed.
   2. The key goes first, then the rows. Repeating is harmless.
 """
-
-import os
 
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction, metadata
 from epilock.errors import NotFoundError, TamperedError
+from epilock.store import file as files
 from epilock.store.access import Keys
-from epilock.store.suite import NONCE_BYTES
 
 TABLE, REPORT = "table", "report"
-_PART = "file"
 
 release_files = sa.Table(
     "release_files",
@@ -33,10 +29,8 @@ FileRow = tuple[str, str, str, bytes]
 
 def seal(keys: Keys, org: str, release: str, kind: str, body: bytes) -> FileRow:
     """Return the row of a file, its key made if there is none; call it outside any transaction."""
-    keys.add_bucket(org, _place(release), [_PART])
-    cipher = keys.suite.part_cipher(keys.leaf(org, _place(release), _PART, 0))
-    nonce = os.urandom(NONCE_BYTES)
-    return (org, release, kind, nonce + cipher.encrypt(nonce, body, _aad(org, release, kind)))
+    sealed = files.seal(keys, org, _place(release), _aad(org, release, kind), body)
+    return (org, release, kind, sealed)
 
 
 def keep(tx: Transaction, row: FileRow) -> None:
@@ -56,10 +50,9 @@ def read(tx: Transaction, keys: Keys, org: str, release: str, kind: str) -> byte
     row = tx.find(release_files, org=org, release=release, kind=kind)
     if row is None:
         raise NotFoundError(f"release {release} has no {kind}, or none any more")
-    cipher = keys.suite.part_cipher(keys.leaf(org, _place(release), _PART, 0))
-    nonce, sealed = bytes(row["sealed"][:NONCE_BYTES]), bytes(row["sealed"][NONCE_BYTES:])
+    aad = _aad(org, release, kind)
     try:
-        return keys.suite.open(cipher, nonce, sealed, _aad(org, release, kind))
+        return files.unseal(keys, org, _place(release), aad, bytes(row["sealed"]))
     except TamperedError:
         place = f"org={org}, release={release}, kind={kind}"
         raise TamperedError(f"release_files ({place}) is not what was sealed") from None
@@ -74,14 +67,13 @@ def kept(tx: Transaction) -> list[tuple[str, str]]:
 
 def destroy(database: Database, keys: Keys, org: str, release: str) -> None:
     """Destroy the files of a release for ever."""
-    keys.destroy(org, drops=[(_place(release), _PART)])
+    keys.destroy(org, drops=[(_place(release), files.PART)])
     with database.write() as tx:
         tx.delete(release_files, org=org, release=release)
 
 
 def _place(release: str) -> str:
-    """Return the name under which the key store keeps the key; no bucket begins so, for none has two parts."""
-    return f"release/{release}"
+    return files.place(files.RELEASE, release)
 
 
 def _aad(org: str, release: str, kind: str) -> bytes:

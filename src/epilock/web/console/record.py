@@ -24,6 +24,7 @@ from epilock.errors import EpilockError, ForbiddenError, InputError
 from epilock.registry import organisation as organisations
 from epilock.store import bucket as buckets
 from epilock.store import count, tags, vault
+from epilock.store import photograph as photographs
 from epilock.store.bucket import COLLECTION, LIVE, Bucket
 from epilock.store.vault import Record
 from epilock.use import decision as decisions
@@ -108,6 +109,7 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
             raise ForbiddenError("an opening is shown to the one who asked for it")
         fresh = found.verdict == decisions.OPENED and now < found.at + SHOWN_FOR
         opened = parts.gate.reveal(tx, found) if fresh else []
+        pictured = fresh and bool(parts.gate.photograph(tx, found))
         places = [(buckets.load(tx, source, b), n) for b, n in found.places]
         circumstances = {b.circumstance for b, _ in places}
         range_ = grants.reach(
@@ -125,7 +127,21 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
         opened=list(zip(places, opened, strict=True)) if fresh else [],
         advice=[a for a in advice if a.zh], minutes=SHOWN_FOR.seconds // 60,
         refused=found.verdict == decisions.REFUSED, rule=found.rule.partition("/")[0],
+        pictured=pictured,
     )  # fmt: skip
+
+
+@router.get("/opened/{source}/{decision}/photograph")
+def get_photograph(source: str, decision: str, desk: DeskOf) -> Response:
+    """Return the photograph of the page of paper whose records a decision opens, while it shows them."""
+    desk.enter(PART)
+    parts = desk.site.parts
+    with parts.database.read() as tx:
+        found = decisions.load(tx, source, decision)
+        if found.by != desk.who or not desk.site.now() < found.at + SHOWN_FOR:
+            raise ForbiddenError("an opening is shown to the one who asked for it, for a while")
+        picture = parts.gate.reveal_photograph(tx, found)
+    return Response(picture, media_type="image/jpeg")
 
 
 @router.get("/{source}/{bucket}")
@@ -236,6 +252,8 @@ def _record(
         found = vault.find_record(tx, source, bucket, n)
         due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, found)}
         history = decisions.history(tx, source, bucket, n)
+        beside = photographs.beside(tx, source, (bucket, n))
+    grants_here = [g for g in mine if place.circumstance in g.circumstances]
     wrong = None if error is None else problem_of(error)
     starts = {
         r.starts
@@ -245,7 +263,7 @@ def _record(
     return desk.show(
         "record.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         source=source, bucket=place, record=found, due=due, history=history, today=desk.site.today(),
-        grants=[g for g in mine if place.circumstance in g.circumstances],
+        grants=grants_here, beside=beside, raw=[g for g in grants_here if g.form == gate.RAW],
         events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
         glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
         erasures=tuple(erasure.REASONS),

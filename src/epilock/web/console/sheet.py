@@ -1,7 +1,9 @@
 """Pages of paper ledgers: keyed in row by row, registered, and noted as destroyed.
 
 A page's form is a table of twenty rows. It carries an id of its own, from which each row's client id follows:
-sent twice, it stores each row once. Nothing of a page is stored while one of its rows is wrong.
+sent twice, it stores each row once. Nothing of a page is stored while one of its rows, or its photograph, is wrong.
+
+A photograph is seen where the records of its page are opened together, under a grant (``console.record``).
 """
 
 import re
@@ -9,18 +11,29 @@ from datetime import date
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter
-from starlette.datastructures import FormData
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
-from epilock.collect import issue, paper
+from epilock.collect import issue, paper, photograph
 from epilock.collect import point as points
 from epilock.collect.form import Accepted, Form, Submission
 from epilock.collect.issue import Issued
 from epilock.collect.paper import Sheet
 from epilock.collect.point import Point
-from epilock.errors import ClosedError, ConflictError, EpilockError, FieldsError, InputError
+from epilock.destroy import freeze
+from epilock.errors import (
+    ClosedError,
+    ConflictError,
+    EpilockError,
+    FieldsError,
+    InputError,
+    TooLargeError,
+)
 from epilock.standard.clock import paper_periods
 from epilock.standard.text import Text
+from epilock.store import bucket as buckets
+from epilock.store import photograph as photographs
 from epilock.web import widget
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.offline import LOOKED_AT
@@ -57,29 +70,26 @@ def get_sheet(point: str, desk: DeskOf) -> Response:
 
 
 @router.post("/{point}")
-def post_sheet(point: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Store the rows of one page and register it, or say what is wrong where."""
+async def post_sheet(point: str, desk: DeskOf, form: CheckedForm) -> Response:
+    """Store the rows of one page, seal its photograph and register it, or say what is wrong where."""
     desk.enter(PART)
-    parts, now = desk.site.parts, desk.site.now()
-    typed = _typed(form)
-    try:
-        sheet = _sheet(form)
-        found, _, asked = _form_of(desk, point)
-        with parts.database.read() as tx:
-            paper.check_new(tx, desk.org, point, sheet, now=now)
-        accepted, problems = _accepted(desk, asked, found, form, typed)
-        if problems:
-            return _page(desk, point, form, typed=typed, problems=problems)
-        for each in [parts.writer.submit(one) for one in accepted]:
-            each.result(timeout=SECONDS_TO_STORE)
-        with parts.database.write() as tx:
-            paper.register(
-                tx, parts.log, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
-                by=desk.who, now=now,
-            )  # fmt: skip
-    except (*WRONG, ConflictError) as error:
-        return _page(desk, point, form, typed=typed, error=error)
-    return desk.go("/console/sheets", done="sheet")
+    file = form.get("photo")
+    body = await file.read(photograph.MOST_BYTES + 1) if isinstance(file, UploadFile) else b""
+    return await run_in_threadpool(_key_in, desk, point, form, body)
+
+
+@router.get("/{point}/{book}/{page}")
+def get_page(point: str, book: str, page: int, desk: DeskOf) -> Response:
+    """Show a registered page, and where its records lie if there is a photograph of it."""
+    desk.enter(PART)
+    with desk.site.parts.database.read(org=desk.org) as tx:
+        found = paper.load(tx, desk.org, point, book, page)
+        places = photographs.places_of(tx, desk.org, paper.code_of(tx, found))
+        collected = points.load(tx, desk.org, point)
+    return desk.show(
+        "sheet_page.html", here=PART, page=found, point=collected, places=places,
+        periods=paper_periods(desk.site.parts.standard), today=desk.site.today(),
+    )  # fmt: skip
 
 
 @router.post("/{point}/{book}/{page}/destroyed")
@@ -100,7 +110,49 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
             by=desk.who,
             now=desk.site.now(),
         )
+    with parts.database.read() as tx:
+        frozen = freeze.current(tx) is not None
+    if not frozen:  # else the clock destroys the photograph when the freeze is over
+        paper.sweep(parts.database, parts.keys, today=desk.site.today(), org=desk.org)
     return desk.go("/console/sheets", done="paper_destroyed")
+
+
+def _key_in(desk: Desk, point: str, form: FormData, body: bytes) -> Response:
+    parts, now = desk.site.parts, desk.site.now()
+    typed = _typed(form)
+    try:
+        taken = photograph.take(body) if body else None
+        sheet = _sheet(form, None if taken is None else taken.sha256)
+        found, _, asked = _form_of(desk, point)
+        with parts.database.read() as tx:
+            paper.check_new(tx, desk.org, point, sheet, now=now)
+        accepted, problems = _accepted(desk, asked, found, form, typed)
+        if problems:
+            return _page(desk, point, form, typed=typed, problems=problems)
+        stored = [
+            each.result(timeout=SECONDS_TO_STORE)
+            for each in [parts.writer.submit(one) for one in accepted]
+        ]
+        code = paper.new_code()
+        sealed = (
+            None if taken is None else photographs.seal(parts.keys, desk.org, code, taken.picture)
+        )
+        with parts.database.write() as tx:
+            paper.register(
+                tx, parts.log, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
+                by=desk.who, now=now, code=code,
+            )  # fmt: skip
+            if sealed is not None:
+                places = [
+                    (buckets.load_by_name(tx, desk.org, each.bucket).id, each.n) for each in stored
+                ]
+                photographs.keep(
+                    tx, desk.org, code, sealed, places=places,
+                    categories={f.category for f in asked.fields},
+                )  # fmt: skip
+    except (*WRONG, ConflictError, TooLargeError) as error:
+        return _page(desk, point, form, typed=typed, error=error)
+    return desk.go("/console/sheets", done="sheet")
 
 
 def _form_of(desk: Desk, point: str) -> tuple[Point, Issued, Form]:
@@ -123,14 +175,14 @@ def _typed(form: FormData) -> Typed:
     return rows
 
 
-def _sheet(form: FormData) -> Sheet:
+def _sheet(form: FormData, sha256: str | None) -> Sheet:
     numbers = [word(form, name, most=6) for name in ("page", "pages")]
     if not all(each.isascii() and each.isdigit() for each in numbers):
         raise InputError("give the number of the page, and how many pages the ledger has")
     return Sheet(
         book=word(form, "book", most=30), page=int(numbers[0]), pages=int(numbers[1]),
         written=day_in(form, "written"), place=word(form, "place", most=200),
-        sha256=word(form, "sha256", most=100).lower() or None,
+        sha256=sha256,
     )  # fmt: skip
 
 

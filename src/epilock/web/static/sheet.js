@@ -1,5 +1,5 @@
 // Keying in a page of a paper ledger with the keyboard alone: Enter goes to the same cell of the next row, and each
-// answer is looked at as it is typed. A photograph's fingerprint is computed here; the photograph goes nowhere.
+// answer is looked at as it is typed.
 "use strict";
 
 (() => {
@@ -27,12 +27,5 @@
     place.classList.toggle("wrong", Boolean(slip));
     cell.setAttribute("aria-invalid", String(Boolean(slip)));
     if (slip) place.append(Object.assign(document.createElement("span"), { className: "error", textContent: slip }));
-  });
-
-  document.getElementById("photo-part").hidden = false;
-  document.getElementById("photo").addEventListener("change", async (event) => {
-    const [photo] = event.target.files;
-    const hash = photo ? new Uint8Array(await crypto.subtle.digest("SHA-256", await photo.arrayBuffer())) : [];
-    document.getElementById("sha256").value = Array.from(hash, (b) => b.toString(16).padStart(2, "0")).join("");
   });
 })();
