@@ -1,5 +1,6 @@
 """Every page of the site, and a town in which each of them has something to show."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import town
+from PIL import Image
+from sheet import read
 from staff_room import badge
 from test_resident import TYPED, _fields
+from test_sheet_page import HEAD, ROW_1
 from visitor import Visitor
 
 from epilock.assemble import Parts
@@ -49,6 +53,8 @@ CONSOLE = {
     "imports": "/console/imports",
     "offline-leases": "/console/offline",
     "sheets": "/console/sheets",
+    "sheet": "/console/sheets/{paper}",
+    "sheet-page": "/console/sheets/{paper}/A-12/3",
     "counts": "/console/counts",
     "grants": "/console/grants",
     "requests": "/console/requests",
@@ -89,6 +95,7 @@ class Somewhere:
     Attributes:
         parts, site: The installation and its site.
         point: An open point of ``sunny``.
+        paper: One that collects on paper, with a page that was keyed in.
         everyone: The browser of someone who has every role but the administrator's.
         admin: That of an administrator.
     """
@@ -96,12 +103,13 @@ class Somewhere:
     parts: Parts
     site: Any
     point: Point
+    paper: Point
     everyone: Visitor
     admin: Visitor
 
     def path(self, name: str) -> str:
         """The address of the page ``name``."""
-        return EVERY[name].format(point=self.point.point)
+        return EVERY[name].format(point=self.point.point, paper=self.paper.point)
 
     def visitor(self, name: str) -> Visitor:
         """Who may see the page ``name``."""
@@ -120,8 +128,22 @@ def found(
     code = page.send(page.form(), step="send", **TYPED).value("code")
     asked = {"code": code, "kind": "objection", "ground": "not-needed"}
     resident.post("/r/ask", data=asked)
+    everyone, paper = badge(parts, site, "sunny", "all", *ROLES), town.open_paper_point(parts)
+    _key_in(everyone, paper)
     return Somewhere(
-        parts=parts, site=site, point=point,
-        everyone=badge(parts, site, "sunny", "all", *ROLES),
+        parts=parts, site=site, point=point, paper=paper, everyone=everyone,
         admin=badge(parts, site, "sunny", "admin", "administrator"),
     )  # fmt: skip
+
+
+def _key_in(visitor: Visitor, paper: Point) -> None:
+    """Key in a page of paper with its photograph."""
+    sheet = read(visitor, f"/console/sheets/{paper.point}")
+    form, file = sheet.with_field("book"), io.BytesIO()
+    Image.new("RGB", (900, 1200), "#eee").save(file, "JPEG")
+    acts = [value for _, value in form.boxes if value != "guardian"]
+    data = {**dict(form.values), **HEAD, **ROW_1, "act": acts}
+    answer = visitor.post(
+        form.action, data=data, files={"photo": ("page.jpg", file.getvalue(), "image/jpeg")}
+    )
+    assert answer.is_redirect, answer.text

@@ -1,7 +1,10 @@
 """The officer's day in a real browser: with keys alone, back and forth, and nothing left behind on a shared computer."""
 
+from hashlib import sha256
+
 import pytest
 import town
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 from test_resident import TYPED, _fields
 from town_server import CHROMIUM, free_port, serving
@@ -131,4 +134,35 @@ def test_an_entry_is_verified_in_the_browser_by_one_click(stage, chromium):
     page.get_by_role("link", name="Public log", exact=True).first.click()
     page.get_by_role("link", name="Entry 3", exact=True).click()
     page.get_by_text("Everything holds.").wait_for(state="visible")
+    page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_a_page_of_paper_is_keyed_in_with_its_photograph(stage, chromium, tmp_path, scripts):
+    point = town.open_paper_point(stage[0])
+    login = "scribe.with" if scripts else "scribe.without"
+    page = _desk(stage, chromium, "sunny", login, "collector", scripts=scripts)
+    photo = tmp_path / "page.jpg"
+    Image.new("RGB", (300, 400), "white").save(photo)
+    page.goto(f"{stage[1]}/console/sheets/{point.point}")
+    for name, value in (("book", "B-1"), ("page", "1"), ("pages", "9"), ("place", "cabinet")):
+        page.locator(f"[name={name}]").fill(value)
+    page.locator("[name=photo]").set_input_files(photo)
+    for act in page.locator("[name=act]:not([value=guardian])").all():
+        act.check()
+    page.locator("[name='r1.name']").fill("欧阳测试")
+    if scripts:
+        page.keyboard.press("Enter")  # to the same cell of the next row
+        page.keyboard.type("诸葛样本")
+        assert page.locator("[name='r2.name']").input_value() == "诸葛样本"
+        page.locator("[name='r2.mobile']").fill("12")
+        page.keyboard.press("Tab")
+        assert page.locator("td.wrong .error").count() == 1
+        page.locator("[name='r2.mobile']").fill("13912345679")
+    page.locator("[name='r1.mobile']").fill("13912345678")
+    page.get_by_role("button", name="Seal and register").click()
+    assert page.get_by_text("registered").first.is_visible()
+    page.get_by_role("link", name="B-1").first.click()
+    assert page.get_by_text(sha256(photo.read_bytes()).hexdigest()).is_visible()
+    assert page.get_by_text("It rests sealed").is_visible()
     page.context.close()
