@@ -19,6 +19,7 @@ from epilock.store import keytree
 from epilock.store.bucket import Bucket
 from epilock.store.keytree import LEASE_DEPTH, LEASE_LEAVES, ROOT
 from epilock.store.seal import Sealer, Unsealer
+from epilock.store.suite import INTERNATIONAL, NATIONAL, Suite
 
 BYTES = 296  # of one part of a record
 PART = "2-IV"
@@ -31,9 +32,10 @@ BUCKET = Bucket(
 
 def measure(leases: int = 16) -> list[Row]:
     """Return the rows; both sides seal and open ``leases`` times 4,096 records."""
-    ours, tinks = _Ours(leases), _Tink(leases)
-    seal = in_turns({"ours": ours.seal, "tink": tinks.seal}, leases)
-    open_ = in_turns({"ours": ours.open, "tink": tinks.open}, leases)
+    ours, tinks = _Ours(leases, INTERNATIONAL), _Tink(leases)
+    sm4 = _Ours(leases, NATIONAL)
+    seal = in_turns({"ours": ours.seal, "tink": tinks.seal, "sm4": sm4.seal}, leases)
+    open_ = in_turns({"ours": ours.open, "tink": tinks.open, "sm4": sm4.open}, leases)
     return [
         row.figure(f"Tink envelope, {BYTES} bytes: seals/s of one thread", seal["tink"]),
         row.figure("ours, with the commitment for the ledger: seals/s", seal["ours"]),
@@ -41,21 +43,24 @@ def measure(leases: int = 16) -> list[Row]:
         row.figure("Tink envelope: random opens/s", open_["tink"]),
         row.figure("ours: random opens/s", open_["ours"]),
         row.at_least("ours / Tink, random open", open_["ours"] / open_["tink"], 1.5),
+        row.figure("the national suite / the international, seal", seal["sm4"] / seal["ours"]),
+        row.figure("the national suite / the international, open", open_["sm4"] / open_["ours"]),
     ]
 
 
 class _Ours:
     """One bucket-part: each turn seals one lease, and opens as many records of all leases."""
 
-    def __init__(self, leases: int) -> None:
+    def __init__(self, leases: int, suite: Suite) -> None:
+        self._suite = suite
         self._seed = os.urandom(32)
         self._plain = os.urandom(BYTES)
         self._rows: list[tuple[bytes, bytes]] = []
         self._chosen = _choices(leases)
 
     def seal(self, turn: int) -> float:
-        seed = keytree.derive(self._seed, ROOT, (LEASE_DEPTH, turn))
-        sealer, plain = Sealer(BUCKET, turn, {PART: seed}), self._plain
+        seed = keytree.derive(self._seed, ROOT, (LEASE_DEPTH, turn), self._suite.child)
+        sealer, plain = Sealer(BUCKET, turn, {PART: seed}, suite=self._suite), self._plain
         first = turn * LEASE_LEAVES
 
         def work() -> int:
@@ -70,7 +75,7 @@ class _Ours:
         rows, chosen = self._rows, self._chosen[turn]
 
         def work() -> int:
-            unsealer = Unsealer(BUCKET, PART, {ROOT: self._seed})
+            unsealer = Unsealer(BUCKET, PART, {ROOT: self._seed}, suite=self._suite)
             for n in chosen:
                 assert unsealer.open(n, *rows[n]) == self._plain
             return len(chosen)

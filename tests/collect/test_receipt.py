@@ -27,7 +27,7 @@ def given(**changes: Any) -> receipt.Given:
         "receipt_id": code.receipt_id(bytes(32), "sunny-garden", "sunny-garden.k3f7q2", "c-1"),
         "serial": 5, "given": EMERGENCY.authorisation().required, "language": "zh",
         "guardian": False, "at": AT, "area": "370102", "commitment": "ab" * 32,
-        "commitment_key": bytes(32), "origin": "log.example.cn", "index": 7,
+        "commitment_key": bytes(32), "committed_by": "HMAC-SHA-256", "origin": "log.example.cn", "index": 7,
         "proof": "c2sp.org/tlog-proof@v1\n",
     }  # fmt: skip
     return receipt.Given(**(values | changes))
@@ -101,6 +101,10 @@ class TestWhoAndWhat:
 
         assert record.privacy_notice.sha256 == CONSENT.sha256
         assert record.record_id == "ab" * 32
+
+    @pytest.mark.parametrize("by", ["HMAC-SHA-256", "HMAC-SM3"])
+    def test_says_how_the_commitment_is_made(self, by):
+        assert on_consent(committed_by=by).commitment.algorithm == by
 
     def test_time_keeps_its_offset(self):
         assert on_consent().created == "2026-03-14T09:00:00+08:00"

@@ -151,7 +151,10 @@ class Estate:
         vault.keep(tx, [row], sealed.rows)
         key = self.keys.tag_key(bucket.org, bucket.emergency)
         terms = tags.terms(tags.parse(plain))
-        tags.keep(tx, tags.tag_rows(self.keys.suite, key, (bucket.org, bucket.id, n), terms))
+        tags.keep(
+            tx,
+            tags.tag_rows(self.keys.suite_of(bucket.org), key, (bucket.org, bucket.id, n), terms),
+        )
         return n
 
     def plain(self, bucket: Bucket, n: int, names: Sequence[str] | None = None) -> dict[str, bytes]:

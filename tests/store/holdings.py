@@ -93,7 +93,7 @@ class World:
             numbers.append(n)
             sealed += done.rows
             tagged += tags.tag_rows(
-                self.keys.suite, key, (bucket.org, bucket.id, n), tags.terms(plain)
+                self.keys.suite_of(bucket.org), key, (bucket.org, bucket.id, n), tags.terms(plain)
             )
         first = self.log.append(tx, entries, now=NOW).first
         rows = [

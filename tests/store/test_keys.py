@@ -13,6 +13,7 @@ from epilock.db import key_metadata
 from epilock.errors import ErasedError, InputError, KeysError, TamperedError
 from epilock.store import keyrows, keytree
 from epilock.store.keys import KeyStore
+from epilock.store.keytree import DEPTH, ROOT
 from epilock.store.root.keyfile import KeyFileRoot
 from epilock.store.slot import Slot
 from epilock.store.suite import INTERNATIONAL
@@ -93,9 +94,13 @@ class TestBuckets:
     def test_leaves_are_those_of_the_tree(self, keys):
         fill(keys)
         seed = keys.cover(ORG, BUCKET, "2-IV")[keytree.ROOT]
-        assert keys.leaf(ORG, BUCKET, "2-IV", 4711) == keytree.leaf(seed, 4711)
+        assert keys.leaf(ORG, BUCKET, "2-IV", 4711) == keytree.derive(
+            seed, ROOT, (DEPTH, 4711), INTERNATIONAL.child
+        )
         block = keys.lease_seed(ORG, BUCKET, "2-IV", 1)
-        assert keytree.leaf(block, 4711, (3, 1)) == keytree.leaf(seed, 4711)
+        assert keytree.derive(block, (3, 1), (DEPTH, 4711), INTERNATIONAL.child) == keytree.derive(
+            seed, ROOT, (DEPTH, 4711), INTERNATIONAL.child
+        )
 
     def test_adding_again_changes_nothing(self, keys):
         fill(keys)

@@ -27,12 +27,12 @@ PLAIN = {p["part"]: p["plaintext"].encode() for p in V["parts"]}
 
 
 def sealer(block: int = 1) -> Sealer:
-    seeds = {p: keytree.derive(s, ROOT, (3, block)) for p, s in SEEDS.items()}
-    return Sealer(BUCKET, block, seeds)
+    seeds = {p: keytree.derive(s, ROOT, (3, block), INTERNATIONAL.child) for p, s in SEEDS.items()}
+    return Sealer(BUCKET, block, seeds, suite=INTERNATIONAL)
 
 
 def unsealer(part: str) -> Unsealer:
-    return Unsealer(BUCKET, part, {ROOT: SEEDS[part]})
+    return Unsealer(BUCKET, part, {ROOT: SEEDS[part]}, suite=INTERNATIONAL)
 
 
 class TestVectors:
@@ -50,7 +50,10 @@ class TestVectors:
     def test_commitment(self):
         """The person's proof of what they gave, and the ledger's entry."""
         assert commitment_text(PLAIN).decode() == V["commitment_text"]
-        assert commitment(bytes.fromhex(V["commitment_key"]), PLAIN).hex() == V["commitment"]
+        assert (
+            commitment(bytes.fromhex(V["commitment_key"]), PLAIN, INTERNATIONAL).hex()
+            == V["commitment"]
+        )
         sealed = sealer().seal(V["n"], PLAIN)
         assert sealed.commitment_key.hex() == V["commitment_key"]
         assert sealed.commitment.hex() == V["commitment"]
@@ -174,7 +177,9 @@ class TestOpen:
             **{f: getattr(BUCKET, f) for f in Bucket.__slots__}
             | {k: v for k, v in change.items() if k in {"name", "org"}}
         )
-        other = Unsealer(bucket, change.get("part", part), {ROOT: SEEDS["2-IV"]})
+        other = Unsealer(
+            bucket, change.get("part", part), {ROOT: SEEDS["2-IV"]}, suite=INTERNATIONAL
+        )
         with pytest.raises(TamperedError, match=r"parts \(org="):
             other.open(
                 change.get("n", n), change.get("nonce", nonce), sealed[: change.get("cut", 999)]
@@ -193,8 +198,8 @@ class TestOpen:
         work = sealer()
         rows = {n: work.seal(n, {"2-IV": b"x%d" % n}).rows[0] for n in range(5000, 5040)}
         cover = {ROOT: SEEDS["2-IV"]}
-        keytree.puncture(cover, [5003, 5020])
-        reader = Unsealer(BUCKET, "2-IV", cover)
+        keytree.puncture(cover, [5003, 5020], INTERNATIONAL.child)
+        reader = Unsealer(BUCKET, "2-IV", cover, suite=INTERNATIONAL)
         for n, row in rows.items():
             if n in {5003, 5020}:
                 with pytest.raises(ErasedError):

@@ -382,7 +382,10 @@ class TestBounds:
     def tagged(self, tx, world, forms) -> list[tuple[str, str]]:
         bucket = buckets.load(tx, ORG, 1)
         unsealers = {
-            p: Unsealer(bucket, p, world.keys.cover(ORG, bucket.name, p)) for p in bucket.parts
+            p: Unsealer(
+                bucket, p, world.keys.cover(ORG, bucket.name, p), suite=world.keys.suite_of(ORG)
+            )
+            for p in bucket.parts
         }
         tagged = Tagged(tx, world.keys, bucket, unsealers, forms)
         for _, _, part, n, nonce, sealed in tx.conn.execute(

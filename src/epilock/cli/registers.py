@@ -6,7 +6,7 @@ with; each is an entry of the public log.
 
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from epilock.registry import emergency as emergencies
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
+from epilock.store.suite import NATIONAL
 from epilock.use import staff
 
 organisation = typer.Typer(no_args_is_help=True, help="Organisations of this installation.")
@@ -39,6 +40,7 @@ Address = Annotated[str, typer.Option(help="Where people find it.")]
 Telephone = Annotated[str, typer.Option(help="Where it answers questions.")]
 Officer = Annotated[str, typer.Option(help="Who answers for personal information.")]
 Complaints = Annotated[str, typer.Option(help="The organisation's own complaint channel.")]
+Suites = Literal["international", "national"]
 Supervisor = Annotated[str, typer.Option(help="The department that supervises it.")]
 
 
@@ -57,6 +59,9 @@ def add_organisation(
     supervisor: Supervisor,
     circulation: Annotated[str, typer.Option("--range", help="R1 to R6.")] = "R1",
     parent: Annotated[str | None, typer.Option(help="The superior organisation.")] = None,
+    suite: Annotated[
+        Suites, typer.Option(help="Algorithms that all of it is sealed with, for ever.")
+    ] = "international",
     administrator: Annotated[
         str | None, typer.Option(help="Login of its administrator, who gives the other accounts.")
     ] = None,
@@ -74,6 +79,8 @@ def add_organisation(
                 "complaints": complaints, "supervisor": supervisor,
             },
         )  # fmt: skip
+        if suite == "national":
+            parts.keys.choose_suite(org, NATIONAL.name)
         password = None
         if administrator is not None:
             _, password = staff.add_staff(
@@ -98,13 +105,14 @@ def show_organisation(org: OrgCode, *, home: Home = None) -> None:
     """Show an organisation: what stands above it, and whom people turn to."""
     with opened(home) as parts, parts.database.read() as tx:
         found, above = organisations.load(tx, org), organisations.superiors(tx, org)
-        key = parts.notice_signer(org).vkey
+        key, suite = parts.notice_signer(org).vkey, parts.keys.suite_of(org).name
     print(f"{found.org} ({found.name.zh} / {found.name.en}), number {found.serial}")
     print(f"  kind        {found.kind}, range {found.range}, area {found.area}")
     print(f"  above it    {', '.join(above) or 'none'}")
     for name in organisations.CONTACT:
         print(f"  {name:11} {found.contact[name]}")
     print(f"  notice key  {key}")
+    print(f"  suite       {suite}")
 
 
 @emergency.command("declare")

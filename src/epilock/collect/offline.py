@@ -213,7 +213,7 @@ def take(
         sealed=None,
     )  # fmt: skip
     plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    cipher = keys.suite.cipher(_key(keys, lease, bucket.name))
+    cipher = keys.suite_of(org).cipher(_key(keys, lease, bucket.name))
     sealed = keyrows.wrap(cipher, plain, _aad(keys, lease))
     tx.insert(
         offline_leases, org=org, lease=lease_code, point=point, version=lease.version, holder=holder,
@@ -411,8 +411,9 @@ def _named(error: InputError, form: Form, issued: Issued) -> list[FieldProblem]:
 
 def _private(tx: Transaction, keys: Keys, lease: Lease) -> ec.EllipticCurvePrivateKey:
     name = buckets.load(tx, lease.org, lease.bucket).name
-    cipher = keys.suite.cipher(_key(keys, lease, name))
-    plain = keyrows.unwrap(keys.suite, cipher, lease.sealed or b"", _aad(keys, lease))
+    suite = keys.suite_of(lease.org)
+    cipher = suite.cipher(_key(keys, lease, name))
+    plain = keyrows.unwrap(suite, cipher, lease.sealed or b"", _aad(keys, lease))
     key = load_der_private_key(plain, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - ``take`` made it
     return key
@@ -421,11 +422,14 @@ def _private(tx: Transaction, keys: Keys, lease: Lease) -> ec.EllipticCurvePriva
 def _key(keys: Keys, lease: Lease, bucket: str) -> bytes:
     """Return the key that the private key is sealed under, made of one leaf of each part."""
     leaves: Sequence[bytes] = [keys.leaf(lease.org, bucket, p, lease.number) for p in lease.parts]
-    return keys.suite.subkey(keys.suite.commitment_key(leaves), _PURPOSE)
+    suite = keys.suite_of(lease.org)
+    return suite.subkey(suite.commitment_key(leaves), _PURPOSE)
 
 
 def _aad(keys: Keys, lease: Lease) -> bytes:
-    return f"epilock/offline-key/v1|{keys.suite.name}|{lease.org}|{lease.lease}".encode()
+    return (
+        f"epilock/offline-key/v1|{keys.suite_of(lease.org).name}|{lease.org}|{lease.lease}".encode()
+    )
 
 
 def _lease(row: dict[str, Any]) -> Lease:

@@ -98,6 +98,7 @@ class Given:
         area: GB/T 2260 code of the organisation.
         commitment: As in the ledger entry, hex.
         commitment_key: Its key.
+        committed_by: What it was made with.
         origin: Of the log.
         index: Of the ``collect`` entry.
         proof: The ``.tlog-proof`` text.
@@ -113,6 +114,7 @@ class Given:
     area: str
     commitment: str
     commitment_key: bytes
+    committed_by: Literal["HMAC-SHA-256", "HMAC-SM3"]
     origin: str
     index: int
     proof: str
@@ -148,7 +150,7 @@ def build(notice: Notice, given: Given) -> Receipt:
         schema=SCHEMA, schema_version=DPV_RECEIPT, receipt_id=code.as_uuid(given.receipt_id),
         created=moment(given.at), code=code.encode(given.serial, given.receipt_id), records=[record],
         ledger=Ledger(origin=given.origin, index=given.index, proof=given.proof),
-        commitment=Commitment(algorithm="HMAC-SHA-256", key=given.commitment_key.hex()),
+        commitment=Commitment(algorithm=given.committed_by, key=given.commitment_key.hex()),
     )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ class Ledger(_Part, frozen=True):
 class Commitment(_Part, frozen=True):
     """The key with which ``record_id`` can be recomputed from what was given."""
 
-    algorithm: Literal["HMAC-SHA-256"]
+    algorithm: Literal["HMAC-SHA-256", "HMAC-SM3"]
     key: str
 
 

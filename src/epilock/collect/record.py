@@ -389,7 +389,7 @@ class Keeper:
             ),
             sealed.rows,
             tags.tag_rows(
-                self._keys.suite, tag_key, (org, bucket.id, n), tags.terms(accepted.plain)
+                self._keys.suite_of(org), tag_key, (org, bucket.id, n), tags.terms(accepted.plain)
             ),
             digest, sealed.commitment_key,
         )  # fmt: skip

@@ -219,7 +219,10 @@ class Mover:
     def _tag(self, tx: Transaction, target: Bucket, n: int, plain: dict[str, bytes]) -> None:
         key = self._keys.tag_key(target.org, target.emergency)
         found = tags.terms(tags.parse(plain))
-        tags.keep(tx, tags.tag_rows(self._keys.suite, key, (target.org, target.id, n), found))
+        tags.keep(
+            tx,
+            tags.tag_rows(self._keys.suite_of(target.org), key, (target.org, target.id, n), found),
+        )
 
 
 def _row(

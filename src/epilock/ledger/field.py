@@ -109,7 +109,7 @@ Commitment = Annotated[
     str,
     _pattern(
         "[0-9a-f]{64}",
-        "HMAC-SHA-256 of the record under a subkey of its own keys, in hex: dies with them",
+        "HMAC (SHA-256, or SM3 in the national suite) of the record under a subkey of its own keys, in hex: dies with them",
         "6e340b9cffb37a989ca544e6bb780a2c" * 2,
     ),
 ]

@@ -32,9 +32,11 @@ class Waiting(msgspec.Struct, frozen=True):
 class Keys(Protocol):
     """The keys of all organisations of one installation; each method is documented at ``keys.KeyStore``."""
 
-    @property
-    def suite(self) -> Suite:
-        """The algorithms."""
+    def suite_of(self, org: str) -> Suite:
+        """Return the algorithms that everything of ``org`` is sealed with."""
+
+    def choose_suite(self, org: str, name: str) -> None:
+        """Choose the algorithms of ``org``, before anything of it is sealed."""
 
     @property
     def notice(self) -> timedelta:

@@ -23,7 +23,7 @@ def place(room: str, code: str) -> str:
 def seal(keys: Keys, org: str, at: str, aad: bytes, body: bytes) -> bytes:
     """Return ``body`` sealed under the key of place ``at``, made if there is none; outside any transaction."""
     keys.add_bucket(org, at, [PART])
-    cipher = keys.suite.part_cipher(keys.leaf(org, at, PART, 0))
+    cipher = keys.suite_of(org).part_cipher(keys.leaf(org, at, PART, 0))
     nonce = os.urandom(NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, body, aad)
 
@@ -35,5 +35,5 @@ def unseal(keys: Keys, org: str, at: str, aad: bytes, sealed: bytes) -> bytes:
         ErasedError: Its key is destroyed.
         TamperedError: It was changed or put in another's place.
     """
-    cipher = keys.suite.part_cipher(keys.leaf(org, at, PART, 0))
-    return keys.suite.open(cipher, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+    cipher = keys.suite_of(org).part_cipher(keys.leaf(org, at, PART, 0))
+    return keys.suite_of(org).open(cipher, sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)

@@ -28,25 +28,27 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction
-from epilock.errors import ConflictError, ErasedError, InputError, KeysError
+from epilock.errors import ConflictError, ErasedError, InputError, KeysError, StateError
 from epilock.ledger.note import Ed25519Key, SeedKey
 from epilock.store import keyrows, keytree, rotation
 from epilock.store.access import Waiting
-from epilock.store.keyrows import part_keys, secrets, tag_keys
+from epilock.store.keyrows import epochs, part_keys, secrets, tag_keys
 from epilock.store.keytree import LEASE_DEPTH, ROOT, Node
 from epilock.store.root import RootKey
 from epilock.store.rotation import Epoch
 from epilock.store.slot import Slot, Step, go_on
-from epilock.store.suite import INTERNATIONAL, KEY_BYTES, Suite
+from epilock.store.suite import INTERNATIONAL, KEY_BYTES, SUITES, Suite, named
 
 ORG = re.compile(r"[a-z][a-z0-9-]{1,30}")
 NAME = re.compile(r"[A-Za-z0-9.+/-]{1,200}")
+SUITE = "suite"  # the secret that says which suite was chosen, so that nobody without the root key can say another
 
 T = TypeVar("T")
 
@@ -58,7 +60,6 @@ class KeyStore:
         database: The key database (``key_metadata``), of an engine opened with ``overwrite=True``.
         root: The root key.
         slots: Folder of the epoch slots, one file for each organisation.
-        suite: The algorithms.
         step: For tests: called before and after each effect with its name; see ``slot.Slot``.
     """
 
@@ -68,11 +69,10 @@ class KeyStore:
         root: RootKey,
         slots: Path,
         *,
-        suite: Suite = INTERNATIONAL,
         step: Step = go_on,
     ) -> None:
-        self.suite = suite
         self.database = database
+        self._suites: dict[str, Suite] = {}
         self._root = root
         self._slots = slots
         self._step = step
@@ -81,6 +81,52 @@ class KeyStore:
     def notice(self) -> timedelta:
         """How long before its day a destruction is to be announced: not at all."""
         return timedelta()
+
+    def suite_of(self, org: str) -> Suite:
+        """Return the algorithms that everything of ``org`` is sealed with; international if none were chosen.
+
+        Raises:
+            KeysError: This program doesn't know the one that was chosen.
+            RootKeyError, TamperedError: As ``secret``.
+        """
+        return self._suites.get(org) or self.look_up_suite(org)[0]
+
+    def look_up_suite(self, org: str) -> tuple[Suite, bool]:
+        """Return the suite of ``org``, and whether it is never another; errors as ``suite_of``."""
+        with self.database.read() as tx:
+            row = tx.find(secrets, org=org, name=SUITE)
+            begun = tx.find(epochs, org=org) is not None
+        found: Suite = INTERNATIONAL
+        if row is not None:
+            mark = self.unwrap_secret(org, SUITE, row["wrapped"])
+            known = [suite for suite in SUITES.values() if _mark(suite) == mark]
+            if not known:
+                raise KeysError(f"{org} has a suite of algorithms that this program doesn't know")
+            found = known[0]
+        settled = begun or row is not None
+        if settled:
+            self._suites[org] = found
+        return found, settled
+
+    def choose_suite(self, org: str, name: str) -> None:
+        """Choose the algorithms of ``org``, before anything of it is sealed; repeating is harmless.
+
+        Raises:
+            InputError: There is no suite of this name.
+            StateError: The organisation has another, or something that is sealed under another.
+        """
+        suite = named(name)
+        mark = self._root.wrap(_mark(suite), keyrows.secret_context(org, SUITE))
+        with self.slot(org).lock(), self.database.write() as tx:
+            known = tx.find(secrets, org=org, name=SUITE) or tx.find(epochs, org=org)
+            if known is None:
+                tx.insert(secrets, org=org, name=SUITE, wrapped=mark)
+        has = self.suite_of(org)
+        if has is not suite:
+            raise StateError(
+                f"{org} has the suite {has.name} and keeps it, so that what is sealed stays readable; "
+                "register another organisation with the other suite"
+            )
 
     def secret(self, org: str, name: str) -> bytes:
         """Return the 32-byte secret ``name`` of ``org`` ("": the installation), made on first use.
@@ -117,16 +163,18 @@ class KeyStore:
             for part in parts:
                 if tx.find(part_keys, org=org, bucket=bucket, part=part) is None:
                     cover = {ROOT: os.urandom(KEY_BYTES)}
-                    rotation.insert_part(tx, self.suite, (org, bucket, part), current, cover)
+                    rotation.insert_part(
+                        tx, self.suite_of(org), (org, bucket, part), current, cover
+                    )
 
     def add_tag_key(self, org: str, emergency: str) -> None:
         """Make the tag key of ``emergency`` if it has none; repeating is harmless."""
         _check(NAME, emergency, "an emergency's code")
         with self._writing(org) as (tx, _, current):
             if tx.find(tag_keys, org=org, emergency=emergency) is None:
-                aad = keyrows.tag_aad(self.suite, org, emergency, current.number)
+                aad = keyrows.tag_aad(self.suite_of(org), org, emergency, current.number)
                 key = os.urandom(KEY_BYTES)
-                wrapped = keyrows.wrap(self.suite.cipher(current.key), key, aad)
+                wrapped = keyrows.wrap(self.suite_of(org).cipher(current.key), key, aad)
                 tx.bulk(tag_keys, [(org, emergency, current.number, wrapped)])
 
     def tag_key(self, org: str, emergency: str) -> bytes:
@@ -141,9 +189,9 @@ class KeyStore:
             row = tx.find(tag_keys, org=org, emergency=emergency)
             if row is None:
                 raise ErasedError(f"{org} has no tag key for {emergency}: dropped, or never made")
-            aad = keyrows.tag_aad(self.suite, org, emergency, row["epoch"])
-            above = self.suite.cipher(rotation.epoch_key(cells, row["epoch"]))
-            return keyrows.unwrap(self.suite, above, row["wrapped"], aad)
+            aad = keyrows.tag_aad(self.suite_of(org), org, emergency, row["epoch"])
+            above = self.suite_of(org).cipher(rotation.epoch_key(cells, row["epoch"]))
+            return keyrows.unwrap(self.suite_of(org), above, row["wrapped"], aad)
 
         return self._reading(org, read)
 
@@ -160,7 +208,7 @@ class KeyStore:
         """
 
         def read(tx: Transaction, cells: dict[int, bytes]) -> dict[Node, bytes]:
-            cover = rotation.read_cover(tx, self.suite, (org, bucket, part), cells, nodes)
+            cover = rotation.read_cover(tx, self.suite_of(org), (org, bucket, part), cells, nodes)
             if cover is None:
                 raise ErasedError(f"{bucket} has no key for part {part}: destroyed, or never made")
             return cover
@@ -178,7 +226,7 @@ class KeyStore:
             TamperedError: A row was altered.
         """
         cover = self.cover(org, bucket, part, keytree.path(n))
-        return keytree.find(cover, (keytree.DEPTH, n), self.suite.child)
+        return keytree.find(cover, (keytree.DEPTH, n), self.suite_of(org).child)
 
     def lease_seed(self, org: str, bucket: str, part: str, block: int) -> bytes:
         """Return the seed of ``block``: the 4,096 leaves from ``block * 4096`` on.
@@ -190,7 +238,7 @@ class KeyStore:
         """
         nodes = keytree.path(block * keytree.LEASE_LEAVES, LEASE_DEPTH)
         cover = self.cover(org, bucket, part, nodes)
-        return keytree.find(cover, (LEASE_DEPTH, block), self.suite.child)
+        return keytree.find(cover, (LEASE_DEPTH, block), self.suite_of(org).child)
 
     def waiting(
         self,
@@ -244,12 +292,12 @@ class KeyStore:
         """
         with self._writing(org) as (tx, slot, current):
             dying = rotation.plan(
-                tx, self.suite, org, current, punctures=punctures, drops=drops, tags=tags
+                tx, self.suite_of(org), org, current, punctures=punctures, drops=drops, tags=tags
             )
             if dying:
                 number = current.number + 1
                 new = Epoch(number, slot.next(number, current=current.number))
-                rotation.rotate(tx, self.suite, org, old=current, new=new, dying=dying)
+                rotation.rotate(tx, self.suite_of(org), org, old=current, new=new, dying=dying)
                 self._step("commit")
         if dying:
             self._step("commit done")
@@ -269,8 +317,10 @@ class KeyStore:
     def _writing(self, org: str) -> Iterator[tuple[Transaction, Slot, Epoch]]:
         """Hold the slot and a transaction; give both and the epoch that counts, settled."""
         slot = self.slot(org)
-        with slot.lock(), self.database.write() as tx:
-            yield tx, slot, rotation.settle(tx, slot, self.suite, org)
+        with slot.lock():
+            suite = self.suite_of(org)
+            with self.database.write() as tx:
+                yield tx, slot, rotation.settle(tx, slot, suite, org)
 
     def _reading(self, org: str, read: Callable[[Transaction, dict[int, bytes]], T]) -> T:
         """Return ``read(transaction, epoch keys)``.
@@ -308,6 +358,11 @@ class KeyStore:
         finally:
             raw.close()
         self._step("empty log done")
+
+
+def _mark(suite: Suite) -> bytes:
+    """Return the 32 bytes that stand for a suite."""
+    return sha256(f"epilock/suite/v1|{suite.name}".encode()).digest()
 
 
 def _check(pattern: re.Pattern[str], value: str, what: str) -> None:

@@ -18,7 +18,6 @@ Rules kept in this file:
 from collections.abc import Callable, Iterable, Mapping
 
 from epilock.errors import ErasedError, StateError
-from epilock.store.suite import INTERNATIONAL
 
 BITS = 4
 ARITY = 1 << BITS
@@ -32,8 +31,6 @@ Node = tuple[int, int]  # depth, prefix
 Child = Callable[[bytes, int], bytes]
 ROOT: Node = (0, 0)
 
-child: Child = INTERNATIONAL.child
-
 
 def path(n: int, to: int = DEPTH) -> list[Node]:
     """Return the nodes above leaf ``n``, from the root down to depth ``to``.
@@ -46,7 +43,7 @@ def path(n: int, to: int = DEPTH) -> list[Node]:
     return [(depth, n >> BITS * (DEPTH - depth)) for depth in range(to + 1)]
 
 
-def derive(key: bytes, node: Node, target: Node, child: Child = child) -> bytes:
+def derive(key: bytes, node: Node, target: Node, child: Child) -> bytes:
     """Return the key of ``target``, which lies below ``node`` or is it, from the ``key`` of ``node``.
 
     Raises:
@@ -58,12 +55,6 @@ def derive(key: bytes, node: Node, target: Node, child: Child = child) -> bytes:
     for step in range(steps - 1, -1, -1):
         key = child(key, target[1] >> BITS * step & ARITY - 1)
     return key
-
-
-def leaf(seed: bytes, n: int, node: Node = ROOT, child: Child = child) -> bytes:
-    """Return the leaf key of record number ``n`` from the ``seed`` of a ``node`` above it."""
-    path(n)
-    return derive(seed, node, (DEPTH, n), child)
 
 
 def siblings(n: int, from_depth: int = 0) -> list[Node]:
@@ -82,7 +73,7 @@ def above(cover: Mapping[Node, bytes], target: Node) -> Node | None:
     return next((node for node in candidates if node in cover), None)
 
 
-def find(cover: Mapping[Node, bytes], target: Node, child: Child = child) -> bytes:
+def find(cover: Mapping[Node, bytes], target: Node, child: Child) -> bytes:
     """Return the key of ``target`` from the ``cover``.
 
     Raises:
@@ -94,7 +85,7 @@ def find(cover: Mapping[Node, bytes], target: Node, child: Child = child) -> byt
     return derive(cover[node], node, target, child)
 
 
-def puncture(cover: dict[Node, bytes], numbers: Iterable[int], child: Child = child) -> bool:
+def puncture(cover: dict[Node, bytes], numbers: Iterable[int], child: Child) -> bool:
     """Change ``cover`` so that the leaves ``numbers`` can't be computed; tell whether it changed.
 
     A number that is already punctured changes nothing.
@@ -125,7 +116,7 @@ class Forward:
 
     __slots__ = ("_child", "_cover", "_end")
 
-    def __init__(self, seed: bytes, node: Node, child: Child = child) -> None:
+    def __init__(self, seed: bytes, node: Node, child: Child) -> None:
         self._child = child
         self._cover = [(*node, seed)]  # the lowest prefix last
         self._end = node[1] + 1 << BITS * (DEPTH - node[0])

@@ -51,11 +51,11 @@ class Lines:
     """
 
     def __init__(self, keys: Keys, bucket: Bucket, release: str, parts: Sequence[str]) -> None:
-        self._suite, self._bucket, self._release = keys.suite, bucket, release
+        self._suite, self._bucket, self._release = keys.suite_of(bucket.org), bucket, release
         self._parts = tuple(parts)
         self._unsealers = {
             part: Unsealer(
-                bucket, part, keys.cover(bucket.org, bucket.name, part), suite=keys.suite
+                bucket, part, keys.cover(bucket.org, bucket.name, part), suite=self._suite
             )
             for part in parts
             if part in bucket.live

@@ -103,4 +103,4 @@ class _Maker(NamedTuple):
     ) -> list[TagRow]:
         found = terms(parse(opened), self.forms[version])
         place = (bucket.org, bucket.id, n)
-        return tag_rows(self.keys.suite, self.key, place, found, version)
+        return tag_rows(self.keys.suite_of(bucket.org), self.key, place, found, version)

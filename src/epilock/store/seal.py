@@ -26,7 +26,7 @@ from epilock.errors import ClosedError, StateError, TamperedError
 from epilock.store import keytree
 from epilock.store.bucket import Bucket
 from epilock.store.keytree import ARITY, BITS, DEPTH, LEASE_DEPTH, LEASE_LEAVES, Forward, Node
-from epilock.store.suite import INTERNATIONAL, NONCE_BYTES, Suite
+from epilock.store.suite import NONCE_BYTES, Suite
 
 COMMITMENT = b"epilock/commitment/v1\n"
 _NONCES = 1024  # of one reading of the system's randomness
@@ -74,7 +74,7 @@ def commitment_text(parts: Mapping[str, bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def commitment(key: bytes, parts: Mapping[str, bytes], suite: Suite = INTERNATIONAL) -> bytes:
+def commitment(key: bytes, parts: Mapping[str, bytes], suite: Suite) -> bytes:
     """Return the commitment to the plaintext of all ``parts`` of a record under its commitment key.
 
     The holder of a receipt shows key and plaintext; whoever finds the same 32 bytes in the ledger's
@@ -108,7 +108,7 @@ class Sealer:
         block: int,
         seeds: Mapping[str, bytes],
         *,
-        suite: Suite = INTERNATIONAL,
+        suite: Suite,
     ) -> None:
         self.bucket, self.block = bucket, block
         self._suite = suite
@@ -208,7 +208,7 @@ class Unsealer:
         part: str,
         cover: Mapping[Node, bytes],
         *,
-        suite: Suite = INTERNATIONAL,
+        suite: Suite,
     ) -> None:
         self._place = f"org={bucket.org}, bucket={bucket.id}, part={part}"
         self._aad = aad_of(suite, bucket.org, bucket.name, part)

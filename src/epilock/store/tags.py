@@ -239,8 +239,8 @@ def find(  # noqa: PLR0917 - where, then what: always all six
     kind = SUBJECTS.get(category)
     if kind is None:
         raise InputError(f"no one can be searched by {category}; by {', '.join(SUBJECTS)}")
-    key = keys.tag_key(org, emergency)
-    wanted = {tag_of(keys.suite, key, kind, form[kind](value)) for form in FORMS.values()}
+    key, suite = keys.tag_key(org, emergency), keys.suite_of(org)
+    wanted = {tag_of(suite, key, kind, form[kind](value)) for form in FORMS.values()}
     found: set[tuple[int, int, str]] = set()
     for bucket in buckets_.of_emergency(tx, org, emergency):
         query = sa.select(tags.c.bucket, tags.c.n, tags.c.role).where(

@@ -206,7 +206,7 @@ def take_sealer(
     block, seeds = take_seeds(
         tx, log, keys, bucket, standard_ref=standard_ref, holder=holder, until=until, now=now
     )
-    return Sealer(bucket, block, seeds, suite=keys.suite)
+    return Sealer(bucket, block, seeds, suite=keys.suite_of(bucket.org))
 
 
 def take_seeds(
@@ -361,7 +361,7 @@ def open_known(
     opened = {}
     for name in names:
         cover = keys.cover(bucket.org, bucket.name, name, keytree.path(record.n))
-        unsealer = Unsealer(bucket, name, cover, suite=keys.suite)
+        unsealer = Unsealer(bucket, name, cover, suite=keys.suite_of(bucket.org))
         unsealer.leaf(record.n)  # a part that was erased is erased, even if its row is still there
         if name not in found:
             raise missing(record, name)

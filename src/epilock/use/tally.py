@@ -80,7 +80,7 @@ def _values(
     if part not in bucket.live:
         return
     cover = gate.keys.cover(bucket.org, bucket.name, part)
-    unsealer = Unsealer(bucket, part, cover, suite=gate.keys.suite)
+    unsealer = Unsealer(bucket, part, cover, suite=gate.keys.suite_of(bucket.org))
     for records in slices(living(tx, bucket)):
         wanted = [r.n for r in records if part in r.left and given(r)]
         c = vault.parts.c

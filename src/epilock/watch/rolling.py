@@ -223,7 +223,11 @@ class Opened:
         if kept is None or (kept[0].org, kept[0].id, kept[1]) != (org, bucket, part):
             place = buckets.load(self.tx, org, bucket)
             cover = self.keys.cover(org, place.name, part)
-            kept = self._bucket = place, part, Unsealer(place, part, cover, suite=self.keys.suite)
+            kept = self._bucket = (
+                place,
+                part,
+                Unsealer(place, part, cover, suite=self.keys.suite_of(place.org)),
+            )
         return kept[2]
 
 

@@ -206,6 +206,7 @@ def receipt_of(tx: Transaction, site: Site, held: Holding) -> Receipt:
     leaves = [
         parts.keys.leaf(held.org, held.bucket.name, part, record.n) for part in sorted(record.parts)
     ]
+    suite = parts.keys.suite_of(held.org)
     acts = held.form.given_acts(record.given or 0)
     return receipt.build(
         held.issued.notice,
@@ -213,7 +214,7 @@ def receipt_of(tx: Transaction, site: Site, held: Holding) -> Receipt:
             receipt_id=held.receipt.receipt_id, serial=held.receipt.serial, given=acts,
             language="en" if record.language == "en" else "zh", guardian=GUARDIAN in acts,
             at=record.at or held.issued.issued, area=held.organisation.area,
-            commitment=said.commitment, commitment_key=parts.keys.suite.commitment_key(leaves),
+            commitment=said.commitment, commitment_key=suite.commitment_key(leaves), committed_by=suite.commits_by,
             origin=log.origin, index=index, proof=log.proof(tx, index),
         ),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from epilock.collect.intake.table import Source
 from epilock.collect.point import Point
 from epilock.errors import EpilockError, FileFormatError, InputError, StateError, TooLargeError
 from epilock.standard import Standard, load
-from epilock.store.suite import INTERNATIONAL
+from epilock.store.suite import named
 
 _SENT: dict[str, type[EpilockError]] = {
     kind.__name__: kind for kind in (FileFormatError, TooLargeError, InputError)
@@ -45,6 +45,7 @@ class Job:
         issued: Day in China on which the notice was issued.
         import_id: The import.
         standard_ref: Version of the standard; the other process must have the same.
+        suite: Name of the organisation's suite.
         tag_key: Of the emergency.
         secret: What receipt ids are derived from.
     """
@@ -60,6 +61,7 @@ class Job:
     issued: date
     import_id: str
     standard_ref: str
+    suite: str
     tag_key: bytes
     secret: bytes
 
@@ -161,7 +163,7 @@ def preparer_of(job: Job, standard: Standard) -> Preparer:
     rows = open_table(job.source).rows(checker.wanted, job.after)
     return Preparer(
         rows, checker, form, org=job.point.org, import_id=job.import_id,
-        standard_ref=job.standard_ref, suite=INTERNATIONAL, tag_key=job.tag_key, secret=job.secret,
+        standard_ref=job.standard_ref, suite=named(job.suite), tag_key=job.tag_key, secret=job.secret,
     )  # fmt: skip
 
 

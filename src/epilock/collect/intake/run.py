@@ -212,6 +212,7 @@ def _job(intake: Intake, target: Target, mapping: ColumnMap, source: Source, fou
         version=form.version, notice=form.notice, acts=form.acts,
         issued=target.issued.issued.astimezone(CHINA).date(), import_id=found.id,
         standard_ref=intake.standard.ref, secret=intake.secret,
+        suite=intake.keys.suite_of(point.org).name,
         tag_key=intake.keys.tag_key(point.org, point.emergency),
     )  # fmt: skip
 

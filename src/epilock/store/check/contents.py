@@ -113,7 +113,9 @@ class _Contents:
             except (EpilockError, UnicodeError, ValueError, sa.exc.DatabaseError):
                 continue  # ``keyring`` names the row
             else:
-                self.unsealers[part] = Unsealer(self.bucket, part, cover, suite=self.keys.suite)
+                self.unsealers[part] = Unsealer(
+                    self.bucket, part, cover, suite=self.keys.suite_of(self.bucket.org)
+                )
 
     def _records(self, after: int) -> dict[int, _Found | None]:
         """Return the next records by number; None for one whose row was changed."""
@@ -205,8 +207,8 @@ class _Contents:
                 yield Damage(row, f"does not fit ledger entry {index}, which it names")
             elif isinstance(each, entry.Collect) and text.keys() == set(record.parts):
                 leaves = [self.unsealers[part].leaf(record.n) for part in sorted(text)]
-                key = self.keys.suite.commitment_key(leaves)
-                if commitment(key, text, self.keys.suite).hex() != each.commitment:
+                suite = self.keys.suite_of(self.bucket.org)
+                if commitment(suite.commitment_key(leaves), text, suite).hex() != each.commitment:
                     yield Damage(row, f"opens to other than ledger entry {index} commits to")
 
     def _agree(self, record: _Found, said: entry.Entry | None) -> bool:

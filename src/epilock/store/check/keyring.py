@@ -14,6 +14,7 @@ from epilock.store.check.witness import Known
 from epilock.store.keyrows import epochs, part_keys, secrets, seeds, tag_keys
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice import desk
+from epilock.store.suite import Suite
 
 _NO_EPOCH = "its organisation has no epoch, or no slot that can be read"
 _UNREADABLE = (EpilockError, UnicodeError, TypeError, ValueError)
@@ -60,8 +61,9 @@ def _epoch(keys: KeyStore, row: rows.Row, cells: dict[str, dict[int, bytes]]) ->
         return
     cells[org] = found
     try:
-        above = keys.suite.cipher(rotation.epoch_key(found, epoch))
-        keyrows.unwrap(keys.suite, above, proof, keyrows.epoch_aad(keys.suite, org, epoch))
+        suite = keys.suite_of(org)
+        above = suite.cipher(rotation.epoch_key(found, epoch))
+        keyrows.unwrap(suite, above, proof, keyrows.epoch_aad(suite, org, epoch))
     except _UNREADABLE as error:
         yield Damage(rows.name(epochs, row), _said(error))
         return
@@ -81,9 +83,10 @@ def _tag_keys(
             yield Damage(rows.name(tag_keys, row), _NO_EPOCH)
             continue
         try:
-            above = keys.suite.cipher(rotation.epoch_key(cells[org], epoch))
-            aad = keyrows.tag_aad(keys.suite, org, emergency, epoch)
-            keyrows.unwrap(keys.suite, above, wrapped, aad)
+            suite = keys.suite_of(org)
+            above = suite.cipher(rotation.epoch_key(cells[org], epoch))
+            aad = keyrows.tag_aad(suite, org, emergency, epoch)
+            keyrows.unwrap(suite, above, wrapped, aad)
         except _UNREADABLE as error:
             yield Damage(rows.name(tag_keys, row), _said(error))
 
@@ -105,30 +108,31 @@ def _part_keys(
             yield Damage(name, _NO_EPOCH)
             continue
         try:
-            above = keys.suite.cipher(rotation.epoch_key(cells[org], epoch))
-            aad = keyrows.part_aad(keys.suite, (org, bucket, part), epoch, count)
-            key = keyrows.unwrap(keys.suite, above, wrapped, aad)
+            suite = keys.suite_of(org)
+            above = suite.cipher(rotation.epoch_key(cells[org], epoch))
+            aad = keyrows.part_aad(suite, (org, bucket, part), epoch, count)
+            key = keyrows.unwrap(suite, above, wrapped, aad)
         except _UNREADABLE as error:
             yield Damage(name, _said(error))
             continue
-        yield from _seeds(tx, keys, (org, bucket, part), key, count)
+        yield from _seeds(tx, suite, (org, bucket, part), key, count)
         state = known.states.get((org, bucket), {}).get(part)
         if state in {DESTROYED, PURGED}:
             yield Damage(name, f"is still there, but its part is {state}")
 
 
 def _seeds(
-    tx: Transaction, keys: KeyStore, place: keyrows.Place, key: bytes, count: int
+    tx: Transaction, suite: Suite, place: keyrows.Place, key: bytes, count: int
 ) -> Iterator[Damage]:
-    above, found = keys.suite.cipher(key), 0
+    above, found = suite.cipher(key), 0
     org, bucket, part = place
     where = (seeds.c.org == org, seeds.c.bucket == bucket, seeds.c.part == part)
     for row in rows.stream(tx, seeds, *where):
         *_, depth, prefix, wrapped = row
         found += 1
         try:
-            aad = keyrows.seed_aad(keys.suite, place, (depth, prefix))
-            keyrows.unwrap(keys.suite, above, wrapped, aad)
+            aad = keyrows.seed_aad(suite, place, (depth, prefix))
+            keyrows.unwrap(suite, above, wrapped, aad)
         except _UNREADABLE as error:
             yield Damage(rows.name(seeds, row), _said(error))
     if found != count:

@@ -53,7 +53,8 @@ class Tagged:
         forms: Mapping[int, Mapping[str, Form]] = FORMS,
     ) -> None:
         self._forms = forms
-        self._tx, self._suite, self._bucket, self._unsealers = tx, keys.suite, bucket, unsealers
+        self._tx, self._bucket, self._unsealers = tx, bucket, unsealers
+        self._suite = keys.suite_of(bucket.org)
         self._sums: dict[str, Sums] = {part: Counter() for part in unsealers}
         self._open = lru_cache(maxsize=_CACHED)(self._read)
         try:

@@ -20,7 +20,7 @@ from epilock.store.access import Waiting
 from epilock.store.keyservice import wire
 from epilock.store.keyservice.address import Address, tls_context
 from epilock.store.keytree import Node
-from epilock.store.suite import INTERNATIONAL, Suite
+from epilock.store.suite import SUITES, Suite
 
 SECONDS = 60.0  # a destruction of much may take that long
 KEPT = 8  # idle connections
@@ -35,7 +35,7 @@ class RemoteKeys:
         address: Of the key service.
 
     Raises:
-        KeysError: It doesn't answer, or has another suite.
+        KeysError: It doesn't answer.
     """
 
     def __init__(self, address: Address) -> None:
@@ -46,13 +46,26 @@ class RemoteKeys:
         self._secrets: dict[tuple[str, str], bytes] = {}
         about = self._ask(wire.Ask(), wire.About)
         self._notice = timedelta(seconds=about.wait)
-        if about.suite != INTERNATIONAL.name:
-            raise KeysError("the key service has another suite; run the same epilock on both")
+        self._suites: dict[str, Suite] = {}
 
-    @property
-    def suite(self) -> Suite:
-        """The algorithms."""
-        return INTERNATIONAL
+    def suite_of(self, org: str) -> Suite:
+        """Return the algorithms of ``org``; asked for once in this process, when it has something sealed.
+
+        Raises:
+            KeysError: This program doesn't know them: it is older than the key service.
+        """
+        if org not in self._suites:
+            found = self._ask(wire.SuiteOf(org), wire.SuiteIs)
+            if found.name not in SUITES:
+                raise KeysError("the key service has another suite; run the same epilock on both")
+            if not found.settled:
+                return SUITES[found.name]
+            self._suites[org] = SUITES[found.name]
+        return self._suites[org]
+
+    def choose_suite(self, org: str, name: str) -> None:
+        """Choose the algorithms of ``org``; errors as ``KeyStore.choose_suite``."""
+        self._ask(wire.ChooseSuite(org, name), type(None))
 
     @property
     def notice(self) -> timedelta:

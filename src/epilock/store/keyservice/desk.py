@@ -37,6 +37,7 @@ from epilock.standard.level import CHINA
 from epilock.store.access import Waiting
 from epilock.store.file import ROOMS
 from epilock.store.keys import KeyStore
+from epilock.store.keyservice.wire import SuiteIs
 from epilock.store.keytree import Node
 
 HANDED = frozenset({"integrity", "receipts", "imports", "session", "rates", "totp", "anchor"})
@@ -206,6 +207,11 @@ class Desk:
                 tx.conn.execute(
                     sa.delete(signed).where(signed.c.org == org, signed.c.name == name, *old)
                 )
+
+    def suite_of(self, org: str) -> SuiteIs:
+        """Return which algorithms ``org`` has; errors as ``KeyStore.suite_of``."""
+        suite, settled = self.keys.look_up_suite(org)
+        return SuiteIs(suite.name, settled)
 
     # -- sealing ---------------------------------------------------------------------------------------
 

@@ -179,5 +179,7 @@ _ANSWERS: dict[type, _Answer] = {
     ),
     wire.Organisations: lambda d, _r, _: d.keys.organisations(),
     wire.Emergencies: lambda d, r, _: d.keys.emergencies(r.org),
-    wire.Ask: lambda d, _r, _: wire.About(d.keys.suite.name, d.limits.wait.total_seconds()),
+    wire.Ask: lambda d, _r, _: wire.About(d.limits.wait.total_seconds()),
+    wire.SuiteOf: lambda d, r, _: d.suite_of(r.org),
+    wire.ChooseSuite: lambda d, r, _: d.keys.choose_suite(r.org, r.name),
 }

@@ -14,7 +14,7 @@ import msgspec
 from epilock import errors
 from epilock.errors import EpilockError, KeysError, RateError
 
-VERSION = 1
+VERSION = 2
 MOST_REQUEST = 4 << 20  # bytes: 20,000 punctures
 MOST_ANSWER = 64 << 20  # bytes: the seeds of a part from which a million were erased one by one
 SESSION_BYTES = 16
@@ -134,6 +134,19 @@ class Organisations(_Message, frozen=True):
     """Ask who has a tag key."""
 
 
+class SuiteOf(_Message, frozen=True):
+    """Ask which algorithms an organisation has (``SuiteIs``)."""
+
+    org: str
+
+
+class ChooseSuite(_Message, frozen=True):
+    """Choose the algorithms of an organisation, before anything of it is sealed."""
+
+    org: str
+    name: str
+
+
 class Emergencies(_Message, frozen=True):
     """Ask for the emergencies of an organisation that have a tag key."""
 
@@ -148,17 +161,27 @@ class About(msgspec.Struct, frozen=True):
     """What the service is.
 
     Attributes:
-        suite: Name of the suite.
         wait: Seconds from announcing a destruction to carrying it out.
     """
 
-    suite: str
     wait: float
+
+
+class SuiteIs(msgspec.Struct, frozen=True):
+    """Which algorithms an organisation has.
+
+    Attributes:
+        name: Name of the suite.
+        settled: Whether it is never another.
+    """
+
+    name: str
+    settled: bool
 
 
 Request = (
     Secret | PublicKey | Sign | AddBucket | AddTagKey | TagKey | Leaf | Whole | Lease | Announce
-    | Destroy | Organisations | Emergencies | Ask
+    | Destroy | Organisations | Emergencies | SuiteOf | ChooseSuite | Ask
 )  # fmt: skip
 
 

@@ -116,7 +116,10 @@ def _opened(gate: Gate, tx: Transaction, found: Release) -> Iterator[tuple[Row, 
         parts = [part for part in found.parts if part in bucket.live]
         unsealers = {
             part: Unsealer(
-                bucket, part, gate.keys.cover(bucket.org, bucket.name, part), suite=gate.keys.suite
+                bucket,
+                part,
+                gate.keys.cover(bucket.org, bucket.name, part),
+                suite=gate.keys.suite_of(bucket.org),
             )
             for part in parts
         }
