@@ -45,7 +45,7 @@ def list_accounts(org: Org, *, home: Home = None) -> None:
     """List the accounts of an organisation that are not disabled."""
     with opened(home) as parts, parts.database.read() as tx:
         for each in staff.listing(tx, org):
-            factor = "second factor" if each.has_totp else "no second factor"
+            factor = "second factor" if each.has_factor else "no second factor"
             new = ", one-time password" if each.must_change else ""
             print(f"{each.staff} {each.login:20} {','.join(sorted(each.roles))} ({factor}{new})")
 

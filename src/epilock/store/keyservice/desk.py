@@ -38,7 +38,9 @@ from epilock.store.access import Waiting
 from epilock.store.keys import KeyStore
 from epilock.store.keytree import Node
 
-HANDED = frozenset({"integrity", "receipts", "imports", "session", "rates", "totp", "anchor"})
+HANDED = frozenset(
+    {"integrity", "receipts", "imports", "session", "rates", "totp", "challenges", "anchor"}
+)
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
 _RELEASE = "release/"  # files of releases: their key goes when their grant ends, and nothing is lost with it
 SECRET = "key-service"  # noqa: S105 - the name under which the secret of the seals lies
