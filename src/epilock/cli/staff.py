@@ -127,6 +127,19 @@ def enrol(*, who: As, home: Home = None, now: At = None) -> None:
     print("the second factor is set up; each sign-in asks for its code")
 
 
+@app.command("recovery-codes")
+def renew_recovery(*, who: As, home: Home = None, now: At = None) -> None:
+    """Make ten recovery codes for your own account, printed once; the old ones are void.
+
+    Each stands once for the second factor, at a sign-in with the password.
+    """
+    with opened(home, now) as parts:
+        found = signed_in(parts, who, *staff.ROLES)
+        with parts.database.write() as tx:
+            codes = staff.renew_recovery(tx, org=found.org, code=found.staff)
+    print("\n".join(codes))
+
+
 @app.command("token")
 def make_token(
     *,
