@@ -2,8 +2,12 @@
 
 Passwords are Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes by the library's
 defaults); the second factor is TOTP (RFC 6238), a code is taken once. A new account has a one-time
-password that must be changed at the first sign-in. After failures the account waits, twice as long each
-time; the answer never says which of login, password or code was wrong.
+password that must be changed at the first sign-in.
+
+What is typed is answered alike whether there is such an account or not: failures are counted under a keyed hash
+of the login (``rate``), after five of them it waits, twice as long each time, and the answer never says which of
+login, password or code was wrong. So that one password is not tried at many logins, failures are counted over
+the organisation as well: after ``SPRAYED`` of them within ``SPRAY_WINDOW`` only known devices are answered.
 
 Separation of duties: who operates the machine or administers accounts cannot open, collect or approve.
 """
@@ -34,6 +38,7 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Log
+from epilock.use import rate
 
 ROLES = (
     "collector", "custodian", "approver", "analyst", "supervisor", "operator", "administrator",
@@ -42,6 +47,11 @@ APART = frozenset({"operator", "administrator"})  # never with a role that handl
 FREE_FAILURES = 5
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
+FORGOTTEN = timedelta(days=1)  # after the last failure of a login, known or not, none is remembered
+# No one at an organisation of thousands mistypes so often in an hour; a spray that stays below it tries 1,200
+# passwords a day over all logins together.
+SPRAYED, SPRAY_WINDOW = 50, timedelta(hours=1)
+TOLD_WINDOW = timedelta(days=1)  # over which an administrator is told of failures
 MIN_PASSWORD = 12  # characters (NIST SP 800-63B asks for 8; ours is stricter)
 MAX_PASSWORD = 200
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
@@ -53,6 +63,7 @@ _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$Nk9uOf1UEVgl7VWut9AZ0w$"
     "kJoPyc9lnKQbk+XvkiGBMOulLLJdX5DW8c3+vweh0OM"
 )
+_NOBODYS_KEY = "NOBODYSKEYNOBODYSKEYNOBODYSKEYNO"  # of a second factor, for the same reason
 
 staff = sealed_table(
     "staff",
@@ -65,6 +76,7 @@ staff = sealed_table(
     sa.Column("must_change", sa.Boolean, nullable=False),
     sa.Column("totp", sa.LargeBinary),
     sa.Column("totp_step", sa.BigInteger, nullable=False),
+    # Written as nothing: the row's seal covers its columns, and failures are counted in ``rates`` by now.
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("wait_until", Instant),
     sa.Column("added", Instant, nullable=False),
@@ -176,8 +188,9 @@ def reset(
     password, roles = _one_time_password(), tuple(sorted(found.roles))
     tx.update(
         staff, {"org": org, "staff": code}, password=_HASHER.hash(password), must_change=True,
-        totp=None, failures=0, wait_until=None,
+        totp=None,
     )  # fmt: skip
+    rate.forget(tx, **_login_count(tx, org, found.login))
     _say_roles(tx, log, standard_ref, org, code, (), now)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return password
@@ -200,6 +213,7 @@ def sign_in(
     login: str,
     password: str,
     code: str = "",
+    known: bool = False,
     now: datetime,
 ) -> Staff | Exception:
     """Return the account, or why not; the caller commits in either case, for failures are counted.
@@ -211,27 +225,37 @@ def sign_in(
         login: Login.
         password: Password.
         code: Six digits, if the account has a second factor.
+        known: Whether it is typed where this account signed in before, or at the machine's own terminal.
         now: The instant.
 
     Returns:
         ``Staff``, ``SignInError`` or ``RateError``.
     """
+    count = _login_count(tx, org, login)
+    failures, last = rate.hold(tx, **count, window=FORGOTTEN, now=now)
+    until = last + _wait(failures)
+    if not known:
+        until = max(until, _sprayed_until(tx, org, now))
+    if now < until:
+        return RateError(
+            "too many attempts; please wait", wait=int((until - now).total_seconds()) + 1
+        )
     rows = tx.all(staff, staff.c.org == org, staff.c.login == login, lock=True)
     row = rows[0] if rows and rows[0]["disabled"] is None else None
-    if row is not None and row["wait_until"] is not None and now < row["wait_until"]:
-        wait = int((row["wait_until"] - now).total_seconds()) + 1
-        return RateError("too many attempts; please wait", wait=wait)
     fits = _fits(row["password"] if row else _NOBODY, password[:MAX_PASSWORD])
-    step = _totp_step(secret, row, code, now) if row is not None else None
-    if row is None:
+    step = _totp_step(secret, row, code, now) if row else _match(_NOBODYS_KEY, code, now, after=0)
+    if row is None or not fits or step is None:
+        rate.again(tx, **count, window=FORGOTTEN, now=now)
+        _count_of_org(tx, org, now)
         return SignInError("login, password or code is wrong")
-    key = {"org": org, "staff": row["staff"]}
-    if not fits or step is None:
-        failures = row["failures"] + 1
-        tx.update(staff, key, failures=failures, wait_until=_wait(failures, now))
-        return SignInError("login, password or code is wrong")
-    tx.update(staff, key, failures=0, wait_until=None, totp_step=step)
+    rate.forget(tx, **count)
+    tx.update(staff, {"org": org, "staff": row["staff"]}, totp_step=step)
     return load(tx, org, row["staff"])
+
+
+def failures_of(tx: Transaction, org: str, *, now: datetime) -> tuple[int, datetime]:
+    """Return how many sign-ins at ``org`` failed in the day that is counted, and when it began."""
+    return rate.standing(tx, **_org_count(tx, org, "org-day"), window=TOLD_WINDOW, now=now)
 
 
 def change_password(tx: Transaction, *, org: str, code: str, old: str, new: str) -> None:
@@ -356,11 +380,36 @@ def _fits(hashed: str, password: str) -> bool:
         return False
 
 
-def _wait(failures: int, now: datetime) -> datetime | None:
+def _wait(failures: int) -> timedelta:
     if failures < FREE_FAILURES:
-        return None
+        return timedelta()
     doubled: int = 1 << min(failures - FREE_FAILURES, 20)
-    return now + min(LONGEST_WAIT, FIRST_WAIT * doubled)
+    return min(LONGEST_WAIT, FIRST_WAIT * doubled)
+
+
+def _login_count(tx: Transaction, org: str, login: str) -> dict[str, Any]:
+    return {**_count(tx, "login"), "who": f"{org}/{login}"}
+
+
+def _org_count(tx: Transaction, org: str, kind: str) -> dict[str, Any]:
+    return {**_count(tx, kind), "who": org}
+
+
+def _count(tx: Transaction, kind: str) -> dict[str, Any]:
+    """Return what ``rate`` needs of a count; the hash has a name of its own under the integrity key."""
+    return {"secret": tx.mac_key, "org": rate.ANYWHERE, "kind": kind}
+
+
+def _count_of_org(tx: Transaction, org: str, now: datetime) -> None:
+    for kind, window in (("org-hour", SPRAY_WINDOW), ("org-day", TOLD_WINDOW)):
+        rate.count(tx, **_org_count(tx, org, kind), most=SPRAYED, window=window, now=now)
+
+
+def _sprayed_until(tx: Transaction, org: str, now: datetime) -> datetime:
+    """Return until when sign-ins from devices that are not known wait."""
+    hour = _org_count(tx, org, "org-hour")
+    failures, began = rate.standing(tx, **hour, window=SPRAY_WINDOW, now=now)
+    return now if failures < SPRAYED else began + SPRAY_WINDOW
 
 
 def _totp_step(secret: bytes, row: dict[str, Any], code: str, now: datetime) -> int | None:

@@ -33,6 +33,7 @@ from epilock.web.console.received import IS_OPEN, mine
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=3)  # before its last day a task stands out
 WARN, BAD = "warn", "bad"
+TOLD_FROM = 10  # failed sign-ins of a day: fewer are people who mistype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +190,10 @@ def _alarms(desk: Desk, tx: Transaction) -> Iterator[Task]:
 def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     bare = sum(not s.has_totp for s in staff.listing(tx, desk.org))
     yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
+    failed, since = staff.failures_of(tx, desk.org, now=desk.site.now())
+    tone = BAD if failed >= staff.SPRAYED else WARN
+    told = failed if failed >= TOLD_FROM else 0
+    yield Task(name="failed", number=told, path="/console/accounts", tone=tone, since=since)
 
 
 # Part of the console to what its page lets someone decide.
