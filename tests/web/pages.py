@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import town
-from staff_room import badge
+from staff_room import arrived, badge
 from test_resident import TYPED, _fields
 from visitor import Visitor
 
@@ -77,8 +77,13 @@ CONSOLE = {
     "password": "/console/password",
     "second-factor": "/console/second-factor",
     "account": "/console/account",
+    "arrival-prove": "/console/arrivals/prove",
 }
-ACCOUNTS = {"accounts": "/console/accounts"}  # an administrator's, who has no other role
+ACCOUNTS = {  # an administrator's, who has no other role
+    "accounts": "/console/accounts",
+    "arrivals": "/console/accounts/arrivals",
+    "roster": "/console/accounts/import",
+}
 EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}
 
 
@@ -120,6 +125,7 @@ def found(
     code = page.send(page.form(), step="send", **TYPED).value("code")
     asked = {"code": code, "kind": "objection", "ground": "not-needed"}
     resident.post("/r/ask", data=asked)
+    arrived(parts, "wang", "203.0.113.7")
     return Somewhere(
         parts=parts, site=site, point=point,
         everyone=badge(parts, site, "sunny", "all", *ROLES),

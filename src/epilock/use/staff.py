@@ -12,8 +12,10 @@ the organisation as well: after ``SPRAYED`` of them within ``SPRAY_WINDOW`` only
 Separation of duties: who operates the machine or administers accounts cannot open, collect or approve.
 """
 
+import hmac
 import re
 from base64 import b32encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os import urandom
@@ -38,7 +40,7 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Log
-from epilock.use import rate
+from epilock.use import rate, tenure
 
 ROLES = (
     "collector", "custodian", "approver", "analyst", "supervisor", "operator", "administrator",
@@ -125,22 +127,26 @@ def add_staff(
     login: str,
     roles: tuple[str, ...],
     now: datetime,
+    once: tuple[str, str] | None = None,
 ) -> tuple[Staff, str]:
     """Add an account; return it and its one-time password, which is shown once.
+
+    ``once`` is a password of ``one_time`` that was hashed before, for who adds many in one transaction.
 
     Raises:
         InputError: Login or roles are not as they should be, or roles that must be apart are together.
         ConflictError: The login is taken.
     """
     check_login(login)
-    _check_roles(roles)
+    check_roles(roles)
     if tx.all(staff, staff.c.org == org, staff.c.login == login):
         raise ConflictError(f"{org} has an account {login} already")
-    code, password = new_id("s"), _one_time_password()
+    code, (password, hashed) = new_id("s"), once or one_time()
     tx.insert(
         staff, org=org, staff=code, login=login, roles=sorted(roles), must_change=True,
-        password=_HASHER.hash(password), totp_step=0, failures=0, added=now,
+        password=hashed, totp_step=0, failures=0, added=now,
     )  # fmt: skip
+    tenure.note(tx, org, code, now=now)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code), password
 
@@ -162,10 +168,12 @@ def set_roles(
         NotFoundError: There is no such account.
     """
     if roles:
-        _check_roles(roles)
+        check_roles(roles)
+    before = load(tx, org, code).roles
     tx.update(
         staff, {"org": org, "staff": code}, roles=sorted(roles), disabled=None if roles else now
     )
+    tenure.note(tx, org, code, now=now, changed=now, roles_before=sorted(before))
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code)
 
@@ -185,9 +193,9 @@ def reset(
     found = load(tx, org, code)
     if not found.roles:
         raise StateError(f"{found.login} is disabled; give it roles first")
-    password, roles = _one_time_password(), tuple(sorted(found.roles))
+    (password, hashed), roles = one_time(), tuple(sorted(found.roles))
     tx.update(
-        staff, {"org": org, "staff": code}, password=_HASHER.hash(password), must_change=True,
+        staff, {"org": org, "staff": code}, password=hashed, must_change=True,
         totp=None,
     )  # fmt: skip
     rate.forget(tx, **_login_count(tx, org, found.login))
@@ -203,6 +211,11 @@ def shut_out(tx: Transaction, org: str, code: str) -> None:
         NotFoundError: There is no such account.
     """
     tx.update(staff, {"org": org, "staff": code}, password=_NOBODY, must_change=True, totp=None)
+
+
+def is_shut(row: Mapping[str, Any]) -> bool:
+    """Tell whether the account of a row was shut out and not reset since."""
+    return hmac.compare_digest(str(row["password"]).encode(), _NOBODY.encode())
 
 
 def sign_in(
@@ -249,6 +262,7 @@ def sign_in(
         _count_of_org(tx, org, now)
         return SignInError("login, password or code is wrong")
     rate.forget(tx, **count)
+    tenure.note(tx, org, row["staff"], now=now, signed_in=now)
     tx.update(staff, {"org": org, "staff": row["staff"]}, totp_step=step)
     return load(tx, org, row["staff"])
 
@@ -328,6 +342,15 @@ def listing(tx: Transaction, org: str) -> list[Staff]:
     return [read(r) for r in rows]
 
 
+def one_time() -> tuple[str, str]:
+    """Return a fresh one-time password of 80 random bits, and its hash.
+
+    It is hashed like any other, though it needs less: else the time of an answer would tell new accounts.
+    """
+    password = b32encode(urandom(10)).decode().lower()
+    return password, _HASHER.hash(password)
+
+
 def read(row: dict[str, Any]) -> Staff:
     """Return the account that a row of ``staff`` states."""
     return Staff(
@@ -346,11 +369,12 @@ def totp_address(key: str, *, login: str, org: str) -> str:
     return pyotp.TOTP(key).provisioning_uri(name=f"{login}@{org}", issuer_name="Epilock")
 
 
-def _one_time_password() -> str:
-    return b32encode(urandom(10)).decode().lower()  # 80 random bits
+def check_roles(roles: tuple[str, ...]) -> None:
+    """Return if an account can have these ``roles``.
 
-
-def _check_roles(roles: tuple[str, ...]) -> None:
+    Raises:
+        InputError: One is unknown, there is none, or roles that must be apart are together.
+    """
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
         raise InputError(f"roles are {', '.join(ROLES)}")

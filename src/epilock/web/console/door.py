@@ -10,9 +10,11 @@ from starlette.responses import RedirectResponse, Response
 from epilock.assemble import INSTALLATION
 from epilock.collect import qr
 from epilock.errors import EpilockError, InputError, RateError, SignInError
+from epilock.use import arrival as arrivals
 from epilock.use import rate, staff
 from epilock.use import session as sessions
 from epilock.use.staff import Staff
+from epilock.web.console.arrival import Entered, admit, begin, device_of
 from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
 from epilock.web.page import trusted
 from epilock.web.problem import of as problem_of
@@ -51,10 +53,7 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
         answer.headers.update(problem.headers)
         return answer
     entered = site.pages.go(request, to)
-    entered.set_cookie(
-        cookie_of(site), found, httponly=True, samesite="lax", path="/",
-        secure=site.parts.settings.secure_cookies,
-    )  # fmt: skip
+    admit(site, entered, found)
     return entered
 
 
@@ -116,7 +115,7 @@ def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
                     password=word(form, "password", most=300),
                 )  # fmt: skip
             staff.enrol_totp(
-                tx, secret=factor_secret(visitor.site), org=visitor.org, code=visitor.who, key=key,
+                tx, secret=visitor.site.factor_secret(), org=visitor.org, code=visitor.who, key=key,
                 proof=word(form, "code", most=10), now=visitor.site.now(),
             )  # fmt: skip
     except (InputError, SignInError) as error:
@@ -145,22 +144,17 @@ def check_pace(visitor: Desk) -> None:
         raise late
 
 
-def factor_secret(site: Site) -> bytes:
-    """Return the key that second factors are sealed with."""
-    return site.parts.keys.secret(INSTALLATION, "totp")
-
-
-def _try(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
-    """Return a new session's token, or why there is none; failures are counted in either case."""
+def _try(site: Site, request: Request, org: str, login: str, form: FormOf) -> Entered | Exception:
+    """Return a new session, or why there is none; failures are counted in either case."""
     found = _tried(site, request, org, login, form)
     outcome = (
-        "in" if isinstance(found, str) else "late" if isinstance(found, RateError) else "wrong"
+        "in" if isinstance(found, Entered) else "late" if isinstance(found, RateError) else "wrong"
     )
     site.parts.meters.sign_ins.labels(outcome).inc()
     return found
 
 
-def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
+def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> Entered | Exception:
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
@@ -169,12 +163,12 @@ def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> 
         if late is not None:
             return late
         found = staff.sign_in(
-            tx, secret=factor_secret(site), org=org, login=login,
+            tx, secret=site.factor_secret(), org=org, login=login,
             password=word(form, "password", most=300), code=word(form, "code", most=10),
-            now=site.now(),
+            known=arrivals.is_known(tx, org, login, device_of(site, request)), now=site.now(),
         )  # fmt: skip
         if isinstance(found, Staff):
-            return sessions.begin(tx, found, now=site.now())
+            return begin(tx, site, request, found)
     return found
 
 

@@ -24,6 +24,7 @@ from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
+from epilock.use import arrival as arrivals
 from epilock.use import review as reviews
 from epilock.use import staff
 from epilock.web.console.approval import waiting
@@ -193,6 +194,11 @@ def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     failed, since = staff.failures_of(tx, desk.org, now=desk.site.now())
     tone = BAD if failed >= staff.SPRAYED else WARN
     told = failed if failed >= TOLD_FROM else 0
+    for name, found in arrivals.waiting(tx, desk.org).items():
+        yield Task(
+            name=name, number=len(found), path="/console/accounts/arrivals", tone=BAD,
+            since=min((one.at for one in found), default=None),
+        )  # fmt: skip
     yield Task(name="failed", number=told, path="/console/accounts", tone=tone, since=since)
 
 

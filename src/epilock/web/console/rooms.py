@@ -5,6 +5,7 @@ from epilock.web.console import (
     aggregate,
     alarm,
     approval,
+    arrival,
     budget,
     destruction,
     door,
@@ -23,6 +24,7 @@ from epilock.web.console import (
     record,
     release,
     request,
+    roster,
     seen,
     setting,
     sheet,
@@ -33,7 +35,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
-        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, account, paper, setting,
+        door, home, mine, arrival, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
+        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, account, paper, setting,
     )
 )  # fmt: skip
