@@ -82,6 +82,7 @@ CONSOLE = {
 ACCOUNTS = {  # an administrator's, who has no other role
     "accounts": "/console/accounts",
     "arrivals": "/console/accounts/arrivals",
+    "attest": "/console/accounts/review",
     "roster": "/console/accounts/import",
 }
 EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}

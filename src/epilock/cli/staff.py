@@ -19,7 +19,7 @@ from epilock.cli.identity import As, ask, check_over, entered, signed_in
 from epilock.cli.installation import At, Home, opened
 from epilock.collect import qr
 from epilock.errors import FileFormatError, InputError, SignInError
-from epilock.use import roster, staff
+from epilock.use import attest, roster, staff
 from epilock.use import session as sessions
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: roles, passwords, second factors, tokens.")
@@ -129,6 +129,32 @@ def enrol(*, who: As, home: Home = None, now: At = None) -> None:
                 code=found.staff, key=key, proof=proof, now=parts.now(),
             )  # fmt: skip
     print("the second factor is set up; each sign-in asks for its code")
+
+
+@app.command("review")
+def review(
+    org: Org,
+    *,
+    who: As,
+    confirm: Annotated[list[str], typer.Option(help="Login to confirm. Repeatable.")] = [],  # noqa: B006 - typer reads it
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Show who joined, moved, left, is not seen, and is due to be confirmed; confirm accounts."""
+    with opened(home, now) as parts:
+        administrator, at = signed_in(parts, who, "administrator"), parts.now()
+        with parts.database.write() as tx:
+            check_over(tx, administrator, org)
+            for login in confirm:
+                code = staff.by_login(tx, org, login).staff
+                attest.confirm(tx, org, code, by=administrator, now=at)
+            found = attest.standings(tx, org, now=at)
+    for each in found:
+        state = f"left {each.left:%Y-%m-%d}" if each.left else f"due {each.due:%Y-%m-%d}"
+        notes = "" if each.left else " ".join(each.notes(at))
+        print(
+            f"{each.account.login:20} {','.join(sorted(each.account.roles)) or '-':30} {state} {notes}".rstrip()
+        )
 
 
 @app.command("import")

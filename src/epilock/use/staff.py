@@ -173,7 +173,8 @@ def set_roles(
     tx.update(
         staff, {"org": org, "staff": code}, roles=sorted(roles), disabled=None if roles else now
     )
-    tenure.note(tx, org, code, now=now, changed=now, roles_before=sorted(before))
+    again = {} if before else {"since": now, "confirmed_by": None}
+    tenure.note(tx, org, code, now=now, changed=now, roles_before=sorted(before), **again)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code)
 

@@ -25,8 +25,8 @@ from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
 from epilock.use import arrival as arrivals
+from epilock.use import attest, staff
 from epilock.use import review as reviews
-from epilock.use import staff
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
 from epilock.web.console.received import IS_OPEN, mine
@@ -194,6 +194,21 @@ def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     failed, since = staff.failures_of(tx, desk.org, now=desk.site.now())
     tone = BAD if failed >= staff.SPRAYED else WARN
     told = failed if failed >= TOLD_FROM else 0
+    standing = attest.standings(tx, desk.org, now=desk.site.now())
+    due = [
+        s
+        for s in standing
+        if s.left is None and s.account.staff != desk.who and s.is_due(desk.site.now())
+    ]
+    latest = min((s.due for s in due), default=None)
+    latest = latest and latest + attest.GRACE
+    yield Task(
+        name="attest",
+        number=len(due),
+        path="/console/accounts/review",
+        due=latest,
+        tone=_tone(desk, latest) or WARN,
+    )
     for name, found in arrivals.waiting(tx, desk.org).items():
         yield Task(
             name=name, number=len(found), path="/console/accounts/arrivals", tone=BAD,

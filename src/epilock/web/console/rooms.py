@@ -6,6 +6,7 @@ from epilock.web.console import (
     alarm,
     approval,
     arrival,
+    attest,
     budget,
     destruction,
     door,
@@ -36,6 +37,6 @@ ROUTERS = tuple(
     module.router
     for module in (
         door, home, mine, arrival, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
-        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, account, paper, setting,
+        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, attest, account, paper, setting,
     )
 )  # fmt: skip
