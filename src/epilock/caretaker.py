@@ -1,8 +1,9 @@
 """The caretaker: a thread that does what the clock asks while the platform serves.
 
 Each round, in this order: the watcher looks what went around the program; notices are issued anew where a
-level took effect; counts of notices are kept, and once a day committed to the ledger; keys of offline leases
-that are over are destroyed, photographs of paper that may exist no longer, then what is due; dead rows are purged; releases that a crash left are gone on
+level took effect; once a day arrivals of ninety days ago are forgotten and accounts that nobody confirmed are
+disabled; counts of notices are kept, and once a day committed to the ledger; keys of offline leases that are over
+are destroyed, photographs of paper that may exist no longer, then what is due; dead rows are purged; releases that a crash left are gone on
 with, and the files of those whose grant has ended are destroyed. While a freeze lasts nothing is destroyed or
 purged. A round that fails is logged by its kind and tried again; nothing here decides anything.
 """
@@ -18,7 +19,7 @@ from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.store.keys import KeyStore
-from epilock.use import passkey, rate
+from epilock.use import arrival, attest, passkey, rate
 from epilock.use import session as sessions
 from epilock.use.release.run import Maker
 from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
@@ -58,6 +59,10 @@ class Caretaker:
             sessions.sweep(tx, now=now)
         self._keep_counts()
         today = now.astimezone(CHINA).date()
+        if self._counted != today:
+            with parts.database.write() as tx:
+                arrival.sweep(tx, now=now)
+                attest.lapse(tx, parts.log, standard_ref=parts.standard.ref, now=now)
         if self._counted not in {None, today}:
             with parts.database.write() as tx:
                 tally.commit_counts(tx, parts.log, standard_ref=parts.standard.ref, now=now)

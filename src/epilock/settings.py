@@ -23,6 +23,7 @@
 | ``EPILOCK_ANCHOR_TSA`` | address of a time-stamping authority (RFC 3161); empty: nothing is stamped | empty |
 | ``EPILOCK_ANCHOR_TSA_ROOT`` | PEM file of the root certificate under which its stamps must stand | empty |
 | ``EPILOCK_ANCHOR_TSA_POLICY`` | policy that it is asked for, such as ``1.3.6.1.4.1.32473.1``; empty: its own | empty |
+| ``EPILOCK_PLACES`` | CSV file that says where networks are, for sign-ins too far apart; empty: nothing is said of places | empty |
 | ``EPILOCK_METRICS_TOKEN`` | what who reads ``/metrics`` from another machine must show (24 characters and more); empty: nobody may | empty |
 | ``EPILOCK_LOG`` | what the process writes of itself: lines of ``text`` or of ``json`` | ``text`` |
 """
@@ -63,6 +64,7 @@ VARIABLES = (
     "EPILOCK_ANCHOR_TSA",
     "EPILOCK_ANCHOR_TSA_ROOT",
     "EPILOCK_ANCHOR_TSA_POLICY",
+    "EPILOCK_PLACES",
     "EPILOCK_METRICS_TOKEN",
     "EPILOCK_LOG",
 )
@@ -142,6 +144,7 @@ class Settings:
     cooling: timedelta
     alert: str = field(repr=False)  # it may hold a password
     anchor: AnchorSettings
+    places: Path | None = None
     metrics_token: str = field(default="", repr=False)
     log: str = "text"
 
@@ -181,6 +184,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         cooling=timedelta(hours=_number(environ, "EPILOCK_COOLING_HOURS", 24, least=0)),
         alert=_command(environ, "EPILOCK_ALERT_COMMAND"),
         anchor=_anchor(environ),
+        places=Path(environ["EPILOCK_PLACES"]) if environ.get("EPILOCK_PLACES") else None,
         metrics_token=_token(environ, "EPILOCK_METRICS_TOKEN"),
         log=_choice(environ, "EPILOCK_LOG", LOGS),
     )

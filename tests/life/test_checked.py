@@ -29,6 +29,8 @@ from epilock.use import grant, staff
 UNWITNESSED = {
     "sessions": "they end by themselves",
     "rates": "attempts are counted for a day",
+    "tenures": "without one the time until the next review begins anew",
+    "arrivals": "told to their person, and swept after 90 days",
     "tallies": "counts of the day, which the next round commits",
     "import_batches": "where a list can be resumed; the ledger has its sums",
     "import_told": "one row for each entry of its own",

@@ -10,7 +10,7 @@ from typing import Any
 import town
 from PIL import Image
 from sheet import read
-from staff_room import badge
+from staff_room import arrived, badge
 from test_resident import TYPED, _fields
 from test_sheet_page import HEAD, ROW_1
 from visitor import Visitor
@@ -86,7 +86,12 @@ CONSOLE = {
     "passkeys": "/console/account/passkeys",
     "passkey-new": "/console/account/passkeys/new",
 }
-ACCOUNTS = {"accounts": "/console/accounts"}  # an administrator's, who has no other role
+ACCOUNTS = {  # an administrator's, who has no other role
+    "accounts": "/console/accounts",
+    "arrivals": "/console/accounts/arrivals",
+    "attest": "/console/accounts/review",
+    "roster": "/console/accounts/import",
+}
 EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}
 
 
@@ -132,6 +137,7 @@ def found(
     resident.post("/r/ask", data=asked)
     everyone, paper = badge(parts, site, "sunny", "all", *ROLES), town.open_paper_point(parts)
     _key_in(everyone, paper)
+    arrived(parts, "wang", "203.0.113.7")
     return Somewhere(
         parts=parts, site=site, point=point, paper=paper, everyone=everyone,
         admin=badge(parts, site, "sunny", "admin", "administrator"),

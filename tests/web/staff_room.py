@@ -8,7 +8,9 @@ from sheet import Sheet, read
 from visitor import Visitor
 
 from epilock.assemble import Parts
-from epilock.use import session, staff
+from epilock.use import arrival, session, staff
+from epilock.use.arrival import From
+from epilock.use.place import Places
 
 PASSWORD = "a sentence that is long enough"
 
@@ -68,3 +70,15 @@ def renew(parts: Parts, visitor: Visitor, org: str, login: str) -> None:
         token = session.begin(tx, who, now=parts.now())
     visitor.cookies.clear()
     visitor.cookies.set("epilock", token)
+
+
+def arrived(parts: Parts, login: str, address: str) -> None:
+    """Someone new of ``sunny`` who signed in at two devices, one after the other."""
+    hire(parts, "sunny", login, "custodian")
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    came = From(device="", agent=agent, address=address, places=Places())
+    with parts.database.write() as tx:
+        who = staff.by_login(tx, "sunny", login)
+        for _ in range(2):
+            token = session.begin(tx, who, now=parts.now())
+            arrival.arrive(tx, who, came, session=token, now=parts.now())

@@ -2,7 +2,7 @@
 
 import pytest
 from sheet import read
-from staff_room import PASSWORD, code_at, hire, settle, sign_in
+from staff_room import PASSWORD, badge, code_at, hire, settle, sign_in
 from visitor import Visitor
 
 from epilock.web.app import create_app
@@ -129,3 +129,13 @@ class TestSession:
         visitor = settle(parts, site, "sunny", "admin", "administrator")
         answer = visitor.post("/console/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
         assert answer.status_code == 403
+
+
+class TestAlert:
+    def test_failed_sign_ins_are_on_the_administrators_first_page(self, parts, site, visitor):
+        chief = badge(parts, site, "sunny", "chief", "administrator")
+        for login in ("a", "b"):
+            for _ in range(5):
+                sign_in(visitor, "sunny", login, "wrong")
+        page = read(chief, "/console")
+        assert "10 sign-ins that failed within a day" in page.text

@@ -52,7 +52,7 @@ def entered(parts: Parts, who: str) -> tuple[Staff, str]:
     with parts.database.write() as tx:
         found = staff.sign_in(
             tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=org, login=login,
-            password=password, code=code, now=parts.now(),
+            password=password, code=code, known=True, now=parts.now(),
         )  # fmt: skip
     if isinstance(found, Exception):
         raise found

@@ -5,18 +5,22 @@ administrator's own account is made or reset without one (``init``, ``organisati
 by whoever runs the machine; the ledger shows each, and an administrator opens no record.
 """
 
+import csv
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from epilock.assemble import INSTALLATION, Parts
+from epilock.cli.files import read_small
 from epilock.cli.identity import As, ask, check_over, entered, signed_in
 from epilock.cli.installation import At, Home, opened
 from epilock.collect import qr
-from epilock.errors import InputError, SignInError
+from epilock.errors import FileFormatError, InputError, SignInError
+from epilock.use import attest, roster, staff
 from epilock.use import session as sessions
-from epilock.use import staff
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: roles, passwords, second factors, tokens.")
 
@@ -140,6 +144,77 @@ def renew_recovery(*, who: As, home: Home = None, now: At = None) -> None:
     print("\n".join(codes))
 
 
+@app.command("review")
+def review(
+    org: Org,
+    *,
+    who: As,
+    confirm: Annotated[list[str], typer.Option(help="Login to confirm. Repeatable.")] = [],  # noqa: B006 - typer reads it
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Show who joined, moved, left, is not seen, and is due to be confirmed; confirm accounts."""
+    with opened(home, now) as parts:
+        administrator, at = signed_in(parts, who, "administrator"), parts.now()
+        with parts.database.write() as tx:
+            check_over(tx, administrator, org)
+            for login in confirm:
+                code = staff.by_login(tx, org, login).staff
+                attest.confirm(tx, org, code, by=administrator, now=at)
+            found = attest.standings(tx, org, now=at)
+    for each in found:
+        state = f"left {each.left:%Y-%m-%d}" if each.left else f"due {each.due:%Y-%m-%d}"
+        notes = "" if each.left else " ".join(each.notes(at))
+        print(
+            f"{each.account.login:20} {','.join(sorted(each.account.roles)) or '-':30} {state} {notes}".rstrip()
+        )
+
+
+@app.command("import")
+def import_(
+    org: Org,
+    file: Annotated[Path, typer.Argument(help="CSV: userName, active, roles, externalId.")],
+    *,
+    who: As,
+    disable_others: Annotated[
+        bool, typer.Option("--disable-others", help="Disable accounts that the file doesn't name.")
+    ] = False,
+    fingerprint: Annotated[
+        str | None, typer.Option(help="What a look printed: do exactly that. Without it: look.")
+    ] = None,
+    passwords: Annotated[
+        Path | None, typer.Option(help="New file (mode 0600) for the one-time passwords.")
+    ] = None,
+    home: Home = None,
+    now: At = None,
+) -> None:
+    """Make, change and disable accounts as a file says (names of RFC 7643): look first, then do that."""
+    body = read_small(file, roster.MAX_BYTES)
+    with opened(home, now) as parts:
+        administrator = signed_in(parts, who, "administrator")
+        own = (administrator.org, administrator.staff)
+        with parts.database.read() as tx:
+            check_over(tx, administrator, org)
+            planned = roster.plan(tx, org, body, others=disable_others, own=own)
+        if fingerprint is None or planned.problems:
+            _show(planned)
+            return
+        number = len(planned.of("new")) if planned.fingerprint == fingerprint else 0
+        out = _new_file(passwords) if number else None
+        once = roster.hashed(number)
+        with parts.database.write() as tx:
+            made = roster.carry_out(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, fingerprint=fingerprint, once=once,
+                planned=roster.plan(tx, org, body, others=disable_others, own=own), now=parts.now(),
+            )  # fmt: skip
+            if (
+                out is not None
+            ):  # before the commit: passwords that nobody has would need a reset each
+                with os.fdopen(out, "w", encoding="utf-8", newline="") as stream:
+                    csv.writer(stream).writerows([("userName", "one-time password"), *made])
+    print(f"{len(planned.changes)} accounts of {org} are as the file says, {len(made)} of them new")
+
+
 @app.command("token")
 def make_token(
     *,
@@ -156,6 +231,37 @@ def make_token(
                 tx, found, now=parts.now(), kind="api", span=timedelta(days=days)
             )
     print(token)
+
+
+def _show(planned: roster.Planned) -> None:
+    """Print what a roster would do; its mistakes end the command.
+
+    Raises:
+        FileFormatError: It has some.
+    """
+    for each in planned.problems:
+        print(f"line {each.line}, {each.column}: {each.what}")
+    if planned.problems:
+        raise FileFormatError("the file has mistakes; nothing was done")
+    for change in planned.changes:
+        before, after = (",".join(r or ()) or "-" for r in (change.before, change.after))
+        print(f"{change.kind:8} {change.login:20} {before} -> {after}")
+    print(f"{planned.same} stay as they are, {len(planned.left)} are not in the file and stay")
+    print(f"fingerprint: {planned.fingerprint}")
+
+
+def _new_file(path: Path | None) -> int:
+    """Return a new file that its owner alone reads.
+
+    Raises:
+        InputError: No path was given, or it is there already.
+    """
+    if path is None:
+        raise InputError("new accounts need --passwords FILE for their one-time passwords")
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made: {error.strerror}") from None
 
 
 def _change(  # noqa: PLR0917 - one place for two commands

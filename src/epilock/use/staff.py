@@ -3,15 +3,20 @@
 Passwords are Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes by the library's
 defaults); the second factor is TOTP (RFC 6238), a code is taken once, or a recovery code in its place. A passkey
 is both factors, so an account that has one is never entered by a password alone. A new account has a one-time
-password that must be changed at the first sign-in. After failures the account waits, twice as long each
-time; the answer never says which of login, password or code was wrong.
+password that must be changed at the first sign-in.
+
+What is typed is answered alike whether there is such an account or not: failures are counted under a keyed hash
+of the login (``rate``), after five of them it waits, twice as long each time, and the answer never says which of
+login, password or code was wrong. So that one password is not tried at many logins, failures are counted over
+the organisation as well: after ``SPRAYED`` of them within ``SPRAY_WINDOW`` only known devices are answered.
 
 Separation of duties: who operates the machine or administers accounts cannot open, collect or approve.
 """
 
+import hmac
 import re
 from base64 import b32encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from os import urandom
@@ -36,7 +41,7 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Log
-from epilock.use import passkey, recovery
+from epilock.use import passkey, rate, recovery, tenure
 from epilock.use.passkey import Answer, Place
 
 ROLES = (
@@ -46,6 +51,11 @@ APART = frozenset({"operator", "administrator"})  # never with a role that handl
 FREE_FAILURES = 5
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
+FORGOTTEN = timedelta(days=1)  # after the last failure of a login, known or not, none is remembered
+# No one at an organisation of thousands mistypes so often in an hour; a spray that stays below it tries 1,200
+# passwords a day over all logins together.
+SPRAYED, SPRAY_WINDOW = 50, timedelta(hours=1)
+TOLD_WINDOW = timedelta(days=1)  # over which an administrator is told of failures
 MIN_PASSWORD = 12  # characters (NIST SP 800-63B asks for 8; ours is stricter)
 MAX_PASSWORD = 200
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
@@ -58,6 +68,7 @@ _NOBODY = (
     "$argon2id$v=19$m=65536,t=3,p=4$Nk9uOf1UEVgl7VWut9AZ0w$"
     "kJoPyc9lnKQbk+XvkiGBMOulLLJdX5DW8c3+vweh0OM"
 )
+_NOBODYS_KEY = "NOBODYSKEYNOBODYSKEYNOBODYSKEYNO"  # of a second factor, for the same reason
 
 staff = sealed_table(
     "staff",
@@ -70,6 +81,7 @@ staff = sealed_table(
     sa.Column("must_change", sa.Boolean, nullable=False),
     sa.Column("totp", sa.LargeBinary),
     sa.Column("totp_step", sa.BigInteger, nullable=False),
+    # Written as nothing: the row's seal covers its columns, and failures are counted in ``rates`` by now.
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("wait_until", Instant),
     sa.Column("added", Instant, nullable=False),
@@ -127,22 +139,26 @@ def add_staff(
     login: str,
     roles: tuple[str, ...],
     now: datetime,
+    once: tuple[str, str] | None = None,
 ) -> tuple[Staff, str]:
     """Add an account; return it and its one-time password, which is shown once.
+
+    ``once`` is a password of ``one_time`` that was hashed before, for who adds many in one transaction.
 
     Raises:
         InputError: Login or roles are not as they should be, or roles that must be apart are together.
         ConflictError: The login is taken.
     """
     check_login(login)
-    _check_roles(roles)
+    check_roles(roles)
     if tx.all(staff, staff.c.org == org, staff.c.login == login):
         raise ConflictError(f"{org} has an account {login} already")
-    code, password = new_id("s"), _one_time_password()
+    code, (password, hashed) = new_id("s"), once or one_time()
     tx.insert(
         staff, org=org, staff=code, login=login, roles=sorted(roles), must_change=True,
-        password=_HASHER.hash(password), totp_step=0, failures=0, added=now,
+        password=hashed, totp_step=0, failures=0, added=now,
     )  # fmt: skip
+    tenure.note(tx, org, code, now=now)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code), password
 
@@ -164,10 +180,13 @@ def set_roles(
         NotFoundError: There is no such account.
     """
     if roles:
-        _check_roles(roles)
+        check_roles(roles)
+    before = load(tx, org, code).roles
     tx.update(
         staff, {"org": org, "staff": code}, roles=sorted(roles), disabled=None if roles else now
     )
+    again = {} if before else {"since": now, "confirmed_by": None}
+    tenure.note(tx, org, code, now=now, changed=now, roles_before=sorted(before), **again)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return load(tx, org, code)
 
@@ -187,12 +206,13 @@ def reset(
     found = load(tx, org, code)
     if not found.roles:
         raise StateError(f"{found.login} is disabled; give it roles first")
-    password, roles = _one_time_password(), tuple(sorted(found.roles))
+    (password, hashed), roles = one_time(), tuple(sorted(found.roles))
     tx.update(
-        staff, {"org": org, "staff": code}, password=_HASHER.hash(password), must_change=True,
-        totp=None, failures=0, wait_until=None,
+        staff, {"org": org, "staff": code}, password=hashed, must_change=True,
+        totp=None,
     )  # fmt: skip
     _forget_factors(tx, org, code)
+    rate.forget(tx, **_login_count(tx, org, found.login))
     _say_roles(tx, log, standard_ref, org, code, (), now)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return password
@@ -208,6 +228,11 @@ def shut_out(tx: Transaction, org: str, code: str) -> None:
     _forget_factors(tx, org, code)
 
 
+def is_shut(row: Mapping[str, Any]) -> bool:
+    """Tell whether the account of a row was shut out and not reset since."""
+    return hmac.compare_digest(str(row["password"]).encode(), _NOBODY.encode())
+
+
 def sign_in(
     tx: Transaction,
     *,
@@ -216,6 +241,7 @@ def sign_in(
     login: str,
     password: str,
     code: str = "",
+    known: bool = False,
     now: datetime,
 ) -> Staff | Exception:
     """Return the account, or why not; the caller commits in either case, for failures are counted.
@@ -227,29 +253,39 @@ def sign_in(
         login: Login.
         password: Password.
         code: Six digits of its authenticator, or a recovery code, if the account has a second factor.
+        known: Whether it is typed where this account signed in before, or at the machine's own terminal.
         now: The instant.
 
     Returns:
         ``Staff``, ``SignInError`` or ``RateError``.
     """
+    count = _login_count(tx, org, login)
+    failures, last = rate.hold(tx, **count, window=FORGOTTEN, now=now)
+    until = last + _wait(failures)
+    if not known:
+        until = max(until, _sprayed_until(tx, org, now))
+    if now < until:
+        return RateError(
+            "too many attempts; please wait", wait=int((until - now).total_seconds()) + 1
+        )
     rows = tx.all(staff, staff.c.org == org, staff.c.login == login, lock=True)
     row = rows[0] if rows and rows[0]["disabled"] is None else None
-    if row is not None and row["wait_until"] is not None and now < row["wait_until"]:
-        wait = int((row["wait_until"] - now).total_seconds()) + 1
-        return RateError("too many attempts; please wait", wait=wait)
     fits = _fits(row["password"] if row else _NOBODY, password[:MAX_PASSWORD])
-    if row is None:
-        return SignInError("login, password or code is wrong")
-    key = {"org": org, "staff": row["staff"]}
-    step = _second_step(tx, secret, row, code, now)
-    recovered = step is None and fits and recovery.spend(tx, org, row["staff"], code)
-    if recovered:
+    step = (
+        _second_step(tx, secret, row, code, now)
+        if row
+        else _match(_NOBODYS_KEY, code, now, after=0)
+    )
+    recovered = bool(row and step is None and fits and recovery.spend(tx, org, row["staff"], code))
+    if row is not None and recovered:
         step = row["totp_step"]
-    if not fits or step is None:
-        failures = row["failures"] + 1
-        tx.update(staff, key, failures=failures, wait_until=_wait(failures, now))
+    if row is None or not fits or step is None:
+        rate.again(tx, **count, window=FORGOTTEN, now=now)
+        _count_of_org(tx, org, now)
         return SignInError("login, password or code is wrong")
-    tx.update(staff, key, failures=0, wait_until=None, totp_step=step)
+    rate.forget(tx, **count)
+    tenure.note(tx, org, row["staff"], now=now, signed_in=now)
+    tx.update(staff, {"org": org, "staff": row["staff"]}, totp_step=step)
     return replace(load(tx, org, row["staff"]), recovered=recovered)
 
 
@@ -268,7 +304,10 @@ def sign_in_by_passkey(
     if isinstance(found, SignInError):
         return found
     who = load(tx, found.org, found.staff)
-    return who if who.roles else SignInError("this account is disabled")
+    if not who.roles:
+        return SignInError("this account is disabled")
+    tenure.note(tx, who.org, who.staff, now=now, signed_in=now)
+    return who
 
 
 def prove_totp(
@@ -295,6 +334,11 @@ def remove_totp(tx: Transaction, *, org: str, code: str) -> None:
     if all(p.shut for p in passkey.of(tx, org, code)):
         raise StateError("this is your last second factor; set up another first")
     tx.update(staff, {"org": org, "staff": code}, totp=None)
+
+
+def failures_of(tx: Transaction, org: str, *, now: datetime) -> tuple[int, datetime]:
+    """Return how many sign-ins at ``org`` failed in the day that is counted, and when it began."""
+    return rate.standing(tx, **_org_count(tx, org, "org-day"), window=TOLD_WINDOW, now=now)
 
 
 def change_password(tx: Transaction, *, org: str, code: str, old: str, new: str) -> None:
@@ -391,6 +435,15 @@ def read(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[Staff]:
     ]  # fmt: skip
 
 
+def one_time() -> tuple[str, str]:
+    """Return a fresh one-time password of 80 random bits, and its hash.
+
+    It is hashed like any other, though it needs less: else the time of an answer would tell new accounts.
+    """
+    password = b32encode(urandom(10)).decode().lower()
+    return password, _HASHER.hash(password)
+
+
 def new_totp_key() -> str:
     """Return a fresh key for a second factor: 160 random bits, base32."""
     return pyotp.random_base32(32)
@@ -406,11 +459,12 @@ def _forget_factors(tx: Transaction, org: str, code: str) -> None:
     recovery.remove(tx, org, code)
 
 
-def _one_time_password() -> str:
-    return b32encode(urandom(10)).decode().lower()  # 80 random bits
+def check_roles(roles: tuple[str, ...]) -> None:
+    """Return if an account can have these ``roles``.
 
-
-def _check_roles(roles: tuple[str, ...]) -> None:
+    Raises:
+        InputError: One is unknown, there is none, or roles that must be apart are together.
+    """
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
         raise InputError(f"roles are {', '.join(ROLES)}")
@@ -440,11 +494,36 @@ def _fits(hashed: str, password: str) -> bool:
         return False
 
 
-def _wait(failures: int, now: datetime) -> datetime | None:
+def _wait(failures: int) -> timedelta:
     if failures < FREE_FAILURES:
-        return None
+        return timedelta()
     doubled: int = 1 << min(failures - FREE_FAILURES, 20)
-    return now + min(LONGEST_WAIT, FIRST_WAIT * doubled)
+    return min(LONGEST_WAIT, FIRST_WAIT * doubled)
+
+
+def _login_count(tx: Transaction, org: str, login: str) -> dict[str, Any]:
+    return {**_count(tx, "login"), "who": f"{org}/{login}"}
+
+
+def _org_count(tx: Transaction, org: str, kind: str) -> dict[str, Any]:
+    return {**_count(tx, kind), "who": org}
+
+
+def _count(tx: Transaction, kind: str) -> dict[str, Any]:
+    """Return what ``rate`` needs of a count; the hash has a name of its own under the integrity key."""
+    return {"secret": tx.mac_key, "org": rate.ANYWHERE, "kind": kind}
+
+
+def _count_of_org(tx: Transaction, org: str, now: datetime) -> None:
+    for kind, window in (("org-hour", SPRAY_WINDOW), ("org-day", TOLD_WINDOW)):
+        rate.count(tx, **_org_count(tx, org, kind), most=SPRAYED, window=window, now=now)
+
+
+def _sprayed_until(tx: Transaction, org: str, now: datetime) -> datetime:
+    """Return until when sign-ins from devices that are not known wait."""
+    hour = _org_count(tx, org, "org-hour")
+    failures, began = rate.standing(tx, **hour, window=SPRAY_WINDOW, now=now)
+    return now if failures < SPRAYED else began + SPRAY_WINDOW
 
 
 def _second_step(

@@ -16,6 +16,7 @@ from epilock.assemble import Parts
 from epilock.destroy.beside import Runs
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
+from epilock.use import place
 from epilock.use.release.run import Maker
 from epilock.web import (
     anchored,
@@ -80,6 +81,7 @@ def create_app(
     app.state.maker = Maker(parts.gate, parts.database, parts.now)
     app.state.runs = Runs(parts.tools, parts.now)
     app.state.insist = insist
+    app.state.places = place.load(parts.settings.places)
     app.state.machine = machine.Machine(parts, hall)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)

@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from epilock.assemble import Parts
+from epilock.assemble import INSTALLATION, Parts
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.standard.level import CHINA
@@ -38,6 +38,10 @@ class Site:
     def now(self) -> datetime:
         """Return the instant."""
         return self.parts.now()
+
+    def factor_secret(self) -> bytes:
+        """Return the key that second factors are sealed with."""
+        return self.parts.keys.secret(INSTALLATION, "totp")
 
     def today(self) -> date:
         """Return the calendar day in China."""

@@ -36,6 +36,7 @@ UPLOADS = (
     "/console/points/upload",
     "/console/papers/assessments",
     "/console/imports",
+    "/console/accounts/import",
     "/console/witnesses",
     "/console/offline/outbox",
 )

@@ -4,7 +4,8 @@ Rules kept in this file:
   1. Who asks is known by the session's cookie alone, never by a field of a form.
   2. An account with a one-time password, or without a second factor, reaches no page but the one that
      changes that.
-  3. A form counts only with its session's token.
+  3. After an impossible travel a session reaches no page but the one that proves it (``use.arrival``, rule 5).
+  4. A form counts only with its session's token.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,9 @@ from epilock.errors import (
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.text import Text
+from epilock.use import arrival as arrivals
 from epilock.use import session as sessions
+from epilock.use.arrival import Arrival
 from epilock.use.session import Session
 from epilock.web.language import Speaker
 from epilock.web.request import FormOf, Site, SiteOf, session_of
@@ -78,6 +81,7 @@ class Desk:
         session: Who asks.
         organisation: Theirs.
         t: Their language.
+        arrivals: Their sign-ins that are asked about, and that of this session.
     """
 
     site: Site
@@ -85,6 +89,7 @@ class Desk:
     session: Session
     organisation: Organisation
     t: Speaker
+    arrivals: tuple[Arrival, ...]
 
     @property
     def org(self) -> str:
@@ -95,6 +100,21 @@ class Desk:
     def who(self) -> str:
         """Opaque id of the account, as the ledger names it."""
         return self.session.staff.staff
+
+    @property
+    def handle(self) -> str:
+        """Handle of the session."""
+        return sessions.handle_of(self.request.cookies[cookie_of(self.site)])
+
+    @property
+    def told(self) -> list[Arrival]:
+        """Sign-ins that the person is asked about on this page."""
+        return arrivals.to_tell(list(self.arrivals), self.handle)
+
+    @property
+    def unproved(self) -> Arrival | None:
+        """The sign-in of this session, if it is still to be proved."""
+        return next((a for a in self.arrivals if a.session == self.handle and a.unproved), None)
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -162,10 +182,13 @@ def visitor_of(request: Request, site: SiteOf) -> Desk:
     session = session_of(site, token)
     with site.parts.database.read() as tx:
         organisation = organisations.load(tx, session.staff.org)
+        found = arrivals.asked(tx, session.staff, sessions.handle_of(token))
     if session.kind != "console":
         raise SignInError("an API token opens no page")
     t = site.pages.speaker(request)
-    return Desk(site=site, request=request, session=session, organisation=organisation, t=t)
+    return Desk(
+        site=site, request=request, session=session, organisation=organisation, t=t, arrivals=tuple(found),
+    )  # fmt: skip
 
 
 class UnfinishedError(SignInError):
@@ -181,11 +204,13 @@ class UnfinishedError(SignInError):
 
 
 def desk_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
-    """Return the desk of an account that is set up (rule 2).
+    """Return the desk of an account that is set up (rule 2), in a session that is proved (rule 3).
 
     Raises:
         UnfinishedError: It is not.
     """
+    if visitor.unproved is not None:
+        raise UnfinishedError("/console/proof")
     if visitor.session.staff.must_change:
         raise UnfinishedError("/console/password")
     if not visitor.session.staff.has_factor and visitor.request.app.state.insist:
@@ -194,7 +219,7 @@ def desk_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
 
 
 def checked_form(form: FormOf, visitor: Annotated[Desk, Depends(visitor_of)]) -> FormData:
-    """Return the form if it carries the session's token (rule 3).
+    """Return the form if it carries the session's token (rule 4).
 
     Raises:
         SignInError: It does not.

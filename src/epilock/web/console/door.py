@@ -13,17 +13,18 @@ from epilock.assemble import INSTALLATION
 from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, RateError, SignInError
+from epilock.use import arrival as arrivals
 from epilock.use import passkey, rate, staff
 from epilock.use import session as sessions
 from epilock.use.staff import Staff
 from epilock.web.console import proof
+from epilock.web.console.arrival import Entered, admit, begin, device_of
 from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
 from epilock.web.console.proof import (
     ATTEMPTS,
     HOME,
     WINDOW,
     check_pace,
-    factor_secret,
     inside,
     token_of,
 )
@@ -51,8 +52,9 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def enter(tx: Transaction) -> Staff | Exception:
         return staff.sign_in(
-            tx, secret=factor_secret(site), org=typed["org"], login=typed["login"],
+            tx, secret=site.factor_secret(), org=typed["org"], login=typed["login"],
             password=word(form, "password", most=300), code=word(form, "code", most=40),
+            known=arrivals.is_known(tx, typed["org"], typed["login"], device_of(site, request)),
             now=site.now(),
         )  # fmt: skip
 
@@ -149,7 +151,7 @@ def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
                     password=word(form, "password", most=300),
                 )  # fmt: skip
             staff.enrol_totp(
-                tx, secret=factor_secret(visitor.site), org=visitor.org, code=visitor.who, key=key,
+                tx, secret=visitor.site.factor_secret(), org=visitor.org, code=visitor.who, key=key,
                 proof=word(form, "code", most=10), now=visitor.site.now(),
             )  # fmt: skip
     except (InputError, SignInError) as error:
@@ -157,15 +159,15 @@ def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
     return visitor.go(HOME, done="second-factor")
 
 
-def _try(site: Site, request: Request, enter: Enter) -> tuple[Staff, str] | Exception:
-    """Return who is let in and a new session's token, or why nobody is; failures are counted in either case."""
+def _try(site: Site, request: Request, enter: Enter) -> tuple[Staff, Entered] | Exception:
+    """Return who is let in and a new session, or why nobody is; failures are counted in either case."""
     found = _tried(site, request, enter)
     outcome = "late" if isinstance(found, RateError) else "wrong"
     site.parts.meters.sign_ins.labels("in" if isinstance(found, tuple) else outcome).inc()
     return found
 
 
-def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, str] | Exception:
+def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, Entered] | Exception:
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
@@ -175,17 +177,14 @@ def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, str] | Ex
             return late
         found = enter(tx)
         if isinstance(found, Staff):
-            return found, sessions.begin(tx, found, now=site.now())
+            return found, begin(tx, site, request, found)
     return found
 
 
-def _in(site: Site, request: Request, to: str, who: Staff, token: str) -> Response:
+def _in(site: Site, request: Request, to: str, who: Staff, session: Entered) -> Response:
     """Lead into the console; after a recovery code the page there says so."""
     entered = site.pages.go(request, to, **({"done": "recovered"} if who.recovered else {}))
-    entered.set_cookie(
-        cookie_of(site), token, httponly=True, samesite="lax", path="/",
-        secure=site.parts.settings.secure_cookies,
-    )  # fmt: skip
+    admit(site, entered, session)
     return entered
 
 

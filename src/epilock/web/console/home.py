@@ -24,8 +24,9 @@ from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
+from epilock.use import arrival as arrivals
+from epilock.use import attest, staff
 from epilock.use import review as reviews
-from epilock.use import staff
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
 from epilock.web.console.received import IS_OPEN, mine
@@ -33,6 +34,7 @@ from epilock.web.console.received import IS_OPEN, mine
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=3)  # before its last day a task stands out
 WARN, BAD = "warn", "bad"
+TOLD_FROM = 10  # failed sign-ins of a day: fewer are people who mistype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,30 @@ def _alarms(desk: Desk, tx: Transaction) -> Iterator[Task]:
 def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     bare = sum(not s.has_factor for s in staff.listing(tx, desk.org))
     yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
+    failed, since = staff.failures_of(tx, desk.org, now=desk.site.now())
+    tone = BAD if failed >= staff.SPRAYED else WARN
+    told = failed if failed >= TOLD_FROM else 0
+    standing = attest.standings(tx, desk.org, now=desk.site.now())
+    due = [
+        s
+        for s in standing
+        if s.left is None and s.account.staff != desk.who and s.is_due(desk.site.now())
+    ]
+    latest = min((s.due for s in due), default=None)
+    latest = latest and latest + attest.GRACE
+    yield Task(
+        name="attest",
+        number=len(due),
+        path="/console/accounts/review",
+        due=latest,
+        tone=_tone(desk, latest) or WARN,
+    )
+    for name, found in arrivals.waiting(tx, desk.org).items():
+        yield Task(
+            name=name, number=len(found), path="/console/accounts/arrivals", tone=BAD,
+            since=min((one.at for one in found), default=None),
+        )  # fmt: skip
+    yield Task(name="failed", number=told, path="/console/accounts", tone=tone, since=since)
 
 
 # Part of the console to what its page lets someone decide.

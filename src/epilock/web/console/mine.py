@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.errors import InputError
+from epilock.use import arrival as arrivals
 from epilock.use import passkey, recovery
 from epilock.use import session as sessions
 from epilock.web.console import proof
@@ -24,12 +25,13 @@ def get_account(desk: DeskOf) -> Response:
     """Show the account, its sessions and its tokens."""
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = sessions.listing(tx, desk.session.staff, now=desk.site.now())
+        came = arrivals.of_sessions(tx, desk.session.staff)
         keys = passkey.of(tx, desk.org, desk.who)
         left = recovery.left(tx, desk.org, desk.who)
     return desk.show(
         "mine.html", browsers=[s for s in found if s.kind == "console"],
         tokens=[s for s in found if s.kind == "api"], days=DAYS,
-        own=sessions.handle_of(token_of(desk)), keys=keys, left=left,
+        own=desk.handle, came=came, keys=keys, left=left,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from epilock.assemble import INSTALLATION
 from epilock.db import Transaction
 from epilock.errors import InputError, SignInError
+from epilock.use import arrival as arrivals
 from epilock.use import passkey, rate, staff
 from epilock.use import session as sessions
 from epilock.use.passkey import Passkey, Place
@@ -34,6 +35,12 @@ HERE = "/console/proof"
 ATTEMPTS, WINDOW = 20, timedelta(minutes=15)  # of one address at the door, or of one account inside
 CODE, ANSWER, PASSWORD = "proof_code", "proof_answer", "proof_password"  # fields of the page
 _NOT_KEPT = frozenset({CODE, ANSWER, PASSWORD, "csrf", "password"})
+
+
+@router.get("/proof")
+def get_proof(visitor: VisitorOf) -> Response:
+    """Ask for a proof where a sign-in came from farther off than anybody travels; the page of home otherwise."""
+    return missing(visitor) or visitor.go(HOME)
 
 
 @router.post("/proof")
@@ -53,7 +60,7 @@ def missing(desk: Desk, form: FormData | None = None) -> Response | None:
         RateError: Too many proofs were wrong.
     """
     site = desk.site
-    if desk.session.is_proved(site.now()):
+    if desk.unproved is None and desk.session.is_proved(site.now()):
         return None
     if form is None or not any(word(form, name) for name in (CODE, ANSWER, PASSWORD)):
         return _page(desk, form)
@@ -62,6 +69,8 @@ def missing(desk: Desk, form: FormData | None = None) -> Response | None:
         wrong = _prove(tx, desk, form)
         if wrong is None:
             sessions.prove(tx, token_of(desk), now=site.now())
+            if desk.unproved is not None:
+                arrivals.prove(tx, desk.unproved)
     return None if wrong is None else _page(desk, form, wrong)
 
 
@@ -84,11 +93,6 @@ def check_pace(desk: Desk, kind: str = "password") -> None:
 def token_of(desk: Desk) -> str:
     """Return the token of the session that asks."""
     return desk.request.cookies[cookie_of(desk.site)]
-
-
-def factor_secret(site: Site) -> bytes:
-    """Return the key that second factors are sealed with."""
-    return site.parts.keys.secret(INSTALLATION, "totp")
 
 
 def question_secret(site: Site) -> bytes:
@@ -134,7 +138,7 @@ def _prove(tx: Transaction, desk: Desk, form: FormData) -> SignInError | InputEr
             )
             return None
         staff.prove_totp(
-            tx, secret=factor_secret(desk.site), org=who.org, code=who.staff,
+            tx, secret=desk.site.factor_secret(), org=who.org, code=who.staff,
             proof=word(form, CODE, most=10), now=now,
         )  # fmt: skip
     except (SignInError, InputError) as error:
@@ -161,7 +165,9 @@ def _page(
     with desk.site.parts.database.read(org=desk.org) as tx:
         known = [p for p in passkey.of(tx, desk.org, desk.who) if not p.shut]
     path = desk.request.url.path
-    kept: list[tuple[str, Any]] = [("to", path)] if form is None else _kept(form)
+    kept: list[tuple[str, Any]] = (
+        [("to", HOME if path == HERE else path)] if form is None else _kept(form)
+    )
     wrong = None if error is None else problem_of(error)
     options = ""
     if place.is_name and known:

@@ -5,6 +5,8 @@ from epilock.web.console import (
     aggregate,
     alarm,
     approval,
+    arrival,
+    attest,
     budget,
     destruction,
     door,
@@ -25,6 +27,7 @@ from epilock.web.console import (
     record,
     release,
     request,
+    roster,
     seen,
     setting,
     sheet,
@@ -35,7 +38,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, proof, home, mine, factor, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
-        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, account, paper, setting,
+        door, proof, home, mine, factor, arrival, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
+        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, attest, account, paper, setting,
     )
 )  # fmt: skip

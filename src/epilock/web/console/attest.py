@@ -1,0 +1,66 @@
+"""The review of accounts: who joined, moved, left, is not seen any more; confirmed, changed or disabled on one page."""
+
+from fastapi import APIRouter
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from epilock.db import Transaction
+from epilock.errors import EpilockError, ForbiddenError
+from epilock.use import attest, staff
+from epilock.use import session as sessions
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.problem import of as problem_of
+from epilock.web.request import word, words
+
+router = APIRouter(include_in_schema=False, prefix="/console/accounts/review")
+PART = "accounts"
+HERE = "/console/accounts/review"
+
+
+@router.get("")
+def get_review(desk: DeskOf) -> Response:
+    """Show how the accounts stand."""
+    desk.enter(PART)
+    return _page(desk)
+
+
+@router.post("")
+def post_review(desk: DeskOf, form: CheckedForm) -> Response:
+    """Confirm the accounts that are ticked, or change or disable one."""
+    desk.enter(PART)
+    try:
+        with desk.site.parts.database.write() as tx:
+            done = _do(tx, desk, form)
+    except WRONG as error:
+        return _page(desk, error)
+    return desk.go(HERE, done=done)
+
+
+def _do(tx: Transaction, desk: Desk, form: FormData) -> str:
+    change, disable = word(form, "change", most=20), word(form, "disable", most=20)
+    if not change and not disable:
+        for code in words(form, "account"):
+            attest.confirm(tx, desk.org, code, by=desk.session.staff, now=desk.site.now())
+        return "attested"
+    code = change or disable
+    if code == desk.who:
+        raise ForbiddenError("another administrator changes your account")
+    roles = tuple(words(form, f"role.{code}")) if change else ()
+    parts = desk.site.parts
+    who = staff.set_roles(
+        tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code, roles=roles, now=desk.site.now(),
+    )  # fmt: skip
+    if not roles:
+        sessions.end_all(tx, who)
+    return "roles"
+
+
+def _page(desk: Desk, error: EpilockError | None = None) -> Response:
+    with desk.site.parts.database.read(org=desk.org) as tx:
+        found = attest.standings(tx, desk.org, now=desk.site.now())
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "attest.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        here_now=[s for s in found if s.left is None], gone=[s for s in found if s.left is not None],
+        roles=[(role, desk.t(f"console.role.{role}")) for role in staff.ROLES], grace=attest.GRACE, every=attest.EVERY,
+    )  # fmt: skip
