@@ -198,6 +198,26 @@ class TestStaff:
     def enter(self, say, who, once):
         say("staff", "password", "--as", who, typed=(once, "", self.PASSWORD, self.PASSWORD))
 
+    def test_colleagues_come_in_by_a_file_and_are_confirmed(self, say, tmp_path):
+        self.enter(say, "admin@city", say.once)
+        file, out = tmp_path / "staff.csv", tmp_path / "once.csv"
+        file.write_text("userName,active,roles\nanna,true,custodian\n")
+        words, typed = (
+            ("staff", "import", "city", str(file), "--as", "admin@city"),
+            (self.PASSWORD, ""),
+        )
+        shown = say(*words, typed=typed)
+        assert "new      anna" in shown
+        mark = shown.split("fingerprint: ")[1].split()[0]
+        done = say(*words, "--fingerprint", mark, "--passwords", str(out), typed=typed)
+        assert "1 accounts of city are as the file says, 1 of them new" in done
+        assert out.stat().st_mode & 0o777 == 0o600
+        assert out.read_text().splitlines()[1].startswith("anna,")
+        listed = say(
+            "staff", "review", "city", "--confirm", "anna", "--as", "admin@city", typed=typed
+        )
+        assert re.search(r"anna +custodian +due \d{4}-\d\d-\d\d bare", listed)
+
     def test_from_the_one_time_password_to_a_colleague(self, say):
         words = ("staff", "add", "city", "anna", "--role", "custodian", "--as", "admin@city")
         assert "one-time password first" in say(*words, typed=(say.once, ""), code=1)

@@ -49,7 +49,7 @@ def test_who_left_is_disabled_there(parts, chief):
     page = read(chief, PATH)
     page = page.send(page.to("/review"), ("disable", code(parts, "wang")))
     assert roles(parts, "wang") == frozenset()
-    assert "before: Custodian" in page.text
+    assert "before: custodian" in page.text
 
 
 def test_nobody_confirms_or_disables_their_own(parts, chief):
