@@ -71,7 +71,7 @@ def create_app(
     MultiPartParser.spool_max_size = MAX_UPLOAD  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url="/api/openapi.json", generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.state.site = Site(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
