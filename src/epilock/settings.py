@@ -24,6 +24,7 @@
 | ``EPILOCK_ANCHOR_TSA_ROOT`` | PEM file of the root certificate under which its stamps must stand | empty |
 | ``EPILOCK_ANCHOR_TSA_POLICY`` | policy that it is asked for, such as ``1.3.6.1.4.1.32473.1``; empty: its own | empty |
 | ``EPILOCK_METRICS_TOKEN`` | what who reads ``/metrics`` from another machine must show (24 characters and more); empty: nobody may | empty |
+| ``EPILOCK_TRACES`` | address of a collector that takes traces (OTLP over HTTP), such as ``http://127.0.0.1:4318/v1/traces``; empty: none are made | empty |
 | ``EPILOCK_LOG`` | what the process writes of itself: lines of ``text`` or of ``json`` | ``text`` |
 """
 
@@ -64,6 +65,7 @@ VARIABLES = (
     "EPILOCK_ANCHOR_TSA_ROOT",
     "EPILOCK_ANCHOR_TSA_POLICY",
     "EPILOCK_METRICS_TOKEN",
+    "EPILOCK_TRACES",
     "EPILOCK_LOG",
 )
 LOGS = ("text", "json")
@@ -143,6 +145,7 @@ class Settings:
     alert: str = field(repr=False)  # it may hold a password
     anchor: AnchorSettings
     metrics_token: str = field(default="", repr=False)
+    traces: str = field(default="", repr=False)
     log: str = "text"
 
     @property
@@ -182,6 +185,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         alert=_command(environ, "EPILOCK_ALERT_COMMAND"),
         anchor=_anchor(environ),
         metrics_token=_token(environ, "EPILOCK_METRICS_TOKEN"),
+        traces=_address(environ, "EPILOCK_TRACES"),
         log=_choice(environ, "EPILOCK_LOG", LOGS),
     )
 
