@@ -208,7 +208,9 @@ class Transaction:
 
         def put(cursor: Any) -> None:
             if self.conn.dialect.name == "postgresql":
-                _copy(cursor, f"COPY {table.name} ({columns}) FROM STDIN", rows)
+                with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
             else:
                 cursor.executemany(text, rows)
 
@@ -334,25 +336,6 @@ class Transaction:
         if lock:
             query = query.with_for_update()
         return [self._proved(table, dict(row)) for row in self.conn.execute(query).mappings()]
-
-
-def _copy(cursor: Any, text: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Let PostgreSQL take ``rows``.
-
-    Without memory the driver can't say that it gives up: the server would wait for more rows, and we for the
-    server, both with no end and under the locks of the transaction. So the connection is ended, and with it all.
-    """
-    try:
-        with cursor.copy(text) as copy:
-            try:
-                for row in rows:
-                    copy.write_row(row)
-            except MemoryError:
-                cursor.connection.close()
-                raise
-    except MemoryError:
-        cursor.connection.close()
-        raise
 
 
 @lru_cache(maxsize=1024)
