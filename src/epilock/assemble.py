@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from epilock import migrate
 from epilock.collect.intake.run import Intake
@@ -40,6 +41,9 @@ from epilock.store.keyservice.client import RemoteKeys
 from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
 
+if TYPE_CHECKING:
+    from epilock.traces import Traces
+
 NEW_ORIGIN = "localhost/epilock"
 INSTALLATION = ""  # the organisation of secrets that belong to the installation
 
@@ -64,6 +68,7 @@ class Parts:
         chain: To anchor the log on a chain, or None if none was named.
         stamps: To have it stamped, or None if no authority was named.
         meters: What the process counts about itself.
+        traces: What tells a collector where time goes, or None if none was named.
         now: The clock.
         session_secret: 32 bytes, for signed form tokens.
     """
@@ -83,6 +88,7 @@ class Parts:
     chain: ChainDuty | None
     stamps: StampDuty | None
     meters: Meters
+    traces: "Traces | None"
     now: Callable[[], datetime]
     session_secret: bytes
 
@@ -100,6 +106,8 @@ class Parts:
         self.writer.stop()
         self.database.close()
         self.keys.close()
+        if self.traces is not None:
+            self.traces.close()
 
     def key_store(self) -> KeyStore:
         """Return the key store, for work that needs all keys.
@@ -155,13 +163,18 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         InputError: A place to anchor at has no usable address, contract or root.
     """
     outside = _outside(settings)
+    traces = _traces(settings)
     keys: Keys
     if settings.key_service is None:
         keys = open_keys(settings, settle=not damaged)
-    else:
+    elif traces is None:
         keys = RemoteKeys(settings.key_service)
+    else:
+        keys = traces.keys(settings.key_service)
     engine = open_engine(settings.database)
     migrate.upgrade(engine, "main")
+    if traces is not None:
+        traces.watch(engine)
     database = Database(engine, keys.secret(INSTALLATION, "integrity"))
     with database.read() as tx:
         name, log = _logs(tx, settings, keys)
@@ -190,7 +203,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
             meters=meters,
         ),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
-        chain=chain, stamps=stamps, meters=meters,
+        chain=chain, stamps=stamps, meters=meters, traces=traces,
         session_secret=keys.secret(INSTALLATION, "session"),
     )  # fmt: skip
 
@@ -210,6 +223,23 @@ def open_keys(settings: Settings, *, settle: bool = True) -> KeyStore:
     if settle:
         keys.settle()
     return keys
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    """Return what tells the collector that was named.
+
+    Raises:
+        InputError: The extra ``traces`` is not installed.
+    """
+    if not settings.traces:
+        return None
+    try:
+        from epilock.traces import Traces  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InputError(
+            "EPILOCK_TRACES needs the extra `traces`: pip install epilock[traces]"
+        ) from None
+    return Traces(settings.traces)
 
 
 def _logs(tx: Transaction, settings: Settings, keys: Keys) -> tuple[str, Log]:

@@ -131,6 +131,11 @@ def _storers(table: sa.Table) -> Mapping[str, Callable[[Any], Any] | None]:
     return {column.name: _storer(column) for column in table.columns}
 
 
+def missing(table: sa.Table) -> NotFoundError:
+    """Return the error of a key that nothing in ``table`` has, which is also said of what is another's."""
+    return NotFoundError(f"{table.name}: nothing has this key")
+
+
 class Transaction:
     """One open transaction of one database.
 
@@ -239,7 +244,7 @@ class Transaction:
         """
         row = self.find(table, lock=lock, **key)
         if row is None:
-            raise NotFoundError(f"{table.name}: nothing has this key")
+            raise missing(table)
         return row
 
     def find(self, table: sa.Table, /, *, lock: bool = False, **key: Any) -> dict[str, Any] | None:

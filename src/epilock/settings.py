@@ -25,6 +25,7 @@
 | ``EPILOCK_ANCHOR_TSA_POLICY`` | policy that it is asked for, such as ``1.3.6.1.4.1.32473.1``; empty: its own | empty |
 | ``EPILOCK_PLACES`` | CSV file that says where networks are, for sign-ins too far apart; empty: nothing is said of places | empty |
 | ``EPILOCK_METRICS_TOKEN`` | what who reads ``/metrics`` from another machine must show (24 characters and more); empty: nobody may | empty |
+| ``EPILOCK_TRACES`` | address of a collector that takes traces (OTLP over HTTP), such as ``http://127.0.0.1:4318/v1/traces``; empty: none are made | empty |
 | ``EPILOCK_LOG`` | what the process writes of itself: lines of ``text`` or of ``json`` | ``text`` |
 """
 
@@ -66,6 +67,7 @@ VARIABLES = (
     "EPILOCK_ANCHOR_TSA_POLICY",
     "EPILOCK_PLACES",
     "EPILOCK_METRICS_TOKEN",
+    "EPILOCK_TRACES",
     "EPILOCK_LOG",
 )
 LOGS = ("text", "json")
@@ -146,6 +148,7 @@ class Settings:
     anchor: AnchorSettings
     places: Path | None = None
     metrics_token: str = field(default="", repr=False)
+    traces: str = field(default="", repr=False)
     log: str = "text"
 
     @property
@@ -186,6 +189,7 @@ def read(environ: Mapping[str, str], *, home: Path | None = None) -> Settings:
         anchor=_anchor(environ),
         places=Path(environ["EPILOCK_PLACES"]) if environ.get("EPILOCK_PLACES") else None,
         metrics_token=_token(environ, "EPILOCK_METRICS_TOKEN"),
+        traces=_address(environ, "EPILOCK_TRACES"),
         log=_choice(environ, "EPILOCK_LOG", LOGS),
     )
 

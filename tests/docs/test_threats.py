@@ -40,5 +40,16 @@ class TestPages:
 
 
 def test_there_is_a_page_for_each_room_that_holds_data():
-    rooms = {"collect", "store", "ledger", "use", "destroy", "deidentify", "web", "operation"}
+    rooms = {
+        "standard",
+        "registry",
+        "collect",
+        "store",
+        "ledger",
+        "use",
+        "destroy",
+        "deidentify",
+        "web",
+        "operation",
+    }
     assert {page.stem for page in PAGES} == rooms

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections import deque
@@ -28,6 +29,15 @@ def bodies(notice: str, given: list[str], *, seed: int) -> Iterator[bytes]:
             "language": "zh",
         }  # fmt: skip
         yield json.dumps(body).encode()
+
+
+def is_there(port: int) -> bool:
+    """Tell whether anybody listens: a connection that was cut is opened again while somebody does."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass
@@ -80,7 +90,10 @@ class Crowd:
                 said = answer.read()
             except (OSError, http.client.HTTPException):
                 self.unanswered.append(body)
-                break
+                connection.close()
+                if not is_there(port):
+                    break
+                continue
             self._note(body, answer.status, said)
         connection.close()
 

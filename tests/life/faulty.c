@@ -1,8 +1,10 @@
-/* A disk that is full, breaks or is slow, and a clock that steps: preloaded before the C library.
+/* A disk that is full, breaks or is slow, a clock that steps, and memory that is not there: preloaded before the
+ * C library.
  *
- * FAULTY_CONTROL names a file of three integers that is mapped: the fault (0 none, 1 ENOSPC, 2 EIO), the
- * milliseconds that a sync takes more, and the seconds that the clock is ahead. Only files below FAULTY_UNDER
- * are faulty. The tester writes the file while the program runs.
+ * FAULTY_CONTROL names a file of five integers that is mapped: the fault (0 none, 1 ENOSPC, 2 EIO), the
+ * milliseconds that a sync takes more, the seconds that the clock is ahead, of how many large pieces of memory
+ * one is refused (0 none), and, written here, how many were. Only files below FAULTY_UNDER are faulty. The tester
+ * writes the file while the program runs.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-struct control { volatile long fault, milliseconds, seconds; };
+struct control { volatile long fault, milliseconds, seconds, memory, refused; };
+enum { LARGE = 2048 }; /* octets: below, Python and the C library live on what they have */
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
 static struct control none, *control = &none;
 static const char *under = "";
 
@@ -25,9 +29,9 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("FAULTY_CONTROL");
     under = getenv("FAULTY_UNDER") ? getenv("FAULTY_UNDER") : "";
-    int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0 || !*under) return;
-    void *map = mmap(0, sizeof none, PROT_READ, MAP_SHARED, file, 0);
+    void *map = mmap(0, sizeof none, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (map != MAP_FAILED) control = map;
     close(file);
 }
@@ -48,6 +52,19 @@ static int fails(int fd)
     errno = control->fault == 1 ? ENOSPC : EIO;
     return 1;
 }
+
+static int scarce(size_t size)
+{
+    static volatile long asked;
+    if (!control->memory || size < LARGE || __sync_add_and_fetch(&asked, 1) % control->memory) return 0;
+    __sync_add_and_fetch(&control->refused, 1);
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size) { return scarce(size) ? 0 : __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return scarce(count * size) ? 0 : __libc_calloc(count, size); }
+void *realloc(void *old, size_t size) { return scarce(size) ? 0 : __libc_realloc(old, size); }
 
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 

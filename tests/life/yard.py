@@ -1,17 +1,15 @@
-"""A yard for faults: the real program on a disk and a clock that can be made faulty while it runs, under load."""
+"""A yard for faults: the real program, whose disk, clock and memory can be made faulty while it runs, under load."""
 
 import json
 import mmap
 import os
-import resource
 import signal
 import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from epilock import verifier
 HERE = Path(__file__).parent
 BUSY = 503
 NONE, NO_SPACE, BROKEN = range(3)
+_CONTROL = struct.Struct("@5l")
 RECOVERY = 30  # seconds in which a server that was not restarted stores again
 
 
@@ -48,7 +47,7 @@ class PatientCrowd(Crowd):
 
 
 class Faults:
-    """The file by which a running program's disk and clock are made faulty.
+    """The file by which a running program's disk, clock and memory are made faulty.
 
     Args:
         folder: Where the file and the compiled library lie.
@@ -68,32 +67,27 @@ class Faults:
             "-ldl",
         ]
         subprocess.run(command, check=True, capture_output=True)
-        control.write_bytes(bytes(24))
+        control.write_bytes(bytes(_CONTROL.size))
         with control.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 24)
+            self._map = mmap.mmap(file.fileno(), _CONTROL.size)
         self.environ = {
             "LD_PRELOAD": str(library), "FAULTY_CONTROL": str(control), "FAULTY_UNDER": str(home),
         }  # fmt: skip
 
-    def set(self, *, fault: int = NONE, milliseconds: int = 0, seconds: int = 0) -> None:
-        """Make disk and clock so from now on."""
-        self._map[:] = struct.pack("@lll", fault, milliseconds, seconds)
+    def set(
+        self, *, fault: int = NONE, milliseconds: int = 0, seconds: int = 0, memory: int = 0
+    ) -> None:
+        """Make disk, clock and memory so from now on; of ``memory`` large pieces one is refused."""
+        self._map[:] = _CONTROL.pack(fault, milliseconds, seconds, memory, self.refused)
+
+    @property
+    def refused(self) -> int:
+        """How many pieces of memory were refused so far."""
+        return int(_CONTROL.unpack(self._map[:])[-1])
 
     def close(self) -> None:
         """Forget the file."""
         self._map.close()
-
-
-@contextmanager
-def memory_limited(pid: int, spare: int) -> Iterator[None]:
-    """Let a process take only ``spare`` octets more than it has, for as long as the block lasts."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0])
-    before = resource.prlimit(pid, resource.RLIMIT_AS)
-    resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + spare, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_AS, before)
 
 
 class Yard:

@@ -17,6 +17,7 @@ from epilock.errors import FrozenError
 from epilock.inventory import check as inventory
 from epilock.ledger import entry
 from epilock.watch import memory
+from epilock.watch.rolling import Sealed
 from epilock.watch.round import Sight, Watcher
 
 LOCKS = Path("/proc/locks")
@@ -318,3 +319,15 @@ def test_what_is_cut_short_goes_on_where_it_stopped(seen, clock):
     seen.sql(ATTACKS["a changed record"][0])
     assert hasty.round(clock()) == []
     assert named(seen.look(), "records (org=sunny-garden, bucket=2, n=3)")
+
+
+def test_wherever_a_look_stops_it_can_be_remembered(seen, tmp_path):
+    with seen.parts.database.read() as tx:
+        look, cursor, stops = Sealed(tx), None, 0
+        while stops == 0 or cursor is not None:
+            _, cursor = look.step(cursor)
+            kept = {} if cursor is None else {"rows": cursor}
+            memory.save(memory.Memory(cursors=kept), tmp_path / "seen")
+            assert memory.load(tmp_path / "seen").cursors == kept
+            stops += 1
+    assert stops > 10

@@ -1,6 +1,9 @@
 """Programs get what people get: the same notice, the same checks, the same receipt, the same refusals."""
 
+import re
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import httpx
 import msgspec
@@ -8,7 +11,10 @@ import pytest
 import schemathesis
 import town
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.transport import Response
+from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -18,9 +24,11 @@ from sheet import read
 from staff_room import badge
 from visitor import Visitor
 
+from epilock.collect.point import Point
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
 from epilock.use import session, staff
+from epilock.web.api import document
 
 CHECKS = [
     not_a_server_error,
@@ -97,6 +105,15 @@ class TestSubmission:
         assert ANSWERS["mobile"] not in answer.text
         with parts.database.read() as tx:
             assert parts.log.size(tx) == before
+
+    def test_what_is_not_there_is_no_fault_of_ours(self, visitor, gate, caplog):
+        """Whoever submits to a point that is closed or made up writes nothing into the log for operators."""
+        body = _submit(visitor, gate).request.content
+        nowhere = "/api/points/sunny/sunny.aaaaaa/submissions"
+        answer = visitor.post(nowhere, content=body, headers={"Content-Type": "application/json"})
+        stale = _submit(visitor, gate, notice="0" * 64)
+        faults = [said.getMessage() for said in caplog.records if said.levelname == "ERROR"]
+        assert (answer.status_code, stale.status_code, faults) == (404, 409, [])
 
     def test_the_title_is_in_the_language_that_was_asked_for(self, visitor, gate):
         answer = visitor.post(
@@ -235,6 +252,115 @@ class TestDocument:
         for operation in operations:
             _fuzz(visitor, operation, headers)
 
+    def test_each_link_leads_to_an_operation_that_takes_what_it_says(self, visitor):
+        said = visitor.get("/api/openapi.json").json()
+        known = {
+            operation["operationId"]: operation
+            for methods in said["paths"].values()
+            for operation in methods.values()
+        }
+        links = [
+            link
+            for operation in known.values()
+            for answer in operation["responses"].values()
+            for link in answer.get("links", {}).values()
+        ]
+        assert len(links) == len(document.LINKS)
+        for link in links:
+            target = known[link["operationId"]]
+            takes = {p["name"] for p in target.get("parameters", ())}
+            assert {name.rpartition(".")[2] for name in link.get("parameters", {})} <= takes
+            if "requestBody" in link:
+                body = target["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+                shape = said["components"]["schemas"][body.rpartition("/")[2]]
+                assert link["requestBody"].keys() <= shape["properties"].keys()
+
+    def test_what_one_answer_says_serves_in_the_next(self, site, gate, parts):
+        """Stateful fuzzing along the document's links: from the notice to the receipt, and all that it opens."""
+        wanted, led = {link[:3] for link in document.LINKS}, set()
+        for _ in range(6):  # chance draws which links are walked; once is nearly always enough
+            led |= _walk(Visitor(site), gate)
+            if led == wanted:
+                break
+        assert led == wanted
+
+
+def _send(
+    visitor: Visitor, case: schemathesis.Case, headers: Mapping[str, str] = MappingProxyType({})
+) -> httpx.Response:
+    asked = case.as_transport_kwargs(base_url="http://epilock.example")
+    sent = {k: v for k, v in asked.items() if k in {"json", "data", "params", "content"}}
+    if isinstance(sent.get("data"), bytes | str):
+        sent["content"] = sent.pop("data")
+    return visitor.request(
+        asked["method"], asked["url"], headers={**(asked.get("headers") or {}), **headers}, **sent
+    )
+
+
+def _walk(visitor: Visitor, gate: Point) -> set[tuple[str, str, str]]:  # noqa: C901 - one walk, with its steps
+    """Walk the links of the document at random; return each that led to what it promises.
+
+    What no answer of the API says is told: a point's address, which is on its poster, what a person would fill in
+    there, and the code of a receipt on paper.
+    """
+    led: set[tuple[str, str, str]] = set()
+    schema = schemathesis.openapi.from_dict(visitor.get("/api/openapi.json").json())
+    names = {
+        o.ok().label: o.ok().definition.raw["operationId"] for o in schema.get_all_operations()
+    }
+    said = _notice(visitor, gate)
+    acts = [act["id"] for act in said["acts"] if act["required"]]
+    told = {
+        "post_submission": {"fields": ANSWERS, "given": acts, "language": "zh"},
+        "post_correct": {"fields": ANSWERS},
+        "post_ask": {"kind": "complaint", "ground": "leaked"},
+    }
+    asked = {"circumstance": "residential-entry", "part": "3-IV", "day": "2026-03-14"}
+
+    class Walk(schema.as_state_machine()):
+        def setup(self) -> None:
+            self.code = _submit(visitor, gate).json()["receipt"]
+
+        def step(self, input: StepInput) -> StepOutput:  # noqa: A002 - schemathesis' name
+            case, linked = input.case, input.transition is not None and input.is_applied
+            name = case.operation.definition.raw["operationId"]
+            if not linked and name == "post_submission":
+                case.path_parameters = {"org": "sunny", "point": gate.point}
+            # A third of the bodies stays as it was made up.
+            if isinstance(case.body, dict) and len(str(case.body)) % 3:
+                case.body = {**case.body, **told.get(name, {})}
+                if not linked and "code" in case.body:
+                    case.body["code"] = self.code
+                if name == "post_submission":
+                    read = case.body.get("notice") if linked else said["notice"]
+                    case.body |= {"client": str(uuid.uuid4()), "notice": read}
+            if name == "get_due":
+                case.query = {**case.query, **asked}
+            done = super().step(input)
+            if linked and done.response.status_code < 300:
+                source, status, target = re.findall(
+                    r"^(.+) -> \[(\d+)\] (\w+) -> ", input.transition.id
+                )[0]
+                led.add((names[source], status, target))
+            return done
+
+        def call(self, case: schemathesis.Case, **_: object) -> Response:
+            return Response.from_httpx(_send(visitor, case), verify=False)
+
+        def validate_response(
+            self, response: Response, case: schemathesis.Case, **_: object
+        ) -> None:
+            case.validate_response(response, checks=CHECKS)
+
+    run_state_machine_as_test(
+        Walk,
+        settings=settings(
+            max_examples=25, stateful_step_count=10, deadline=None, database=None,
+            phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+        ),
+    )  # fmt: skip
+    return led
+
 
 def _fuzz(visitor: Visitor, operation: schemathesis.APIOperation, headers: dict[str, str]) -> None:
     quick = settings(
@@ -245,12 +371,7 @@ def _fuzz(visitor: Visitor, operation: schemathesis.APIOperation, headers: dict[
     @quick
     @given(operation.as_strategy())
     def ask(case: schemathesis.Case) -> None:
-        asked = case.as_transport_kwargs(base_url="http://epilock.example")
-        sent = {
-            k: v for k, v in asked.items() if k in {"json", "data", "params", "headers", "content"}
-        }
-        sent["headers"] = {**(sent.get("headers") or {}), **headers}
-        answer = visitor.request(asked["method"], asked["url"], **sent)
+        answer = _send(visitor, case, headers)
         case.validate_response(answer, checks=CHECKS)
 
     ask()

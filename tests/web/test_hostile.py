@@ -9,7 +9,7 @@ import json
 import re
 import time
 import zipfile
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
 
 import pages
@@ -21,10 +21,21 @@ from staff_room import badge
 from starlette.routing import Route
 from visitor import Visitor
 
-from epilock.collect import offline
+from epilock.collect import offline, paper
+from epilock.collect.intake import register as imports
+from epilock.collect.intake.mapping import ColumnMap
 from epilock.db import metadata
+from epilock.deidentify import study as studies
+from epilock.deidentify.budget import Book
+from epilock.destroy import hold as holds
+from epilock.registry import mandate as mandates
+from epilock.use import aggregate, session, staff
+from epilock.use import allotment as allotments
 from epilock.use import grant as grants
-from epilock.use import session, staff
+from epilock.use import review as reviews
+from epilock.use.question import Question as Counted
+from epilock.use.release import register
+from epilock.use.release.question import Question as Released
 from epilock.web import app, security
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.page import STATIC
@@ -40,6 +51,33 @@ DOOR = "/console/sign-in"
 DOORS = {DOOR, f"{DOOR}/passkey"}
 # What anybody who is signed in may look at, whoever it belongs to: rules, and levels that are in force.
 OPEN = {"/console/points/new/{circumstance}", "/console/levels/{authority}/{emergency}"}
+# Where a parameter means another thing than elsewhere.
+ANOTHER = {
+    "/console/counts/{source}/{decision}": {"decision": "count"},
+    "/console/approvals/requests/{org}/{request}": {"request": "erasure"},
+    "/console/sheets/{point}": {"point": "paper point"},
+    "/console/sheets/{point}/{book}/{page}/destroyed": {"point": "paper point"},
+}
+# Parameters that name no thing of one organisation: whoever it is, rules, and what is in force for all.
+PUBLIC = {
+    "org",
+    "source",
+    "authority",
+    "emergency",
+    "circumstance",
+    "kind",
+    "name",
+    "index",
+    "number:int",
+    "path:path",
+}
+GIVEN = {
+    "approve": "yes", "decision": "approve", "answer": "done", "reason": "revocation",
+    "event": "left", "day": "2026-03-14", "roles": "custodian", "part": "2-IV", "verdict": "approve",
+    "level": "I", "do": "approve", "step": "confirm",
+}  # fmt: skip
+"""What would do in a form about one's own things."""
+REASONS = {"reviews": "life-at-risk", "requests": "objection", "orders": "due", "holds": "evidence"}
 # Written while anybody only looks: when a session was seen, attempts that are counted, notices that were shown.
 LOOKING = {"sessions", "rates", "notice_counts", "sqlite_sequence"}
 SCRIPT = "\"'><script>alert(7)</script><img src=x onerror=alert(7)>"
@@ -58,8 +96,13 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def things(place):
-    """A real thing of ``sunny`` for each parameter that can have one."""
-    parts, now = place.parts, place.parts.now()
+    """A real thing of ``sunny`` for each parameter that can have one, and what ``ANOTHER`` names."""
+    parts, now, day = place.parts, place.parts.now(), date(2026, 3, 14)
+    ref, paper_point = parts.standard.ref, town.open_paper_point(parts).point
+    what = {
+        "source": "sunny", "emergency": "outbreak-7", "circumstance": "residential-entry", "since": day,
+        "until": day,
+    }  # fmt: skip
     with parts.database.write() as tx:
         who = next(s for s in staff.listing(tx, "sunny") if s.login == "all")
         asked = tx.all(metadata.tables["subject_requests"])
@@ -71,15 +114,62 @@ def things(place):
             tx, parts.standard, who, source="sunny", purpose="personnel", form="masked", subjects=3,
             circumstances=("residential-entry",), case=None, reason="made up", now=now,
             until=now + timedelta(days=1),
+        ).grant  # fmt: skip
+        opening = parts.gate.decide(
+            tx, who, source="sunny", places=[(1, 0)], purpose="personnel", form="masked", grant=grant,
+            now=now,
+        ).decision  # fmt: skip
+        reviews.note(tx, "sunny", opening, who.staff, "sunny", "made up", now)
+        count = aggregate.decide(
+            parts.gate, tx, who, grant=grant, question=Counted(**what, counted="day"), now=now
+        ).decision
+        release = register.decide(
+            parts.gate, tx, who, grant=grant, now=now,
+            question=Released(**what, fields={"health.temperature": "temperature"}, suppressed=0, search="optimal"),
+        ).release  # fmt: skip
+        allotment = allotments.ask(
+            tx, parts.standard, who, dataset="gate-1", purpose="situation-monitoring",
+            recipient="lishan-cdc", epsilon=500_000, ceiling=4_000_000, reason="made up", now=now,
+        ).allotment  # fmt: skip
+        assessment = mandates.record_assessment(
+            tx, parts.log, standard_ref=ref, org="sunny", about=holds.ABOUT, date_=day, sha256="0" * 64,
+            until=date(2027, 3, 1), now=now,
         )  # fmt: skip
+        hold = holds.place(
+            tx, parts.log, standard_ref=ref, org="sunny", bucket=1, assessment=assessment,
+            reason="evidence", last_day=date(2026, 5, 1), by=who.staff, now=now,
+        ).hold  # fmt: skip
+        book = Book(log=parts.log, standard_ref=ref)
+        studies.begin(
+            tx, parts.keys, book, org="sunny", study="long-covid", purpose="research", by=who.staff, now=now
+        )  # fmt: skip
+        studies.ask_end(tx, org="sunny", study="long-covid", by=who.staff, now=now)
+        tx.insert(  # as ``order.propose`` writes it when the day has come
+            metadata.tables["orders"], org="sunny", order="o-abcdefghijkl", bucket=1, parts=["2-IV"],
+            reason="due", stage="proposed", by=who.staff, proposed=now, cooling=0, not_before=now,
+        )  # fmt: skip
+        tx.insert(  # as ``request.ask`` writes it where nothing is held
+            metadata.tables["erasure_requests"], org="sunny", request="q-abcdefghijkl", bucket=1, n=0,
+            reason="objection", stage="asked", by=who.staff, asked=now,
+        )  # fmt: skip
+        sheet = paper.Sheet(book="A-12", page=1, pages=50, written=day, place="here", sha256=None)
+        paper.register(
+            tx, parts.log, parts.standard, org="sunny", point=paper_point, sheet=sheet, rows=1,
+            by=who.staff, now=now,
+        )  # fmt: skip
+        brought = imports.begin(
+            tx, parts.log, standard_ref=ref, org="sunny", point=place.point.point, notice="0" * 64,
+            file=bytes(32), mapping=ColumnMap(columns=(), afterwards=True), by=who.staff, now=now,
+        ).id  # fmt: skip
     return {
         "org": "sunny", "source": "sunny", "point": place.point.point, "bucket": "1", "n": "0", "version": "1",
-        "code": who.staff, "lease": lease.lease, "grant": grant.grant,
+        "code": who.staff, "lease": lease.lease, "grant": grant, "decision": opening, "count": count,
+        "release": release, "allotment": allotment, "hold": hold, "study": "long-covid",
+        "import_id": brought, "order": "o-abcdefghijkl", "book": "A-12", "page": "1",
+        "paper point": paper_point, "erasure": "q-abcdefghijkl",
         "request": asked[0]["request"], "authority": "jinan", "emergency": "outbreak-7",
         "circumstance": "residential-entry", "kind": "csv", "name": "epilock.css", "index": "1",
         "number:int": "1", "path:path": "checkpoint",
-        **dict.fromkeys(("decision", "release", "allotment", "hold", "study", "import_id", "order"), "x-aaaaaaaaaaaa"),
-        "book": "a-1", "page": "1",
     }  # fmt: skip
 
 
@@ -97,8 +187,27 @@ def csrf_of(place, visitor) -> str:
         return session.find(tx, visitor.cookies["epilock"], now=place.parts.now()).csrf
 
 
-def filled(route, things) -> str:
-    return re.sub(r"\{([\w:]+)\}", lambda found: things[found[1]], route.path)
+def filled(route, things, **instead: str) -> str:
+    """Return the address of ``route`` with things of ``sunny``, or what is given ``instead`` of one."""
+    known = ANOTHER.get(route.path, {})
+    return re.sub(
+        r"\{([\w:]+)\}", lambda found: instead.get(found[1]) or things[known.get(found[1], found[1])],
+        route.path,
+    )  # fmt: skip
+
+
+def absent(known: str) -> str:
+    """Return an id of the shape of ``known`` that nothing has."""
+    return f"{int(known) + 90}" if known.isdigit() else known[:-5] + "zzzzz"
+
+
+def answered(visitor, method, path, known, csrf) -> tuple[int, str]:
+    """Return status and text of the answer, without the id that was asked for."""
+    answer = visitor.request(
+        method, path, data={**GIVEN, "csrf": csrf} if method == "POST" else None
+    )
+    text = answer.text.replace(path, "PATH")
+    return answer.status_code, text if known.isdigit() else text.replace(known, "ID")
 
 
 def state(place) -> dict[str, list]:
@@ -165,21 +274,44 @@ class TestOtherOrganisations:
     def test_no_form_about_theirs_does_anything(self, place, things, outsiders):
         """With the token of one's own session, and values that would do for one's own things."""
         before = state(place)
-        given = {
-            "approve": "yes", "decision": "approve", "answer": "done", "reason": "revocation",
-            "event": "left", "day": "2026-03-14", "roles": "custodian", "part": "2-IV", "verdict": "yes",
-            "level": "I", "do": "approve", "step": "confirm",
-        }  # fmt: skip
         for outsider, route in product(outsiders, CONSOLE):
             if "POST" not in route.methods or "{" not in route.path:
                 continue
             csrf = csrf_of(place, outsider)
-            answer = outsider.post(filled(route, things), data={**given, "csrf": csrf})
+            answer = outsider.post(filled(route, things), data={**GIVEN, "csrf": csrf})
             assert answer.status_code in {400, 403, 404, 409, 422}, (
                 f"{route.path}: {answer.status_code}"
             )
             if answer.status_code not in {403, 404}:
                 assert place.point.name.zh not in answer.text, route.path
+        assert state(place) == before
+
+    def test_nothing_tells_whether_theirs_is_there(self, place, things, outsiders):
+        """Each id of another organisation's gets the answer, word for word, of one that nothing has."""
+        told, asked = [], 0
+        staffs = [route for route in ROUTES if route.path.startswith(("/console", "/offline"))]
+        for outsider, route in product(outsiders, staffs):
+            csrf = csrf_of(place, outsider)
+            names = [n for n in re.findall(r"\{([\w:]+)\}", route.path) if n not in PUBLIC]
+            for name, method in product(names, route.methods - {"HEAD"}):
+                known = things[ANOTHER.get(route.path, {}).get(name, name)]
+                said = [
+                    answered(outsider, method, filled(route, things, **{name: one}), one, csrf)
+                    for one in (known, absent(known))
+                ]
+                asked += 1
+                if said[0] != said[1]:
+                    told.append(f"{method} {route.path}: {name}: {said[0][0]}, {said[1][0]}")
+        assert told == []
+        assert asked > 80
+
+    def test_the_token_of_anothers_session_sends_no_form(self, place, things, outsiders):
+        """Neither does one's own session take the token of another, nor is another's session shown."""
+        before, theirs = state(place), csrf_of(place, place.everyone)
+        for outsider, route in product(outsiders, CONSOLE):
+            if "POST" in route.methods and route.path != DOOR:
+                answer = outsider.post(filled(route, things), data={**GIVEN, "csrf": theirs})
+                assert answer.headers["location"].startswith(DOOR), route.path
         assert state(place) == before
 
 

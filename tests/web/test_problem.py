@@ -4,6 +4,7 @@ import inspect
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -51,6 +52,9 @@ class TestOf:
             (errors.RootKeyError("x"), 503),
             (errors.TamperedError("x"), 500),
             (ValueError("x"), 500),
+            (MemoryError(), 503),
+            (sa.exc.DatabaseError("SELECT 1", None, Exception()), 503),
+            (sa.exc.ProgrammingError("SELECT 1", None, Exception()), 500),
             (HTTPException(405), 405),
         ],
     )

@@ -88,5 +88,4 @@ def check_over(tx: Transaction, who: Staff, org: str) -> None:
     Raises:
         ForbiddenError: They do not.
     """
-    if who.org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("this is decided in the organisation, or in one above it")
+    organisations.check_decides(tx, who.org, org)

@@ -34,7 +34,7 @@ from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import intent as intents
 from epilock.destroy.intent import Intent
-from epilock.errors import ApprovalError, ForbiddenError, HeldError, InputError, StateError
+from epilock.errors import ApprovalError, HeldError, InputError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import emergency as emergencies
@@ -178,12 +178,11 @@ def approve(
         ForbiddenError: ``by_org`` is neither the organisation nor above it.
         StateError: It is not waiting for approval.
     """
+    organisations.check_decides(tx, by_org, org)
     log.append(tx, [], now=now)  # the head first, as ``intent`` says
     found = load(tx, org, order)
     if found.by == by:
         raise ApprovalError("who proposes a destruction cannot approve it (design, decision 11)")
-    if by_org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("an order is approved in its organisation, or in one above it")
     later = max(found.not_before, now + timedelta(seconds=found.cooling))
     _enter(tx, found, APPROVED, approved_by=by, approved_org=by_org, not_before=later)
     said = entry.OrderApproved(

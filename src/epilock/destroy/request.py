@@ -23,7 +23,7 @@ from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.destroy import erasure
 from epilock.destroy import hold as holds
 from epilock.destroy.erasure import REASONS
-from epilock.errors import ApprovalError, ForbiddenError, InputError, StateError
+from epilock.errors import ApprovalError, InputError, StateError
 from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
@@ -137,13 +137,12 @@ def decide(
         ForbiddenError: ``by_org`` is neither the organisation nor above it.
         NotDueError, HeldError, ErasedError: As ``erasure.erase``.
     """
+    organisations.check_decides(tx, by_org, org)
     found = load(tx, org, request, lock=True)
     if found.stage != ASKED:
         raise StateError(f"this request is {found.stage} already")
     if found.by == by:
         raise ApprovalError("who records a request cannot approve it (design, decision 11)")
-    if by_org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("a request is decided in its organisation, or in one above it")
     if approve:
         erasure.erase(
             tx, log, standard, org=org, bucket=found.bucket, n=found.n, reason=found.reason, now=now

@@ -168,6 +168,7 @@ def answer(
         InputError: The answer is none of ``ANSWERS``.
         NotDueError, HeldError, ErasedError: As ``erasure.erase``.
     """
+    organisations.check_decides(tx, by_org, org)
     found = load(tx, org, request, lock=True)
     if found.answered is not None:
         raise StateError(f"{request} is answered already")

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.db import Instant, Json, Transaction, metadata, sealed_table
-from epilock.errors import ConflictError, InputError, NotFoundError
+from epilock.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.standard.text import Text
@@ -184,6 +184,19 @@ def superiors(tx: Transaction, org: str) -> list[str]:
         above.append(parent)
         parent = load(tx, parent).parent
     return above
+
+
+def check_decides(tx: Transaction, by_org: str, org: str) -> None:
+    """Return if ``by_org`` may decide about things of ``org``: it is that, or stands above it.
+
+    It is asked before the thing is looked up: nobody else learns whether it is there.
+
+    Raises:
+        ForbiddenError: It is neither.
+        NotFoundError: ``org`` is not registered.
+    """
+    if by_org not in {org, *superiors(tx, org)}:
+        raise ForbiddenError("this is decided in its organisation, or in one above it")
 
 
 def below(tx: Transaction, org: str) -> list[Organisation]:

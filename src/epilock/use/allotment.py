@@ -149,11 +149,12 @@ def decide(
         StateError: It is decided already.
         BudgetError, ConflictError, InputError: The dataset was given a ceiling, or the account a budget, meanwhile.
     """
+    organisations.check_decides(tx, by.org, org)
     found = load(tx, org, allotment)
     if by.staff == found.by:
         raise ApprovalError("who asks for a budget cannot approve it (decision 11)")
-    if "approver" not in by.roles or by.org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("an approver of this organisation or one above it decides")
+    if "approver" not in by.roles:
+        raise ForbiddenError("a budget is decided by an approver")
     if found.stage != ASKED:
         raise StateError(f"{allotment} is {found.stage} already")
     stage = APPROVED if approve else REFUSED

@@ -217,11 +217,12 @@ def decide(
         ForbiddenError: ``by`` is no approver of the organisation or one above it.
         StateError: It is decided already.
     """
+    organisations.check_decides(tx, by.org, org)
     found = load(tx, org, grant)
     if by.staff == found.staff:
         raise ApprovalError("who asks for a grant cannot approve it (decision 11)")
-    if "approver" not in by.roles or by.org not in {org, *organisations.superiors(tx, org)}:
-        raise ForbiddenError("an approver of this organisation or one above it decides")
+    if "approver" not in by.roles:
+        raise ForbiddenError("a grant is decided by an approver")
     _enter(tx, found, ACTIVE if approve else REFUSED, approved_by=by.staff)
     common: dict[str, Any] = {"org": org, "standard": standard_ref, "at": entry.stamp(now)}
     said: list[entry.Entry] = [

@@ -14,8 +14,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from epilock.db import Instant, Transaction, metadata, sealed_table
-from epilock.errors import ApprovalError, ForbiddenError, InputError, StateError
+from epilock.db import Instant, Transaction, metadata, missing, sealed_table
+from epilock.errors import (
+    ApprovalError,
+    ForbiddenError,
+    InputError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.ledger.audit.opening import REVIEW_WITHIN as WITHIN
 from epilock.ledger.log import Log
@@ -117,16 +122,18 @@ def review(
         ApprovalError: ``by`` opened it.
         ForbiddenError: ``by`` is no approver of the opener's organisation or one above it.
         InputError: The reason is none of ``REASONS``.
-        NotFoundError: There is no such opening in an emergency.
+        NotFoundError: There is no such opening in an emergency, or it is nothing to ``by``'s organisation.
         StateError: It was reviewed already.
     """
     if reason not in REASONS:
         raise InputError(f"the reason of a review is one of {', '.join(REASONS)}")
     key = {"org": org, "decision": decision}
     opened = _read(tx.get(emergency_openings, lock=True, **key))
+    above = {opened.by_org, *organisations.superiors(tx, opened.by_org)}
+    if by.org not in {org, *above}:
+        raise missing(emergency_openings)
     if by.staff == opened.by:
         raise ApprovalError("who opened a record cannot review that (decision 11)")
-    above = {opened.by_org, *organisations.superiors(tx, opened.by_org)}
     if "approver" not in by.roles or by.org not in above:
         raise ForbiddenError("an approver of the opener's organisation or one above it reviews")
     if opened.reviewed is not None:

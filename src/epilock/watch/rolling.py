@@ -158,7 +158,7 @@ class Sealed:
 
     def step(self, cursor: Cursor | None) -> Step:
         tables = [t for t in metadata.sorted_tables if "mac" in t.columns]
-        names = [table.name for table in tables]
+        names = [str(table.name) for table in tables]
         at = names.index(cursor[0]) if cursor and cursor[0] in names else 0
         table, after = tables[at], cursor[1:] if cursor else []
         key = list(table.primary_key.columns)
@@ -172,7 +172,7 @@ class Sealed:
         if len(found) == CHUNK:
             names_ = [column.name for column in table.columns]
             last = [found[-1][names_.index(column.name)] for column in key]
-            return bad, [table.name, *last]
+            return bad, [str(table.name), *last]
         return bad, [names[at + 1]] if at + 1 < len(names) else None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
@@ -73,7 +74,7 @@ def create_app(
     MultiPartParser.spool_max_size = MAX_PAGE  # what is uploaded never rests on a disk unsealed
     app = FastAPI(
         title="Epilock", version=version("epilock"), docs_url=None, redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url="/api/openapi.json", telemetry=_SILENT, generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.state.site = Site(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
@@ -94,9 +95,16 @@ def create_app(
     for router in (*(module.router for module in MODULES), *ROUTERS):
         app.include_router(router)
     front = Front(submit.route(parts), app)
-    return Guard(
+    guard = Guard(
         front, respond, secure=parts.settings.secure_cookies, hall=hall, meters=parts.meters
     )
+    return guard if parts.traces is None else parts.traces.around(guard)
+
+
+# FastAPI's own telemetry would tell addresses that were asked for and what errors say; ``traces`` tells neither.
+_SILENT: TelemetryConfig = {
+    "tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False,
+}  # fmt: skip
 
 
 class Front:
@@ -116,7 +124,7 @@ class Front:
         if scope["type"] == "http" and scope["path"].endswith(SUBMISSIONS):
             match, found = self._hot.matches(scope)
             if match is Match.FULL:
-                scope.update(found)
+                scope.update(found, route=self._hot)
                 await self._hot.handle(scope, receive, send)
                 return
         await self._site(scope, receive, send)

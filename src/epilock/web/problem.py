@@ -97,8 +97,12 @@ def of(error: Exception) -> Problem:
         return _problem(error.status_code, slug, "", headers=dict(error.headers or {}))
     if isinstance(error, RequestValidationError):
         return _problem(422, "input", _places(error.errors()))
-    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError):
+    # A bare ``DatabaseError`` is the driver's: the database itself gave no code.
+    outage = isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError)
+    if outage or type(error) is sa.exc.DatabaseError:
         error = errors.BusyError("the database gives no answer; nothing was stored", wait=OUTAGE)
+    if isinstance(error, MemoryError):
+        error = errors.BusyError("there is no memory left now; try again in a moment", wait=OUTAGE)
     if not isinstance(error, errors.EpilockError):
         return _problem(INSIDE, "inside", "")
     kind = next(k for k in type(error).__mro__ if k in STATUS)

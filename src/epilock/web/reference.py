@@ -12,7 +12,7 @@ HEAD = """# Addresses
 
 Made from the program by `python -m epilock.web.reference`; a test compares.
 
-An installation serves its own description of the API: `/api` for people, `/api/openapi.json` (OpenAPI 3.1) for programs, with the shape of every body.
+An installation serves its own description of the API: `/api` for people, `/api/openapi.json` (OpenAPI 3.1) for programs, with the shape of every body, and with links: which call comes next with what an answer says.
 Errors are problem details (RFC 9457): see [errors](errors.md).
 A receipt's code comes in a body and never in an address, because addresses are written into logs.
 Bodies are JSON in UTF-8 and of limited size; a field that is not asked is refused.

@@ -65,6 +65,7 @@ HEADERS = {
 HSTS = "max-age=31536000; includeSubDomains"
 SUBMISSIONS = "/submissions"
 ALWAYS = frozenset({"/health", "/ready", "/metrics"})  # also when the hall is full
+_FAULT = 500  # from here on an answer says that the fault is ours
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -136,9 +137,9 @@ class Guard:
         except Exception as error:
             if started:
                 raise
-            if not isinstance(error, InputError | ForbiddenError | BusyError):
-                _log.error("unexpected %s", place_of(error))
             answer = self._respond(Request(scope, receive), error)
+            if answer.status_code >= _FAULT and not isinstance(error, BusyError):
+                _log.error("unexpected %s", place_of(error))
             await answer(scope, receive, guarded)
 
 

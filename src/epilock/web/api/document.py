@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows of the API, and by hand the one route that it does not serve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +28,49 @@ PROBLEM = {
     },
     "required": ["type", "title", "status"],
 }
+_CODE = {"code": "$response.body#/receipt"}
+_SAME = {"code": "$response.body#/code"}
+LINKS: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
+    (
+        "get_point", "200", "post_submission",
+        {
+            "parameters": {"org": "$response.body#/org", "point": "$response.body#/point"},
+            "requestBody": {"notice": "$response.body#/notice"},
+        },
+        "A submission names the notice that was read; `given` and `fields` follow its acts and fields.",
+    ),
+    ("post_submission", "201", "post_receipt", {"requestBody": _CODE}, "What is held for this receipt."),
+    ("post_submission", "201", "post_data", {"requestBody": _CODE}, "The record, for its person."),
+    (
+        "post_submission", "201", "post_proof",
+        {"requestBody": {**_CODE, "entry": "$response.body#/index"}}, "That the record stands in the log.",
+    ),
+    ("post_submission", "201", "post_whole", {"requestBody": _CODE}, "The whole receipt."),
+    ("post_submission", "201", "post_correct", {"requestBody": _CODE}, "Other answers in their place."),
+    ("post_submission", "201", "post_ask", {"requestBody": _CODE}, "An objection or a complaint."),
+    ("post_submission", "201", "post_withdraw", {"requestBody": _CODE}, "Erase what rests on consent."),
+    (
+        "post_receipt", "200", "post_proof", {"requestBody": {**_SAME, "entry": "$response.body#/proofs/0/entry"}},
+        "That a part is gone; so for each of `proofs`.",
+    ),
+    ("post_receipt", "200", "post_withdraw", {"requestBody": _SAME}, "Erase the parts in `withdrawable`."),
+    (
+        "post_receipt", "200", "get_point",
+        {"parameters": {"org": "$response.body#/org", "point": "$response.body#/point"}},
+        "The point where it was given, with the notice that is in force there now.",
+    ),
+    ("post_correct", "200", "post_receipt", {"requestBody": _SAME}, "The code stays the same."),
+    (
+        "get_emergencies", "200", "get_due",
+        {
+            "parameters": {
+                "query.authority": "$response.body#/0/authority", "query.emergency": "$response.body#/0/emergency",
+            }
+        },
+        "When a part of a bucket of this emergency is due.",
+    ),
+)  # fmt: skip
+"""What an answer is good for next: operation, status, the next operation, what it takes from the answer, and why."""
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -45,8 +89,17 @@ def document(app: FastAPI) -> dict[str, Any]:
             for said in methods.values():
                 said["responses"].pop("422", None)
                 said["responses"]["default"] = _problem()
+        _link([said for methods in made["paths"].values() for said in methods.values()])
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _link(operations: Sequence[dict[str, Any]]) -> None:
+    """Put the links of OpenAPI into the answers that they start from."""
+    known = {said["operationId"]: said for said in operations}
+    for source, status, target, taken, says in LINKS:
+        links = known[source]["responses"][status].setdefault("links", {})
+        links[target] = {"operationId": known[target]["operationId"], "description": says, **taken}
 
 
 def _submission(schemas: dict[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ Account = Annotated[Staff, Depends(account)]
 
 
 @router.get("/due")
-def get_due(site: SiteOf, who: Account) -> list[DuePart]:
+def get_due_parts(site: SiteOf, who: Account) -> list[DuePart]:
     """Return the living parts of the organisation, the next to go first."""
     _need(who, "destruction")
     now = site.now()

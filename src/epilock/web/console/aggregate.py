@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.db import Transaction
+from epilock.db import Transaction, missing
 from epilock.deidentify import budget
 from epilock.deidentify.budget import Budget, micro, shown
 from epilock.deidentify.cells.line import SMALLEST
@@ -102,6 +102,8 @@ def get_counted(source: str, decision: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = aggregate.load(tx, source, decision)
+    if found.by_org != desk.org:
+        raise missing(aggregate.aggregates)
     if found.by != desk.who:
         raise ForbiddenError("a table is shown to the one who asked for it")
     if found.verdict == OPENED and not found.left:  # a crash came between decision and table

@@ -22,7 +22,6 @@ from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
 from epilock.destroy.request import Request
-from epilock.errors import ForbiddenError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
@@ -109,8 +108,7 @@ def post_order(org: str, order: str, desk: DeskOf, form: CheckedForm) -> Respons
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     ref, now = parts.standard.ref, desk.site.now()
     with parts.database.write() as tx:
-        if desk.org not in {org, *organisations.superiors(tx, org)}:
-            raise ForbiddenError("an approver of this organisation or one above it decides")
+        organisations.check_decides(tx, desk.org, org)
         if approve:
             orders.approve(
                 tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who,
@@ -158,8 +156,7 @@ def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Respons
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     with parts.database.write() as tx:
-        if desk.org not in {org, *organisations.superiors(tx, org)}:
-            raise ForbiddenError("an approver of this organisation or one above it decides")
+        organisations.check_decides(tx, desk.org, org)
         if approve:
             freeze.check_thawed(tx)
         else:

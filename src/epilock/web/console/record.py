@@ -17,7 +17,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from epilock.db import Transaction
+from epilock.db import Transaction, missing
 from epilock.destroy import due as dues
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
@@ -112,6 +112,8 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
         found = decisions.load(tx, source, decision)
+        if found.by_org != desk.org:
+            raise missing(decisions.decisions)
         if found.by != desk.who:
             raise ForbiddenError("an opening is shown to the one who asked for it")
         fresh = found.verdict == decisions.OPENED and now < found.at + SHOWN_FOR

@@ -13,9 +13,10 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.collect import point as points
-from epilock.db import Transaction
+from epilock.db import Transaction, missing
 from epilock.errors import EpilockError, ForbiddenError
 from epilock.registry import emergency as emergencies
+from epilock.registry import organisation as organisations
 from epilock.use import grant as grants
 from epilock.use.decision import OPENED
 from epilock.use.grant import ACTIVE, DEIDENTIFIED, Grant
@@ -165,6 +166,8 @@ def get_report(source: str, release: str, desk: DeskOf) -> Response:
 
 def _load(desk: Desk, tx: Transaction, source: str, release: str) -> Release:
     found = register.load(tx, source, release)
+    if desk.org not in {found.by_org, *organisations.superiors(tx, found.by_org)}:
+        raise missing(register.releases)
     if found.by != desk.who and not register.may_judge(tx, found, desk.session.staff):
         raise ForbiddenError("a release is shown to who asked for it and to who may approve it")
     return found
