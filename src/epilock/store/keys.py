@@ -34,7 +34,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction
-from epilock.errors import ConflictError, ErasedError, InputError, KeysError
+from epilock.errors import ConflictError, ErasedError, InputError, KeysError, RootKeyError
 from epilock.ledger.note import Ed25519Key, SeedKey
 from epilock.store import keyrows, keytree, rotation
 from epilock.store.access import Waiting
@@ -42,7 +42,7 @@ from epilock.store.keyrows import part_keys, secrets, tag_keys
 from epilock.store.keytree import LEASE_DEPTH, ROOT, Node
 from epilock.store.root import RootKey
 from epilock.store.rotation import Epoch
-from epilock.store.slot import Slot, Step, go_on
+from epilock.store.slot import Slot, Step, go_on, storing
 from epilock.store.suite import INTERNATIONAL, KEY_BYTES, Suite
 
 ORG = re.compile(r"[a-z][a-z0-9-]{1,30}")
@@ -89,16 +89,22 @@ class KeyStore:
             RootKeyError: Another root key wrapped it.
             TamperedError: Its row was altered.
         """
-        for _ in range(2):
+        for last in (False, True):
             with self.database.read() as tx:
                 row = tx.find(secrets, org=org, name=name)
             if row is not None:
-                return self.unwrap_secret(org, name, row["wrapped"])
+                try:
+                    return self.unwrap_secret(org, name, row["wrapped"])
+                except RootKeyError:  # unless it was wrapped anew since it was read
+                    if last:
+                        raise
+                    continue
             _check(NAME, name, "a secret's name")
             context = keyrows.secret_context(org, name)
-            wrapped = self._root.wrap(os.urandom(KEY_BYTES), context)
-            with self.database.write() as tx, suppress(ConflictError):  # another was first
-                tx.insert(secrets, org=org, name=name, wrapped=wrapped)
+            with storing(self._slots):
+                wrapped = self._root.wrap(os.urandom(KEY_BYTES), context)
+                with self.database.write() as tx, suppress(ConflictError):  # another was first
+                    tx.insert(secrets, org=org, name=name, wrapped=wrapped)
         raise KeysError(f"the secret {name} could not be stored")
 
     def unwrap_secret(self, org: str, name: str, wrapped: bytes) -> bytes:
