@@ -10,12 +10,13 @@ import typer
 
 from epilock import durable, migrate
 from epilock.cli import key_service
-from epilock.cli.installation import At, Home, clock
+from epilock.cli.installation import At, Home, clock, opened
 from epilock.db import Database, open_engine
 from epilock.errors import InputError, NotFoundError
 from epilock.settings import Settings
 from epilock.store.keyrows import epochs, secrets
 from epilock.store.keys import KeyStore
+from epilock.store.retagging import rotate
 from epilock.store.root import shares
 from epilock.store.root.keyfile import put, read
 from epilock.store.root.moving import Both
@@ -77,6 +78,19 @@ def rotate_root(*, home: Home = None) -> None:
     print(
         "snapshots and replicas from before open only with a copy of the old one, if there is any"
     )
+
+
+@rotating.command("tags")
+def rotate_tags(
+    organisation: Annotated[str, typer.Argument(help="Code of the organisation.")],
+    emergency: Annotated[str, typer.Argument(help="Code of the emergency, such as outbreak-7.")],
+    *,
+    home: Home = None,
+) -> None:
+    """Rotate the tag key of an emergency while the server goes on; no record is opened. Repeat it after a crash."""
+    with opened(home) as parts:
+        changed = sum(rotate(parts.database, parts.keys, organisation, emergency))
+    print(f"{changed} tags are under the new generation; searches found all of them meanwhile")
 
 
 @app.command("move")

@@ -47,6 +47,7 @@ from epilock.store.suite import INTERNATIONAL, KEY_BYTES, Suite
 
 ORG = re.compile(r"[a-z][a-z0-9-]{1,30}")
 NAME = re.compile(r"[A-Za-z0-9.+/-]{1,200}")
+MOST_GENERATIONS = 64  # of a tag key
 
 T = TypeVar("T")
 
@@ -135,8 +136,32 @@ class KeyStore:
                 wrapped = keyrows.wrap(self.suite.cipher(current.key), key, aad)
                 tx.bulk(tag_keys, [(org, emergency, current.number, wrapped)])
 
+    def extend_tag_key(self, org: str, emergency: str, generations: int) -> None:
+        """Give the tag key of ``emergency`` one more generation, the last of ``generations``; repeating is harmless.
+
+        Raises:
+            InputError: It has fewer than one less, or would have too many.
+            ErasedError, KeysError, TamperedError: As ``tag_key``.
+        """
+        with self._writing(org) as (tx, _, current):
+            row = tx.find(tag_keys, lock=True, org=org, emergency=emergency)
+            if row is None:
+                raise ErasedError(f"{org} has no tag key for {emergency}: dropped, or never made")
+            aad = keyrows.tag_aad(self.suite, org, emergency, current.number)
+            above = self.suite.cipher(current.key)
+            key = keyrows.unwrap(self.suite, above, row["wrapped"], aad)
+            has = len(key) // KEY_BYTES
+            if has >= generations:
+                return
+            if has != generations - 1 or generations > MOST_GENERATIONS:
+                raise InputError(
+                    f"a tag key gets one generation at a time, {MOST_GENERATIONS} at most; this one has {has}"
+                )
+            wrapped = keyrows.wrap(above, key + os.urandom(KEY_BYTES), aad)
+            tx.update(tag_keys, {"org": org, "emergency": emergency}, wrapped=wrapped)
+
     def tag_key(self, org: str, emergency: str) -> bytes:
-        """Return the tag key of ``emergency``.
+        """Return the tag key of ``emergency``: 32 bytes for each of its generations (``tags``).
 
         Raises:
             ErasedError: It was dropped, or never made.
