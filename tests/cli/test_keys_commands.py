@@ -93,6 +93,30 @@ def test_into_a_transit_engine_over_tls_and_back(home, tmp_path):
         engine.stop()
 
 
+def test_another_root_key_in_its_place(run, home):
+    old = (home / "root.key").read_bytes()
+    code, said = run("keys", "rotate", "root")
+    assert (code, "by it alone" in said, "make a backup now" in said) == (0, True, True), said
+    assert (home / "root.key").read_bytes() != old
+    assert run("check") == (0, "everything is as it was stored\n")
+    (home / "root.key").write_bytes(old)
+    code, said = run("check")
+    assert (code, "another root key" in said) == (1, True)
+
+
+def test_the_age_of_a_key_file(run, home):
+    os.utime(home / "root.key", (NOW.timestamp(), NOW.timestamp()))
+    said = run("keys", "status", "--now", "2026-04-13T09:00:00+08:00")[1]
+    assert "its file was written on 2026-03-14, 30 days ago" in said
+
+
+def test_a_token_is_not_rotated_in_its_place(run, tmp_path):
+    hsm = SoftHsm(tmp_path / "hsm")
+    os.environ["SOFTHSM2_CONF"] = str(hsm.config)
+    code, said = run("keys", "rotate", "root", root=hsm.address(epochs=False))
+    assert (code, "use `epilock keys move`" in said) == (2, True)
+
+
 def test_moving_needs_the_present_one(run, home, tmp_path):
     (home / "root.key").rename(tmp_path / "elsewhere")
     code, said = run("keys", "move", tmp_path / "new.key")

@@ -206,6 +206,8 @@ class TestWire:
         remote = RemoteKeys(served)
         assert remote.notice == timedelta(hours=24)
         assert remote.secret("", "receipts") == keys.secret("", "receipts")
+        remote.extend_tag_key(ORG, "outbreak-7", 2)
+        assert len(remote.tag_key(ORG, "outbreak-7")) == 64
         assert remote.tag_key(ORG, "outbreak-7") == keys.tag_key(ORG, "outbreak-7")
         assert remote.leaf(ORG, BUCKET, PART, 5) == keys.leaf(ORG, BUCKET, PART, 5)
         path = keytree.path(6)

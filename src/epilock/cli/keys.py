@@ -1,6 +1,7 @@
 """The root key: where it is, moving it, putting it on paper; and the process that has the keys."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,22 +10,26 @@ import typer
 
 from epilock import durable, migrate
 from epilock.cli import key_service
-from epilock.cli.installation import Home
+from epilock.cli.installation import At, Home, clock, opened
 from epilock.db import Database, open_engine
 from epilock.errors import InputError, NotFoundError
 from epilock.settings import Settings
 from epilock.store.keyrows import epochs, secrets
 from epilock.store.keys import KeyStore
+from epilock.store.retagging import rotate
 from epilock.store.root import shares
 from epilock.store.root.keyfile import put, read
 from epilock.store.root.moving import Both
 from epilock.store.root.moving import move as move_all
 from epilock.store.root.opening import is_file, is_missing, kind_of, open_root
+from epilock.store.root.renewal import renew
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The root key, and the process that has the keys apart from the pages.",
 )
+rotating = typer.Typer(no_args_is_help=True, help="Put new keys in the place of old ones.")
+app.add_typer(rotating, name="rotate")
 app.command("serve")(key_service.serve)
 app.command("waiting")(key_service.waiting)
 app.command("stop")(key_service.stop)
@@ -34,8 +39,8 @@ _NUMBERED = re.compile(r"\b\d{1,2}\.\s+([a-z]+)")
 
 
 @app.command("status")
-def status(*, home: Home = None) -> None:
-    """Tell where the root key is, how many secrets it wraps, and the epoch of each organisation."""
+def status(*, now: At = None, home: Home = None) -> None:
+    """Tell where the root key is, its age, how many secrets it wraps, and the epoch of each organisation."""
     told = key_service.where_keys_are(home)
     keys = _store(told)
     try:
@@ -44,10 +49,48 @@ def status(*, home: Home = None) -> None:
             found = tx.all(epochs, order_by=[epochs.c.org])
         kind = kind_of(told.root_key)
         print(f"the root key is in {kind} and wraps {count} secrets and {len(found)} slots")
+        if is_file(told.root_key):
+            made = datetime.fromtimestamp(Path(told.root_key).stat().st_mtime, UTC)
+            print(f"its file was written on {made:%Y-%m-%d}, {(clock(now) - made).days} days ago")
         for row in found:
             print(f"{row['org']} epoch {row['epoch']}")
     finally:
         keys.close()
+
+
+@rotating.command("root")
+def rotate_root(*, home: Home = None) -> None:
+    """Put a new root key in the place of a key file's while the server goes on. Repeat it after a crash."""
+    told = key_service.where_keys_are(home)
+    if not is_file(told.root_key):
+        raise InputError(
+            f"only a key file is rotated in its place; from {kind_of(told.root_key)} to a new one there, "
+            "stop the server and use `epilock keys move`"
+        )
+    keys = _store(told)
+    try:
+        moved = renew(keys, told.slots, Path(told.root_key))
+    finally:
+        keys.close()
+    if moved:
+        print(f"{moved} secrets and slots are wrapped by the new root key, and by it alone")
+    print("the old root key is destroyed: put the new one on paper, and make a backup now")
+    print(
+        "snapshots and replicas from before open only with a copy of the old one, if there is any"
+    )
+
+
+@rotating.command("tags")
+def rotate_tags(
+    organisation: Annotated[str, typer.Argument(help="Code of the organisation.")],
+    emergency: Annotated[str, typer.Argument(help="Code of the emergency, such as outbreak-7.")],
+    *,
+    home: Home = None,
+) -> None:
+    """Rotate the tag key of an emergency while the server goes on; no record is opened. Repeat it after a crash."""
+    with opened(home) as parts:
+        changed = sum(rotate(parts.database, parts.keys, organisation, emergency))
+    print(f"{changed} tags are under the new generation; searches found all of them meanwhile")
 
 
 @app.command("move")

@@ -54,6 +54,9 @@ class Keys(Protocol):
     def add_tag_key(self, org: str, emergency: str) -> None:
         """Make the tag key of ``emergency`` if it has none."""
 
+    def extend_tag_key(self, org: str, emergency: str, generations: int) -> None:
+        """Give the tag key of ``emergency`` one more generation, the last of ``generations``."""
+
     def tag_key(self, org: str, emergency: str) -> bytes:
         """Return the tag key of ``emergency``."""
 

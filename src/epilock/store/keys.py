@@ -35,7 +35,14 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from epilock.db import Database, Transaction
-from epilock.errors import ConflictError, ErasedError, InputError, KeysError, StateError
+from epilock.errors import (
+    ConflictError,
+    ErasedError,
+    InputError,
+    KeysError,
+    RootKeyError,
+    StateError,
+)
 from epilock.ledger.note import Ed25519Key, SeedKey
 from epilock.store import keyrows, keytree, rotation
 from epilock.store.access import Waiting
@@ -43,12 +50,13 @@ from epilock.store.keyrows import epochs, part_keys, secrets, tag_keys
 from epilock.store.keytree import LEASE_DEPTH, ROOT, Node
 from epilock.store.root import RootKey
 from epilock.store.rotation import Epoch
-from epilock.store.slot import Slot, Step, go_on
+from epilock.store.slot import Slot, Step, go_on, storing
 from epilock.store.suite import INTERNATIONAL, KEY_BYTES, SUITES, Suite, named
 
 ORG = re.compile(r"[a-z][a-z0-9-]{1,30}")
 NAME = re.compile(r"[A-Za-z0-9.+/-]{1,200}")
 SUITE = "suite"  # the secret that says which suite was chosen, so that nobody without the root key can say another
+MOST_GENERATIONS = 64  # of a tag key
 
 T = TypeVar("T")
 
@@ -135,16 +143,22 @@ class KeyStore:
             RootKeyError: Another root key wrapped it.
             TamperedError: Its row was altered.
         """
-        for _ in range(2):
+        for last in (False, True):
             with self.database.read() as tx:
                 row = tx.find(secrets, org=org, name=name)
             if row is not None:
-                return self.unwrap_secret(org, name, row["wrapped"])
+                try:
+                    return self.unwrap_secret(org, name, row["wrapped"])
+                except RootKeyError:  # unless it was wrapped anew since it was read
+                    if last:
+                        raise
+                    continue
             _check(NAME, name, "a secret's name")
             context = keyrows.secret_context(org, name)
-            wrapped = self._root.wrap(os.urandom(KEY_BYTES), context)
-            with self.database.write() as tx, suppress(ConflictError):  # another was first
-                tx.insert(secrets, org=org, name=name, wrapped=wrapped)
+            with storing(self._slots):
+                wrapped = self._root.wrap(os.urandom(KEY_BYTES), context)
+                with self.database.write() as tx, suppress(ConflictError):  # another was first
+                    tx.insert(secrets, org=org, name=name, wrapped=wrapped)
         raise KeysError(f"the secret {name} could not be stored")
 
     def unwrap_secret(self, org: str, name: str, wrapped: bytes) -> bytes:
@@ -177,8 +191,33 @@ class KeyStore:
                 wrapped = keyrows.wrap(self.suite_of(org).cipher(current.key), key, aad)
                 tx.bulk(tag_keys, [(org, emergency, current.number, wrapped)])
 
+    def extend_tag_key(self, org: str, emergency: str, generations: int) -> None:
+        """Give the tag key of ``emergency`` one more generation, the last of ``generations``; repeating is harmless.
+
+        Raises:
+            InputError: It has fewer than one less, or would have too many.
+            ErasedError, KeysError, TamperedError: As ``tag_key``.
+        """
+        with self._writing(org) as (tx, _, current):
+            row = tx.find(tag_keys, lock=True, org=org, emergency=emergency)
+            if row is None:
+                raise ErasedError(f"{org} has no tag key for {emergency}: dropped, or never made")
+            suite = self.suite_of(org)
+            aad = keyrows.tag_aad(suite, org, emergency, current.number)
+            above = suite.cipher(current.key)
+            key = keyrows.unwrap(suite, above, row["wrapped"], aad)
+            has = len(key) // KEY_BYTES
+            if has >= generations:
+                return
+            if has != generations - 1 or generations > MOST_GENERATIONS:
+                raise InputError(
+                    f"a tag key gets one generation at a time, {MOST_GENERATIONS} at most; this one has {has}"
+                )
+            wrapped = keyrows.wrap(above, key + os.urandom(KEY_BYTES), aad)
+            tx.update(tag_keys, {"org": org, "emergency": emergency}, wrapped=wrapped)
+
     def tag_key(self, org: str, emergency: str) -> bytes:
-        """Return the tag key of ``emergency``.
+        """Return the tag key of ``emergency``: 32 bytes for each of its generations (``tags``).
 
         Raises:
             ErasedError: It was dropped, or never made.

@@ -19,7 +19,7 @@ from epilock.store import bucket as buckets_
 from epilock.store import vault
 from epilock.store.bucket import Bucket
 from epilock.store.keys import KeyStore
-from epilock.store.tags import FORMS, Form, TagRow, parse, tag_rows, tags, terms
+from epilock.store.tags import FORMS, Form, TagRow, generations, parse, tag_rows, tags, terms
 
 _PLACE = (tags.c.bucket, tags.c.part, tags.c.tag, tags.c.n, tags.c.role)
 
@@ -91,16 +91,23 @@ class _Maker(NamedTuple):
             opened = vault.open_known(self.tx, self.keys, bucket, record, [part])
         except (KeysError, StateError, TamperedError):
             return False
-        for _, _, _, tag, _, role, _ in self._rows(bucket, n, opened, since):
-            self.tx.delete(
-                tags, org=bucket.org, bucket=bucket.id, part=part, tag=tag, n=n, role=role
-            )
+        for generation in range(1, len(generations(self.key)) + 1):
+            for _, _, _, tag, _, role, _, _ in self._rows(bucket, n, opened, since, generation):
+                self.tx.delete(
+                    tags, org=bucket.org, bucket=bucket.id, part=part, tag=tag, n=n, role=role
+                )
         self.tx.bulk(tags, self._rows(bucket, n, opened, max(self.forms)))
         return True
 
     def _rows(
-        self, bucket: Bucket, n: int, opened: Mapping[str, bytes], version: int
+        self,
+        bucket: Bucket,
+        n: int,
+        opened: Mapping[str, bytes],
+        version: int,
+        generation: int | None = None,
     ) -> list[TagRow]:
         found = terms(parse(opened), self.forms[version])
         place = (bucket.org, bucket.id, n)
-        return tag_rows(self.keys.suite_of(bucket.org), self.key, place, found, version)
+        suite = self.keys.suite_of(bucket.org)
+        return tag_rows(suite, self.key, place, found, version, generation)

@@ -26,12 +26,12 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, flock
+from fcntl import LOCK_EX, LOCK_SH, flock
 from hashlib import blake2s
 from pathlib import Path
 
 from epilock import durable
-from epilock.errors import KeysError
+from epilock.errors import KeysError, RootKeyError
 from epilock.store.root import RootKey
 from epilock.store.suite import KEY_BYTES
 
@@ -46,6 +46,24 @@ Step = Callable[[str], None]
 
 def go_on(step: str) -> None:
     """Do nothing; tests pass a function that fails at the named ``step``."""
+
+
+@contextmanager
+def storing(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Hold the slots' folder from before something new is wrapped until it is stored.
+
+    Who renews the root key takes it ``alone`` once, when the next key is there: all that the old one
+    wrapped is stored then, and found (``root.renewal``). What is wrapped under a slot's own lock needs it not.
+    """
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.sync(folder.parent)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flock(fd, LOCK_EX if alone else LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
 
 
 class Slot:
@@ -84,10 +102,19 @@ class Slot:
             RootKeyError: Another root key wrapped it.
             TamperedError: A whole cell was altered or belongs to another organisation.
         """
-        found = {cell[0]: cell[1] for cell in map(parse, self._cells()) if cell is not None}
-        if not found:
-            raise KeysError(f"{self.path.name}: no whole epoch key; put back a replica of the slot")
-        return {epoch: self._unwrap(epoch, wrapped) for epoch, wrapped in found.items()}
+        cells = self._cells()
+        while True:
+            found = {cell[0]: cell[1] for cell in map(parse, cells) if cell is not None}
+            if not found:
+                raise KeysError(
+                    f"{self.path.name}: no whole epoch key; put back a replica of the slot"
+                )
+            try:
+                return {epoch: self._unwrap(epoch, wrapped) for epoch, wrapped in found.items()}
+            except RootKeyError:  # unless it was wrapped anew since it was read
+                before, cells = cells, self._cells()
+                if cells == before:
+                    raise
 
     def next(self, epoch: int, *, current: int) -> bytes:
         """Make the key of a new ``epoch`` in the cell that ``current`` does not use; return the key."""
@@ -165,21 +192,19 @@ class Slot:
         The lock is held from before the file has its name until the name is durable, so that nobody
         wraps a key under an epoch that a power failure could still take away.
         """
-        if not self.path.parent.exists():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            durable.sync(self.path.parent.parent)
-        draft = self.path.with_name(f".{self.path.name}.{os.urandom(6).hex()}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(fd, self._cell(1, os.urandom(KEY_BYTES)) + EMPTY)
-            os.fsync(fd)
-            flock(fd, LOCK_EX)
-            with suppress(FileExistsError):
-                os.link(draft, self.path)
-            draft.unlink()
-            durable.sync(self.path.parent)
-        finally:
-            os.close(fd)
+        with storing(self.path.parent):
+            draft = self.path.with_name(f".{self.path.name}.{os.urandom(6).hex()}")
+            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(fd, self._cell(1, os.urandom(KEY_BYTES)) + EMPTY)
+                os.fsync(fd)
+                flock(fd, LOCK_EX)
+                with suppress(FileExistsError):
+                    os.link(draft, self.path)
+                draft.unlink()
+                durable.sync(self.path.parent)
+            finally:
+                os.close(fd)
 
     def _cells(self) -> tuple[bytes, bytes]:
         try:

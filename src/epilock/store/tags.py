@@ -11,6 +11,10 @@ identity numbers in what was written about them, so that their own requests find
 A normal form has a version. When a new one is added, tags of the old are made again in the background
 (``remake``); until then both are looked for.
 
+A tag key has generations. The first key tags the normal form, each later one the tag that came of the one before:
+so a record is tagged anew from its tag alone, and none is opened (``retagging``). All of them are kept, end to end, as
+the tag key; who has all but the last can't make a tag of today. Until all tags are of the last one, all are looked for.
+
 Rules kept in this file:
   1. What is tagged follows from the plaintext alone (``terms``): so tags can be checked and made again.
   2. A normal form, once used, is never edited: a better one is a new version.
@@ -29,7 +33,7 @@ from epilock.db import Transaction, metadata
 from epilock.errors import InputError
 from epilock.store import bucket as buckets_
 from epilock.store.access import Keys
-from epilock.store.suite import Suite
+from epilock.store.suite import KEY_BYTES, Suite
 
 SUBJECT, MENTIONED = "subject", "mentioned"
 TAG_BYTES = 16
@@ -44,11 +48,12 @@ tags = sa.Table(
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("role", sa.String(9), primary_key=True),
     sa.Column("version", sa.SmallInteger, nullable=False),
+    sa.Column("generation", sa.SmallInteger, nullable=False, server_default="1"),
     sqlite_with_rowid=False,
 )
 """The part stands in the key because tags die with the part their identifier lies in."""
 
-TagRow = tuple[str, int, str, bytes, int, str, int]
+TagRow = tuple[str, int, str, bytes, int, str, int, int]
 Plain = Mapping[str, Mapping[str, Mapping[str, str]]]  # part, category, field: value
 
 # Categories by which the subject is found, and the kind of identifier each holds.
@@ -199,22 +204,45 @@ def parse(opened: Mapping[str, bytes]) -> Plain:
 _PLAIN = msgspec.json.Decoder(dict[str, dict[str, str]])
 
 
-def tag_of(suite: Suite, key: bytes, kind: str, value: str) -> bytes:
-    """Return the tag of a normal form: 16 bytes under the tag ``key``, over ``kind|value``."""
-    return suite.tag(key, f"{kind}|{value}".encode())
+def generations(key: bytes) -> list[bytes]:
+    """Return the keys that a tag key is made of, the first one first."""
+    return [key[i : i + KEY_BYTES] for i in range(0, len(key), KEY_BYTES)]
 
 
-def tag_rows(
+def tag_of(suite: Suite, key: bytes, kind: str, value: str, generation: int | None = None) -> bytes:
+    """Return the tag of a normal form: 16 bytes under the tag ``key``, over ``kind|value``.
+
+    Args:
+        suite: The algorithms.
+        key: All generations of the tag key.
+        kind: What the identifier is.
+        value: Its normal form.
+        generation: Of the tag; the last one if it is not said.
+    """
+    first, *later = generations(key)[:generation]
+    return renew(suite, later, suite.tag(first, f"{kind}|{value}".encode()))
+
+
+def renew(suite: Suite, later: Iterable[bytes], tag: bytes) -> bytes:
+    """Return what becomes of a ``tag`` under the generations ``later`` than its own."""
+    for key in later:
+        tag = suite.tag(key, tag)
+    return tag
+
+
+def tag_rows(  # noqa: PLR0917 - remaking and checks say all six
     suite: Suite,
     key: bytes,
     place: tuple[str, int, int],
     found: Iterable[Term],
     version: int = max(FORMS),
+    generation: int | None = None,
 ) -> list[TagRow]:
     """Return the rows of a record's terms, for ``keep``; ``place`` is organisation, bucket id, number."""
     org, bucket, n = place
+    of = generation or len(generations(key))
     return [
-        (org, bucket, part, suite.tag(key, f"{kind}|{value}".encode()), n, role, version)
+        (org, bucket, part, tag_of(suite, key, kind, value, of), n, role, version, of)
         for part, role, kind, value in found
     ]
 
@@ -240,7 +268,11 @@ def find(  # noqa: PLR0917 - where, then what: always all six
     if kind is None:
         raise InputError(f"no one can be searched by {category}; by {', '.join(SUBJECTS)}")
     key, suite = keys.tag_key(org, emergency), keys.suite_of(org)
-    wanted = {tag_of(suite, key, kind, form[kind](value)) for form in FORMS.values()}
+    wanted = {
+        tag_of(suite, key, kind, form[kind](value), generation)
+        for form in FORMS.values()
+        for generation in range(1, len(generations(key)) + 1)
+    }
     found: set[tuple[int, int, str]] = set()
     for bucket in buckets_.of_emergency(tx, org, emergency):
         query = sa.select(tags.c.bucket, tags.c.n, tags.c.role).where(

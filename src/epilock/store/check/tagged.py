@@ -2,7 +2,7 @@
 
 Each row that there should be adds its hash to a sum, one for each 4,096 numbers, and so does each row that
 there is; where two sums agree, so do the rows (but for odds of 2**-128). Only where they differ, or while
-tags are being made again in a later normal form, are they compared one by one.
+tags are being made again in a later normal form or under a later key, are they compared one by one.
 """
 
 from collections import Counter
@@ -22,12 +22,12 @@ from epilock.store.check import rows
 from epilock.store.keys import KeyStore
 from epilock.store.keytree import LEASE_LEAVES
 from epilock.store.seal import Unsealer
-from epilock.store.tags import FORMS, Form, TagRow, parse, tag_rows, tags, terms
+from epilock.store.tags import FORMS, Form, TagRow, generations, parse, tag_rows, tags, terms
 from epilock.store.vault import parts
 
 Sums = Counter[int]  # block of numbers to the sum of its rows' hashes
 
-_N, _VERSION = 4, 6  # places in a row of tags
+_N, _VERSION, _GENERATION = 4, 6, 7  # places in a row of tags
 _MODULUS = 1 << 128
 _SHUT = b""  # no text of a record: that has two braces at least
 _CACHED = 4096  # parts kept open while rows are compared one by one
@@ -61,6 +61,7 @@ class Tagged:
             self._key: bytes | None = keys.tag_key(bucket.org, bucket.emergency)
         except EpilockError:  # dropped with its emergency, or named by ``keyring``
             self._key = None
+        self._generations = range(1, len(generations(self._key or b"")) + 1)
 
     def add(self, n: int, part: str, text: bytes) -> None:
         """Count the tags that the plaintext of one part of record ``n`` has.
@@ -105,25 +106,34 @@ class Tagged:
                     yield Damage(f"tags ({place})", "a tag of this record is missing or changed")
 
     def _is_tagged(self, n: int, part: str, text: bytes) -> bool:
-        """Tell whether all tags of a text are there, under one of the normal forms."""
-        made = {v: {r[3:] for r in self._rows(n, part, text, v)} for v in self._forms}
+        """Tell whether all tags of a text are there, in one of the normal forms, each under one of the keys."""
+        made = {
+            v: [
+                {row[3:] for row in of_one}
+                for of_one in zip(
+                    *(self._rows(n, part, text, v, g) for g in self._generations), strict=True
+                )
+            ]
+            for v in self._forms
+        }
         c = tags.c
-        query = sa.select(c.tag, c.n, c.role, c.version).where(
+        query = sa.select(c.tag, c.n, c.role, c.version, c.generation).where(
             c.org == self._bucket.org, c.bucket == self._bucket.id, c.part == part, c.n == n,
-            c.tag.in_({row[0] for found in made.values() for row in found}),
+            c.tag.in_({row[0] for found in made.values() for of_one in found for row in of_one}),
         )  # fmt: skip
         stored = {(bytes(tag), *rest) for tag, *rest in self._tx.conn.execute(query)}
-        return any(found <= stored for found in made.values())
+        return any(all(of_one & stored for of_one in found) for found in made.values())
 
     def _surplus(self, part: str, suspect: Collection[int]) -> Iterator[Damage]:
         for row in self._stored(part):
-            n, version = row[_N], row[_VERSION]
+            n, version, generation = row[_N], row[_VERSION], row[_GENERATION]
             if _group(n) not in suspect:
                 continue
             text = self._open(n, part) if isinstance(n, int) else None
             if text == _SHUT:  # being erased, or named where it was opened
                 continue
-            known = self._rows(n, part, text, version) if text and version in self._forms else ()
+            is_known = version in self._forms and generation in self._generations
+            known = self._rows(n, part, text, version, generation) if text and is_known else ()
             if row not in known:
                 yield Damage(rows.name(tags, row), "is no tag of what its record holds")
 
@@ -132,12 +142,14 @@ class Tagged:
         where = [c == v for c, v in zip(tags.primary_key.columns, place, strict=False)]
         return rows.stream(self._tx, tags, *where)
 
-    def _rows(self, n: int, part: str, text: bytes, version: int) -> list[TagRow]:
+    def _rows(
+        self, n: int, part: str, text: bytes, version: int, generation: int | None = None
+    ) -> list[TagRow]:
         if self._key is None:
             return []
         found = terms(parse({part: text}), self._forms[version])
         place = (self._bucket.org, self._bucket.id, n)
-        return tag_rows(self._suite, self._key, place, found, version)
+        return tag_rows(self._suite, self._key, place, found, version, generation)
 
     def _read(self, n: int, part: str) -> bytes | None:
         """Return the plaintext of one part of record ``n``; None if it has none, ``_SHUT`` if it is shut."""

@@ -102,6 +102,10 @@ class RemoteKeys:
         """Make the tag key of ``emergency`` if it has none."""
         self._ask(wire.AddTagKey(org, emergency), type(None))
 
+    def extend_tag_key(self, org: str, emergency: str, generations: int) -> None:
+        """Give the tag key one more generation; errors as ``KeyStore.extend_tag_key``."""
+        self._ask(wire.ExtendTagKey(org, emergency, generations), type(None))
+
     def tag_key(self, org: str, emergency: str) -> bytes:
         """Return the tag key of ``emergency``; errors as ``KeyStore.tag_key``."""
         return self._ask(wire.TagKey(org, emergency), bytes)

@@ -167,6 +167,7 @@ _ANSWERS: dict[type, _Answer] = {
     wire.Sign: lambda d, r, _: d.sign(r.org, r.name, r.data),
     wire.AddBucket: lambda d, r, _: d.keys.add_bucket(r.org, r.bucket, r.parts),
     wire.AddTagKey: lambda d, r, _: d.keys.add_tag_key(r.org, r.emergency),
+    wire.ExtendTagKey: lambda d, r, _: d.keys.extend_tag_key(r.org, r.emergency, r.generations),
     wire.TagKey: lambda d, r, _: d.keys.tag_key(r.org, r.emergency),
     wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n),
     wire.Whole: lambda d, r, _: list(d.whole(r.org, r.bucket, r.part).items()),

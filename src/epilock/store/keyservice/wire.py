@@ -79,6 +79,14 @@ class AddTagKey(_Message, frozen=True):
     emergency: str
 
 
+class ExtendTagKey(_Message, frozen=True):
+    """Ask that a tag key has so many generations."""
+
+    org: str
+    emergency: str
+    generations: int
+
+
 class TagKey(_Message, frozen=True):
     """Ask for a tag key."""
 
@@ -180,7 +188,7 @@ class SuiteIs(msgspec.Struct, frozen=True):
 
 
 Request = (
-    Secret | PublicKey | Sign | AddBucket | AddTagKey | TagKey | Leaf | Whole | Lease | Announce
+    Secret | PublicKey | Sign | AddBucket | AddTagKey | ExtendTagKey | TagKey | Leaf | Whole | Lease | Announce
     | Destroy | Organisations | Emergencies | SuiteOf | ChooseSuite | Ask
 )  # fmt: skip
 

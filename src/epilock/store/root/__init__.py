@@ -2,7 +2,7 @@
 
 One interface (``RootKey``) and its back ends, opened by an address (``opening``): a file (``keyfile``), a token
 that never lets it out (``token``), an engine over HTTP (``transit``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
-wrapped from one back end to another. Whoever holds the root key and the slots and the key database holds
+wrapped from one back end to another, and ``renewal`` puts another key in the place of a file's. Whoever holds the root key and the slots and the key database holds
 everything: keep them on different media.
 """
 

@@ -1,4 +1,9 @@
-"""A root key in a file: the default."""
+"""A root key in a file: the default.
+
+While it is renewed (``renewal``) the next key lies beside it, in ``<name>.next``; then all that is wrapped is wrapped
+by the next one, and either opens. A process that has the key notices by itself: it reads the files again whenever it
+wraps, and when something doesn't open.
+"""
 
 import os
 from contextlib import suppress
@@ -11,24 +16,17 @@ from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 FINGERPRINT_BYTES = 8
 
 
-class KeyFileRoot:
-    """A root key in a file: 32 bytes, mode 0600.
+class FileKey:
+    """One key of 32 bytes, as it was read; it follows no file.
 
     A wrapped secret is ``fingerprint (8) | nonce (12) | AES-256-GCM``, with ``context`` as associated
     data. Wrapping key and fingerprint are BLAKE2s of the root key, persons "epi-wrap" and "epi-rtid".
 
     Args:
-        path: The file.
-        make: Make it, with 32 random bytes, if it is not there.
-
-    Raises:
-        RootKeyError: It is missing, not 32 bytes, or others than its owner may read or write it.
+        root: The 32 bytes.
     """
 
-    def __init__(self, path: Path, *, make: bool = False) -> None:
-        if make:
-            _make(path)
-        root = read(path)
+    def __init__(self, root: bytes) -> None:
         self._cipher = INTERNATIONAL.cipher(INTERNATIONAL.subkey(root, b"epi-wrap"))
         self.fingerprint = INTERNATIONAL.subkey(root, b"epi-rtid")[:FINGERPRINT_BYTES]
 
@@ -52,6 +50,75 @@ class KeyFileRoot:
 
     def keep(self, scope: str, wrapped: bytes) -> None:
         """Do nothing: all is wrapped under one key."""
+
+
+class KeyFileRoot:
+    """The root key of a file of 32 bytes, mode 0600, through its renewals.
+
+    Args:
+        path: The file.
+        make: Make it, with 32 random bytes, if it is not there.
+
+    Raises:
+        RootKeyError: It is missing, not 32 bytes, or others than its owner may read or write it.
+    """
+
+    def __init__(self, path: Path, *, make: bool = False) -> None:
+        if make:
+            _make(path)
+        self._path = path
+        self._keys = _read_keys(path)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What a secret begins with that is wrapped now."""
+        return self._keys[0].fingerprint
+
+    def wrap(self, secret: bytes, context: bytes, *, scope: str = "") -> bytes:
+        """Return ``secret`` wrapped by the key that counts at this moment; see ``RootKey``."""
+        self._look_again()
+        return self._keys[0].wrap(secret, context, scope=scope)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the secret; see ``RootKey``."""
+        mark = wrapped[:FINGERPRINT_BYTES]
+        if len(self._keys) > 1 or mark != self.fingerprint:
+            self._look_again()
+        keys = self._keys
+        return next((key for key in keys if key.fingerprint == mark), keys[0]).unwrap(
+            wrapped, context
+        )
+
+    def keep(self, scope: str, wrapped: bytes) -> None:
+        """Do nothing: all is wrapped under one key."""
+
+    def _look_again(self) -> None:
+        """Read the files again; where there are none any more, such as on a medium put away, nothing changed."""
+        if self._path.exists():
+            self._keys = _read_keys(self._path)
+
+
+def next_of(path: Path) -> Path:
+    """Return where the next key lies while the one at ``path`` is renewed."""
+    return path.with_name(f"{path.name}.next")
+
+
+def _read_keys(path: Path) -> list[FileKey]:
+    """Return the keys that open, first the one that wraps.
+
+    The next one is looked for first: if it isn't there, it took the other's name before that is read.
+    """
+    found, coming = [], next_of(path)
+    try:
+        if coming.exists():
+            found.append(FileKey(read(coming)))
+    except RootKeyError:
+        if coming.exists():
+            raise
+    present = FileKey(read(path))
+    if all(key.fingerprint != present.fingerprint for key in found):
+        found.append(present)
+    return found
 
 
 def _make(path: Path) -> None:
