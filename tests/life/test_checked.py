@@ -52,6 +52,7 @@ EMPTY = {  # in the life that is walked here; each has tests of its own
     "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
     "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
     "service_accounts", "service_announced", "service_counted", "service_leases", "service_signed",
+    "service_approvers", "service_grants", "service_opened",
 }  # fmt: skip
 
 

@@ -168,7 +168,8 @@ _ANSWERS: dict[type, _Answer] = {
     wire.AddBucket: lambda d, r, _: d.keys.add_bucket(r.org, r.bucket, r.parts),
     wire.AddTagKey: lambda d, r, _: d.keys.add_tag_key(r.org, r.emergency),
     wire.TagKey: lambda d, r, _: d.keys.tag_key(r.org, r.emergency),
-    wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n),
+    wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n, r.under),
+    wire.Grant: lambda d, r, _: d.register(r.statement, r.assertion),
     wire.Whole: lambda d, r, _: list(d.whole(r.org, r.bucket, r.part).items()),
     wire.Lease: lambda d, r, session: d.lease(r.org, r.bucket, r.part, r.block, session),
     wire.Announce: lambda d, r, _: d.waiting(
@@ -179,5 +180,7 @@ _ANSWERS: dict[type, _Answer] = {
     ),
     wire.Organisations: lambda d, _r, _: d.keys.organisations(),
     wire.Emergencies: lambda d, r, _: d.keys.emergencies(r.org),
-    wire.Ask: lambda d, _r, _: wire.About(d.keys.suite.name, d.limits.wait.total_seconds()),
+    wire.Ask: lambda d, _r, _: wire.About(
+        d.keys.suite.name, d.limits.wait.total_seconds(), d.site is not None
+    ),
 }

@@ -14,7 +14,7 @@ import msgspec
 from epilock import errors
 from epilock.errors import EpilockError, KeysError, RateError
 
-VERSION = 1
+VERSION = 2
 MOST_REQUEST = 4 << 20  # bytes: 20,000 punctures
 MOST_ANSWER = 64 << 20  # bytes: the seeds of a part from which a million were erased one by one
 SESSION_BYTES = 16
@@ -87,12 +87,20 @@ class TagKey(_Message, frozen=True):
 
 
 class Leaf(_Message, frozen=True):
-    """Ask for the key of one part of one record."""
+    """Ask for the key of one part of one record, under a grant (organisation that asks, code) or none."""
 
     org: str
     bucket: str
     part: str
     n: int
+    under: tuple[str, str] | None = None
+
+
+class Grant(_Message, frozen=True):
+    """Ask that a grant is known: its statement and its approver's signature (``store.approval``)."""
+
+    statement: bytes
+    assertion: str
 
 
 class Whole(_Message, frozen=True):
@@ -150,15 +158,17 @@ class About(msgspec.Struct, frozen=True):
     Attributes:
         suite: Name of the suite.
         wait: Seconds from announcing a destruction to carrying it out.
+        signed: Whether records open under signed grants only.
     """
 
     suite: str
     wait: float
+    signed: bool
 
 
 Request = (
-    Secret | PublicKey | Sign | AddBucket | AddTagKey | TagKey | Leaf | Whole | Lease | Announce
-    | Destroy | Organisations | Emergencies | Ask
+    Secret | PublicKey | Sign | AddBucket | AddTagKey | TagKey | Leaf | Grant | Whole | Lease
+    | Announce | Destroy | Organisations | Emergencies | Ask
 )  # fmt: skip
 
 
