@@ -25,7 +25,7 @@ class Device:
     def __init__(self, org: str, staff: str, number: int = 1) -> None:
         self._key = ec.derive_private_key(number, ec.SECP256R1())
         point = self._key.public_key().public_numbers()
-        # CBOR: {1: 2, 3: -7, -1: 1, -2: x, -3: y}
+        # CBOR of a map with kty, alg, crv, x and y (RFC 9053, section 7.1.1)
         cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + point.x.to_bytes(32)
         cose += b"\x22\x58\x20" + point.y.to_bytes(32)
         credential = sha256(b"credential %d" % number).digest()

@@ -96,7 +96,7 @@ def post_grant(org: str, grant: str, desk: DeskOf, form: CheckedForm) -> Respons
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     with parts.database.write() as tx:
         grants.decide(
-            tx, parts.log, standard_ref=parts.standard.ref, org=org, grant=grant,
+            tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=grant,
             by=desk.session.staff, approve=approve, now=desk.site.now(),
         )  # fmt: skip
     return desk.go("/console/approvals", done="approved" if approve else "refused")
