@@ -18,7 +18,8 @@ from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.store.keys import KeyStore
-from epilock.use import rate
+from epilock.use import passkey, rate
+from epilock.use import session as sessions
 from epilock.use.release.run import Maker
 from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
 
@@ -53,6 +54,8 @@ class Caretaker:
         with parts.database.write() as tx:
             issue.refresh(tx, parts.press, now=now)
             rate.sweep(tx, window=timedelta(days=1), now=now)
+            passkey.sweep(tx, now=now)
+            sessions.sweep(tx, now=now)
         self._keep_counts()
         today = now.astimezone(CHINA).date()
         if self._counted not in {None, today}:

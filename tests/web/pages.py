@@ -83,6 +83,8 @@ CONSOLE = {
     "password": "/console/password",
     "second-factor": "/console/second-factor",
     "account": "/console/account",
+    "passkeys": "/console/account/passkeys",
+    "passkey-new": "/console/account/passkeys/new",
 }
 ACCOUNTS = {"accounts": "/console/accounts"}  # an administrator's, who has no other role
 EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}

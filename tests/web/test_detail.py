@@ -21,12 +21,24 @@ PLACE = re.compile(r"\{[a-z_]+\}")
 
 
 def raised() -> Iterator[str]:
-    """Every sentence that the program raises, its values as ``{}``."""
+    """Every sentence that the program raises, or returns as an error, its values as ``{}``."""
     for path in Path(next(iter(epilock.__path__))).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                for argument in node.exc.args[:1]:
-                    yield sentence(argument)
+        module = ast.parse(path.read_text("utf-8"))
+        named = {
+            node.targets[0].id: sentence(node.value)
+            for node in module.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(module):
+            match node:
+                case ast.Call(func=ast.Name(id=kind), args=[ast.Name(id=name), *_]):
+                    if kind.endswith("Error"):
+                        yield named.get(name, "")
+                case ast.Call(func=ast.Name(id=kind), args=[first, *_]):
+                    if kind.endswith("Error"):
+                        yield sentence(first)
+                case ast.Raise(exc=ast.Call(args=[first, *_])):
+                    yield sentence(first)
 
 
 def sentence(node: ast.expr) -> str:

@@ -6,7 +6,7 @@ from staff_room import PASSWORD, code_at, hire, settle, sign_in
 from visitor import Visitor
 
 from epilock.web.app import create_app
-from epilock.web.console.door import _inside
+from epilock.web.console.proof import inside
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ class TestSignIn:
             "/console/../r",
             "/r",
         ):
-            assert _inside(to) == "/console"
-        assert _inside("/console/points") == "/console/points"
+            assert inside(to) == "/console"
+        assert inside("/console/points") == "/console/points"
 
 
 class TestSettingUp:

@@ -52,6 +52,7 @@ from epilock.store import bucket as buckets
 from epilock.store import removal, vault
 from epilock.store.bucket import DESTROYED, DYING, LIVE, Bucket, bucket_parts, leases
 from epilock.use.grant import REVOKED, grants
+from epilock.use.recovery import recovery_codes
 from epilock.use.session import sessions
 from epilock.use.staff import shut_out, staff
 
@@ -119,7 +120,8 @@ class Replay:
         """
         self._destroy_keys()
         self._announce_lost()
-        self.tx.conn.execute(sa.delete(sessions))  # which of them were ended since, no entry tells
+        for table in (sessions, recovery_codes):  # which of them were ended since, no entry tells
+            self.tx.conn.execute(sa.delete(table))
         return self.done
 
     def _one(self, index: int, said: e.Entry) -> None:  # noqa: C901, PLR0912 - a line for each kind

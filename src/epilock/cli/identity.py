@@ -48,7 +48,7 @@ def entered(parts: Parts, who: str) -> tuple[Staff, str]:
     if not at or not login or not org:
         raise InputError("--as is written login@organisation, such as anna@sunny")
     password = ask("password", hide=True)
-    code = ask("six digits of the second factor, if any")
+    code = ask("six digits of the second factor, or a recovery code, if any")
     with parts.database.write() as tx:
         found = staff.sign_in(
             tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=org, login=login,
@@ -56,6 +56,10 @@ def entered(parts: Parts, who: str) -> tuple[Staff, str]:
         )  # fmt: skip
     if isinstance(found, Exception):
         raise found
+    if found.recovered:
+        typer.echo(
+            "that recovery code is used up; renew them: `epilock staff recovery-codes`", err=True
+        )
     return found, password
 
 

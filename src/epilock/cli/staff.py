@@ -45,7 +45,7 @@ def list_accounts(org: Org, *, home: Home = None) -> None:
     """List the accounts of an organisation that are not disabled."""
     with opened(home) as parts, parts.database.read() as tx:
         for each in staff.listing(tx, org):
-            factor = "second factor" if each.has_totp else "no second factor"
+            factor = "second factor" if each.has_factor else "no second factor"
             new = ", one-time password" if each.must_change else ""
             print(f"{each.staff} {each.login:20} {','.join(sorted(each.roles))} ({factor}{new})")
 
@@ -125,6 +125,19 @@ def enrol(*, who: As, home: Home = None, now: At = None) -> None:
                 code=found.staff, key=key, proof=proof, now=parts.now(),
             )  # fmt: skip
     print("the second factor is set up; each sign-in asks for its code")
+
+
+@app.command("recovery-codes")
+def renew_recovery(*, who: As, home: Home = None, now: At = None) -> None:
+    """Make ten recovery codes for your own account, printed once; the old ones are void.
+
+    Each stands once for the second factor, at a sign-in with the password.
+    """
+    with opened(home, now) as parts:
+        found = signed_in(parts, who, *staff.ROLES)
+        with parts.database.write() as tx:
+            codes = staff.renew_recovery(tx, org=found.org, code=found.staff)
+    print("\n".join(codes))
 
 
 @app.command("token")

@@ -202,6 +202,18 @@ class Gate:
         keys = grants.keys_for(tx, self.keys, decision.by_org, decision.grant)
         return photographs.read(tx, keys, decision.org, code)
 
+    def bares(self, tx: Transaction, *, source: str, places: Sequence[Place], form: str) -> bool:
+        """Tell whether an opening would show something of grade 4 as it was given (rule 6).
+
+        Raises:
+            NotFoundError: The bucket is not there.
+        """
+        if form != RAW or len(places) != 1:
+            return False
+        where = buckets.load(tx, source, places[0][0]).circumstance
+        listed = self.standard.circumstances[where].allows
+        return any(self.standard.categories[c].grade == _GRADE_4 for c in listed)
+
     def _study_key(self, tx: Transaction, decision: Decision) -> bytes | None:
         """Return the key that makes the codes a decision shows, or None if it shows none."""
         if decision.form != PSEUDONYMOUS or decision.grant is None:

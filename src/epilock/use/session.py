@@ -21,6 +21,7 @@ IDLE = timedelta(minutes=30)
 NOTED = timedelta(minutes=1)  # that a session was seen is written no more often
 LONGEST = timedelta(hours=12)
 API_LONGEST = timedelta(days=365)
+PROVED = timedelta(minutes=5)  # that a proof lasts, before one is asked for again
 _HANDLE = 16  # hexadecimal characters of a token's hash: enough to tell an account's sessions apart
 
 sessions = sealed_table(
@@ -36,14 +37,31 @@ sessions = sealed_table(
 )
 
 
+proofs = sealed_table(
+    "proofs",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("hash", sa.LargeBinary(32), primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who asks; ``csrf`` stands in every form of the console; ``seen`` is when that was noted last."""
+    """Who asks; ``csrf`` stands in every form of the console; ``seen`` is when that was noted last.
+
+    ``proved`` is when its person last showed a factor: at its beginning, or since (``prove``).
+    """
 
     staff: Staff
     kind: str
     csrf: str
     seen: datetime
+    proved: datetime
+
+    def is_proved(self, now: datetime) -> bool:
+        """Tell whether a factor was shown so lately that grade 4 may be shown and factors changed."""
+        return now < self.proved + PROVED
 
     def is_stale(self, now: datetime) -> bool:
         """Tell whether it should be noted again that it was seen (``note``)."""
@@ -87,7 +105,25 @@ def find(tx: Transaction, token: str, *, now: datetime) -> Session:
     who = staff_.load(tx, org, row["staff"])
     if not who.roles:
         raise SignInError("this account is disabled")
-    return Session(staff=who, kind=row["kind"], csrf=_csrf(token), seen=row["seen"])
+    proof = tx.find(proofs, org=org, hash=_hash(token))
+    return Session(
+        staff=who, kind=row["kind"], csrf=_csrf(token), seen=row["seen"],
+        proved=row["opened"] if proof is None else proof["at"],
+    )  # fmt: skip
+
+
+def prove(tx: Transaction, token: str, *, now: datetime) -> None:
+    """Note that the person of a session has shown a factor, as at a sign-in."""
+    key = {"org": token.partition(".")[0], "hash": _hash(token)}
+    if tx.find(proofs, lock=True, **key) is None:
+        tx.insert(proofs, **key, at=now)
+    else:
+        tx.update(proofs, key, at=now)
+
+
+def sweep(tx: Transaction, *, now: datetime) -> int:
+    """Delete proofs that are over; return how many."""
+    return tx.conn.execute(sa.delete(proofs).where(proofs.c.at < now - PROVED)).rowcount
 
 
 def note(tx: Transaction, token: str, *, now: datetime) -> None:

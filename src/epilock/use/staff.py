@@ -1,7 +1,8 @@
 """Staff: who may sign in, with which roles, in which organisation.
 
 Passwords are Argon2id (RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes by the library's
-defaults); the second factor is TOTP (RFC 6238), a code is taken once. A new account has a one-time
+defaults); the second factor is TOTP (RFC 6238), a code is taken once, or a recovery code in its place. A passkey
+is both factors, so an account that has one is never entered by a password alone. A new account has a one-time
 password that must be changed at the first sign-in. After failures the account waits, twice as long each
 time; the answer never says which of login, password or code was wrong.
 
@@ -10,7 +11,8 @@ Separation of duties: who operates the machine or administers accounts cannot op
 
 import re
 from base64 import b32encode
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from os import urandom
 from typing import Any
@@ -34,6 +36,8 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Log
+from epilock.use import passkey, recovery
+from epilock.use.passkey import Answer, Place
 
 ROLES = (
     "collector", "custodian", "approver", "analyst", "supervisor", "operator", "administrator",
@@ -46,6 +50,7 @@ MIN_PASSWORD = 12  # characters (NIST SP 800-63B asks for 8; ours is stricter)
 MAX_PASSWORD = 200
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
 STEP = 30  # seconds of a TOTP step (RFC 6238)
+_UNFIT = "the code does not fit; compare the clock of your device and try the next one"
 _HASHER = PasswordHasher()
 # The hash of a password that nobody knows, so that an unknown login costs as much time as a known one; made
 # once with the parameters of ``_HASHER``, for making it takes a tenth of a second of every start.
@@ -83,7 +88,9 @@ class Staff:
         login: What is typed at sign-in.
         roles: Of ``ROLES``.
         must_change: Whether the password is the one-time one.
-        has_totp: Whether a second factor is enrolled.
+        has_totp: Whether an authenticator with codes (TOTP) is enrolled.
+        has_passkey: Whether it has a passkey.
+        recovered: Whether it has just signed in with a recovery code.
     """
 
     org: str
@@ -92,6 +99,13 @@ class Staff:
     roles: frozenset[str]
     must_change: bool
     has_totp: bool
+    has_passkey: bool
+    recovered: bool = False
+
+    @property
+    def has_factor(self) -> bool:
+        """Tell whether the account has a second factor, of whatever kind."""
+        return self.has_totp or self.has_passkey
 
 
 def check_login(login: str) -> None:
@@ -178,6 +192,7 @@ def reset(
         staff, {"org": org, "staff": code}, password=_HASHER.hash(password), must_change=True,
         totp=None, failures=0, wait_until=None,
     )  # fmt: skip
+    _forget_factors(tx, org, code)
     _say_roles(tx, log, standard_ref, org, code, (), now)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
     return password
@@ -190,6 +205,7 @@ def shut_out(tx: Transaction, org: str, code: str) -> None:
         NotFoundError: There is no such account.
     """
     tx.update(staff, {"org": org, "staff": code}, password=_NOBODY, must_change=True, totp=None)
+    _forget_factors(tx, org, code)
 
 
 def sign_in(
@@ -210,7 +226,7 @@ def sign_in(
         org: Organisation.
         login: Login.
         password: Password.
-        code: Six digits, if the account has a second factor.
+        code: Six digits of its authenticator, or a recovery code, if the account has a second factor.
         now: The instant.
 
     Returns:
@@ -222,16 +238,63 @@ def sign_in(
         wait = int((row["wait_until"] - now).total_seconds()) + 1
         return RateError("too many attempts; please wait", wait=wait)
     fits = _fits(row["password"] if row else _NOBODY, password[:MAX_PASSWORD])
-    step = _totp_step(secret, row, code, now) if row is not None else None
     if row is None:
         return SignInError("login, password or code is wrong")
     key = {"org": org, "staff": row["staff"]}
+    step = _second_step(tx, secret, row, code, now)
+    recovered = step is None and fits and recovery.spend(tx, org, row["staff"], code)
+    if recovered:
+        step = row["totp_step"]
     if not fits or step is None:
         failures = row["failures"] + 1
         tx.update(staff, key, failures=failures, wait_until=_wait(failures, now))
         return SignInError("login, password or code is wrong")
     tx.update(staff, key, failures=0, wait_until=None, totp_step=step)
-    return load(tx, org, row["staff"])
+    return replace(load(tx, org, row["staff"]), recovered=recovered)
+
+
+def sign_in_by_passkey(
+    tx: Transaction, answer: Answer, *, place: Place, now: datetime
+) -> Staff | SignInError:
+    """Return the account whose passkey answered, or why not; the caller commits in either case.
+
+    The question was spent before (``passkey.spend``). A passkey can't be guessed, so that an account which
+    waits because somebody guesses its password is entered all the same.
+    """
+    org, code = passkey.account_of(answer)
+    found = passkey.check(
+        tx, answer, place=place, org=org, staff=code, challenge=answer.challenge, now=now
+    )
+    if isinstance(found, SignInError):
+        return found
+    who = load(tx, found.org, found.staff)
+    return who if who.roles else SignInError("this account is disabled")
+
+
+def prove_totp(
+    tx: Transaction, *, secret: bytes, org: str, code: str, proof: str, now: datetime
+) -> None:
+    """Return if ``proof`` is what the account's authenticator shows now; it is taken once.
+
+    Raises:
+        SignInError: It is not, or the account has none.
+    """
+    row = tx.get(staff, org=org, staff=code, lock=True)
+    step = None if row["totp"] is None else _totp_step(secret, row, proof, now)
+    if step is None:
+        raise SignInError(_UNFIT)
+    tx.update(staff, {"org": org, "staff": code}, totp_step=step)
+
+
+def remove_totp(tx: Transaction, *, org: str, code: str) -> None:
+    """Remove the authenticator with codes.
+
+    Raises:
+        StateError: It is the last second factor.
+    """
+    if all(p.shut for p in passkey.of(tx, org, code)):
+        raise StateError("this is your last second factor; set up another first")
+    tx.update(staff, {"org": org, "staff": code}, totp=None)
 
 
 def change_password(tx: Transaction, *, org: str, code: str, old: str, new: str) -> None:
@@ -269,12 +332,21 @@ def enrol_totp(
     """
     step = _match(key, proof, now, after=0)
     if step is None:
-        raise InputError(
-            "the code does not fit; compare the clock of your device and try the next one"
-        )
+        raise InputError(_UNFIT)
     nonce = urandom(12)
     sealed = nonce + AESGCM(secret).encrypt(nonce, key.encode(), f"totp|{org}|{code}".encode())
     tx.update(staff, {"org": org, "staff": code}, totp=sealed, totp_step=step)
+
+
+def renew_recovery(tx: Transaction, *, org: str, code: str) -> list[str]:
+    """Make new recovery codes for an account, to be shown once; the old ones are void.
+
+    Raises:
+        StateError: It has no second factor that they could stand for.
+    """
+    if not load(tx, org, code).has_factor:
+        raise StateError("recovery codes stand for a second factor; set up one first")
+    return recovery.renew(tx, org, code)
 
 
 def load(tx: Transaction, org: str, code: str) -> Staff:
@@ -283,7 +355,7 @@ def load(tx: Transaction, org: str, code: str) -> Staff:
     Raises:
         NotFoundError: There is none.
     """
-    return read(tx.get(staff, org=org, staff=code))
+    return read(tx, [tx.get(staff, org=org, staff=code)])[0]
 
 
 def by_login(tx: Transaction, org: str, login: str) -> Staff:
@@ -295,21 +367,28 @@ def by_login(tx: Transaction, org: str, login: str) -> Staff:
     rows = tx.all(staff, staff.c.org == org, staff.c.login == login)
     if not rows:
         raise NotFoundError(f"{org} has no such account; `epilock staff list {org}` names them")
-    return read(rows[0])
+    return read(tx, rows)[0]
 
 
 def listing(tx: Transaction, org: str) -> list[Staff]:
     """Return the accounts of ``org`` that are not disabled, by login."""
     rows = tx.all(staff, staff.c.org == org, staff.c.disabled.is_(None), order_by=[staff.c.login])
-    return [read(r) for r in rows]
+    return read(tx, rows)
 
 
-def read(row: dict[str, Any]) -> Staff:
-    """Return the account that a row of ``staff`` states."""
-    return Staff(
-        org=row["org"], staff=row["staff"], login=row["login"], roles=frozenset(row["roles"]),
-        must_change=row["must_change"], has_totp=row["totp"] is not None,
-    )  # fmt: skip
+def read(tx: Transaction, rows: Sequence[dict[str, Any]]) -> list[Staff]:
+    """Return the accounts that rows of ``staff``, all of one organisation, state."""
+    if not rows:
+        return []
+    holders = passkey.holders(tx, rows[0]["org"], [row["staff"] for row in rows])
+    return [
+        Staff(
+            org=row["org"], staff=row["staff"], login=row["login"], roles=frozenset(row["roles"]),
+            must_change=row["must_change"], has_totp=row["totp"] is not None,
+            has_passkey=row["staff"] in holders,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def new_totp_key() -> str:
@@ -320,6 +399,11 @@ def new_totp_key() -> str:
 def totp_address(key: str, *, login: str, org: str) -> str:
     """Return the ``otpauth:`` address that a device reads off a QR code."""
     return pyotp.TOTP(key).provisioning_uri(name=f"{login}@{org}", issuer_name="Epilock")
+
+
+def _forget_factors(tx: Transaction, org: str, code: str) -> None:
+    passkey.remove_all(tx, org, code)
+    recovery.remove(tx, org, code)
 
 
 def _one_time_password() -> str:
@@ -361,6 +445,19 @@ def _wait(failures: int, now: datetime) -> datetime | None:
         return None
     doubled: int = 1 << min(failures - FREE_FAILURES, 20)
     return now + min(LONGEST_WAIT, FIRST_WAIT * doubled)
+
+
+def _second_step(
+    tx: Transaction, secret: bytes, row: dict[str, Any], code: str, now: datetime
+) -> int | None:
+    """Return the step that a right code was taken of, or None: one is missing, or wrong.
+
+    Without any second factor none is asked (0). With a passkey alone there is no right code: the password
+    goes with a recovery code then.
+    """
+    if row["totp"] is None and passkey.holders(tx, row["org"], [row["staff"]]):
+        return None
+    return _totp_step(secret, row, code, now)
 
 
 def _totp_step(secret: bytes, row: dict[str, Any], code: str, now: datetime) -> int | None:

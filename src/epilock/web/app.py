@@ -41,7 +41,7 @@ from epilock.web.api import staff as api_staff
 from epilock.web.api import standard as api_standard
 from epilock.web.api.document import document
 from epilock.web.console.desk import UnfinishedError
-from epilock.web.console.door import HOME
+from epilock.web.console.proof import HOME
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.corrector import Corrector
 from epilock.web.hall import Hall

@@ -42,7 +42,9 @@ from epilock.store.keys import KeyStore
 from epilock.store.keyservice import granted
 from epilock.store.keytree import Node
 
-HANDED = frozenset({"integrity", "receipts", "imports", "session", "rates", "totp", "anchor"})
+HANDED = frozenset(
+    {"integrity", "receipts", "imports", "session", "rates", "totp", "challenges", "anchor"}
+)
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
 # Files go with their grant or with a record that they show, and nothing is lost with them.
 _FILES = tuple(f"{room}/" for room in ROOMS)

@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False, prefix="/console/accounts")
 PART = "accounts"
 _C = staff.staff.c
 _PLAN: Plan[Staff] = Plan(
-    path="/console/accounts", table=staff.staff, key=_C.staff, read=lambda _, rows: [staff.read(row) for row in rows],
+    path="/console/accounts", table=staff.staff, key=_C.staff, read=staff.read,
     sorts={"login": _C.login, "added": _C.added}, order="login",
     filters={
         "state": Filter(
@@ -33,7 +33,7 @@ _PLAN: Plan[Staff] = Plan(
     },
     columns={
         "account": lambda s: s.staff, "roles": lambda s: " ".join(sorted(s.roles)),
-        "second_factor": lambda s: "yes" if s.has_totp else "no",
+        "second_factor": lambda s: "yes" if s.has_factor else "no",
     },
 )  # fmt: skip
 

@@ -188,7 +188,7 @@ def desk_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
     """
     if visitor.session.staff.must_change:
         raise UnfinishedError("/console/password")
-    if not visitor.session.staff.has_totp and visitor.request.app.state.insist:
+    if not visitor.session.staff.has_factor and visitor.request.app.state.insist:
         raise UnfinishedError("/console/second-factor")
     return visitor
 

@@ -1,6 +1,8 @@
-"""The door: signing in with password and second factor, setting both, signing out."""
+"""The door: signing in with password and second factor or with a passkey, setting the first two, signing out."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,53 +11,78 @@ from starlette.responses import RedirectResponse, Response
 
 from epilock.assemble import INSTALLATION
 from epilock.collect import qr
+from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, RateError, SignInError
-from epilock.use import rate, staff
+from epilock.use import passkey, rate, staff
 from epilock.use import session as sessions
 from epilock.use.staff import Staff
+from epilock.web.console import proof
 from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
+from epilock.web.console.proof import (
+    ATTEMPTS,
+    HOME,
+    WINDOW,
+    check_pace,
+    factor_secret,
+    inside,
+    token_of,
+)
 from epilock.web.page import trusted
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
-ATTEMPTS, WINDOW = (
-    20,
-    timedelta(minutes=15),
-)  # of one network address; an account waits by itself too
-HOME = "/console"
+DOOR_LASTS = timedelta(hours=1)  # of the cookie that a question at the door is bound to
+
+Enter = Callable[[Transaction], Staff | Exception]
 
 
 @router.get("/sign-in")
 def get_sign_in(site: SiteOf, request: Request, to: str = HOME) -> Response:
     """Show the door."""
-    return site.pages.show(request, "console/sign_in.html", to=_inside(to), wrong=None, typed={})
+    return _door(site, request, to=inside(to))
 
 
 @router.post("/sign-in")
 def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Let someone in, or say that something of what was typed is wrong."""
     typed = {name: word(form, name, most=100) for name in ("org", "login")}
-    to = _inside(word(form, "to"))
-    found = _try(site, request, typed["org"], typed["login"], form)
+    to = inside(word(form, "to"))
+
+    def enter(tx: Transaction) -> Staff | Exception:
+        return staff.sign_in(
+            tx, secret=factor_secret(site), org=typed["org"], login=typed["login"],
+            password=word(form, "password", most=300), code=word(form, "code", most=40),
+            now=site.now(),
+        )  # fmt: skip
+
+    found = _try(site, request, enter)
     if isinstance(found, Exception):
-        problem = problem_of(found)
-        answer = site.pages.show(
-            request,
-            "console/sign_in.html",
-            status=problem.status,
-            to=to,
-            wrong=problem,
-            typed=typed,
-        )
-        answer.headers.update(problem.headers)
-        return answer
-    entered = site.pages.go(request, to)
-    entered.set_cookie(
-        cookie_of(site), found, httponly=True, samesite="lax", path="/",
-        secure=site.parts.settings.secure_cookies,
-    )  # fmt: skip
-    return entered
+        return _door(site, request, to=to, error=found, typed=typed)
+    return _in(site, request, to, *found)
+
+
+@router.post("/sign-in/passkey")
+def post_sign_in_by_passkey(site: SiteOf, request: Request, form: FormOf) -> Response:
+    """Let in whose passkey answered the question of this page; nothing was typed."""
+    to, given = inside(word(form, "to")), word(form, "answer", most=passkey.MOST_OCTETS + 1)
+    place = proof.place_of(site)
+
+    def enter(tx: Transaction) -> Staff | Exception:
+        try:
+            answer = passkey.read(given)
+        except InputError as error:
+            return error
+        wrong = passkey.spend(
+            tx, answer.challenge, secret=proof.question_secret(site), org=INSTALLATION,
+            purpose=passkey.SIGN_IN, bound=request.cookies.get(_door_cookie(site), ""), now=site.now(),
+        )  # fmt: skip
+        return wrong or staff.sign_in_by_passkey(tx, answer, place=place, now=site.now())
+
+    found = _try(site, request, enter)
+    if isinstance(found, Exception):
+        return _door(site, request, to=to, error=found, by_passkey=True)
+    return _in(site, request, to, *found)
 
 
 @router.post("/sign-out")
@@ -98,13 +125,19 @@ def post_password(visitor: VisitorOf, form: CheckedForm) -> Response:
 
 @router.get("/second-factor")
 def get_second_factor(visitor: VisitorOf) -> Response:
-    """Show a fresh key for the second factor, as a code to scan and as text."""
+    """Show a fresh key for the second factor, as a code to scan and as text; who asks has proved themselves."""
+    asked = proof.missing(visitor)
+    if asked is not None:
+        return asked
     return _factor(visitor, staff.new_totp_key(), None)
 
 
 @router.post("/second-factor")
 def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
     """Enrol the second factor, proved by its first code; another than the present one by the password too."""
+    asked = proof.missing(visitor, form)
+    if asked is not None:
+        return asked
     key, present = word(form, "key", most=64), visitor.session.staff.has_totp
     if present:
         check_pace(visitor)
@@ -124,43 +157,15 @@ def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
     return visitor.go(HOME, done="second-factor")
 
 
-def token_of(visitor: Desk) -> str:
-    """Return the token of the session that asks."""
-    return visitor.request.cookies[cookie_of(visitor.site)]
-
-
-def check_pace(visitor: Desk) -> None:
-    """Return if the account has not tried its password too often; attempts are counted and committed.
-
-    Raises:
-        RateError: It has.
-    """
-    site = visitor.site
-    with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=visitor.org,
-            kind="password", who=visitor.who, most=ATTEMPTS, window=WINDOW, now=site.now(),
-        )  # fmt: skip
-    if late is not None:
-        raise late
-
-
-def factor_secret(site: Site) -> bytes:
-    """Return the key that second factors are sealed with."""
-    return site.parts.keys.secret(INSTALLATION, "totp")
-
-
-def _try(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
-    """Return a new session's token, or why there is none; failures are counted in either case."""
-    found = _tried(site, request, org, login, form)
-    outcome = (
-        "in" if isinstance(found, str) else "late" if isinstance(found, RateError) else "wrong"
-    )
-    site.parts.meters.sign_ins.labels(outcome).inc()
+def _try(site: Site, request: Request, enter: Enter) -> tuple[Staff, str] | Exception:
+    """Return who is let in and a new session's token, or why nobody is; failures are counted in either case."""
+    found = _tried(site, request, enter)
+    outcome = "late" if isinstance(found, RateError) else "wrong"
+    site.parts.meters.sign_ins.labels("in" if isinstance(found, tuple) else outcome).inc()
     return found
 
 
-def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> str | Exception:
+def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, str] | Exception:
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
@@ -168,14 +173,52 @@ def _tried(site: Site, request: Request, org: str, login: str, form: FormOf) -> 
         )  # fmt: skip
         if late is not None:
             return late
-        found = staff.sign_in(
-            tx, secret=factor_secret(site), org=org, login=login,
-            password=word(form, "password", most=300), code=word(form, "code", most=10),
-            now=site.now(),
-        )  # fmt: skip
+        found = enter(tx)
         if isinstance(found, Staff):
-            return sessions.begin(tx, found, now=site.now())
+            return found, sessions.begin(tx, found, now=site.now())
     return found
+
+
+def _in(site: Site, request: Request, to: str, who: Staff, token: str) -> Response:
+    """Lead into the console; after a recovery code the page there says so."""
+    entered = site.pages.go(request, to, **({"done": "recovered"} if who.recovered else {}))
+    entered.set_cookie(
+        cookie_of(site), token, httponly=True, samesite="lax", path="/",
+        secure=site.parts.settings.secure_cookies,
+    )  # fmt: skip
+    return entered
+
+
+def _door(
+    site: Site,
+    request: Request,
+    *,
+    to: str,
+    error: Exception | None = None,
+    typed: Mapping[str, str] | None = None,
+    by_passkey: bool = False,
+) -> Response:
+    """Return the sign-in page, with a question for a passkey that this browser alone may answer."""
+    wrong, place = None if error is None else problem_of(error), proof.place_of(site)
+    bound = request.cookies.get(_door_cookie(site), "") or token_urlsafe(16)
+    question = passkey.ask(
+        proof.question_secret(site), purpose=passkey.SIGN_IN, bound=bound, now=site.now()
+    )
+    answer = site.pages.show(
+        request, "console/sign_in.html", status=200 if wrong is None else wrong.status, to=to,
+        wrong=wrong, typed=typed or {}, by_passkey=by_passkey, script=True,
+        options="" if not place.is_name else passkey.request(place, challenge=question),
+    )  # fmt: skip
+    answer.headers.update({} if wrong is None else wrong.headers)
+    answer.set_cookie(
+        _door_cookie(site), bound, httponly=True, samesite="strict", path="/",
+        max_age=int(DOOR_LASTS.total_seconds()), secure=site.parts.settings.secure_cookies,
+    )  # fmt: skip
+    return answer
+
+
+def _door_cookie(site: Site) -> str:
+    return f"{cookie_of(site)}-door"
 
 
 def _again(visitor: Desk, template: str, error: EpilockError, **more: Any) -> Response:
@@ -190,9 +233,3 @@ def _factor(visitor: Desk, key: str, error: EpilockError | None) -> Response:
         "second_factor.html", status=200 if wrong is None else wrong.status, wrong=wrong, key=key,
         image=trusted(qr.svg(address, title=visitor.t("console.factor.qr"))),
     )  # fmt: skip
-
-
-def _inside(to: str) -> str:
-    """Return ``to`` if it is a page of the console, else its home: no redirect leads elsewhere."""
-    plain = to.isascii() and "\\" not in to and ".." not in to and "//" not in to
-    return to if plain and (to == HOME or to.startswith(f"{HOME}/")) else HOME

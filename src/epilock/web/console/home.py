@@ -187,7 +187,7 @@ def _alarms(desk: Desk, tx: Transaction) -> Iterator[Task]:
 
 
 def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
-    bare = sum(not s.has_totp for s in staff.listing(tx, desk.org))
+    bare = sum(not s.has_factor for s in staff.listing(tx, desk.org))
     yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
 
 

@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.errors import InputError
+from epilock.use import passkey, recovery
 from epilock.use import session as sessions
+from epilock.web.console import proof
 from epilock.web.console.desk import CheckedForm, DeskOf
-from epilock.web.console.door import token_of
+from epilock.web.console.proof import token_of
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/account")
@@ -22,16 +24,21 @@ def get_account(desk: DeskOf) -> Response:
     """Show the account, its sessions and its tokens."""
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = sessions.listing(tx, desk.session.staff, now=desk.site.now())
+        keys = passkey.of(tx, desk.org, desk.who)
+        left = recovery.left(tx, desk.org, desk.who)
     return desk.show(
         "mine.html", browsers=[s for s in found if s.kind == "console"],
         tokens=[s for s in found if s.kind == "api"], days=DAYS,
-        own=sessions.handle_of(token_of(desk)),
+        own=sessions.handle_of(token_of(desk)), keys=keys, left=left,
     )  # fmt: skip
 
 
 @router.post("/tokens")
 def post_token(desk: DeskOf, form: CheckedForm) -> Response:
-    """Make a token; it is shown on this one page."""
+    """Make a token; it is shown on this one page. Who has it needs no further proof (decision 43)."""
+    asked = proof.missing(desk, form)
+    if asked is not None:
+        return asked
     text, now = word(form, "days", most=4), desk.site.now()
     if text not in {str(d) for d in DAYS}:
         raise InputError(f"a token is valid for {', '.join(map(str, DAYS))} days")

@@ -3,7 +3,8 @@
 Rules kept in this file:
   1. A list shows places, days and states, never what someone gave.
   2. Records of another organisation are listed only to who holds an active grant that reaches them.
-  3. An opening is a form; its answer is a page with an address of its own, which shows what the committed
+  3. What would show grade 4 as it was given asks for a proof first (``proof``).
+  4. An opening is a form; its answer is a page with an address of its own, which shows what the committed
      decision allows, to the one who asked, for a quarter of an hour. Going back or reloading opens
      nothing anew.
 """
@@ -32,7 +33,7 @@ from epilock.use import gate, search
 from epilock.use import grant as grants
 from epilock.use.decision import Place
 from epilock.use.grant import ACTIVE, OF_MANY, Grant
-from epilock.web.console import listing
+from epilock.web.console import listing, proof
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
@@ -87,12 +88,18 @@ def post_open(source: str, desk: DeskOf, form: CheckedForm) -> Response:
     parts = desk.site.parts
     places = [_place(text) for text in dict.fromkeys(words(form, "place"))]
     code = word(form, "grant", most=20)
-    with parts.database.write() as tx:
+    with parts.database.read() as tx:
         grant = grants.load(tx, desk.org, code) if code else None
+        form_ = "raw" if grant is None else grant.form
+        bares = parts.gate.bares(tx, source=source, places=places, form=form_)
+    asked = proof.missing(desk, form) if bares else None
+    if asked is not None:
+        return asked
+    with parts.database.write() as tx:
         decision = parts.gate.decide(
             tx, desk.session.staff, source=source, places=places,
             purpose="treatment" if grant is None else grant.purpose,
-            form="raw" if grant is None else grant.form, grant=code or None,
+            form=form_, grant=code or None,
             reason=word(form, "reason", most=300), now=desk.site.now(),
         )  # fmt: skip
     return desk.go(f"/console/records/opened/{source}/{decision.decision}")
@@ -108,6 +115,11 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
         if found.by != desk.who:
             raise ForbiddenError("an opening is shown to the one who asked for it")
         fresh = found.verdict == decisions.OPENED and now < found.at + SHOWN_FOR
+        bares = parts.gate.bares(tx, source=source, places=found.places, form=found.form)
+    asked = proof.missing(desk) if fresh and bares else None
+    if asked is not None:
+        return asked
+    with parts.database.read() as tx:
         opened = parts.gate.reveal(tx, found) if fresh else []
         pictured = fresh and bool(parts.gate.photograph(tx, found))
         places = [(buckets.load(tx, source, b), n) for b, n in found.places]

@@ -8,6 +8,7 @@ from epilock.web.console import (
     budget,
     destruction,
     door,
+    factor,
     grant,
     home,
     intake,
@@ -19,6 +20,7 @@ from epilock.web.console import (
     oversight,
     paper,
     point,
+    proof,
     received,
     record,
     release,
@@ -33,7 +35,7 @@ from epilock.web.console import (
 ROUTERS = tuple(
     module.router
     for module in (
-        door, home, mine, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
+        door, proof, home, mine, factor, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
         received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, account, paper, setting,
     )
 )  # fmt: skip

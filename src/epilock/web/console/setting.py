@@ -19,7 +19,7 @@ from epilock.settings import AnchorSettings
 from epilock.use import grant as grants
 from epilock.use import session as sessions
 from epilock.web.console.desk import DeskOf
-from epilock.web.console.door import ATTEMPTS, WINDOW
+from epilock.web.console.proof import ATTEMPTS, WINDOW
 
 router = APIRouter(include_in_schema=False, prefix="/console/settings")
 PART = "settings"
