@@ -73,6 +73,12 @@ def asked(stage: Stage, login: str) -> Grant:
         )  # fmt: skip
 
 
+def sign(device: Device, wanted: Grant) -> None:
+    box = device.page.locator("section", has_text=wanted.grant)
+    with device.page.expect_navigation():
+        box.get_by_role("button", name="Approve with a passkey", exact=True).click()
+
+
 def stage_of(stage: Stage, wanted: Grant) -> str:
     with stage.parts.database.write() as tx:
         return grant.load(tx, ORG, wanted.grant).stage
@@ -88,13 +94,13 @@ def test_it_is_signed_by_an_approver_and_opens_so_many(split, device):
     assert approver.fingerprint() in device.text()
 
     device.go("/console/approvals")
-    device.press("Approve with a passkey")
+    sign(device, wanted)
     assert "no approver of lishan-cdc that the key service knows" in device.text()
     assert stage_of(stage, wanted) == REQUESTED
 
     granted.add(sealing(desk.keys), ORG, approver, now=stage.clock())
     device.go("/console/approvals")
-    device.press("Approve with a passkey")
+    sign(device, wanted)
     assert stage_of(stage, wanted) == ACTIVE
     (known,) = granted.grants(sealing(desk.keys))
     assert (known.statement, known.signer) == (wanted.statement(), approver.staff)
@@ -120,6 +126,8 @@ def test_who_has_no_passkey_reads_what_to_do_and_approves_nothing(split, device)
     assert device.page.get_by_role("button", name="Approve", exact=False).count() == 0
     path = f"{stage.base}/console/approvals/grants/{ORG}/{wanted.grant}"
     csrf = device.page.locator("input[name=csrf]").first.input_value()
-    answer = device.page.context.request.post(path, form={"csrf": csrf, "verdict": "approve"})
-    assert "opens only if its approver's passkey signs it" in answer.text()
+    answer = device.page.context.request.post(
+        f"{path}?lang=en", form={"csrf": csrf, "verdict": "approve"}
+    )
+    assert "passkey signs it: approve it in the console" in answer.text()
     assert stage_of(stage, wanted) == REQUESTED

@@ -22,7 +22,7 @@ from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
 from epilock.destroy.request import Request
-from epilock.errors import ForbiddenError
+from epilock.errors import ConflictError, EpilockError, ForbiddenError, SignInError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
@@ -37,8 +37,9 @@ from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
 from epilock.web.console import listing, proof
-from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Condition, Plan
+from epilock.web.problem import of as problem_of
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/approvals")
@@ -84,15 +85,7 @@ class Waiting:
 def get_approvals(desk: DeskOf) -> Response:
     """Show what waits for a second person, with its reason."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
-        orgs = organisations.below(tx, desk.org)
-        page = listing.find(tx, _plan(desk, orgs), desk.query)
-    if page.export:
-        return page.file("approvals")
-    return desk.show(
-        "approvals.html", here=PART, page=page, orgs=orgs, kinds=KINDS, shown=shown,
-        reasons=tuple(reviews.REASONS.items()), signing=any(w.options for w in page.rows),
-    )  # fmt: skip
+    return _page(desk)
 
 
 @router.post("/grants/{org}/{grant}")
@@ -101,13 +94,16 @@ def post_grant(org: str, grant: str, desk: DeskOf, form: CheckedForm) -> Respons
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     signed = word(form, "assertion", most=passkey.MOST_OCTETS + 1) if approve else ""
-    if signed:
-        _check_own(desk, org, grant, signed)
-    with parts.database.write() as tx:
-        grants.decide(
-            tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=grant,
-            by=desk.session.staff, approve=approve, assertion=signed, now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        if signed:
+            _check_own(desk, org, grant, signed)
+        with parts.database.write() as tx:
+            grants.decide(
+                tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=grant,
+                by=desk.session.staff, approve=approve, assertion=signed, now=desk.site.now(),
+            )  # fmt: skip
+    except (*WRONG, ForbiddenError, SignInError, ConflictError) as error:
+        return _page(desk, error)
     return desk.go("/console/approvals", done="approved" if approve else "refused")
 
 
@@ -219,6 +215,21 @@ def waiting(orgs: Collection[str]) -> sa.Subquery:
             for kind, org, asker, code, since, open_ in kinds
         )
     ).subquery("waiting")  # fmt: skip
+
+
+def _page(desk: Desk, error: EpilockError | None = None) -> Response:
+    with desk.site.parts.database.read() as tx:
+        orgs = organisations.below(tx, desk.org)
+        page = listing.find(tx, _plan(desk, orgs), desk.query)
+    if page.export:
+        return page.file("approvals")
+    signing = any(w.options for w in page.rows)
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "approvals.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        page=page, orgs=orgs, kinds=KINDS, shown=shown, reasons=tuple(reviews.REASONS.items()),
+        signing=signing, script=signing,
+    )  # fmt: skip
 
 
 def _check_own(desk: Desk, org: str, grant: str, assertion: str) -> None:
