@@ -39,7 +39,7 @@ def hired(estate):
             reason="x", until=estate.clock() + timedelta(days=5), now=estate.clock(),
         )  # fmt: skip
         given = grant.decide(
-            tx, estate.parts.log, standard_ref=estate.parts.standard.ref, org=who.org,
+            tx, estate.parts.log, estate.parts.keys, standard_ref=estate.parts.standard.ref, org=who.org,
             grant=asked.grant, by=boss, approve=True, now=estate.clock(),
         )  # fmt: skip
         session.begin(tx, who, now=estate.clock())

@@ -164,6 +164,7 @@ def work_of_staff(works):
         grant.decide(
             tx,
             parts.log,
+            parts.keys,
             standard_ref=works.ref,
             org=ORG,
             grant=asked.grant,

@@ -90,6 +90,6 @@ class Clinic:
                 },
             )  # fmt: skip
             return grant.decide(
-                tx, self.parts.log, standard_ref=self.ref, org=who.org, grant=asked.grant, by=by,
+                tx, self.parts.log, self.parts.keys, standard_ref=self.ref, org=who.org, grant=asked.grant, by=by,
                 approve=True, now=now,
             )  # fmt: skip

@@ -53,7 +53,9 @@ EMPTY = {  # in the life that is walked here; each has tests of its own
     "agreements", "holds", "log_keys", "orders", "aggregates", "emergency_openings", "searches",
     "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
     "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
-    "passkeys", "challenges", "recovery_codes", "proofs", "service_accounts", "service_announced", "service_counted", "service_leases", "service_signed",
+    "passkeys", "challenges", "recovery_codes", "proofs",
+    "service_accounts", "service_announced", "service_counted", "service_leases", "service_signed",
+    "service_approvers", "service_grants", "service_opened", "grant_signatures",
 }  # fmt: skip
 
 
@@ -270,7 +272,7 @@ def begin(town):
             until=clock() + timedelta(days=2), now=clock(),
         )  # fmt: skip
         grant.decide(
-            tx, parts.log, standard_ref=ref, org="cdc", grant=asked.grant, by=by, approve=True,
+            tx, parts.log, parts.keys, standard_ref=ref, org="cdc", grant=asked.grant, by=by, approve=True,
             now=clock(),
         )  # fmt: skip
         why = mandate.record_assessment(

@@ -153,7 +153,9 @@ def test_fifty_million(tmp_path):
     assert "refused 295 times by grant/used-up" in text
     assert "residents who see it by their receipt: 5 of 5" in text
     assert "after 20: sunny-garden: 20 of the 20" in text
-    assert text.count(": refused: ") == 6
+    assert text.count(": refused: ") == 11
+    assert "rewritten to 10,000 subjects: 12 records open" in text
+    assert "12 of 300: 5 by the grant that was signed, 7 a day without one" in text
 
 
 def test_curious_employee(tmp_path):

@@ -55,7 +55,7 @@ def ask(town, tx, who, **change):
 def approved(town, tx, who, by, **change):
     asked = ask(town, tx, who, **change)
     return grant.decide(
-        tx, town.parts.log, standard_ref=town.parts.standard.ref, org=who.org, grant=asked.grant,
+        tx, town.parts.log, town.parts.keys, standard_ref=town.parts.standard.ref, org=who.org, grant=asked.grant,
         by=by, approve=True, now=town.clock(),
     )  # fmt: skip
 

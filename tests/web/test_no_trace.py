@@ -226,7 +226,7 @@ def office(parts, browser: Browser, point) -> None:
     open_at(browser, token, asked.grant, "refused")
     with parts.database.write() as tx:
         grant.decide(
-            tx, parts.log, standard_ref=parts.standard.ref, org="lishan-cdc", grant=asked.grant,
+            tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org="lishan-cdc", grant=asked.grant,
             by=by, approve=True, now=parts.now(),
         )  # fmt: skip
     assert GIVEN["mobile"] in open_at(browser, token, asked.grant, "opened")

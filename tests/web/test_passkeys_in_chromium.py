@@ -64,11 +64,11 @@ class Device:
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=name, exact=True).click()
 
-    def set_up(self, login: str, *roles: str) -> None:
+    def set_up(self, login: str, *roles: str, org: str = "sunny") -> None:
         """Sign in with a one-time password, choose another, and make a passkey as the only second factor."""
-        once = hire(self.stage.parts, "sunny", login, *roles)
+        once = hire(self.stage.parts, org, login, *roles)
         self.go("/console/sign-in")
-        for name, value in (("org", "sunny"), ("login", login), ("password", once)):
+        for name, value in (("org", org), ("login", login), ("password", once)):
             self.page.locator(f"#{name}").fill(value)
         self.press("Sign in")
         for name, value in (("old", once), ("new", PASSWORD), ("again", PASSWORD)):

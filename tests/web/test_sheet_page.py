@@ -124,7 +124,7 @@ class TestPhotograph:
                 until=parts.now() + timedelta(days=2), now=parts.now(),
             )  # fmt: skip
             grant.decide(
-                tx, parts.log, standard_ref=parts.standard.ref, org="lishan-cdc", grant=asked.grant,
+                tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org="lishan-cdc", grant=asked.grant,
                 by=second, approve=True, now=parts.now(),
             )  # fmt: skip
         return doctor

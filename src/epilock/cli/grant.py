@@ -242,6 +242,6 @@ def _decide(code: str, org: str, who: str, home: Home, now: At, *, approve: bool
         found = signed_in(parts, who, "approver")
         with parts.database.write() as tx:
             grants.decide(
-                tx, parts.log, standard_ref=parts.standard.ref, org=org, grant=code, by=found,
+                tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=code, by=found,
                 approve=approve, now=parts.now(),
             )  # fmt: skip

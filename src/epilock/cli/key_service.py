@@ -14,7 +14,9 @@ from epilock.cli.installation import Home
 from epilock.db import Database, open_engine
 from epilock.errors import InputError, NotFoundError
 from epilock.settings import Settings
+from epilock.store import approval
 from epilock.store import bucket as buckets
+from epilock.store.approval import Site
 from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice.desk import Desk, Limits
 from epilock.store.keyservice.server import Server
@@ -46,13 +48,30 @@ def serve(
         int, typer.Option(min=0, help="Records an organisation may have erased in a day.")
     ] = _DEFAULT.erasures,
     wait: Wait = 24,
+    signed_grants: Annotated[
+        str,
+        typer.Option(
+            help="Address of the pages, such as https://epilock.example: records open only under grants "
+            "that an approver's passkey signed there."
+        ),
+    ] = "",
+    without_grant: Annotated[
+        int, typer.Option(min=0, help="With it: records a day that open without a grant.")
+    ] = _DEFAULT.alone,
+    subjects: Annotated[
+        int, typer.Option(min=1, help="With it: most records that a grant may open.")
+    ] = _DEFAULT.subjects,
     home: Home = None,
 ) -> None:
     """Serve keys to the processes that have none; stop with Ctrl-C or SIGTERM."""
-    limits = Limits(openings=openings, parts=parts, erasures=erasures, wait=timedelta(hours=wait))
+    limits = Limits(
+        openings=openings, alone=without_grant, subjects=subjects, parts=parts, erasures=erasures,
+        wait=timedelta(hours=wait),
+    )  # fmt: skip
+    site = approval.site(signed_grants) if signed_grants else None
     address = addresses.read(at, tls)
     told = where_keys_are(home)
-    desk = _desk(told, limits)
+    desk = _desk(told, limits, site)
     try:
         adopted = _adopt(told, desk)
         server = Server(desk, address, users=user or ())
@@ -116,8 +135,8 @@ def where_keys_are(home: Path | None) -> Settings:
     return told
 
 
-def _desk(told: Settings, limits: Limits) -> Desk:
-    return Desk(open_keys(told), limits, lambda: datetime.now(UTC))
+def _desk(told: Settings, limits: Limits, site: Site | None = None) -> Desk:
+    return Desk(open_keys(told), limits, lambda: datetime.now(UTC), site=site)
 
 
 def _adopt(told: Settings, desk: Desk) -> int:

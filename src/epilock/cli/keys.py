@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import typer
 
 from epilock import durable, migrate
-from epilock.cli import key_service
+from epilock.cli import approvers, key_service
 from epilock.cli.installation import At, Home, clock, opened
 from epilock.db import Database, open_engine
 from epilock.errors import InputError, NotFoundError
@@ -34,6 +34,8 @@ app.command("serve")(key_service.serve)
 app.command("waiting")(key_service.waiting)
 app.command("stop")(key_service.stop)
 app.command("go-on")(key_service.go_on)
+app.add_typer(approvers.app, name="approvers")
+app.add_typer(approvers.signed, name="grants")
 _MOST_SHARE = 4_096  # characters of a share's file
 _NUMBERED = re.compile(r"\b\d{1,2}\.\s+([a-z]+)")
 

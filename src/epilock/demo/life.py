@@ -178,7 +178,7 @@ def _open_record(parts: assemble.Parts, clock: Clock, stored: Stored, say: Say) 
             f"   before approval: {early.verdict} by {early.rule}, ledger entry {early.entry_index}"
         )
         grants.decide(
-            tx, parts.log, standard_ref=ref, org="qinghe-cdc", grant=asked.grant, by=second,
+            tx, parts.log, parts.keys, standard_ref=ref, org="qinghe-cdc", grant=asked.grant, by=second,
             approve=True, now=now,
         )  # fmt: skip
         decision = parts.gate.decide(

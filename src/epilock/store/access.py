@@ -42,6 +42,16 @@ class Keys(Protocol):
     def notice(self) -> timedelta:
         """How long before its day a destruction is to be announced (``waiting``)."""
 
+    @property
+    def signed(self) -> bool:
+        """Whether records open only under grants that their approver signed."""
+
+    def under(self, org: str, grant: str) -> "Keys":
+        """Return the same keys for opening under a grant of ``org``, which a key service counts."""
+
+    def register(self, statement: bytes, assertion: str) -> None:
+        """Make a signed grant known (``store.approval``); repeating is harmless."""
+
     def secret(self, org: str, name: str) -> bytes:
         """Return a secret of 32 bytes, made on first use."""
 

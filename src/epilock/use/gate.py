@@ -18,7 +18,8 @@ Rules kept in this file:
   6. Grade 4 is never listed: where several records open at once it is masked, also in the form ``raw``.
   7. In the form ``pseudonymous`` a person is a code of the grant's study (``coded``); when the study has ended
      nothing opens under it.
-  8. A photograph of a page of paper is shown to who opens all records of the page as they were given, and never
+  8. Where the key service asks for signed grants, one that its approver's passkey did not sign opens nothing.
+  9. A photograph of a page of paper is shown to who opens all records of the page as they were given, and never
      if one of several has something of grade 4: nothing of a picture can be masked.
 """
 
@@ -171,11 +172,12 @@ class Gate:
         """
         _check_committed(tx, decision)
         known = {b: buckets.load(tx, decision.org, b) for b, _ in decision.places}
-        key = self._study_key(tx, decision)
-        return [self._reveal(tx, decision, known[b], n, key) for b, n in decision.places]
+        study = self._study_key(tx, decision)
+        keys = grants.keys_for(tx, self.keys, decision.by_org, decision.grant)
+        return [self._reveal(tx, keys, decision, known[b], n, study) for b, n in decision.places]
 
     def photograph(self, tx: Transaction, decision: Decision) -> str:
-        """Return the code of the page whose photograph a decision shows; "" if it shows none (rule 8)."""
+        """Return the code of the page whose photograph a decision shows; "" if it shows none (rule 9)."""
         if decision.form != RAW or decision.verdict != OPENED:
             return ""
         found = photographs.of_records(tx, decision.org, decision.places)
@@ -197,7 +199,8 @@ class Gate:
         code = self.photograph(tx, decision)
         if not code:
             raise ForbiddenError("this decision shows no photograph of a page")
-        return photographs.read(tx, self.keys, decision.org, code)
+        keys = grants.keys_for(tx, self.keys, decision.by_org, decision.grant)
+        return photographs.read(tx, keys, decision.org, code)
 
     def bares(self, tx: Transaction, *, source: str, places: Sequence[Place], form: str) -> bool:
         """Tell whether an opening would show something of grade 4 as it was given (rule 6).
@@ -218,21 +221,27 @@ class Gate:
         found = grants.load(tx, decision.by_org, decision.grant)
         return studies.key_of(tx, self.keys, found.org, str(found.study))
 
-    def _reveal(
-        self, tx: Transaction, decision: Decision, bucket: Bucket, n: int, key: bytes | None
+    def _reveal(  # noqa: PLR0917 - where, with which keys, what
+        self,
+        tx: Transaction,
+        keys: Keys,
+        decision: Decision,
+        bucket: Bucket,
+        n: int,
+        study: bytes | None,
     ) -> dict[str, dict[str, str]]:
         record = vault.find_record(tx, bucket.org, bucket.id, n)
         part_of = self.standard.part_of
         holds = {part_of(bucket.circumstance, c).name for c in decision.categories}
         wanted = [p for p in record.left if p in bucket.live and p in holds]
-        opened = vault.open_known(tx, self.keys, bucket, record, wanted or None)
+        opened = vault.open_known(tx, keys, bucket, record, wanted or None)
         shown: dict[str, dict[str, str]] = {}
         for answers in tags.parse(opened).values():
             for category, fields in answers.items():
                 if category in decision.categories:
                     plain = self._is_plain(decision, category)
                     shown[category] = {
-                        field: value if plain else self._veiled(category, value, key)
+                        field: value if plain else self._veiled(category, value, study)
                         for field, value in fields.items()
                     }
         if decision.form == STATUS and STATUS_CATEGORY in shown:
@@ -284,6 +293,8 @@ class Gate:
         refusal = self._refusal(found, who, records, source, purpose, form, reason, now)
         if refusal:
             return refusal, ()
+        if found and found.needs_signature(self.keys) and grants.signature(tx, found) is None:
+            return "grant-unsigned", ()
         single = form == STATUS or (self.standard.purposes[purpose].one_subject and form == RAW)
         if single and len(records) > 1:
             return f"one-subject/{purpose}", ()

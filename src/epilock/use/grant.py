@@ -8,12 +8,15 @@ A grant to count (form ``aggregate``) opens no record to anyone: what it bounds 
 asked for, and so what can be learned by subtracting them. One for de-identified tables (``deidentified``) bounds
 how many releases may be tried out; each of them is approved once more before it leaves.
 
+Where a key service asks for it (``Keys.signed``), the approver's passkey signs what a grant says, and the service
+holds every opening to that (``store.approval``); the signature is kept beside the grant.
+
 A grant of the form ``pseudonymous`` names a study of its holder's organisation: its key makes the codes.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +28,8 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
+from epilock.store.access import Keys
+from epilock.store.approval import Statement
 from epilock.use.staff import Staff
 
 LONGEST = timedelta(days=30)
@@ -76,6 +81,15 @@ grant_studies = sealed_table(
 )
 """Under which study's key a grant of the form ``pseudonymous`` shows codes."""
 
+grant_signatures = sealed_table(
+    "grant_signatures",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("grant", sa.String(20), primary_key=True),
+    sa.Column("assertion", sa.Text, nullable=False),
+)
+"""What the approver's passkey signed: the assertion over ``Grant.statement``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -116,6 +130,19 @@ class Grant:
     requested: datetime
     until: datetime
     study: str | None
+
+    def statement(self) -> Statement:
+        """Return what its approver signs."""
+        return Statement(
+            grant=self.grant, org=self.org, staff=self.staff, source=self.source,
+            purpose=self.purpose, form=self.form,
+            circumstances=tuple(sorted(set(self.circumstances))), subjects=self.subjects,
+            until=self.until.astimezone(UTC),
+        )  # fmt: skip
+
+    def needs_signature(self, keys: Keys) -> bool:
+        """Tell whether a key service opens records under it only if its approver signed it."""
+        return keys.signed and self.form not in OF_MANY
 
 
 def reach(  # noqa: PLR0917 - who, whose, and what for
@@ -202,19 +229,37 @@ def request(
 def decide(
     tx: Transaction,
     log: Log,
+    keys: Keys,
     *,
     standard_ref: str,
     org: str,
     grant: str,
     by: Staff,
     approve: bool,
+    assertion: str = "",
     now: datetime,
 ) -> Grant:
     """Approve or refuse a request as the second person.
 
+    A signature goes to the key service first. If this transaction doesn't commit then, the service knows a grant
+    that the gate doesn't: nothing opens under it here, and the next approval finds it there.
+
+    Args:
+        tx: A writing transaction.
+        log: Where it is witnessed.
+        keys: Whoever holds the keys.
+        standard_ref: The standard in force.
+        org: Organisation of who asked.
+        grant: What was asked for.
+        by: The second person.
+        approve: Whether they approve.
+        assertion: Their passkey's signature over ``Grant.statement`` (JSON); "" if none was given.
+        now: The instant.
+
     Raises:
-        ApprovalError: Who asked cannot approve.
-        ForbiddenError: ``by`` is no approver of the organisation or one above it.
+        ApprovalError: Who asked cannot approve, or a signature is needed and missing.
+        InputError: The signature, or a bound, is not as the key service takes it.
+        ForbiddenError: ``by`` is no approver of the organisation or one above it, or not to the key service.
         StateError: It is decided already.
     """
     organisations.check_decides(tx, by.org, org)
@@ -224,6 +269,13 @@ def decide(
     if "approver" not in by.roles:
         raise ForbiddenError("a grant is decided by an approver")
     _enter(tx, found, ACTIVE if approve else REFUSED, approved_by=by.staff)
+    if approve and found.needs_signature(keys):
+        if not assertion:
+            raise ApprovalError(
+                "this grant opens only if its approver's passkey signs it: approve it in the console"
+            )
+        tx.insert(grant_signatures, org=org, grant=grant, assertion=assertion)
+        keys.register(found.statement().encoded(), assertion)
     common: dict[str, Any] = {"org": org, "standard": standard_ref, "at": entry.stamp(now)}
     said: list[entry.Entry] = [
         entry.Approval(
@@ -273,6 +325,29 @@ def load(tx: Transaction, org: str, grant: str) -> Grant:
         NotFoundError: There is none of that code.
     """
     return read(tx, tx.get(grants, org=org, grant=grant, lock=True))
+
+
+def signature(tx: Transaction, found: Grant) -> str | None:
+    """Return the approver's signature over a grant, or None if it has none."""
+    row = tx.find(grant_signatures, org=found.org, grant=found.grant)
+    return None if row is None else str(row["assertion"])
+
+
+def keys_for(tx: Transaction, keys: Keys, org: str, grant: str | None) -> Keys:
+    """Return the keys that open under a grant of ``org``; without a grant, ``keys`` as they are.
+
+    A key service that was put back to an earlier day is shown the signature again.
+
+    Raises:
+        ConflictError, ForbiddenError, InputError: The grant's row doesn't say what was signed.
+    """
+    if grant is None:
+        return keys
+    found = load(tx, org, grant)
+    signed = signature(tx, found)
+    if signed is not None:
+        keys.register(found.statement().encoded(), signed)
+    return keys.under(org, grant)
 
 
 def listing(

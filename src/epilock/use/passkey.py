@@ -42,6 +42,7 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ConflictError, InputError, NotFoundError, SignInError, StateError
+from epilock.store.approval import Approver
 
 MOST = 10  # of one account
 MOST_OCTETS = 8192  # of an answer; the longest that devices give is half of it
@@ -356,6 +357,19 @@ def of(tx: Transaction, org: str, staff: str) -> list[Passkey]:
     """Return the passkeys of an account, in the order in which they were added."""
     found = [_read(row) for row in tx.rows(passkeys, org=org, staff=staff)]
     return sorted(found, key=lambda p: (p.added, p.passkey))
+
+
+def approver(tx: Transaction, org: str, staff: str, code: str) -> Approver:
+    """Return a passkey as its person carries it to the key service, to sign grants there.
+
+    Raises:
+        NotFoundError: There is no such passkey.
+    """
+    row = tx.get(passkeys, org=org, staff=staff, passkey=code)
+    return Approver(
+        org=org, staff=staff, credential=bytes(row["credential"]),
+        public_key=bytes(row["public_key"]),
+    )  # fmt: skip
 
 
 def holders(tx: Transaction, org: str, staff: Collection[str]) -> frozenset[str]:

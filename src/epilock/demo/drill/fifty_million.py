@@ -1,23 +1,32 @@
 """Fifty million: a stolen account, then a stolen process, try to take everything.
 
 What an account can take is the sum of its grants and ten openings in an emergency that nobody has reviewed; what
-a process of the pages can take is the key service's bound of a day. Neither grows with what is stored.
+a process of the pages can take is the key service's bound of a day or, where grants are signed, what approvers'
+passkeys signed and a few records besides. None of it grows with what is stored.
 """
 
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from epilock.assemble import INSTALLATION
+from epilock.demo.drill.device import ORIGIN, PRESENT, Device
 from epilock.demo.drill.insiders import HEALTH, ORG, How, Insiders
 from epilock.demo.drill.stage import Say, require
-from epilock.errors import ForbiddenError, RateError
+from epilock.errors import ConflictError, EpilockError, ForbiddenError, InputError, RateError
+from epilock.store import approval
 from epilock.store.keys import KeyStore
-from epilock.store.keyservice.desk import Desk, Limits
+from epilock.store.keyservice import granted
+from epilock.store.keyservice.desk import Desk, Limits, sealing
+from epilock.use import grant as grants
 from epilock.use import review as reviews
+from epilock.use.grant import Grant
 
 MANY, SUBJECTS = 300, 5
 OPENINGS = 20  # of the key service in this drill, for one organisation and day
+ALONE = 7  # of them without a grant, where grants are signed
 
 
 def play(folder: Path, say: Say) -> None:
@@ -92,6 +101,14 @@ def play(folder: Path, say: Say) -> None:
         f"{len(taken)} and {got} of {MANY}; with fifty million stored the same {bound} and, by default, "
         f"{Limits().openings} a day. Seen before the first answer. Not stopped: those."
     )
+    say("6. The same, and the key service opens only under grants that a passkey signed:")
+    device = Device(HEALTH, second.staff)
+    signed = _from_signed(store, drill, grant, device, say)
+    require(signed == SUBJECTS + ALONE, "it gives what was signed, a few without, and no more")
+    say(
+        f"{signed} of {MANY}: {SUBJECTS} by the grant that was signed, {ALONE} a day without one. Not stopped: "
+        "these, and an approver who signs more than they read."
+    )
     drill.parts.close()
 
 
@@ -121,3 +138,45 @@ def _from_service(store: KeyStore, drill: Insiders, say: Say) -> int:
     for what, attempt in tried.items():
         require(drill.refused(what, attempt), f"a client does not get {what}")
     return opened
+
+
+def _from_signed(store: KeyStore, drill: Insiders, grant: Grant, device: Device, say: Say) -> int:
+    """Return how many records a client opens that has the main database, its seals and the wire."""
+    clock, site = drill.stage.clock, approval.site(ORIGIN)
+    desk = Desk(store, Limits(alone=ALONE, wait=timedelta(hours=24)), clock, site=site)
+    granted.add(sealing(store), HEALTH, device.approver, now=clock())
+    said = grant.statement()
+    answer = device.sign(said.challenge())
+    desk.register(said.encoded(), answer)
+    more = msgspec.structs.replace(said, grant="g-aaaaaaaaaaaa", subjects=10_000)
+    thief = Device(HEALTH, device.approver.staff, 2)
+    wider = msgspec.structs.replace(said, subjects=10_000)
+    tries = {
+        "the answer replayed for another grant": (more, answer),
+        "the signed grant, with more subjects": (wider, answer),
+        "a grant that the thief's own passkey signed": (more, thief.sign(more.challenge())),
+        "one signed at another site": (more, device.sign(more.challenge(), origin="https://e.example")),
+        "one signed by a device that nobody unlocked": (more, device.sign(more.challenge(), flags=PRESENT)),
+    }  # fmt: skip
+    for what, (statement, assertion) in tries.items():
+        try:
+            desk.register(statement.encoded(), assertion)
+        except (ForbiddenError, ConflictError, InputError) as error:
+            say(f"   {what}: refused: {error}")
+        else:
+            require(holds=False, promise=f"the key service refuses {what}")
+    with drill.parts.database.write() as tx:  # it has the secret of the rows' seals
+        tx.update(grants.grants, {"org": HEALTH, "grant": grant.grant}, subjects=10_000, used=0)
+    ways = ((HEALTH, grant.grant), (HEALTH, more.grant), (ORG, grant.grant), None)
+    part, name = drill.bucket.parts[0], drill.bucket.name
+    opened = set()
+    for n in drill.numbers:
+        for under in ways:
+            try:
+                desk.leaf(ORG, name, part, n, under)
+            except EpilockError:
+                continue
+            opened.add(n)
+            break
+    say(f"   with the grant's row rewritten to 10,000 subjects: {len(opened)} records open")
+    return len(opened)

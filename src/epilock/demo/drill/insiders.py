@@ -81,7 +81,7 @@ class Insiders:
         """Approve it."""
         with self.parts.database.write() as tx:
             return grants.decide(
-                tx, self.parts.log, standard_ref=self.parts.standard.ref, org=grant.org,
+                tx, self.parts.log, self.parts.keys, standard_ref=self.parts.standard.ref, org=grant.org,
                 grant=grant.grant, by=by, approve=True, now=self.stage.clock(),
             )  # fmt: skip
 

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from copy import copy
 from datetime import timedelta
 from queue import Empty, Full, LifoQueue
 from typing import TypeVar
@@ -44,9 +45,11 @@ class RemoteKeys:
         self._session = os.urandom(wire.SESSION_BYTES)
         self._idle: LifoQueue[socket.socket] = LifoQueue(KEPT)
         self._secrets: dict[tuple[str, str], bytes] = {}
+        self._under: tuple[str, str] | None = None
         about = self._ask(wire.Ask(), wire.About)
         self._notice = timedelta(seconds=about.wait)
         self._suites: dict[str, Suite] = {}
+        self._signed = about.signed
 
     def suite_of(self, org: str) -> Suite:
         """Return the algorithms of ``org``; asked for once in this process, when it has something sealed.
@@ -71,6 +74,21 @@ class RemoteKeys:
     def notice(self) -> timedelta:
         """How long before its day a destruction is to be announced."""
         return self._notice
+
+    @property
+    def signed(self) -> bool:
+        """Whether records open under signed grants only."""
+        return self._signed
+
+    def under(self, org: str, grant: str) -> "RemoteKeys":
+        """Return the same keys, on the same connections, that open under a grant."""
+        found = copy(self)
+        found._under = (org, grant)  # noqa: SLF001 - its own class
+        return found
+
+    def register(self, statement: bytes, assertion: str) -> None:
+        """Make a signed grant known; errors as ``Desk.register``."""
+        self._ask(wire.Grant(statement, assertion), type(None))
 
     def secret(self, org: str, name: str) -> bytes:
         """Return a secret; asked for once in this process.
@@ -116,7 +134,8 @@ class RemoteKeys:
         """Return all seeds of a part, or the leaf of the record whose path ``nodes`` are.
 
         Raises:
-            RateError: The bound of the day is reached.
+            ForbiddenError: The grant is not signed, is over, or reaches other records.
+            RateError: The bound of the grant or of the day is reached.
             ErasedError, KeysError, TamperedError: As ``KeyStore.cover``.
         """
         if nodes is None:
@@ -129,7 +148,7 @@ class RemoteKeys:
 
     def leaf(self, org: str, bucket: str, part: str, n: int) -> bytes:
         """Return the leaf key of record number ``n``; errors as ``cover``."""
-        return self._ask(wire.Leaf(org, bucket, part, n), bytes)
+        return self._ask(wire.Leaf(org, bucket, part, n, self._under), bytes)
 
     def lease_seed(self, org: str, bucket: str, part: str, block: int) -> bytes:
         """Return the seed of ``block``.

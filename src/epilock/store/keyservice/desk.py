@@ -5,7 +5,8 @@ It trusts no word of a client. What a client that was taken over can still learn
 ====================  ==========================================================================
 what                  bound
 ====================  ==========================================================================
-records opened        ``Limits.openings`` different records a day (China)
+records opened        ``Limits.openings`` different records a day (China); with ``site`` also no more than
+                      their signed grant says (``granted``), and ``Limits.alone`` a day without a grant
 whole parts           ``Limits.parts`` different parts a day: tables and releases need them
 leases                each block once, to the process that asked first
 records erased        ``Limits.erasures`` different records a day
@@ -35,8 +36,10 @@ from epilock.ledger import checkpoint
 from epilock.ledger.note import SeedKey
 from epilock.standard.level import CHINA
 from epilock.store.access import Waiting
+from epilock.store.approval import Site
 from epilock.store.file import ROOMS
 from epilock.store.keys import KeyStore
+from epilock.store.keyservice import granted
 from epilock.store.keyservice.wire import SuiteIs
 from epilock.store.keytree import Node
 
@@ -47,7 +50,7 @@ _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
 # Files go with their grant or with a record that they show, and nothing is lost with them.
 _FILES = tuple(f"{room}/" for room in ROOMS)
 SECRET = "key-service"  # noqa: S105 - the name under which the secret of the seals lies
-_OPEN, _WHOLE, _ERASE = "open", "whole", "erase"
+_OPEN, _ALONE, _WHOLE, _ERASE = "open", "alone", "whole", "erase"
 _DROP, _TAG = "drop", "tag"
 KEPT_SIZES = 100_000  # of a log, whose roots are remembered
 _SWEEP = 1_000  # signatures between two sweeps
@@ -106,12 +109,19 @@ class Limits:
 
     Attributes:
         openings: Different records that are opened in a day.
+        alone: Those of them that no grant is said for: the person's own, treatment in an emergency. It
+            counts where grants are signed; so do the next two.
+        subjects: Most records of one grant.
+        longest: Longest time from registering a grant to its end.
         parts: Different parts whose seeds are given out whole in a day.
         erasures: Different records that are erased in a day.
         wait: From announcing a destruction to carrying it out.
     """
 
     openings: int = 1_000
+    alone: int = 100
+    subjects: int = 10_000
+    longest: timedelta = timedelta(days=31)
     parts: int = 0
     erasures: int = 1_000
     wait: timedelta = timedelta(hours=24)
@@ -145,11 +155,20 @@ class Desk:
         keys: The key store.
         limits: The bounds.
         now: The clock.
+        site: Where the pages are whose passkeys sign grants; None: grants are not asked for.
     """
 
-    def __init__(self, keys: KeyStore, limits: Limits, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        keys: KeyStore,
+        limits: Limits,
+        now: Callable[[], datetime],
+        *,
+        site: Site | None = None,
+    ) -> None:
         self.keys = keys
         self.limits = limits
+        self.site = site
         self._now = now
         self._database = sealing(keys)
         self._signed = 0
@@ -256,15 +275,43 @@ class Desk:
 
     # -- opening ---------------------------------------------------------------------------------------
 
-    def leaf(self, org: str, bucket: str, part: str, n: int) -> bytes:
-        """Return the key of one part of one record.
+    def register(self, statement: bytes, assertion: str) -> None:
+        """Take a grant that its approver signed; errors as ``granted.register``. Safe to repeat.
 
         Raises:
+            StateError: Grants are not signed here.
+        """
+        if self.site is None:
+            raise StateError("grants are not signed here: start the service with --signed-grants")
+        granted.register(
+            self._database, statement, assertion, at=self.site, most=self.limits.subjects,
+            longest=self.limits.longest, now=self._now(),
+        )  # fmt: skip
+
+    def leaf(
+        self, org: str, bucket: str, part: str, n: int, under: tuple[str, str] | None = None
+    ) -> bytes:
+        """Return the key of one part of one record.
+
+        Args:
+            org: Organisation that collected it.
+            bucket: Its bucket.
+            part: The part.
+            n: Its number.
+            under: Organisation and code of the grant under which it opens, or None.
+
+        Raises:
+            ForbiddenError: The grant is not signed, is over, or reaches other records.
             RateError: So many records were opened today; how long to wait is in it.
             ErasedError, KeysError, TamperedError: As ``KeyStore.leaf``.
         """
         key = self.keys.leaf(org, bucket, part, n)
-        self._count(org, _OPEN, [(bucket, n)], self.limits.openings)
+        with self._database.write() as tx:
+            if self.site is not None and under is None:
+                self._count(tx, org, _ALONE, [(bucket, n)], self.limits.alone)
+            elif self.site is not None and under is not None:
+                granted.count(tx, under, org, [(bucket, n)], now=self._now())
+            self._count(tx, org, _OPEN, [(bucket, n)], self.limits.openings)
         return key
 
     def whole(self, org: str, bucket: str, part: str) -> dict[Node, bytes]:
@@ -275,31 +322,38 @@ class Desk:
             ErasedError, KeysError, TamperedError: As ``KeyStore.cover``.
         """
         cover = self.keys.cover(org, bucket, part)
-        self._count(org, _WHOLE, [(f"{bucket} {part}", 0)], self.limits.parts)
+        with self._database.write() as tx:
+            self._count(tx, org, _WHOLE, [(f"{bucket} {part}", 0)], self.limits.parts)
         return cover
 
-    def _count(self, org: str, kind: str, records: Sequence[tuple[str, int]], most: int) -> None:
+    def _count(
+        self,
+        tx: Transaction,
+        org: str,
+        kind: str,
+        records: Sequence[tuple[str, int]],
+        most: int,
+    ) -> None:
         """Count records that were not counted today, all or none (rule 1)."""
         today = self._now().astimezone(CHINA).date().isoformat()
-        with self._database.write() as tx:
-            fresh = _fresh(tx, org, kind, today, records)
-            if not fresh:
-                return
-            place: dict[str, Any] = {"org": org, "kind": kind, "day": today}
-            row = tx.find(accounts, lock=True, **place)
-            used = row["used"] if row else 0
-            if used + len(fresh) > most:
-                raise RateError(
-                    f"{org}: {used} of the {most} {_SAID[kind]} already, {len(fresh)} more were asked for; "
-                    "ask tomorrow, or have the key service's bound raised",
-                    wait=self._until_tomorrow(),
-                )
-            if row is None:
-                _forget(tx, org, kind)
-                tx.insert(accounts, **place, used=len(fresh))
-            else:
-                tx.update(accounts, place, used=used + len(fresh))
-            tx.bulk(counted, [(org, kind, today, bucket, n) for bucket, n in fresh])
+        fresh = _fresh(tx, org, kind, today, records)
+        if not fresh:
+            return
+        place: dict[str, Any] = {"org": org, "kind": kind, "day": today}
+        row = tx.find(accounts, lock=True, **place)
+        used = row["used"] if row else 0
+        if used + len(fresh) > most:
+            raise RateError(
+                f"{org}: {used} of the {most} {_SAID[kind]} already, {len(fresh)} more were asked for; "
+                "ask tomorrow, or have the key service's bound raised",
+                wait=self._until_tomorrow(),
+            )
+        if row is None:
+            _forget(tx, org, kind)
+            tx.insert(accounts, **place, used=len(fresh))
+        else:
+            tx.update(accounts, place, used=used + len(fresh))
+        tx.bulk(counted, [(org, kind, today, bucket, n) for bucket, n in fresh])
 
     def _until_tomorrow(self) -> int:
         here = self._now().astimezone(CHINA)
@@ -355,7 +409,8 @@ class Desk:
                 "stopped it lets it go on; nothing was destroyed"
             )
         records = list(dict.fromkeys((bucket, n) for bucket, _, n in punctures))
-        self._count(org, _ERASE, records, self.limits.erasures)
+        with self._database.write() as tx:
+            self._count(tx, org, _ERASE, records, self.limits.erasures)
         epoch = self.keys.destroy(org, punctures=punctures, drops=drops, tags=tags)
         with self._database.write() as tx:
             for bucket, part in drops:
@@ -412,6 +467,7 @@ def sealing(keys: KeyStore) -> Database:
 
 _SAID = {
     _OPEN: "records that are opened in a day are opened",
+    _ALONE: "records that are opened without a grant in a day are opened",
     _WHOLE: "parts that are given out whole in a day are given out",
     _ERASE: "records that are erased in a day are erased",
 }

@@ -169,7 +169,8 @@ _ANSWERS: dict[type, _Answer] = {
     wire.AddTagKey: lambda d, r, _: d.keys.add_tag_key(r.org, r.emergency),
     wire.ExtendTagKey: lambda d, r, _: d.keys.extend_tag_key(r.org, r.emergency, r.generations),
     wire.TagKey: lambda d, r, _: d.keys.tag_key(r.org, r.emergency),
-    wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n),
+    wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n, r.under),
+    wire.Grant: lambda d, r, _: d.register(r.statement, r.assertion),
     wire.Whole: lambda d, r, _: list(d.whole(r.org, r.bucket, r.part).items()),
     wire.Lease: lambda d, r, session: d.lease(r.org, r.bucket, r.part, r.block, session),
     wire.Announce: lambda d, r, _: d.waiting(
@@ -180,7 +181,7 @@ _ANSWERS: dict[type, _Answer] = {
     ),
     wire.Organisations: lambda d, _r, _: d.keys.organisations(),
     wire.Emergencies: lambda d, r, _: d.keys.emergencies(r.org),
-    wire.Ask: lambda d, _r, _: wire.About(d.limits.wait.total_seconds()),
+    wire.Ask: lambda d, _r, _: wire.About(d.limits.wait.total_seconds(), d.site is not None),
     wire.SuiteOf: lambda d, r, _: d.suite_of(r.org),
     wire.ChooseSuite: lambda d, r, _: d.keys.choose_suite(r.org, r.name),
 }

@@ -95,12 +95,20 @@ class TagKey(_Message, frozen=True):
 
 
 class Leaf(_Message, frozen=True):
-    """Ask for the key of one part of one record."""
+    """Ask for the key of one part of one record, under a grant (organisation that asks, code) or none."""
 
     org: str
     bucket: str
     part: str
     n: int
+    under: tuple[str, str] | None = None
+
+
+class Grant(_Message, frozen=True):
+    """Ask that a grant is known: its statement and its approver's signature (``store.approval``)."""
+
+    statement: bytes
+    assertion: str
 
 
 class Whole(_Message, frozen=True):
@@ -170,9 +178,11 @@ class About(msgspec.Struct, frozen=True):
 
     Attributes:
         wait: Seconds from announcing a destruction to carrying it out.
+        signed: Whether records open under signed grants only.
     """
 
     wait: float
+    signed: bool
 
 
 class SuiteIs(msgspec.Struct, frozen=True):
@@ -188,8 +198,8 @@ class SuiteIs(msgspec.Struct, frozen=True):
 
 
 Request = (
-    Secret | PublicKey | Sign | AddBucket | AddTagKey | ExtendTagKey | TagKey | Leaf | Whole | Lease | Announce
-    | Destroy | Organisations | Emergencies | SuiteOf | ChooseSuite | Ask
+    Secret | PublicKey | Sign | AddBucket | AddTagKey | ExtendTagKey | TagKey | Leaf | Grant | Whole | Lease
+    | Announce | Destroy | Organisations | Emergencies | SuiteOf | ChooseSuite | Ask
 )  # fmt: skip
 
 

@@ -22,20 +22,24 @@ from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
 from epilock.destroy.request import Request
+from epilock.errors import ConflictError, EpilockError, ForbiddenError, SignInError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import allotment as allotments
 from epilock.use import grant as grants
+from epilock.use import passkey
 from epilock.use import review as reviews
 from epilock.use.allotment import Allotment
 from epilock.use.grant import REQUESTED, Grant
+from epilock.use.passkey import Passkey
 from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
-from epilock.web.console import listing
-from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console import listing, proof
+from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Condition, Plan
+from epilock.web.problem import of as problem_of
 from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/approvals")
@@ -56,6 +60,8 @@ class Waiting:
             budget, a study's end.
         bucket: Name of the bucket of an order or erasure.
         own: Whether who looks asked for it, and so cannot decide.
+        challenge: Of a grant that a passkey must sign: what it signs.
+        options: What the browser is asked to have signed (JSON); "" if who looks has no passkey.
     """
 
     organisation: Organisation
@@ -71,33 +77,33 @@ class Waiting:
     study: Study | None = None
     bucket: str = ""
     own: bool = False
+    challenge: bytes = b""
+    options: str = ""
 
 
 @router.get("")
 def get_approvals(desk: DeskOf) -> Response:
     """Show what waits for a second person, with its reason."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
-        orgs = organisations.below(tx, desk.org)
-        page = listing.find(tx, _plan(desk, orgs), desk.query)
-    if page.export:
-        return page.file("approvals")
-    return desk.show(
-        "approvals.html", here=PART, page=page, orgs=orgs, kinds=KINDS, shown=shown,
-        reasons=tuple(reviews.REASONS.items()),
-    )  # fmt: skip
+    return _page(desk)
 
 
 @router.post("/grants/{org}/{grant}")
 def post_grant(org: str, grant: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Approve or refuse a grant."""
+    """Approve or refuse a grant; where the key service asks for it, with a passkey's signature."""
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
-    with parts.database.write() as tx:
-        grants.decide(
-            tx, parts.log, standard_ref=parts.standard.ref, org=org, grant=grant,
-            by=desk.session.staff, approve=approve, now=desk.site.now(),
-        )  # fmt: skip
+    signed = word(form, "assertion", most=passkey.MOST_OCTETS + 1) if approve else ""
+    try:
+        if signed:
+            _check_own(desk, org, grant, signed)
+        with parts.database.write() as tx:
+            grants.decide(
+                tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=grant,
+                by=desk.session.staff, approve=approve, assertion=signed, now=desk.site.now(),
+            )  # fmt: skip
+    except (*WRONG, ForbiddenError, SignInError, ConflictError) as error:
+        return _page(desk, error)
     return desk.go("/console/approvals", done="approved" if approve else "refused")
 
 
@@ -209,6 +215,45 @@ def waiting(orgs: Collection[str]) -> sa.Subquery:
     ).subquery("waiting")  # fmt: skip
 
 
+def _page(desk: Desk, error: EpilockError | None = None) -> Response:
+    with desk.site.parts.database.read() as tx:
+        orgs = organisations.below(tx, desk.org)
+        page = listing.find(tx, _plan(desk, orgs), desk.query)
+    if page.export:
+        return page.file("approvals")
+    signing = any(w.options for w in page.rows)
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "approvals.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        page=page, orgs=orgs, kinds=KINDS, shown=shown, reasons=tuple(reviews.REASONS.items()),
+        signing=signing, script=signing,
+    )  # fmt: skip
+
+
+def _check_own(desk: Desk, org: str, grant: str, assertion: str) -> None:
+    """Return if a passkey of who is signed in signed what the grant says.
+
+    Raises:
+        InputError, SignInError: It did not.
+    """
+    with desk.site.parts.database.write() as tx:
+        said = grants.load(tx, org, grant).statement()
+        found = passkey.check(
+            tx, passkey.read(assertion), place=proof.place_of(desk.site), org=desk.org,
+            staff=desk.who, challenge=said.challenge(), now=desk.site.now(),
+        )  # fmt: skip
+    if not isinstance(found, Passkey):
+        raise found
+
+
+def _options(desk: Desk, tx: Transaction, challenge: bytes) -> str:
+    place = proof.place_of(desk.site)
+    known = [p for p in passkey.of(tx, desk.org, desk.who) if not p.shut]
+    if not (challenge and place.is_name and known):
+        return ""
+    return passkey.request(place, challenge=challenge, known=known)
+
+
 def _plan(desk: Desk, orgs: Sequence[Organisation]) -> Plan[Waiting]:
     known = {o.org: o for o in orgs}
     table = waiting(tuple(known))
@@ -234,7 +279,13 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
     match found.kind:
         case "grant":
             g = grants.load(tx, org, code)
-            found = replace(found, grant=g, own=g.staff == desk.who)
+            challenge = (
+                g.statement().challenge() if g.needs_signature(desk.site.parts.keys) else b""
+            )
+            found = replace(
+                found, grant=g, own=g.staff == desk.who, challenge=challenge,
+                options=_options(desk, tx, challenge),
+            )  # fmt: skip
         case "opening":
             e = reviews.load(tx, org, code)
             found = replace(found, opening=e, own=e.by == desk.who)

@@ -121,10 +121,14 @@ def post_recovery(desk: DeskOf, form: CheckedForm) -> Response:
 def _listed(desk: Desk, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read(org=desk.org) as tx:
         keys = passkey.of(tx, desk.org, desk.who)
+        signs = desk.has("approver") and desk.site.parts.keys.signed
+        carried = {
+            k.passkey: passkey.approver(tx, desk.org, desk.who, k.passkey) for k in keys if signs
+        }
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "passkeys.html", status=200 if wrong is None else wrong.status, wrong=wrong, keys=keys,
-        most=passkey.MOST, longest=passkey.MOST_LABEL, named=proof.place_of(desk.site).is_name,
+        carried=carried, most=passkey.MOST, longest=passkey.MOST_LABEL, named=proof.place_of(desk.site).is_name,
     )  # fmt: skip
 
 
