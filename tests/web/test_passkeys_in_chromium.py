@@ -287,6 +287,8 @@ def test_axe_finds_no_fault_on_the_way(stage, device):
     device.set_up("axe", "custodian")
     _check(device.page)
     device.go("/console/account")
+    assert "locks you out" in device.text()
+    _check(device.page)
     device.press("Make new recovery codes")
     _check(device.page)
     stage.clock.forward(minutes=6)
