@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import typer
 from typer.testing import CliRunner
 
 from epilock import assemble, settings
+from epilock.assemble import INSTALLATION
 from epilock.cli import main
 from epilock.cli.app import app
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
 from epilock.ledger import entry
+from epilock.use import staff
 
 NOW = "2026-03-14T09:00:00+08:00"
 CITY = (
@@ -217,6 +220,26 @@ class TestStaff:
             "staff", "review", "city", "--confirm", "anna", "--as", "admin@city", typed=typed
         )
         assert re.search(r"anna +custodian +due \d{4}-\d\d-\d\d bare", listed)
+
+    def test_a_recovery_code_stands_for_the_second_factor_once(self, say):
+        self.enter(say, "admin@city", say.once)
+        renew = ("staff", "recovery-codes", "--as", "admin@city")
+        assert "set up one first" in say(*renew, typed=(self.PASSWORD, ""), code=1)
+        key, now = staff.new_totp_key(), datetime.fromisoformat(NOW)
+        told = settings.read({}, home=Path(say.at[1]))
+        with (
+            closing(assemble.build(told, now=lambda: now)) as parts,
+            parts.database.write() as tx,
+        ):
+            staff.enrol_totp(
+                tx, secret=parts.keys.secret(INSTALLATION, "totp"), org="city",
+                code=staff.by_login(tx, "city", "admin").staff, key=key,
+                proof=pyotp.TOTP(key).at(now - timedelta(seconds=30)), now=now,
+            )  # fmt: skip
+        codes = say(*renew, typed=(self.PASSWORD, pyotp.TOTP(key).at(now))).split()[-10:]
+        assert all(re.fullmatch("([a-z2-7]{4}-){3}[a-z2-7]{4}", code) for code in codes)
+        assert "is used up" in say(*renew, typed=(self.PASSWORD, codes[0]))
+        assert "wrong" in say(*renew, typed=(self.PASSWORD, codes[1]), code=1)
 
     def test_from_the_one_time_password_to_a_colleague(self, say):
         words = ("staff", "add", "city", "anna", "--role", "custodian", "--as", "admin@city")

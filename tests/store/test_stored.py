@@ -405,7 +405,7 @@ def _some(column: sa.Column) -> Any:
     if isinstance(kind, sa.Boolean):
         return True
     if isinstance(kind, sa.LargeBinary):
-        return bytes(range(kind.length or 20))
+        return bytes(range(min(kind.length or 20, 256)))
     if isinstance(kind, sa.Integer):
         return 7
     return "abcdef"[: kind.length]

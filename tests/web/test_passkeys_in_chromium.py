@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import town
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page
 from staff_room import PASSWORD, hire
 from town_server import CHROMIUM, free_port, serving
@@ -278,3 +279,28 @@ def test_the_last_second_factor_stays(stage, device):
     device.press("Remove")
     assert "your last second factor" in device.text()
     assert account(stage, "last").has_passkey
+
+
+def test_axe_finds_no_fault_on_the_way(stage, device):
+    """Pages that only a form answers, or that only some accounts have; the others are in ``test_axe``."""
+    device.page.set_viewport_size({"width": 320, "height": 640})
+    device.set_up("axe", "custodian")
+    _check(device.page)
+    device.go("/console/account")
+    assert "locks you out" in device.text()
+    _check(device.page)
+    device.press("Make new recovery codes")
+    _check(device.page)
+    stage.clock.forward(minutes=6)
+    device.go("/console/account/passkeys/new")
+    _check(device.page)  # the proof
+    device.press("Use a passkey")
+    _check(device.page)
+    device.sign_out()
+    _check(device.page)
+
+
+def _check(page: Page) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
