@@ -9,9 +9,9 @@ from staff_room import PASSWORD, code_at, settle, sign_in
 from test_use import MOBILE, collecting
 from visitor import Visitor
 
+from epilock.assemble import INSTALLATION
 from epilock.use import grant as grants
 from epilock.use import session, staff
-from epilock.web.console.door import factor_secret
 
 ASKED = "Show that it is you"
 
@@ -27,8 +27,8 @@ class Person:
             self.code = staff.by_login(tx, "sunny", login).staff
             clock.forward(minutes=1)
             staff.enrol_totp(
-                tx, secret=factor_secret(site_of(site)), org="sunny", code=self.code, key=self.key,
-                proof=code_at(self.key, clock()), now=clock(),
+                tx, secret=parts.keys.secret(INSTALLATION, "totp"), org="sunny", code=self.code,
+                key=self.key, proof=code_at(self.key, clock()), now=clock(),
             )  # fmt: skip
 
     def wait(self, **span):
@@ -38,10 +38,6 @@ class Person:
 
     def now(self):
         return code_at(self.key, self.clock())
-
-
-def site_of(site):
-    return site._app._site.state.site
 
 
 @pytest.fixture
