@@ -38,7 +38,7 @@ class TestIncremental:
         first = estate.backup()
         second = estate.backup()
         assert second.new == 0
-        assert first.new > second.size / 20
+        assert first.new > second.size / 40
         third = estate.give() and estate.backup()
         assert 0 < third.new < first.new
 

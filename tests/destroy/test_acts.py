@@ -24,6 +24,7 @@ EDGE = {
     "deidentify.study": {"end"},
     "use.release.file": {"destroy"},
     "collect.offline": {"forget_ended", "end"},
+    "collect.paper": {"sweep"},
     "store.removal": {"erase", "move", "purge"},
 }
 
@@ -34,7 +35,9 @@ ACTS = {
     ("cli.destroy", "destroy.run.run"): (CLOCK, "the same, by hand"),
     ("cli.destroy", "destroy.run.purge"): (CLOCK, "the same, by hand"),
     ("cli.destroy", "destroy.run.complete"): (NOTHING, "an event: the record goes on under another number"),
-    ("web.console.destruction", "destroy.run.run"): (CLOCK, "the same, by hand"),
+    ("destroy.beside", "destroy.run.run"): (CLOCK, "the same, by hand in the console"),
+    ("caretaker", "collect.paper.sweep"): (CLOCK, "photographs of paper that may exist no longer"),
+    ("web.console.sheet", "collect.paper.sweep"): (CLOCK, "those whose page somebody attests as gone"),
     ("web.console.record", "destroy.run.complete"): (NOTHING, "an event: the record goes on elsewhere"),
     ("web.receipt", "destroy.run.complete"): (RIGHT, "PIPL 15, 47: who has the receipt withdraws"),
     ("web.corrector", "destroy.run.complete"): (RIGHT, "PIPL 46: a corrected record takes its place"),
@@ -62,9 +65,15 @@ ACTS = {
     ("deidentify.study", "keys.destroy"): (TWO, "the key of a study"),
     ("use.release.file", "keys.destroy"): (NOTHING, "a table of records that are there"),
     ("collect.offline", "keys.destroy"): (CLOCK, "keys of leases that are over"),
+    ("store.photograph", "keys.destroy"): (CLOCK, "photographs of paper that may exist no longer"),
 }  # fmt: skip
 PROOF = {
-    CLOCK: ["destroy/test_run.py", "destroy/test_due.py", "watch/test_watch.py::TestFreeze"],
+    CLOCK: [
+        "destroy/test_run.py",
+        "destroy/test_due.py",
+        "watch/test_watch.py::TestFreeze",
+        "life/test_photographed.py",
+    ],
     RIGHT: [
         "destroy/test_erasure.py",
         "destroy/test_request.py",
