@@ -8,7 +8,7 @@ Rules kept in this file:
      is not: that was handed over in person.
   3. "It was me" from the device that is asked about silences the question there alone: a stranger says so too.
   4. "It wasn't me" leaves nothing open: the caller ends the sessions and shuts the password out.
-  5. After an impossible travel the session is unproved: it opens no page until password and code were given again.
+  5. After an impossible travel the session is unproved: it opens no page until a code or a passkey was shown again.
 """
 
 import re
@@ -86,7 +86,7 @@ class Arrival:
         at: When.
         state: Of ``STATES``; ``new`` and ``said`` are still asked about.
         reason: Why it is asked about: ``device``, ``near``, ``far`` or "".
-        unproved: Whether password and code are still to be given again.
+        unproved: Whether a code or a passkey is still to be shown again.
     """
 
     org: str
@@ -204,7 +204,7 @@ def answer(tx: Transaction, who: Staff, code: str, *, mine: bool, handle: str) -
 
 
 def prove(tx: Transaction, found: Arrival) -> Arrival:
-    """Note that password and code were given again (rule 5)."""
+    """Note that a code or a passkey was shown again (rule 5)."""
     return _set(tx, found, unproved=False)
 
 
