@@ -27,7 +27,6 @@ from epilock.use.oidc import Claims, Client, Trip
 MOST_CLIENT, MOST_SECRET = 200, 300  # characters
 MOST_VALUES, MOST_VALUE = 20, 100  # of acr and amr
 PURPOSE = "provider"  # of trips that came back, among questions that were answered
-SECRET = "provider"  # noqa: S105 - the name under which the key lies that seals clients' secrets and trips
 
 providers = sealed_table(
     "providers",
