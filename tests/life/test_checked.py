@@ -53,7 +53,7 @@ EMPTY = {  # in the life that is walked here; each has tests of its own
     "agreements", "holds", "log_keys", "orders", "aggregates", "emergency_openings", "searches",
     "studies", "privacy_datasets", "privacy_budgets", "noisy_releases", "erasure_requests", "notice_totals", "subject_requests",
     "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
-    "passkeys", "challenges", "recovery_codes", "proofs",
+    "passkeys", "challenges", "recovery_codes", "proofs", "providers", "provider_links", "paper_photographs", "photographed",
     "service_accounts", "service_announced", "service_counted", "service_leases", "service_signed",
     "service_approvers", "service_grants", "service_opened", "grant_signatures",
 }  # fmt: skip

@@ -91,6 +91,7 @@ ACCOUNTS = {  # an administrator's, who has no other role
     "arrivals": "/console/accounts/arrivals",
     "attest": "/console/accounts/review",
     "roster": "/console/accounts/import",
+    "provider": "/console/accounts/provider",
 }
 EVERY = {**PUBLIC, **CONSOLE, **ACCOUNTS}
 

@@ -8,7 +8,8 @@ Rules kept in this file:
      is not: that was handed over in person.
   3. "It was me" from the device that is asked about silences the question there alone: a stranger says so too.
   4. "It wasn't me" leaves nothing open: the caller ends the sessions and shuts the password out.
-  5. After an impossible travel the session is unproved: it opens no page until a code or a passkey was shown again.
+  5. After an impossible travel, or a sign-in by a provider that showed no second factor, the session is unproved:
+     it opens no page until a code or a passkey was shown. However many sign-ins are asked about, its own is among them.
 """
 
 import re
@@ -129,9 +130,11 @@ def is_known(tx: Transaction, org: str, login: str, device: str) -> bool:
 
 
 def arrive(
-    tx: Transaction, who: Staff, came: From, *, session: str, now: datetime
+    tx: Transaction, who: Staff, came: From, *, session: str, now: datetime, proved: bool = True
 ) -> tuple[Arrival, str]:
     """Note that an account signed in; return the arrival, and what the device's cookie is to hold.
+
+    Unless it has ``proved`` itself with a second factor, the session opens no page before that (rule 5).
 
     A cookie that no account of the organisation has is not taken over: whoever planted it would know it.
     """
@@ -152,7 +155,11 @@ def arrive(
         "at": now,
     }  # fmt: skip
     reason = _reason(who, row, before, now)
-    row |= {"reason": reason, "state": NEW if reason else SEEN, "unproved": reason == FAR}
+    row |= {
+        "reason": reason,
+        "state": NEW if reason else SEEN,
+        "unproved": reason == FAR or not proved,
+    }
     tx.insert(arrivals, **row)
     return read(row), device
 
@@ -171,7 +178,8 @@ def asked(tx: Transaction, who: Staff, handle: str) -> list[Arrival]:
     c = arrivals.c
     rows = tx.all(
         arrivals, c.org == who.org, c.staff == who.staff,
-        sa.or_(c.session == handle, c.state.in_((NEW, SAID))), order_by=[c.at.desc()], limit=MOST_TOLD,
+        sa.or_(c.session == handle, c.state.in_((NEW, SAID))),
+        order_by=[(c.session == handle).desc(), c.at.desc()], limit=MOST_TOLD,
     )  # fmt: skip
     return [read(row) for row in rows]
 

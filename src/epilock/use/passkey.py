@@ -197,9 +197,16 @@ def spend(
     until = int.from_bytes(head[_RANDOM:])
     if now.timestamp() >= until:
         return SignInError("this took more than five minutes; try again")
+    return once(tx, challenge, org=org, purpose=purpose, until=until)
+
+
+def once(
+    tx: Transaction, challenge: bytes, *, org: str, purpose: str, until: int
+) -> SignInError | None:
+    """Note that a question was answered, until it would have ended; return why not, or None: it was before."""
     key = {"org": org, "hash": sha256(challenge).digest()}
     if tx.find(challenges, lock=True, **key) is not None:
-        return SignInError("this answer of the passkey was used before; try again")
+        return SignInError("this answer was used before; try again")
     tx.insert(challenges, **key, purpose=purpose, until=datetime.fromtimestamp(until, UTC))
     return None
 

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
 from epilock.errors import (
     ConflictError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     RateError,
@@ -41,7 +42,8 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Log
-from epilock.use import passkey, rate, recovery, tenure
+from epilock.use import passkey, provider, rate, recovery, tenure
+from epilock.use.oidc import Claims, Trip
 from epilock.use.passkey import Answer, Place
 
 ROLES = (
@@ -185,6 +187,8 @@ def set_roles(
     tx.update(
         staff, {"org": org, "staff": code}, roles=sorted(roles), disabled=None if roles else now
     )
+    if not roles:
+        provider.unlink(tx, org, code)
     again = {} if before else {"since": now, "confirmed_by": None}
     tenure.note(tx, org, code, now=now, changed=now, roles_before=sorted(before), **again)
     _say_roles(tx, log, standard_ref, org, code, roles, now)
@@ -308,6 +312,58 @@ def sign_in_by_passkey(
         return SignInError("this account is disabled")
     tenure.note(tx, who.org, who.staff, now=now, signed_in=now)
     return who
+
+
+def sign_in_by_provider(
+    tx: Transaction, trip: Trip, claims: Claims, *, client: str, now: datetime
+) -> tuple[Staff, bool] | SignInError:
+    """Return the account that a subject of the organisation's provider enters, or why not.
+
+    With it comes whether a second factor was shown there; if not, the session is to be proved first. The token
+    was verified before, and the trip has come back once.
+    """
+    found = provider.account_of(tx, trip, claims, client=client)
+    if isinstance(found, SignInError):
+        return found
+    link, proved = found
+    who = load(tx, link.org, link.staff)
+    if not who.roles:
+        return SignInError("this account is disabled")
+    tenure.note(tx, who.org, who.staff, now=now, signed_in=now)
+    return who, proved
+
+
+def link_to_provider(
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    login: str,
+    sub: str,
+    by: str,
+    now: datetime,
+) -> Staff:
+    """Let an account be entered by a subject of the provider.
+
+    Whoever links an account could enter it, so the ledger shows it as it shows a reset.
+
+    Raises:
+        NotFoundError: There is no such account, or no provider.
+        StateError: The account is disabled.
+        ForbiddenError: It is the account of ``by``, who asks.
+        InputError: It can't be a subject.
+        ConflictError: Another account is entered by it.
+    """
+    found = by_login(tx, org, login)
+    if found.staff == by:
+        raise ForbiddenError("another administrator links your account")
+    if not found.roles:
+        raise StateError(f"{found.login} is disabled; give it roles first")
+    provider.link(tx, org=org, staff=found.staff, sub=sub, now=now)
+    _say_roles(tx, log, standard_ref, org, found.staff, (), now)
+    _say_roles(tx, log, standard_ref, org, found.staff, tuple(sorted(found.roles)), now)
+    return found
 
 
 def prove_totp(
@@ -457,6 +513,7 @@ def totp_address(key: str, *, login: str, org: str) -> str:
 def _forget_factors(tx: Transaction, org: str, code: str) -> None:
     passkey.remove_all(tx, org, code)
     recovery.remove(tx, org, code)
+    provider.unlink(tx, org, code)
 
 
 def check_roles(roles: tuple[str, ...]) -> None:

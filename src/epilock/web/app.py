@@ -17,7 +17,7 @@ from epilock.assemble import Parts
 from epilock.destroy.beside import Runs
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.use import place
+from epilock.use import oidc, place
 from epilock.use.release.run import Maker
 from epilock.web import (
     anchored,
@@ -59,7 +59,12 @@ MODULES = (
 
 
 def create_app(
-    parts: Parts, *, insist: bool = True, languages: Path = LANGUAGES, hall: Hall | None = None
+    parts: Parts,
+    *,
+    insist: bool = True,
+    languages: Path = LANGUAGES,
+    hall: Hall | None = None,
+    providers: oidc.Providers | None = None,
 ) -> ASGIApp:
     """Return the site of an installation; ``parts`` are opened and closed by the caller.
 
@@ -69,6 +74,7 @@ def create_app(
             says no.
         languages: Folder with a file for each language that pages speak.
         hall: How much is let in at once; the usual bounds if None.
+        providers: Identity providers, as they are asked; over the network if None.
     """
     pages, hall = pages_in(languages), hall or Hall()
     MultiPartParser.spool_max_size = MAX_PAGE  # what is uploaded never rests on a disk unsealed
@@ -83,6 +89,7 @@ def create_app(
     app.state.runs = Runs(parts.tools, parts.now)
     app.state.insist = insist
     app.state.places = place.load(parts.settings.places)
+    app.state.providers = providers or oidc.Providers()
     app.state.machine = machine.Machine(parts, hall)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     respond = _responder(pages)

@@ -44,7 +44,17 @@ from epilock.store.keyservice.wire import SuiteIs
 from epilock.store.keytree import Node
 
 HANDED = frozenset(
-    {"integrity", "receipts", "imports", "session", "rates", "totp", "challenges", "anchor"}
+    {
+        "integrity",
+        "receipts",
+        "imports",
+        "session",
+        "rates",
+        "totp",
+        "challenges",
+        "anchor",
+        "provider",
+    }
 )
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
 # Files go with their grant or with a record that they show, and nothing is lost with them.

@@ -55,15 +55,17 @@ def device_of(site: Site, request: Request) -> str:
     return request.cookies.get(_cookie(site), "")[:64]
 
 
-def begin(tx: Transaction, site: Site, request: Request, who: Staff) -> Entered:
-    """Begin a session of the console and note the arrival (rule 1)."""
+def begin(
+    tx: Transaction, site: Site, request: Request, who: Staff, *, proved: bool = True
+) -> Entered:
+    """Begin a session of the console and note the arrival (rule 1); unless ``proved``, it is to be proved first."""
     now = site.now()
     token = sessions.begin(tx, who, now=now)
     came = From(
         device=device_of(site, request), agent=request.headers.get("user-agent", ""),
         address=address_of(request), places=request.app.state.places,
     )  # fmt: skip
-    _, device = arrivals.arrive(tx, who, came, session=token, now=now)
+    _, device = arrivals.arrive(tx, who, came, session=token, now=now, proved=proved)
     return Entered(token=token, device=device)
 
 

@@ -14,7 +14,7 @@ from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, RateError, SignInError
 from epilock.use import arrival as arrivals
-from epilock.use import passkey, rate, staff
+from epilock.use import passkey, provider, rate, staff
 from epilock.use import session as sessions
 from epilock.use.staff import Staff
 from epilock.web.console import proof
@@ -41,7 +41,7 @@ Enter = Callable[[Transaction], Staff | Exception]
 @router.get("/sign-in")
 def get_sign_in(site: SiteOf, request: Request, to: str = HOME) -> Response:
     """Show the door."""
-    return _door(site, request, to=inside(to))
+    return show_door(site, request, to=inside(to))
 
 
 @router.post("/sign-in")
@@ -58,10 +58,10 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
             now=site.now(),
         )  # fmt: skip
 
-    found = _try(site, request, enter)
+    found = try_door(site, request, enter)
     if isinstance(found, Exception):
-        return _door(site, request, to=to, error=found, typed=typed)
-    return _in(site, request, to, *found)
+        return show_door(site, request, to=to, error=found, typed=typed)
+    return lead(site, request, to, *found)
 
 
 @router.post("/sign-in/passkey")
@@ -81,10 +81,10 @@ def post_sign_in_by_passkey(site: SiteOf, request: Request, form: FormOf) -> Res
         )  # fmt: skip
         return wrong or staff.sign_in_by_passkey(tx, answer, place=place, now=site.now())
 
-    found = _try(site, request, enter)
+    found = try_door(site, request, enter)
     if isinstance(found, Exception):
-        return _door(site, request, to=to, error=found, by_passkey=True)
-    return _in(site, request, to, *found)
+        return show_door(site, request, to=to, error=found, told=True)
+    return lead(site, request, to, *found)
 
 
 @router.post("/sign-out")
@@ -159,15 +159,22 @@ def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
     return visitor.go(HOME, done="second-factor")
 
 
-def _try(site: Site, request: Request, enter: Enter) -> tuple[Staff, Entered] | Exception:
-    """Return who is let in and a new session, or why nobody is; failures are counted in either case."""
-    found = _tried(site, request, enter)
+def try_door(
+    site: Site, request: Request, enter: Enter, is_proved: Callable[[], bool] = lambda: True
+) -> tuple[Staff, Entered] | Exception:
+    """Return who is let in and a new session, or why nobody is; failures are counted in either case.
+
+    ``is_proved`` is asked after ``enter``; if not, the session is to be proved first.
+    """
+    found = _tried(site, request, enter, is_proved)
     outcome = "late" if isinstance(found, RateError) else "wrong"
     site.parts.meters.sign_ins.labels("in" if isinstance(found, tuple) else outcome).inc()
     return found
 
 
-def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, Entered] | Exception:
+def _tried(
+    site: Site, request: Request, enter: Enter, is_proved: Callable[[], bool]
+) -> tuple[Staff, Entered] | Exception:
     with site.parts.database.write() as tx:
         late = rate.count(
             tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
@@ -177,25 +184,25 @@ def _tried(site: Site, request: Request, enter: Enter) -> tuple[Staff, Entered] 
             return late
         found = enter(tx)
         if isinstance(found, Staff):
-            return found, begin(tx, site, request, found)
+            return found, begin(tx, site, request, found, proved=is_proved())
     return found
 
 
-def _in(site: Site, request: Request, to: str, who: Staff, session: Entered) -> Response:
+def lead(site: Site, request: Request, to: str, who: Staff, session: Entered) -> Response:
     """Lead into the console; after a recovery code the page there says so."""
     entered = site.pages.go(request, to, **({"done": "recovered"} if who.recovered else {}))
     admit(site, entered, session)
     return entered
 
 
-def _door(
+def show_door(
     site: Site,
     request: Request,
     *,
     to: str,
     error: Exception | None = None,
     typed: Mapping[str, str] | None = None,
-    by_passkey: bool = False,
+    told: bool = False,
 ) -> Response:
     """Return the sign-in page, with a question for a passkey that this browser alone may answer."""
     wrong, place = None if error is None else problem_of(error), proof.place_of(site)
@@ -203,9 +210,11 @@ def _door(
     question = passkey.ask(
         proof.question_secret(site), purpose=passkey.SIGN_IN, bound=bound, now=site.now()
     )
+    with site.parts.database.read() as tx:
+        has_provider = provider.is_any(tx)
     answer = site.pages.show(
-        request, "console/sign_in.html", status=200 if wrong is None else wrong.status, to=to,
-        wrong=wrong, typed=typed or {}, by_passkey=by_passkey, script=True,
+        request, "console/sign_in.html", has_provider=has_provider, status=200 if wrong is None else wrong.status, to=to,
+        wrong=wrong, typed=typed or {}, told=told, script=True,
         options="" if not place.is_name else passkey.request(place, challenge=question),
     )  # fmt: skip
     answer.headers.update({} if wrong is None else wrong.headers)

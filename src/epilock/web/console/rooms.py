@@ -23,6 +23,7 @@ from epilock.web.console import (
     paper,
     point,
     proof,
+    provider,
     received,
     record,
     release,
@@ -39,6 +40,6 @@ ROUTERS = tuple(
     module.router
     for module in (
         door, proof, home, mine, factor, arrival, opening, point, offline, sheet, intake, record, aggregate, release, budget, study, request,
-        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, attest, account, paper, setting,
+        received, grant, approval, destruction, level, seen, oversight, alarm, log, witness, roster, attest, provider, account, paper, setting,
     )
 )  # fmt: skip
