@@ -98,13 +98,17 @@ class TestNewDevice:
 
 
 class TestTravel:
-    def test_the_session_opens_nothing_until_it_is_proved(self, parts, site, wang, key, clock):
+    @pytest.fixture
+    def held(self, parts):
+        """The session of wang is held: it began farther from the last than anybody travels."""
         with parts.database.write() as tx:
             row = tx.all(arrival.arrivals, arrival.arrivals.c.org == "sunny")[0]
             tx.update(
                 arrival.arrivals, {"org": "sunny", "arrival": row["arrival"]}, state=arrival.NEW,
                 reason=arrival.FAR, unproved=True,
             )  # fmt: skip
+
+    def test_the_session_opens_nothing_until_it_is_proved(self, wang, key, held, clock):
         page = read(wang, "/console/points")
         assert page.path == "/console/proof"
         wrong = page.send(page.with_field("proof_code"), proof_code="000000")
@@ -114,6 +118,18 @@ class TestTravel:
         page = wrong.send(wrong.with_field("proof_code"), proof_code=code)
         assert page.path == "/console"
         assert "farther from the last than anybody travels" in page.text
+
+    @pytest.mark.parametrize(
+        "path", ["password", "second-factor", "account", "account/passkeys", "account/passkeys/new"]
+    )
+    def test_nor_can_anything_of_the_account_be_changed_in_it(self, wang, key, held, clock, path):
+        assert read(wang, f"/console/{path}").path == "/console/proof"
+        csrf = read(wang, "/console/proof").value("csrf")
+        new = "another sentence that is long enough"
+        typed = {"csrf": csrf, "old": PASSWORD, "new": new, "again": new}
+        wang.post("/console/password", data=typed)
+        code = code_at(key, clock())
+        assert sign_in(wang, "sunny", "wang", new, code=code).status == 401
 
     def test_the_table_comes_from_the_setting(self, tmp_path, clock):
         path = tmp_path / "places.csv"

@@ -4,7 +4,8 @@ Rules kept in this file:
   1. Who asks is known by the session's cookie alone, never by a field of a form.
   2. An account with a one-time password, or without a second factor, reaches no page but the one that
      changes that.
-  3. After an impossible travel a session reaches no page but the one that proves it (``use.arrival``, rule 5).
+  3. A session that is not proved (``use.arrival``, rule 5) reaches no page but the one that proves it, and the way
+     out: neither password nor second factor can be changed in it.
   4. A form counts only with its session's token.
 """
 
@@ -203,14 +204,23 @@ class UnfinishedError(SignInError):
         self.path = path
 
 
-def desk_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
-    """Return the desk of an account that is set up (rule 2), in a session that is proved (rule 3).
+def proved_of(visitor: Annotated[Desk, Depends(visitor_of)]) -> Desk:
+    """Return the desk of a session that is proved (rule 3), whatever is still to be done to the account.
 
     Raises:
         UnfinishedError: It is not.
     """
     if visitor.unproved is not None:
         raise UnfinishedError("/console/proof")
+    return visitor
+
+
+def desk_of(visitor: Annotated[Desk, Depends(proved_of)]) -> Desk:
+    """Return the desk of an account that is set up (rule 2), in a session that is proved (rule 3).
+
+    Raises:
+        UnfinishedError: It is not.
+    """
     if visitor.session.staff.must_change:
         raise UnfinishedError("/console/password")
     if not visitor.session.staff.has_factor and visitor.request.app.state.insist:
@@ -229,5 +239,6 @@ def checked_form(form: FormOf, visitor: Annotated[Desk, Depends(visitor_of)]) ->
 
 
 VisitorOf = Annotated[Desk, Depends(visitor_of)]
+ProvedOf = Annotated[Desk, Depends(proved_of)]
 DeskOf = Annotated[Desk, Depends(desk_of)]
 CheckedForm = Annotated[FormData, Depends(checked_form)]

@@ -19,7 +19,7 @@ from epilock.use import session as sessions
 from epilock.use.staff import Staff
 from epilock.web.console import proof
 from epilock.web.console.arrival import Entered, admit, begin, device_of
-from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
+from epilock.web.console.desk import CheckedForm, Desk, ProvedOf, VisitorOf, cookie_of
 from epilock.web.console.proof import (
     ATTEMPTS,
     HOME,
@@ -104,13 +104,13 @@ def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
 
 
 @router.get("/password")
-def get_password(visitor: VisitorOf) -> Response:
+def get_password(visitor: ProvedOf) -> Response:
     """Show the form that changes the password."""
     return visitor.show("password.html", wrong=None, least=staff.MIN_PASSWORD)
 
 
 @router.post("/password")
-def post_password(visitor: VisitorOf, form: CheckedForm) -> Response:
+def post_password(visitor: ProvedOf, form: CheckedForm) -> Response:
     """Change the password; every other session and API token of the account ends."""
     check_pace(visitor)
     old, new = word(form, "old", most=300), word(form, "new", most=300)
@@ -126,7 +126,7 @@ def post_password(visitor: VisitorOf, form: CheckedForm) -> Response:
 
 
 @router.get("/second-factor")
-def get_second_factor(visitor: VisitorOf) -> Response:
+def get_second_factor(visitor: ProvedOf) -> Response:
     """Show a fresh key for the second factor, as a code to scan and as text; who asks has proved themselves."""
     asked = proof.missing(visitor)
     if asked is not None:
@@ -135,7 +135,7 @@ def get_second_factor(visitor: VisitorOf) -> Response:
 
 
 @router.post("/second-factor")
-def post_second_factor(visitor: VisitorOf, form: CheckedForm) -> Response:
+def post_second_factor(visitor: ProvedOf, form: CheckedForm) -> Response:
     """Enrol the second factor, proved by its first code; another than the present one by the password too."""
     asked = proof.missing(visitor, form)
     if asked is not None:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from epilock.errors import ConflictError, EpilockError, InputError, SignInError, StateError
 from epilock.use import passkey, staff
 from epilock.web.console import proof
-from epilock.web.console.desk import CheckedForm, Desk, DeskOf, UnfinishedError, VisitorOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf, ProvedOf, UnfinishedError
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
 
@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, prefix="/console/account")
 HERE = "/console/account/passkeys"
 
 
-def settler_of(visitor: VisitorOf) -> Desk:
+def settler_of(visitor: ProvedOf) -> Desk:
     """Return the desk of an account whose password is its own (rule 2).
 
     Raises:
