@@ -137,7 +137,7 @@ class _Filling:
         tags.keep(
             tx,
             [
-                (*place, term.part, noise(TAG_BYTES), n, SUBJECT, max(tags.FORMS))
+                (*place, term.part, noise(TAG_BYTES), n, SUBJECT, max(tags.FORMS), 1)
                 for term in self._terms
                 for n in numbers
             ],

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from hashlib import sha256
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from epilock.errors import InputError, TooLargeError
 
@@ -57,6 +57,8 @@ def take(body: bytes) -> Photograph:
             Image.frombytes("RGB", small.size, small.tobytes()).save(
                 out, "JPEG", quality=_QUALITY, optimize=True
             )
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (TooLargeError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - a damaged file raises whatever its parser runs into
         raise InputError("this is no photograph that can be read: JPEG or PNG is taken") from None
     return Photograph(picture=out.getvalue(), sha256=sha256(body).hexdigest())

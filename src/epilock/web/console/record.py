@@ -152,8 +152,15 @@ def get_photograph(source: str, decision: str, desk: DeskOf) -> Response:
     parts = desk.site.parts
     with parts.database.read() as tx:
         found = decisions.load(tx, source, decision)
+        if found.by_org != desk.org:
+            raise missing(decisions.decisions)
         if found.by != desk.who or not desk.site.now() < found.at + SHOWN_FOR:
             raise ForbiddenError("an opening is shown to the one who asked for it, for a while")
+        bares = parts.gate.bares(tx, source=source, places=found.places, form=found.form)
+    asked = proof.missing(desk) if bares else None
+    if asked is not None:
+        return asked
+    with parts.database.read() as tx:
         picture = parts.gate.reveal_photograph(tx, found)
     return Response(picture, media_type="image/jpeg")
 
