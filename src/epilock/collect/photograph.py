@@ -48,7 +48,7 @@ def take(body: bytes) -> Photograph:
     try:
         with _turn, Image.open(io.BytesIO(body), formats=FORMATS) as found:
             if found.width * found.height > MOST_PIXELS:
-                raise TooLargeError(
+                raise TooLargeError(  # noqa: TRY301 - passed on below
                     f"a photograph has at most {MOST_PIXELS // 1_000_000} million pixels"
                 )
             found.draft("RGB", (LONGEST, LONGEST))  # a JPEG is read at a fraction of its size
