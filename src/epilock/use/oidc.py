@@ -473,8 +473,9 @@ def _is_safe(address: str) -> bool:
 
 
 def _number(said: object) -> float | None:
-    fits = isinstance(said, int | float) and not isinstance(said, bool) and abs(said) < 1 << 53
-    return float(said) if fits else None  # type: ignore[arg-type]
+    if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) < 1 << 53:
+        return None  # a number that JSON's readers agree on; not NaN either
+    return float(said)
 
 
 def _same(given: object, wanted: str) -> bool:
