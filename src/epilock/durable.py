@@ -18,12 +18,14 @@ def replace(path: Path, data: bytes, *, mode: int | None = None) -> None:
     sync(path.parent)
 
 
-def put(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def put(path: Path, data: bytes, *, mode: int | None = None, draft: Path | None = None) -> None:
     """Make ``data`` the content of ``path``; its name is durable only after ``sync`` of the folder.
 
     ``mode`` are the rights of the file, before a byte of it is written; by default what the umask leaves.
+    ``draft`` is the temporary name, on the same file system; by default one beside ``path``. What a crash
+    leaves there is overwritten by the next that takes the same name.
     """
-    new = path.with_name(f".{path.name}.new")
+    new = draft or path.with_name(f".{path.name}.new")
     if mode is not None:
         new.unlink(missing_ok=True)  # what a crash left may have other rights
         new.touch(mode, exist_ok=False)

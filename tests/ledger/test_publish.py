@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ from epilock.errors import (
     StateError,
 )
 from epilock.ledger import publish, source
-from epilock.ledger.folder import LOCK
+from epilock.ledger.folder import DRAFT, LOCK
 from epilock.ledger.monitor import Monitor
 
 SIZES = (0, 3, 256, 300, 700)
@@ -123,9 +124,7 @@ class TestCrash:
             for name in names[:done]:
                 (crashed / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(goal / name, crashed / name)
-            half = crashed / names[done]
-            half.parent.mkdir(parents=True, exist_ok=True)
-            half.with_name(f".{half.name}.new").write_bytes(b"half")
+            (crashed / DRAFT).write_bytes(b"half")
             assert (
                 Monitor(source.Folder(crashed), [signer().verifier], AnyRules()).round(NOW).size
                 == 300
@@ -133,6 +132,25 @@ class TestCrash:
             publish.write(database, log, crashed)
             assert tree_of(crashed) == tree_of(goal)
             shutil.rmtree(crashed)
+
+    def test_before_a_rename_is_one_file_however_the_log_grows(self, database, folder, monkeypatch):
+        """The tile whose writing was cut short may never be written again: it is full by then."""
+        log = new_log()
+        grow(database, log, 300)
+
+        def cut(self, target):
+            raise OSError("the machine stops here")
+
+        with monkeypatch.context() as machine:
+            machine.setattr(Path, "replace", cut)
+            with pytest.raises(OSError, match="stops"):
+                publish.write(database, log, folder)
+        left = set(tree_of(folder))
+        assert left == {DRAFT}
+        grow(database, log, 700)
+        publish.write(database, log, folder)
+        assert not left & set(tree_of(folder))
+        assert list(publish.compare(database, log, folder)) == []
 
     def test_while_old_partials_are_removed(self, database, folder):
         log = new_log()

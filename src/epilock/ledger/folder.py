@@ -1,8 +1,9 @@
 """A published log as a folder of files, which any web server can serve; written so that a crash cannot hurt.
 
 Whoever writes one (the log itself, a mirror) puts entries, then tiles, then the checkpoint. Each file is
-written under a temporary name, synced, renamed; the folders are synced before the checkpoint is
-renamed. So whoever reads a checkpoint finds every file that it needs.
+written under the one temporary name of the folder, synced, renamed; the folders are synced before the
+checkpoint is renamed. So whoever reads a checkpoint finds every file that it needs, and what a crash
+leaves is one file, which the next writer removes.
 """
 
 import fcntl
@@ -19,7 +20,8 @@ from epilock.ledger.note import Verifier
 from epilock.ledger.tree import EMPTY_ROOT
 from epilock.ledger.verify import open_checkpoint
 
-CHECKPOINT, POLICIES, LOCK = "checkpoint", "policy/", ".lock"
+CHECKPOINT, POLICIES = "checkpoint", "policy/"
+LOCK, DRAFT = ".lock", ".new"  # what lies there and is not published
 TEXT = "text/plain; charset=utf-8"
 OCTETS = "application/octet-stream"
 SECONDS_OF_A_CHECKPOINT = 5
@@ -119,7 +121,7 @@ class PublishedFolder:
             self._touched.add(self.folder / each)
         self._touched.add(target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        durable.put(target, body)
+        durable.put(target, body, draft=self.folder / DRAFT)
 
 
 @contextmanager
@@ -135,4 +137,7 @@ def alone(folder: Path) -> Iterator[PublishedFolder]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConflictError("another process is publishing into this folder") from None
+        (folder / DRAFT).unlink(
+            missing_ok=True
+        )  # a crash left it, perhaps of a file never needed again
         yield PublishedFolder(folder)

@@ -5,8 +5,8 @@ Everything here is derived: a folder that is lost is written again, byte for byt
 Rules kept in this file:
   1. Only what has been hashed to the checkpoint's root is published; a log whose entries do not fit
      its tiles, or its tiles its root, is not.
-  2. The order is entries, tiles, checkpoint. Each file is written under a temporary name, synced,
-     renamed; the folders are synced before the checkpoint is renamed. So whoever reads a checkpoint
+  2. The order is entries, tiles, checkpoint. Each file is written under one temporary name,
+     synced, renamed; the folders are synced before the checkpoint is renamed. So whoever reads a checkpoint
      finds every file that it needs.
   3. A file of a tile or bundle is never changed: the same bytes again are success, others an error.
   4. A folder that already shows another history, or a longer one, is not touched.
@@ -16,7 +16,7 @@ What a crash leaves, for each effect of ``write``:
 ==================  ==============================================================================
 crash               what is left, and what the next ``write`` does
 ==================  ==============================================================================
-before a rename     a temporary file, which no one is told of and the next ``write`` replaces
+before a rename     a temporary file, which no one is told of and the next ``write`` removes
 after some renames  files that no checkpoint needs yet; the next ``write`` finds them equal
 before the sync     the same, or files that are gone; the next ``write`` writes them again
 of the folders
@@ -119,11 +119,8 @@ def compare(database: Database, log: Log, folder: Path) -> Iterator[Damage]:
     shown = files.shown(log.origin, log.verifiers)
     needed = {*tiles.bundles_of(shown.size), *tiles.of_tree(shown.size)}
     paths = {each.path() for each in needed} if shown.size else set()
-    there = {
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != folders.LOCK
-    } - {CHECKPOINT}
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    there -= {CHECKPOINT, folders.LOCK, folders.DRAFT}
     for path in sorted(paths - there):
         yield Damage(path, "is missing")
     for path in sorted(there):

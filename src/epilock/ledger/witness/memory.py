@@ -155,4 +155,4 @@ def accused(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not there")
-    return sorted(folder.glob(f"*/{REFUSED}/*"), key=lambda path: path.stat().st_mtime)
+    return sorted(folder.glob(f"*/{REFUSED}/[!.]*"), key=lambda path: path.stat().st_mtime)
