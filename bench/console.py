@@ -11,11 +11,11 @@ import pyotp
 from bench import filling, installation, row
 from bench.row import Row
 from bench.server import Server, folder
+from epilock.accounts import credentials, session, staff, totp
 from epilock.assemble import INSTALLATION, Parts
 from epilock.db import microseconds, new_id
 from epilock.store import bucket as buckets
 from epilock.use import decision as decisions
-from epilock.use import session, staff
 
 ROLES = ("custodian", "approver", "supervisor")
 MOST_MS = 50
@@ -89,16 +89,16 @@ def _get(port: int, path: str, token: str) -> bytes:
 
 def _officer(parts: Parts) -> str:
     """Return a session of an account with its own password and a second factor."""
-    now, key = parts.now(), staff.new_totp_key()
+    now, key = parts.now(), totp.new_key()
     with parts.database.write() as tx:
         who, once = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org="garden", login="officer",
             roles=ROLES, now=now,
         )  # fmt: skip
-        staff.change_password(
+        credentials.change_password(
             tx, org=who.org, code=who.staff, old=once, new="a long sentence, made up"
         )
-        staff.enrol_totp(
+        credentials.enrol_totp(
             tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=who.org, code=who.staff, key=key,
             proof=pyotp.TOTP(key).at(now), now=now,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from alembic import command
 from typer.testing import CliRunner
 
 from epilock import assemble, migrate, roles, settings
+from epilock.accounts import credentials, session, staff
 from epilock.cli.app import app
 from epilock.collect.point import listing as point_listing
 from epilock.db import Database, open_engine
@@ -19,7 +20,6 @@ from epilock.demo import life
 from epilock.destroy import run as destruction
 from epilock.errors import InputError, StateError
 from epilock.store.check import check
-from epilock.use import session, staff
 from epilock.watch.round import Sight, Watcher
 from epilock.web.app import create_app
 
@@ -61,7 +61,7 @@ def parts(urls, tmp_path_factory):
             tx, parts.log, standard_ref=parts.standard.ref, org="sunny-garden", login="one",
             roles=("custodian",), now=parts.now(),
         )  # fmt: skip
-        staff.change_password(
+        credentials.change_password(
             tx, org="sunny-garden", code=one.staff, old=once, new="a sentence that is long"
         )
     yield parts

@@ -10,6 +10,9 @@ purged. A round that fails is logged by its kind and tried again; nothing here d
 
 from datetime import date, timedelta
 
+from epilock import rate
+from epilock.accounts import arrival, attest, passkey
+from epilock.accounts import session as sessions
 from epilock.assemble import Parts
 from epilock.collect import issue, offline, paper, tally
 from epilock.db import Database, open_engine
@@ -19,8 +22,6 @@ from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.store.keys import KeyStore
-from epilock.use import arrival, attest, passkey, rate
-from epilock.use import session as sessions
 from epilock.use.release.run import Maker
 from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import staff
 from epilock.collect.issue import notices
 from epilock.collect.paper import paper_codes, paper_pages
 from epilock.collect.point import points
@@ -44,7 +45,6 @@ from epilock.use.grant import PSEUDONYMOUS, REFUSED, REVOKED, grant_studies, gra
 from epilock.use.release.register import LEFT, releases
 from epilock.use.review import emergency_openings
 from epilock.use.search import searches
-from epilock.use.staff import staff
 
 CHUNK = 1000
 _COLLECT = b'"type":"collect"'  # most entries; the store's own check has them

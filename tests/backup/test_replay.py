@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from epilock.accounts import session, sign_in, staff
 from epilock.collect import issue
 from epilock.collect import point as points
 from epilock.collect.point import Field, Plan
@@ -22,7 +23,7 @@ from epilock.standard.level import CHINA
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
-from epilock.use import grant, session, staff
+from epilock.use import grant
 
 ORG = "sunny-garden"
 
@@ -55,7 +56,7 @@ def hire(estate, tx, login, role):
 
 def enters(parts, who, password, now):
     with parts.database.write() as tx:
-        found = staff.sign_in(
+        found = sign_in.by_password(
             tx, secret=parts.session_secret, org=who.org, login=who.login, password=password,
             now=now,
         )  # fmt: skip

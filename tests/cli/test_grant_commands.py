@@ -6,12 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from epilock import assemble, settings
+from epilock.accounts import credentials, staff
 from epilock.cli import grant as commands
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
-from epilock.use import staff
 
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 PASSWORD = "a sentence that is long enough"
@@ -38,7 +38,7 @@ def home(tmp_path):
             who, once = staff.add_staff(
                 tx, parts.log, standard_ref=ref, org="cdc", login=login, roles=roles, now=NOW
             )
-            staff.change_password(tx, org="cdc", code=who.staff, old=once, new=PASSWORD)
+            credentials.change_password(tx, org="cdc", code=who.staff, old=once, new=PASSWORD)
     parts.close()
     return tmp_path / "home"
 

@@ -13,13 +13,13 @@ import typer
 from typer.testing import CliRunner
 
 from epilock import assemble, settings
+from epilock.accounts import credentials, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.cli import main
 from epilock.cli.app import app
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
 from epilock.ledger import entry
-from epilock.use import staff
 
 NOW = "2026-03-14T09:00:00+08:00"
 CITY = (
@@ -225,13 +225,13 @@ class TestStaff:
         self.enter(say, "admin@city", say.once)
         renew = ("staff", "recovery-codes", "--as", "admin@city")
         assert "set up one first" in say(*renew, typed=(self.PASSWORD, ""), code=1)
-        key, now = staff.new_totp_key(), datetime.fromisoformat(NOW)
+        key, now = totp.new_key(), datetime.fromisoformat(NOW)
         told = settings.read({}, home=Path(say.at[1]))
         with (
             closing(assemble.build(told, now=lambda: now)) as parts,
             parts.database.write() as tx,
         ):
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=parts.keys.secret(INSTALLATION, "totp"), org="city",
                 code=staff.by_login(tx, "city", "admin").staff, key=key,
                 proof=pyotp.TOTP(key).at(now - timedelta(seconds=30)), now=now,

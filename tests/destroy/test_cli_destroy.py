@@ -7,10 +7,10 @@ from estate import CITY, DAY, DELIVERY, ORG, Estate, midnight_after, noon
 from typer.testing import CliRunner
 
 from epilock import assemble, settings
+from epilock.accounts import credentials, staff
 from epilock.cli import destroy as commands
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
-from epilock.use import staff
 
 PASSWORD = "a sentence that is long enough"
 DUE = midnight_after(DAY + timedelta(days=28))
@@ -55,7 +55,7 @@ def hire(town, org, login, *roles, change=True):
             tx, town.log, standard_ref=town.ref, org=org, login=login, roles=roles, now=noon(DAY)
         )
         if change:
-            staff.change_password(tx, org=org, code=who.staff, old=once, new=PASSWORD)
+            credentials.change_password(tx, org=org, code=who.staff, old=once, new=PASSWORD)
     return who
 
 

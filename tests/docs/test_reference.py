@@ -11,10 +11,10 @@ from follow import DOCS
 
 import epilock
 from epilock import errors, settings
+from epilock.accounts import staff
 from epilock.cli import failure
 from epilock.cli import reference as commands
 from epilock.db import key_metadata, metadata
-from epilock.use import staff
 from epilock.web import problem
 from epilock.web import reference as addresses
 from epilock.web.console.desk import RIGHTS

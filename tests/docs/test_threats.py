@@ -43,6 +43,7 @@ def test_there_is_a_page_for_each_room_that_holds_data():
     rooms = {
         "standard",
         "registry",
+        "accounts",
         "collect",
         "store",
         "ledger",

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from works import ORG, STAFF, Works, table
 
 from epilock import assemble, settings
+from epilock.accounts import credentials, staff
 from epilock.cli.app import app
 from epilock.cli.failure import explain
 from epilock.errors import EpilockError
-from epilock.use import staff
 
 GUIDE = Path(__file__).parents[2] / "docs/howto/import-a-list.md"
 BLOCKS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
@@ -47,7 +47,7 @@ def guide(tmp_path):
             tx, parts.log, standard_ref=works.ref, org=ORG, login="anna", roles=("custodian",),
             now=clock(),
         )  # fmt: skip
-        staff.change_password(tx, org=ORG, code=who.staff, old=once, new=PASSWORD)
+        credentials.change_password(tx, org=ORG, code=who.staff, old=once, new=PASSWORD)
     parts.close()
     works.file(table(PEOPLE), "people.csv")
     before = Path.cwd()

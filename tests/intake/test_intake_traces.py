@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from works import HEADERS, ORG, table
 
+from epilock.accounts import staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
 from epilock.destroy import erasure, run
@@ -27,7 +28,7 @@ from epilock.ledger.witness.memory import Memory
 from epilock.ledger.witness.request import AddCheckpoint
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
-from epilock.use import grant, staff
+from epilock.use import grant
 from traces import forms_of
 
 NAME, MOBILE, ID = "欧阳金丝雀", "13976540077", "37010219900307771X"

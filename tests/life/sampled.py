@@ -3,13 +3,14 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from epilock.accounts import staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
 from epilock.collect.point import Field, Plan
 from epilock.registry import mandate
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
-from epilock.use import grant, staff
+from epilock.use import grant
 
 ASKED = {
     "name": "identity.name", "id": "identity.resident-id", "mobile": "contact.mobile",

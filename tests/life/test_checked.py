@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 import epilock.web.app  # noqa: F401 - with it every table is known
 from epilock import assemble, inventory, settings
+from epilock.accounts import staff
 from epilock.collect import issue, point
 from epilock.db import key_metadata, metadata
 from epilock.demo import city, life
@@ -23,7 +24,7 @@ from epilock.destroy import run as runs
 from epilock.registry import mandate
 from epilock.store import bucket as buckets
 from epilock.store.check import check
-from epilock.use import grant, staff
+from epilock.use import grant
 
 # Tables of whose rows the ledger says nothing: one that is deleted, or put back as it was, is not missed.
 UNWITNESSED = {

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from epilock.accounts import credentials, staff
 from epilock.cli import outbox as commands
 from epilock.collect import code, offline, outbox, point
 from epilock.collect.record import Stored
@@ -32,7 +33,6 @@ from epilock.ledger import entry, shards
 from epilock.ledger.audit import Auditor, StandardRules
 from epilock.registry import organisation
 from epilock.store import bucket as buckets
-from epilock.use import staff
 
 SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -206,7 +206,9 @@ class TestTerminal:
                     tx, town.parts.log, standard_ref=town.parts.standard.ref, org="garden",
                     login=login, roles=(role,), now=town.clock(),
                 )  # fmt: skip
-                staff.change_password(tx, org="garden", code=who.staff, old=once, new=self.PASSWORD)
+                credentials.change_password(
+                    tx, org="garden", code=who.staff, old=once, new=self.PASSWORD
+                )
 
         def run(device, *boxes, who="bao"):
             file = tmp_path / "epilock-outbox.json"

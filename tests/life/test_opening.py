@@ -6,6 +6,8 @@ from datetime import timedelta
 import pyotp
 import pytest
 
+from epilock import rate
+from epilock.accounts import credentials, guessing, password, session, sign_in, staff, totp
 from epilock.destroy import erasure
 from epilock.destroy import run as destruction
 from epilock.errors import (
@@ -21,7 +23,7 @@ from epilock.ledger import entry
 from epilock.standard import load
 from epilock.store import bucket as buckets
 from epilock.use import decision as decision_
-from epilock.use import gate, grant, rate, session, staff
+from epilock.use import gate, grant
 
 LONG = "a long enough password"
 
@@ -254,7 +256,7 @@ class TestGrant:
 
 class TestStaff:
     def sign_in(self, town, tx, password, code="", login="doctor"):
-        return staff.sign_in(
+        return sign_in.by_password(
             tx, secret=bytes(32), org="cdc", login=login, password=password, code=code,
             now=town.clock(),
         )  # fmt: skip
@@ -263,7 +265,7 @@ class TestStaff:
         with town.parts.database.write() as tx:
             who = self.sign_in(town, tx, people["doctor-password"])
             assert who.must_change
-            staff.change_password(
+            credentials.change_password(
                 tx, org="cdc", code=who.staff, old=people["doctor-password"], new=LONG
             )
             assert not self.sign_in(town, tx, LONG).must_change
@@ -277,11 +279,11 @@ class TestStaff:
 
     def test_nobodys_hash_costs_what_everybodys_does(self):
         """Else the time of an answer would tell which logins there are."""
-        assert not staff._HASHER.check_needs_rehash(staff._NOBODY)
+        assert not password._HASHER.check_needs_rehash(password.NOBODYS)
 
     def test_failures_cost_longer_and_longer(self, town, people):
         with town.parts.database.write() as tx:
-            for _ in range(staff.FREE_FAILURES):
+            for _ in range(guessing.FREE_FAILURES):
                 self.sign_in(town, tx, "no")
             blocked = self.sign_in(town, tx, people["doctor-password"])
             assert isinstance(blocked, RateError)
@@ -289,11 +291,11 @@ class TestStaff:
             assert isinstance(self.sign_in(town, tx, people["doctor-password"]), staff.Staff)
 
     def test_a_code_of_the_second_factor_is_taken_once(self, town, people):
-        key = staff.new_totp_key()
+        key = totp.new_key()
         who = people["doctor"]
         with town.parts.database.write() as tx:
             first = pyotp.TOTP(key).at(town.clock())
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=bytes(32), org="cdc", code=who.staff, key=key, proof=first,
                 now=town.clock(),
             )  # fmt: skip
@@ -355,12 +357,11 @@ class TestSession:
 
 
 def test_a_rate_limit_says_how_long_to_wait(town):
-    limit = {
-        "secret": bytes(32), "org": "", "kind": "receipt", "who": "192.0.2.1", "most": 3,
-        "window": timedelta(minutes=1),
-    }  # fmt: skip
+    misses = rate.Counter(
+        secret=bytes(32), org="", kind="receipt", who="192.0.2.1", window=timedelta(minutes=1)
+    )
     with town.parts.database.write() as tx:
-        answers = [rate.count(tx, now=town.clock(), **limit) for _ in range(4)]
+        answers = [misses.add(tx, most=3, now=town.clock()) for _ in range(4)]
         assert [a is None for a in answers] == [True, True, True, False]
         town.clock.forward(seconds=answers[3].wait)
-        assert rate.count(tx, now=town.clock(), **limit) is None
+        assert misses.add(tx, most=3, now=town.clock()) is None

@@ -6,13 +6,14 @@ import pytest
 import sqlalchemy as sa
 from test_split import Split
 
+from epilock.accounts import staff
 from epilock.demo.drill.device import ORIGIN, Device
 from epilock.errors import ApprovalError, ConflictError, RateError
 from epilock.store import approval
 from epilock.store import bucket as buckets
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.desk import Limits, sealing
-from epilock.use import grant, staff
+from epilock.use import grant
 
 
 @pytest.fixture

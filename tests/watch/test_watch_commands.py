@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from epilock.accounts import credentials, staff
 from epilock.cli.app import app
 from epilock.db import open_engine
 from epilock.errors import EpilockError
-from epilock.use import staff
 
 PASSWORD = "a sentence that is long enough"
 
@@ -48,7 +48,7 @@ def hire(watched, login, role):
             tx, parts.log, standard_ref=parts.standard.ref, org="qinghe", login=login, roles=(role,),
             now=parts.now(),
         )  # fmt: skip
-        staff.change_password(tx, org="qinghe", code=made.staff, old=once, new=PASSWORD)
+        credentials.change_password(tx, org="qinghe", code=made.staff, old=once, new=PASSWORD)
 
 
 def test_two_persons_at_a_terminal(watched, command):

@@ -7,10 +7,10 @@ import pyotp
 from sheet import Sheet, read
 from visitor import Visitor
 
+from epilock.accounts import arrival, session, staff
+from epilock.accounts.arrival import From
+from epilock.accounts.place import Places
 from epilock.assemble import Parts
-from epilock.use import arrival, session, staff
-from epilock.use.arrival import From
-from epilock.use.place import Places
 
 PASSWORD = "a sentence that is long enough"
 

@@ -24,10 +24,10 @@ from sheet import read
 from staff_room import badge
 from visitor import Visitor
 
+from epilock.accounts import session, staff
 from epilock.collect.point import Point
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
-from epilock.use import session, staff
 from epilock.web.api import document
 
 CHECKS = [

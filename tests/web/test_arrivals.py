@@ -6,7 +6,7 @@ from staff_room import PASSWORD, badge, code_at, hire, settle, sign_in
 from town import found as town_found
 from visitor import Visitor
 
-from epilock.use import arrival, place, staff
+from epilock.accounts import arrival, guessing, place
 from epilock.web.app import create_app
 
 
@@ -87,8 +87,8 @@ class TestNewDevice:
         self, parts, site, wang, key, clock
     ):
         with parts.database.write() as tx:
-            for _ in range(staff.SPRAYED):
-                staff._count_of_org(tx, "sunny", clock())
+            for _ in range(guessing.SPRAYED):
+                guessing.failed(tx, "sunny", "nobody", now=clock())
         page = read(wang, "/console")
         page.send(page.to("/sign-out"))
         code = code_at(key, clock())

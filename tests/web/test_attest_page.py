@@ -4,7 +4,7 @@ import pytest
 from sheet import read
 from staff_room import badge, hire, renew
 
-from epilock.use import staff
+from epilock.accounts import staff
 
 PATH = "/console/accounts/review"
 

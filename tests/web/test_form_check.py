@@ -14,8 +14,8 @@ from starlette.formparsers import MultiPartParser
 from visitor import Visitor
 
 from epilock.collect.design import read_design
+from epilock.rate import rates
 from epilock.standard import load
-from epilock.use.rate import rates
 from epilock.web import form_check, security
 from epilock.web.app import create_app
 from epilock.web.askable import GROUPS

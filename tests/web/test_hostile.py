@@ -21,6 +21,7 @@ from staff_room import badge
 from starlette.routing import Route
 from visitor import Visitor
 
+from epilock.accounts import session, staff
 from epilock.collect import offline, paper
 from epilock.collect.intake import register as imports
 from epilock.collect.intake.mapping import ColumnMap
@@ -29,7 +30,7 @@ from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Book
 from epilock.destroy import hold as holds
 from epilock.registry import mandate as mandates
-from epilock.use import aggregate, session, staff
+from epilock.use import aggregate
 from epilock.use import allotment as allotments
 from epilock.use import grant as grants
 from epilock.use import review as reviews

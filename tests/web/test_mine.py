@@ -7,8 +7,8 @@ from sheet import read
 from staff_room import PASSWORD, badge, code_at, renew, settle, sign_in
 from visitor import Visitor
 
+from epilock.accounts import session, staff
 from epilock.ledger import entry
-from epilock.use import session, staff
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ from sheet import read
 from staff_room import PASSWORD, hire
 from town_server import free_port
 
+from epilock.accounts import session, staff
 from epilock.collect import code as codes
 from epilock.destroy import run as destruction
 from epilock.ledger import publish
 from epilock.store import vault
-from epilock.use import grant, session, staff
+from epilock.use import grant
 from epilock.web.app import create_app
 from traces import forms_of
 

@@ -10,7 +10,7 @@ from test_resident import TYPED, _fields
 from town_server import CHROMIUM, free_port, serving
 from visitor import Visitor
 
-from epilock.use import session, staff
+from epilock.accounts import session, staff
 from epilock.web.app import create_app
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, CDPSession, Page
 from staff_room import PASSWORD, hire
 from town_server import CHROMIUM, free_port, serving
 
+from epilock.accounts import passkey, staff
 from epilock.assemble import Parts
-from epilock.use import passkey, staff
 from epilock.web.app import create_app
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")

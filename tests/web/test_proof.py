@@ -9,9 +9,9 @@ from staff_room import PASSWORD, code_at, settle, sign_in
 from test_use import MOBILE, collecting
 from visitor import Visitor
 
+from epilock.accounts import credentials, session, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.use import grant as grants
-from epilock.use import session, staff
 
 ASKED = "Show that it is you"
 
@@ -22,11 +22,11 @@ class Person:
     def __init__(self, parts, site, clock, login, *roles):
         self.parts, self.site, self.clock, self.login = parts, site, clock, login
         self.browser = settle(parts, site, "sunny", login, *roles)
-        self.key = staff.new_totp_key()
+        self.key = totp.new_key()
         with parts.database.write() as tx:
             self.code = staff.by_login(tx, "sunny", login).staff
             clock.forward(minutes=1)
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=parts.keys.secret(INSTALLATION, "totp"), org="sunny", code=self.code,
                 key=self.key, proof=code_at(self.key, clock()), now=clock(),
             )  # fmt: skip
@@ -216,7 +216,7 @@ class TestFactors:
 
     def test_after_a_reset_they_are_gone(self, parts, wang):
         with parts.database.write() as tx:
-            staff.renew_recovery(tx, org="sunny", code=wang.code)
+            credentials.renew_recovery(tx, org="sunny", code=wang.code)
             staff.reset(
                 tx, parts.log, standard_ref=parts.standard.ref, org="sunny", code=wang.code,
                 now=wang.clock(),

@@ -8,8 +8,8 @@ import town
 from staff_room import code_at, hire
 from town_server import CHROMIUM, free_port, serving
 
+from epilock.accounts import credentials, provider, staff, totp
 from epilock.assemble import INSTALLATION
-from epilock.use import provider, staff
 from epilock.web.app import create_app
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -24,7 +24,7 @@ def test_from_the_door_to_the_provider_and_into_the_console(tmp_path, chromium):
     url = f"http://localhost:{port}"
     parts = town.found(tmp_path / "home", now, url=url)
     hire(parts, "sunny", "wang", "custodian")
-    secret, key = parts.keys.secret(INSTALLATION, "totp"), staff.new_totp_key()
+    secret, key = parts.keys.secret(INSTALLATION, "totp"), totp.new_key()
     back = f"{url}/console/sign-in/provider/back"
     with (
         oidc_provider.provider(tmp_path / "provider", free_port(), back) as issuer,
@@ -33,7 +33,7 @@ def test_from_the_door_to_the_provider_and_into_the_console(tmp_path, chromium):
         with parts.database.write() as tx:
             who = staff.by_login(tx, "sunny", "wang")
             tx.update(staff.staff, {"org": "sunny", "staff": who.staff}, must_change=False)
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=secret, org="sunny", code=who.staff, key=key, proof=code_at(key, now()), now=now(),
             )  # fmt: skip
             provider.configure(

@@ -11,10 +11,10 @@ from sheet import read
 from staff_room import badge, code_at, hire
 from visitor import Visitor
 
+from epilock.accounts import credentials, oidc, provider, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger.wire import Answer
-from epilock.use import oidc, provider, staff
 from epilock.web.app import create_app
 
 ISSUER = "https://login.city.example"
@@ -57,11 +57,11 @@ class Place:
         self.parts, self.clock, self.login = parts, clock, Login(clock)
         self.site = create_app(parts, providers=oidc.Providers(self.login))
         badge(parts, self.site, "sunny", "wang", "custodian")
-        self.key = staff.new_totp_key()
+        self.key = totp.new_key()
         secret = parts.keys.secret(INSTALLATION, "totp")
         with parts.database.write() as tx:
             self.who = staff.by_login(tx, "sunny", "wang").staff
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=secret, org="sunny", code=self.who, key=self.key,
                 proof=code_at(self.key, clock()), now=clock(),
             )  # fmt: skip

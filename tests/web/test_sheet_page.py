@@ -12,9 +12,10 @@ from PIL import Image
 from sheet import read
 from staff_room import badge
 
+from epilock.accounts import staff
 from epilock.collect import paper
 from epilock.store import vault
-from epilock.use import grant, staff
+from epilock.use import grant
 
 HEAD = {"book": "A-12", "page": "3", "pages": "50", "written": "2026-03-14", "place": "cabinet 2"}
 ROW_1 = {"r1.name": "欧阳测试", "r1.mobile": "13912345678"}

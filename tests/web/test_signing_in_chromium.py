@@ -11,6 +11,7 @@ from test_passkeys_in_chromium import Device, Stage
 from town_server import CHROMIUM, free_port, serving
 
 from epilock import assemble, settings
+from epilock.accounts import passkey, staff
 from epilock.assemble import open_keys
 from epilock.errors import RateError
 from epilock.store import approval
@@ -18,7 +19,7 @@ from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.desk import Desk, Limits, sealing
 from epilock.store.keyservice.server import Server
-from epilock.use import grant, passkey, staff
+from epilock.use import grant
 from epilock.use.grant import ACTIVE, REQUESTED, Grant
 from epilock.web.app import create_app
 

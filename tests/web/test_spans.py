@@ -18,13 +18,13 @@ from staff_room import badge
 from test_api import ANSWERS, _submit
 from visitor import Visitor
 
+from epilock.accounts import session, staff
 from epilock.db import Database, open_engine
 from epilock.errors import ForbiddenError
 from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice.desk import Desk, Limits
 from epilock.store.keyservice.server import Server
 from epilock.traces import SAID, Traces
-from epilock.use import session, staff
 from epilock.web.app import create_app
 from traces import forms_of
 

@@ -9,10 +9,10 @@ from sheet import Sheet, read
 from staff_room import badge, renew
 from visitor import Visitor
 
+from epilock.accounts import session, staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
 from epilock.ledger import entry
-from epilock.use import session, staff
 
 MOBILE = "13912345678"
 

@@ -29,6 +29,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.recovery import recovery_codes
+from epilock.accounts.session import sessions
+from epilock.accounts.staff import shut_out, staff
 from epilock.backup.adopt import Adopted
 from epilock.collect import issue
 from epilock.collect.issue import Press
@@ -52,9 +55,6 @@ from epilock.store import bucket as buckets
 from epilock.store import removal, vault
 from epilock.store.bucket import DESTROYED, DYING, LIVE, Bucket, bucket_parts, leases
 from epilock.use.grant import REVOKED, grants
-from epilock.use.recovery import recovery_codes
-from epilock.use.session import sessions
-from epilock.use.staff import shut_out, staff
 
 CHUNK = 1000
 LOST = "lost"  # the reason of the erasures of what can't be brought back

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from epilock.accounts.staff import Staff
 from epilock.assemble import Parts
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, check_over, signed_in
@@ -29,7 +30,6 @@ from epilock.errors import EpilockError, ForbiddenError, InputError
 from epilock.ledger import policy
 from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
-from epilock.use.staff import Staff
 
 app = typer.Typer(no_args_is_help=True, help="The end of data: due, orders, holds, events, proofs.")
 

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from epilock.accounts import sign_in
+from epilock.accounts.staff import Staff
 from epilock.assemble import INSTALLATION, Parts
 from epilock.db import Transaction
 from epilock.errors import ForbiddenError, InputError, SignInError
 from epilock.registry import organisation as organisations
-from epilock.use import staff
-from epilock.use.staff import Staff
 
 As = Annotated[
     str,
@@ -50,7 +50,7 @@ def entered(parts: Parts, who: str) -> tuple[Staff, str]:
     password = ask("password", hide=True)
     code = ask("six digits of the second factor, or a recovery code, if any")
     with parts.database.write() as tx:
-        found = staff.sign_in(
+        found = sign_in.by_password(
             tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=org, login=login,
             password=password, code=code, known=True, now=parts.now(),
         )  # fmt: skip

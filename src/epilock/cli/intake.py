@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from epilock.accounts.staff import Staff
 from epilock.assemble import Parts
 from epilock.cli.identity import As, signed_in
 from epilock.cli.installation import At, Home, opened
@@ -28,7 +29,6 @@ from epilock.collect.intake.run import run, target_of
 from epilock.collect.intake.table import Source
 from epilock.errors import ForbiddenError, InputError, NotFoundError
 from epilock.standard.level import CHINA
-from epilock.use.staff import Staff
 
 app = typer.Typer(no_args_is_help=True, help="Import of lists: CSV, XLSX, Parquet.")
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from epilock import assemble, inventory, settings
+from epilock.accounts import staff
 from epilock.assemble import Parts
 from epilock.caretaker import Caretaker
 from epilock.cli import logs, supervisor
@@ -31,7 +32,6 @@ from epilock.registry import organisation as organisations
 from epilock.rounds import Rounds
 from epilock.standard.text import Text
 from epilock.store.check import check as check_all
-from epilock.use import staff
 from epilock.web.serve import serve as serve_site
 
 BETWEEN_ROUNDS = 2.0  # seconds from one round of the witnesses to the next

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from epilock.accounts import staff
 from epilock.assemble import Parts
 from epilock.cli.files import read_small
 from epilock.cli.installation import At, Home, day, instant_text, opened, pair
@@ -21,7 +22,6 @@ from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
 from epilock.store.suite import NATIONAL
-from epilock.use import staff
 
 organisation = typer.Typer(no_args_is_help=True, help="Organisations of this installation.")
 emergency = typer.Typer(no_args_is_help=True, help="Emergencies and their response levels.")

@@ -13,14 +13,14 @@ from typing import Annotated
 
 import typer
 
+from epilock.accounts import attest, credentials, password, roster, staff, totp
+from epilock.accounts import session as sessions
 from epilock.assemble import INSTALLATION, Parts
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, ask, check_over, entered, signed_in
 from epilock.cli.installation import At, Home, opened
 from epilock.collect import qr
 from epilock.errors import FileFormatError, InputError, SignInError
-from epilock.use import attest, roster, staff
-from epilock.use import session as sessions
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: roles, passwords, second factors, tokens.")
 
@@ -104,11 +104,11 @@ def change_password(*, who: As, home: Home = None, now: At = None) -> None:
     """Change your own password; the one-time one is used up by it."""
     with opened(home, now) as parts:
         found, old = entered(parts, who)
-        new = ask(f"new password, at least {staff.MIN_PASSWORD} characters", hide=True)
+        new = ask(f"new password, at least {password.LEAST} characters", hide=True)
         if new != ask("the new password again", hide=True):
             raise InputError("the two new passwords differ")
         with parts.database.write() as tx:
-            staff.change_password(tx, org=found.org, code=found.staff, old=old, new=new)
+            credentials.change_password(tx, org=found.org, code=found.staff, old=old, new=new)
     print("the password is changed")
 
 
@@ -119,12 +119,12 @@ def enrol(*, who: As, home: Home = None, now: At = None) -> None:
         found, _ = entered(parts, who)
         if found.must_change:
             raise SignInError("change the one-time password first: `epilock staff password`")
-        key = staff.new_totp_key()
-        typer.echo(qr.terminal(staff.totp_address(key, login=found.login, org=found.org)), err=True)
+        key = totp.new_key()
+        typer.echo(qr.terminal(totp.address(key, login=found.login, org=found.org)), err=True)
         typer.echo(f"or type this key: {key}", err=True)
         proof = ask("six digits")
         with parts.database.write() as tx:
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=parts.keys.secret(INSTALLATION, "totp"), org=found.org,
                 code=found.staff, key=key, proof=proof, now=parts.now(),
             )  # fmt: skip
@@ -140,7 +140,7 @@ def renew_recovery(*, who: As, home: Home = None, now: At = None) -> None:
     with opened(home, now) as parts:
         found = signed_in(parts, who, *staff.ROLES)
         with parts.database.write() as tx:
-            codes = staff.renew_recovery(tx, org=found.org, code=found.staff)
+            codes = credentials.renew_recovery(tx, org=found.org, code=found.staff)
     print("\n".join(codes))
 
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from uuid import UUID
 
 from epilock import assemble
+from epilock.accounts import staff
 from epilock.assemble import Parts
 from epilock.collect import issue
 from epilock.collect.adopt import adopt
@@ -26,7 +27,6 @@ from epilock.registry import organisation as organisations
 from epilock.settings import Settings
 from epilock.standard.level import CHINA
 from epilock.standard.text import Text
-from epilock.use import staff
 
 AUTHORITY, EMERGENCY = "qinghe", "outbreak-7"
 AREA = "370102"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from epilock import assemble
+from epilock.accounts import staff
 from epilock.collect import issue, notice, notice_page, qr
 from epilock.collect.form import Form, Submission
 from epilock.collect.point import Field, Plan
@@ -31,7 +32,6 @@ from epilock.store import bucket as buckets
 from epilock.store import vault
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
-from epilock.use import staff
 
 START = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 ASKED = ("identity.name", "contact.mobile", "health.temperature", "location.check-in")

@@ -31,6 +31,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
 from epilock.deidentify import budget
 from epilock.deidentify.budget import Book, Release
@@ -51,7 +52,6 @@ from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.use.mask import tells_who
 from epilock.use.question import DAY, Noise, Question, account_of, draw, request_of
-from epilock.use.staff import Staff
 
 MOST_DAYS = 366
 MOST_RECORDS = 1_000_000  # of one table

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.deidentify import budget
 from epilock.deidentify.budget import Account, Book
@@ -22,7 +23,6 @@ from epilock.errors import ApprovalError, BudgetError, ForbiddenError, InputErro
 from epilock.ledger import entry
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
-from epilock.use.staff import Staff
 
 NEEDED = "budget"  # what the standard says of a purpose that is answered with noise
 PUBLIC = "public"

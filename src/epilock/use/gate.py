@@ -29,6 +29,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import product
 
+from epilock.accounts.staff import Staff
 from epilock.db import Transaction, new_id
 from epilock.deidentify import study as studies
 from epilock.errors import ForbiddenError, NotFoundError
@@ -51,7 +52,6 @@ from epilock.use.coded import coded
 from epilock.use.decision import OPENED, REFUSED, SUBJECT, Decision, Place
 from epilock.use.grant import ACTIVE, PSEUDONYMOUS, Grant
 from epilock.use.mask import mask
-from epilock.use.staff import Staff
 
 SUBJECT_ACCESS = "subject-access"
 RAW, MASKED, STATUS = "raw", "masked", "status"

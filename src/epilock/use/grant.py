@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
 from epilock.deidentify import study as studies
 from epilock.errors import ApprovalError, ForbiddenError, InputError, RefusedError, StateError
@@ -30,7 +31,6 @@ from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.store.access import Keys
 from epilock.store.approval import Statement
-from epilock.use.staff import Staff
 
 LONGEST = timedelta(days=30)
 MOST_SUBJECTS = 10_000

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Transaction, metadata, missing, sealed_table
 from epilock.errors import (
     ApprovalError,
@@ -25,7 +26,6 @@ from epilock.ledger import entry
 from epilock.ledger.audit.opening import REVIEW_WITHIN as WITHIN
 from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
-from epilock.use.staff import Staff
 
 MOST_OUTSTANDING = 10  # of one person: what a stolen account can take so before another looks
 JUSTIFIED, UNJUSTIFIED = "justified", "unjustified"

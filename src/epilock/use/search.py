@@ -11,6 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ForbiddenError
 from epilock.ledger import entry
@@ -22,7 +23,6 @@ from epilock.store.vault import Record
 from epilock.use import grant as grants
 from epilock.use.gate import MOST_RECORDS, Gate
 from epilock.use.grant import ACTIVE, OF_MANY, PSEUDONYMOUS, Grant
-from epilock.use.staff import Staff
 
 searches = sealed_table(
     "searches",

@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from epilock.accounts import oidc, place
 from epilock.assemble import Parts
 from epilock.destroy.beside import Runs
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.use import oidc, place
 from epilock.use.release.run import Maker
 from epilock.web import (
     anchored,

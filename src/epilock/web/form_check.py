@@ -20,7 +20,6 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.assemble import INSTALLATION
 from epilock.collect import template as templates
 from epilock.collect.design import DesignField, read_design, read_pasted
 from epilock.errors import EpilockError, InputError, TooLargeError
@@ -28,8 +27,7 @@ from epilock.standard import Standard
 from epilock.standard.judge import ALLOWED, judge
 from epilock.standard.level import ENDED
 from epilock.standard.model import Circumstance
-from epilock.use import rate
-from epilock.web import askable
+from epilock.web import askable, pace
 from epilock.web.askable import Line, Never, Row
 from epilock.web.in_force import Running, running
 from epilock.web.log import download
@@ -172,13 +170,7 @@ def _count(site: Site, request: Request) -> None:
     Raises:
         RateError: There were too many.
     """
-    with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION,
-            kind="form-check", who=address_of(request), most=MOST, window=WINDOW, now=site.now(),
-        )  # fmt: skip
-    if late is not None:
-        raise late
+    pace.check(site, "form-check", address_of(request), most=MOST, window=WINDOW)
 
 
 def _emergency(now: list[Running]) -> str:

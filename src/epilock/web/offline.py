@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from epilock.accounts import session as sessions
 from epilock.collect import offline, qr
 from epilock.collect.answer import COUNT, DATE, NAME, TEMPERATURE, Problem
 from epilock.collect.document import RESIDENT_ID
@@ -26,7 +27,6 @@ from epilock.collect.outbox import Brought, Clerk
 from epilock.collect.telephone import MOBILE
 from epilock.errors import FileFormatError
 from epilock.registry import organisation as organisations
-from epilock.use import session as sessions
 from epilock.web import walk as walks
 from epilock.web.console.desk import Desk, DeskOf
 from epilock.web.language import Speaker

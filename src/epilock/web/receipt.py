@@ -13,7 +13,6 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.assemble import INSTALLATION
 from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.destroy import erasure
@@ -23,8 +22,8 @@ from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import all_of, proof_at
 from epilock.registry import organisation as organisations
-from epilock.use import rate
 from epilock.web import holding as holdings
+from epilock.web import pace
 from epilock.web.holding import Holding
 from epilock.web.language import Speaker
 from epilock.web.log import download, own_policy
@@ -232,10 +231,4 @@ def count_miss(site: Site, request: Request) -> None:
     Raises:
         RateError: There were too many.
     """
-    with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION,
-            kind="receipt", who=address_of(request), most=MISSES, window=WINDOW, now=site.now(),
-        )  # fmt: skip
-    if late is not None:
-        raise late
+    pace.check(site, "receipt", address_of(request), most=MISSES, window=WINDOW)

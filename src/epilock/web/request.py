@@ -9,12 +9,12 @@ from fastapi import Depends
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from epilock.accounts import session as sessions
+from epilock.accounts.session import Session
 from epilock.assemble import INSTALLATION, Parts
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.standard.level import CHINA
-from epilock.use import session as sessions
-from epilock.use.session import Session
 from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
 

@@ -7,6 +7,7 @@ nothing of it can be done unseen or undone: everybody above, outside and concern
 from functools import partial
 from pathlib import Path
 
+from epilock.accounts.staff import Staff
 from epilock.demo.drill.insiders import HEALTH, How, Insiders
 from epilock.demo.drill.stage import Say, require
 from epilock.errors import ForbiddenError, InputError
@@ -14,7 +15,6 @@ from epilock.ledger import entry
 from epilock.ledger.shards import all_of
 from epilock.use import grant as grants
 from epilock.use.decision import OPENED
-from epilock.use.staff import Staff
 
 MANY, SUBJECTS = 40, 8
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from epilock.accounts import staff
+from epilock.accounts.staff import Staff
 from epilock.assemble import Parts
 from epilock.demo import city, life
 from epilock.demo.drill.stage import Say, Stage, silent
@@ -15,10 +17,8 @@ from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
-from epilock.use import staff
 from epilock.use.decision import OPENED, Decision
 from epilock.use.grant import Grant
-from epilock.use.staff import Staff
 
 ORG, HEALTH = "sunny-garden", "qinghe-cdc"
 WHERE = "residential-entry"

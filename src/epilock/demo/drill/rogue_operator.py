@@ -6,6 +6,8 @@ It can write any row, but it has no integrity key, no second person and no way t
 from collections.abc import Callable
 from pathlib import Path
 
+from epilock.accounts import staff
+from epilock.accounts.staff import Staff
 from epilock.assemble import Parts
 from epilock.caretaker import watcher
 from epilock.collect.record import Stored
@@ -17,8 +19,6 @@ from epilock.destroy import order as orders
 from epilock.errors import EpilockError
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
-from epilock.use import staff
-from epilock.use.staff import Staff
 
 ORG, HEALTH = "sunny-garden", "qinghe-cdc"
 ROLLING = 30.0  # seconds

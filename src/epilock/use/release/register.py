@@ -26,6 +26,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ApprovalError, ForbiddenError, StateError
 from epilock.ledger import entry
@@ -41,7 +42,6 @@ from epilock.use.decision import REFUSED as DECISION_REFUSED
 from epilock.use.gate import Gate
 from epilock.use.grant import ACTIVE, DEIDENTIFIED, Grant
 from epilock.use.release.question import DAY, Question, check
-from epilock.use.staff import Staff
 
 MOST_RECORDS = 100_000  # of one release; that many took six minutes on two busy cores
 ROUNDED = 10  # what is told of numbers of rows is rounded down to this

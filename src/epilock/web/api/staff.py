@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from epilock.accounts.staff import Staff
 from epilock.deidentify.budget import micro
 from epilock.deidentify.noise.query import OTHERS
 from epilock.destroy import due as dues
@@ -13,7 +14,6 @@ from epilock.use import aggregate
 from epilock.use import decision as decisions
 from epilock.use import grant as grants
 from epilock.use.question import Noise, Question
-from epilock.use.staff import Staff
 from epilock.web.api.model import Counted, CountRecords, DuePart, Opened, OpenRecords
 from epilock.web.console.desk import RIGHTS
 from epilock.web.request import SiteOf, session_of

@@ -5,10 +5,10 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import session as sessions
+from epilock.accounts import staff
+from epilock.accounts.staff import Staff
 from epilock.errors import EpilockError, ForbiddenError
-from epilock.use import session as sessions
-from epilock.use import staff
-from epilock.use.staff import Staff
 from epilock.web.console import listing
 from epilock.web.console.desk import RIGHTS, WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from epilock.accounts import passkey
+from epilock.accounts.passkey import Passkey
 from epilock.db import Transaction
 from epilock.deidentify import study as studies
 from epilock.deidentify.budget import Book, shown
@@ -28,11 +30,9 @@ from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import allotment as allotments
 from epilock.use import grant as grants
-from epilock.use import passkey
 from epilock.use import review as reviews
 from epilock.use.allotment import Allotment
 from epilock.use.grant import REQUESTED, Grant
-from epilock.use.passkey import Passkey
 from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening

@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import session as sessions
+from epilock.accounts import staff
+from epilock.accounts.arrival import Arrival, From
+from epilock.accounts.staff import Staff
 from epilock.db import Transaction
 from epilock.errors import InputError
-from epilock.use import arrival as arrivals
-from epilock.use import session as sessions
-from epilock.use import staff
-from epilock.use.arrival import Arrival, From
-from epilock.use.staff import Staff
 from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, DeskOf, cookie_of
 from epilock.web.console.listing import Filter, Plan

@@ -4,10 +4,10 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import attest, staff
+from epilock.accounts import session as sessions
 from epilock.db import Transaction
 from epilock.errors import EpilockError, ForbiddenError
-from epilock.use import attest, staff
-from epilock.use import session as sessions
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words

@@ -4,7 +4,7 @@ Rules kept in this file:
   1. Who asks is known by the session's cookie alone, never by a field of a form.
   2. An account with a one-time password, or without a second factor, reaches no page but the one that
      changes that.
-  3. A session that is not proved (``use.arrival``, rule 5) reaches no page but the one that proves it, and the way
+  3. A session that is not proved (``accounts.arrival``, rule 5) reaches no page but the one that proves it, and the way
      out: neither password nor second factor can be changed in it.
   4. A form counts only with its session's token.
 """
@@ -19,6 +19,10 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import session as sessions
+from epilock.accounts.arrival import Arrival
+from epilock.accounts.session import Session
 from epilock.errors import (
     ApprovalError,
     ForbiddenError,
@@ -30,10 +34,6 @@ from epilock.errors import (
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.text import Text
-from epilock.use import arrival as arrivals
-from epilock.use import session as sessions
-from epilock.use.arrival import Arrival
-from epilock.use.session import Session
 from epilock.web.language import Speaker
 from epilock.web.request import FormOf, Site, SiteOf, session_of
 

@@ -9,14 +9,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import credentials, passkey, password, provider, sign_in, totp
+from epilock.accounts import session as sessions
+from epilock.accounts.staff import Staff
 from epilock.assemble import INSTALLATION
 from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, RateError, SignInError
-from epilock.use import arrival as arrivals
-from epilock.use import passkey, provider, rate, staff
-from epilock.use import session as sessions
-from epilock.use.staff import Staff
+from epilock.web import pace
 from epilock.web.console import proof
 from epilock.web.console.arrival import Entered, admit, begin, device_of
 from epilock.web.console.desk import CheckedForm, Desk, ProvedOf, VisitorOf, cookie_of
@@ -51,7 +52,7 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
     to = inside(word(form, "to"))
 
     def enter(tx: Transaction) -> Staff | Exception:
-        return staff.sign_in(
+        return sign_in.by_password(
             tx, secret=site.factor_secret(), org=typed["org"], login=typed["login"],
             password=word(form, "password", most=300), code=word(form, "code", most=40),
             known=arrivals.is_known(tx, typed["org"], typed["login"], device_of(site, request)),
@@ -79,7 +80,7 @@ def post_sign_in_by_passkey(site: SiteOf, request: Request, form: FormOf) -> Res
             tx, answer.challenge, secret=proof.question_secret(site), org=INSTALLATION,
             purpose=passkey.SIGN_IN, bound=request.cookies.get(_door_cookie(site), ""), now=site.now(),
         )  # fmt: skip
-        return wrong or staff.sign_in_by_passkey(tx, answer, place=place, now=site.now())
+        return wrong or sign_in.by_passkey(tx, answer, place=place, now=site.now())
 
     found = try_door(site, request, enter)
     if isinstance(found, Exception):
@@ -106,7 +107,7 @@ def post_sign_out(visitor: VisitorOf, form: CheckedForm) -> RedirectResponse:
 @router.get("/password")
 def get_password(visitor: ProvedOf) -> Response:
     """Show the form that changes the password."""
-    return visitor.show("password.html", wrong=None, least=staff.MIN_PASSWORD)
+    return visitor.show("password.html", wrong=None, least=password.LEAST)
 
 
 @router.post("/password")
@@ -118,10 +119,10 @@ def post_password(visitor: ProvedOf, form: CheckedForm) -> Response:
         if new != word(form, "again", most=300):
             raise InputError("the two new passwords differ")  # noqa: TRY301 - answered like the others
         with visitor.site.parts.database.write() as tx:
-            staff.change_password(tx, org=visitor.org, code=visitor.who, old=old, new=new)
+            credentials.change_password(tx, org=visitor.org, code=visitor.who, old=old, new=new)
             sessions.end_others(tx, visitor.session.staff, token_of(visitor))
     except (InputError, SignInError) as error:
-        return _again(visitor, "password.html", error, least=staff.MIN_PASSWORD)
+        return _again(visitor, "password.html", error, least=password.LEAST)
     return visitor.go(HOME, done="password")
 
 
@@ -131,7 +132,7 @@ def get_second_factor(visitor: ProvedOf) -> Response:
     asked = proof.missing(visitor)
     if asked is not None:
         return asked
-    return _factor(visitor, staff.new_totp_key(), None)
+    return _factor(visitor, totp.new_key(), None)
 
 
 @router.post("/second-factor")
@@ -146,11 +147,11 @@ def post_second_factor(visitor: ProvedOf, form: CheckedForm) -> Response:
     try:
         with visitor.site.parts.database.write() as tx:
             if present:  # whoever found a browser open must not take the account over
-                staff.check_password(
+                credentials.check_password(
                     tx, org=visitor.org, code=visitor.who,
                     password=word(form, "password", most=300),
                 )  # fmt: skip
-            staff.enrol_totp(
+            credentials.enrol_totp(
                 tx, secret=visitor.site.factor_secret(), org=visitor.org, code=visitor.who, key=key,
                 proof=word(form, "code", most=10), now=visitor.site.now(),
             )  # fmt: skip
@@ -176,10 +177,7 @@ def _tried(
     site: Site, request: Request, enter: Enter, is_proved: Callable[[], bool]
 ) -> tuple[Staff, Entered] | Exception:
     with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION, kind="sign-in",
-            who=address_of(request), most=ATTEMPTS, window=WINDOW, now=site.now(),
-        )  # fmt: skip
+        late = pace.count(tx, site, "sign-in", address_of(request), most=ATTEMPTS, window=WINDOW)
         if late is not None:
             return late
         found = enter(tx)
@@ -235,7 +233,7 @@ def _again(visitor: Desk, template: str, error: EpilockError, **more: Any) -> Re
 
 
 def _factor(visitor: Desk, key: str, error: EpilockError | None) -> Response:
-    address = staff.totp_address(key, login=visitor.session.staff.login, org=visitor.org)
+    address = totp.address(key, login=visitor.session.staff.login, org=visitor.org)
     wrong = None if error is None else problem_of(error)
     return visitor.show(
         "second_factor.html", status=200 if wrong is None else wrong.status, wrong=wrong, key=key,

@@ -12,8 +12,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from epilock.accounts import credentials, passkey
 from epilock.errors import ConflictError, EpilockError, InputError, SignInError, StateError
-from epilock.use import passkey, staff
 from epilock.web.console import proof
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf, ProvedOf, UnfinishedError
 from epilock.web.problem import of as problem_of
@@ -103,7 +103,7 @@ def post_authenticator(desk: DeskOf, form: CheckedForm) -> Response:
     if asked is not None:
         return asked
     with desk.site.parts.database.write() as tx:
-        staff.remove_totp(tx, org=desk.org, code=desk.who)
+        credentials.remove_totp(tx, org=desk.org, code=desk.who)
     return desk.go("/console/account", done="removed")
 
 
@@ -114,7 +114,7 @@ def post_recovery(desk: DeskOf, form: CheckedForm) -> Response:
     if asked is not None:
         return asked
     with desk.site.parts.database.write() as tx:
-        codes = staff.renew_recovery(tx, org=desk.org, code=desk.who)
+        codes = credentials.renew_recovery(tx, org=desk.org, code=desk.who)
     return desk.show("recovery_made.html", codes=codes)
 
 

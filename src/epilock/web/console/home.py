@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import attest, guessing, staff
 from epilock.collect.intake import register, told
 from epilock.db import Transaction
 from epilock.destroy import due as dues
@@ -24,8 +26,6 @@ from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
-from epilock.use import arrival as arrivals
-from epilock.use import attest, staff
 from epilock.use import review as reviews
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
@@ -191,8 +191,8 @@ def _alarms(desk: Desk, tx: Transaction) -> Iterator[Task]:
 def _accounts(desk: Desk, tx: Transaction) -> Iterator[Task]:
     bare = sum(not s.has_factor for s in staff.listing(tx, desk.org))
     yield Task(name="bare", number=bare, path="/console/accounts", tone=WARN)
-    failed, since = staff.failures_of(tx, desk.org, now=desk.site.now())
-    tone = BAD if failed >= staff.SPRAYED else WARN
+    failed, since = guessing.failures_of(tx, desk.org, now=desk.site.now())
+    tone = BAD if failed >= guessing.SPRAYED else WARN
     told = failed if failed >= TOLD_FROM else 0
     standing = attest.standings(tx, desk.org, now=desk.site.now())
     due = [

@@ -5,10 +5,10 @@ from datetime import timedelta
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import passkey, recovery
+from epilock.accounts import session as sessions
 from epilock.errors import InputError
-from epilock.use import arrival as arrivals
-from epilock.use import passkey, recovery
-from epilock.use import session as sessions
 from epilock.web.console import proof
 from epilock.web.console.desk import CheckedForm, DeskOf
 from epilock.web.console.proof import token_of

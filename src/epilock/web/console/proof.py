@@ -18,13 +18,14 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import arrival as arrivals
+from epilock.accounts import credentials, passkey
+from epilock.accounts import session as sessions
+from epilock.accounts.passkey import Passkey, Place
 from epilock.assemble import INSTALLATION
 from epilock.db import Transaction
 from epilock.errors import InputError, SignInError
-from epilock.use import arrival as arrivals
-from epilock.use import passkey, rate, staff
-from epilock.use import session as sessions
-from epilock.use.passkey import Passkey, Place
+from epilock.web import pace
 from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
 from epilock.web.problem import of as problem_of
 from epilock.web.request import Site, word
@@ -80,14 +81,7 @@ def check_pace(desk: Desk, kind: str = "password") -> None:
     Raises:
         RateError: It has.
     """
-    site = desk.site
-    with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=desk.org,
-            kind=kind, who=desk.who, most=ATTEMPTS, window=WINDOW, now=site.now(),
-        )  # fmt: skip
-    if late is not None:
-        raise late
+    pace.check(desk.site, kind, desk.who, most=ATTEMPTS, window=WINDOW, org=desk.org)
 
 
 def token_of(desk: Desk) -> str:
@@ -133,11 +127,11 @@ def _prove(tx: Transaction, desk: Desk, form: FormData) -> SignInError | InputEr
         if word(form, ANSWER):
             return _answered(tx, desk, word(form, ANSWER, most=passkey.MOST_OCTETS + 1))
         if not who.has_factor:
-            staff.check_password(
+            credentials.check_password(
                 tx, org=who.org, code=who.staff, password=word(form, PASSWORD, most=300)
             )
             return None
-        staff.prove_totp(
+        credentials.prove_totp(
             tx, secret=desk.site.factor_secret(), org=who.org, code=who.staff,
             proof=word(form, CODE, most=10), now=now,
         )  # fmt: skip

@@ -15,13 +15,14 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from epilock.accounts import oidc, provider, sign_in, staff
+from epilock.accounts import session as sessions
+from epilock.accounts.oidc import Claims, Client, Trip
+from epilock.accounts.staff import Staff
 from epilock.assemble import INSTALLATION
 from epilock.db import Transaction
 from epilock.errors import EpilockError, NotFoundError, SignInError
-from epilock.use import oidc, provider, rate, staff
-from epilock.use import session as sessions
-from epilock.use.oidc import Claims, Client, Trip
-from epilock.use.staff import Staff
+from epilock.web import pace
 from epilock.web.console import proof
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf, cookie_of
 from epilock.web.console.door import lead, show_door, try_door
@@ -177,7 +178,7 @@ def _enter(site: Site, request: Request, trip: Trip, client: Client, claims: Cla
 
     def enter(tx: Transaction) -> Staff | Exception:
         nonlocal proved
-        found = staff.sign_in_by_provider(tx, trip, claims, client=client.client, now=site.now())
+        found = sign_in.by_provider(tx, trip, claims, client=client.client, now=site.now())
         if isinstance(found, SignInError):
             return found
         who, proved = found
@@ -196,13 +197,7 @@ def _client(tx: Transaction, site: Site, org: str) -> Client:
 
 
 def _check_pace(site: Site, request: Request) -> None:
-    with site.parts.database.write() as tx:
-        late = rate.count(
-            tx, secret=site.parts.keys.secret(INSTALLATION, "rates"), org=INSTALLATION,
-            kind="provider", who=address_of(request), most=ATTEMPTS, window=WINDOW, now=site.now(),
-        )  # fmt: skip
-    if late is not None:
-        raise late
+    pace.check(site, "provider", address_of(request), most=ATTEMPTS, window=WINDOW)
 
 
 def _providers(request: Request) -> oidc.Providers:

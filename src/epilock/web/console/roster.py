@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from epilock.accounts import roster
+from epilock.accounts.roster import Planned
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, StateError
-from epilock.use import roster
-from epilock.use.roster import Planned
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of

@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from sqlalchemy.engine import make_url
 from starlette.responses import Response
 
+from epilock.accounts import session as sessions
 from epilock.destroy import request as requests
 from epilock.ledger import shards
 from epilock.ledger.audit import GRACE
 from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.settings import AnchorSettings
 from epilock.use import grant as grants
-from epilock.use import session as sessions
 from epilock.web.console.desk import DeskOf
 from epilock.web.console.proof import ATTEMPTS, WINDOW
 

@@ -3,6 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
+from epilock.accounts import oidc, provider, sign_in, staff
+from epilock.accounts.oidc import Claims
 from epilock.errors import (
     ConflictError,
     InputError,
@@ -10,8 +12,6 @@ from epilock.errors import (
     SignInError,
     TamperedError,
 )
-from epilock.use import oidc, provider, staff
-from epilock.use.oidc import Claims
 
 SECRET = bytes(range(32))
 ISSUER = "https://login.city.example"
@@ -49,7 +49,7 @@ class Office:
         trip = oidc.begin("sunny", issuer, to="/console", now=self.clock())
         claims = Claims(sub=sub, means=frozenset(means))
         with self.database.write() as tx:
-            return staff.sign_in_by_provider(tx, trip, claims, client=client, now=self.clock())
+            return sign_in.by_provider(tx, trip, claims, client=client, now=self.clock())
 
     def links(self):
         with self.database.read() as tx:

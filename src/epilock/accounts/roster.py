@@ -25,13 +25,13 @@ from typing import TypeVar
 
 import msgspec
 
+from epilock.accounts import password, staff
+from epilock.accounts import session as sessions
+from epilock.accounts.staff import Staff
+from epilock.accounts.tenure import note, tenures
 from epilock.db import Transaction
 from epilock.errors import FileFormatError, InputError, StateError, TooLargeError
 from epilock.ledger.log import Log
-from epilock.use import session as sessions
-from epilock.use import staff
-from epilock.use.staff import Staff
-from epilock.use.tenure import note, tenures
 
 NEEDED, MAY = ("userName", "active", "roles"), "externalId"
 MAX_BYTES, MAX_LINES, MAX_CELL, MAX_ID = 1_000_000, 5_000, 200, 64
@@ -188,7 +188,7 @@ def plan(tx: Transaction, org: str, body: bytes, *, others: bool, own: tuple[str
 def hashed(number: int) -> list[tuple[str, str]]:
     """Return so many one-time passwords with their hashes; before a transaction, for each takes its time."""
     with ThreadPoolExecutor(HASHED_AT_ONCE) as threads:
-        return list(threads.map(lambda _: staff.one_time(), range(number)))
+        return list(threads.map(lambda _: password.one_time(), range(number)))
 
 
 def carry_out(

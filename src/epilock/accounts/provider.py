@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from epilock.accounts import oidc, passkey
+from epilock.accounts.oidc import Claims, Client, Trip
 from epilock.db import Instant, Json, Transaction, metadata, sealed_table
 from epilock.errors import ConflictError, InputError, NotFoundError, SignInError, TamperedError
-from epilock.use import oidc, passkey
-from epilock.use.oidc import Claims, Client, Trip
 
 MOST_CLIENT, MOST_SECRET = 200, 300  # characters
 MOST_VALUES, MOST_VALUE = 20, 100  # of acr and amr

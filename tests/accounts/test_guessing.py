@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from epilock import rate
+from epilock.accounts import guessing, password, sign_in, staff
 from epilock.db import Database
 from epilock.errors import RateError, SignInError
-from epilock.use import rate, staff
 
 PASSWORD = "a sentence that is long enough"
 
@@ -14,7 +15,7 @@ PASSWORD = "a sentence that is long enough"
 @pytest.fixture
 def accounts(database: Database, clock) -> Database:
     """Two accounts of ``sunny``; their entries of the log are another test's matter."""
-    hashed = staff._HASHER.hash(PASSWORD)
+    hashed = password.hashed(PASSWORD, before="")
     with database.write() as tx:
         for login in ("wang", "li"):
             tx.insert(
@@ -24,17 +25,17 @@ def accounts(database: Database, clock) -> Database:
     return database
 
 
-def attempt(database: Database, login: str, now: datetime, password: str = "wrong", **more):
+def attempt(database: Database, login: str, now: datetime, typed: str = "wrong", **more):
     told = {"org": "sunny", "secret": bytes(32), "now": now, **more}
     with database.write() as tx:
-        return staff.sign_in(tx, login=login, password=password, **told)
+        return sign_in.by_password(tx, login=login, password=typed, **told)
 
 
 def spray(database: Database, clock, times: int) -> None:
     """Fail at so many logins, each once."""
     with database.write() as tx:
-        for _ in range(times):
-            staff._count_of_org(tx, "sunny", clock())
+        for number in range(times):
+            guessing.failed(tx, "sunny", f"nobody-{number}", now=clock())
 
 
 def test_a_login_that_nobody_has_waits_as_one_that_somebody_has(accounts, clock):
@@ -51,7 +52,7 @@ def test_a_login_that_nobody_has_waits_as_one_that_somebody_has(accounts, clock)
 
 def test_a_day_of_rest_forgets_both_alike(accounts, clock):
     for login in ("wang", "nobody"):
-        for _ in range(staff.FREE_FAILURES):
+        for _ in range(guessing.FREE_FAILURES):
             attempt(accounts, login, clock())
     clock.forward(days=1)
     for login in ("wang", "nobody"):
@@ -59,7 +60,7 @@ def test_a_day_of_rest_forgets_both_alike(accounts, clock):
 
 
 def test_sweeping_changes_no_answer(accounts, clock):
-    for _ in range(staff.FREE_FAILURES):
+    for _ in range(guessing.FREE_FAILURES):
         attempt(accounts, "wang", clock())
     with accounts.write() as tx:
         assert rate.sweep(tx, window=timedelta(days=1), now=clock()) == 0
@@ -67,30 +68,30 @@ def test_sweeping_changes_no_answer(accounts, clock):
 
 
 def test_the_right_password_ends_the_count(accounts, clock):
-    for _ in range(staff.FREE_FAILURES - 1):
+    for _ in range(guessing.FREE_FAILURES - 1):
         attempt(accounts, "wang", clock())
     assert isinstance(attempt(accounts, "wang", clock(), PASSWORD), staff.Staff)
-    for _ in range(staff.FREE_FAILURES):
+    for _ in range(guessing.FREE_FAILURES):
         assert isinstance(attempt(accounts, "wang", clock()), SignInError)
 
 
 def test_an_organisation_under_spray_answers_known_devices_alone(accounts, clock):
-    spray(accounts, clock, staff.SPRAYED - 1)
+    spray(accounts, clock, guessing.SPRAYED - 1)
     assert isinstance(attempt(accounts, "wang", clock()), SignInError)
-    for login, password in (("li", PASSWORD), ("li", "wrong"), ("nobody", "wrong")):
-        late = attempt(accounts, login, clock(), password)
+    for login, typed in (("li", PASSWORD), ("li", "wrong"), ("nobody", "wrong")):
+        late = attempt(accounts, login, clock(), typed)
         assert isinstance(late, RateError)
-        assert late.wait == staff.SPRAY_WINDOW.total_seconds() + 1
+        assert late.wait == guessing.SPRAY_WINDOW.total_seconds() + 1
     assert isinstance(attempt(accounts, "li", clock(), PASSWORD, known=True), staff.Staff)
 
 
 def test_another_organisation_is_not_touched_by_it(accounts, clock):
-    spray(accounts, clock, staff.SPRAYED)
+    spray(accounts, clock, guessing.SPRAYED)
     assert isinstance(attempt(accounts, "wang", clock(), org="jinan"), SignInError)
 
 
 def test_an_hour_later_everybody_gets_in_again(accounts, clock):
-    spray(accounts, clock, staff.SPRAYED)
+    spray(accounts, clock, guessing.SPRAYED)
     clock.forward(hours=1)
     assert isinstance(attempt(accounts, "li", clock(), PASSWORD), staff.Staff)
 
@@ -100,7 +101,7 @@ def test_failures_are_told_by_number(accounts, clock):
         attempt(accounts, login, clock())
         clock.forward(minutes=1)
     with accounts.read() as tx:
-        failed, since = staff.failures_of(tx, "sunny", now=clock())
+        failed, since = guessing.failures_of(tx, "sunny", now=clock())
     assert (failed, since) == (3, clock() - timedelta(minutes=3))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts import staff as staff_
+from epilock.accounts.staff import Staff
 from epilock.db import Instant, Transaction, metadata, sealed_table
 from epilock.errors import SignInError
-from epilock.use import staff as staff_
-from epilock.use.staff import Staff
 
 IDLE = timedelta(minutes=30)
 NOTED = timedelta(minutes=1)  # that a session was seen is written no more often

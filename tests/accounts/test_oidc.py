@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from epilock.accounts import oidc
+from epilock.accounts.oidc import Client, Providers, UnknownKeyError
 from epilock.errors import EpilockError, InputError, SignInError
 from epilock.ledger.wire import Answer
-from epilock.use import oidc
-from epilock.use.oidc import Client, Providers, UnknownKeyError
 
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 ISSUER = "https://login.city.example"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epilock import assemble, settings
+from epilock.accounts import roster, session, sign_in, staff, tenure
 from epilock.errors import EpilockError, FileFormatError, InputError, StateError, TooLargeError
 from epilock.ledger import entry
-from epilock.use import roster, session, staff, tenure
 
 HEAD = "userName,active,roles,externalId\n"
 OWN = ("sunny", "s-nobody")
@@ -70,7 +70,7 @@ class TestDoing:
     def test_a_one_time_password_lets_in(self, parts, clock):
         made = dict(bring_in(parts, *BOTH))
         with parts.database.write() as tx:
-            who = staff.sign_in(
+            who = sign_in.by_password(
                 tx, secret=bytes(32), org="sunny", login="wang", password=made["wang"], now=clock()
             )
         assert who.must_change

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epilock.accounts import place
+from epilock.accounts.place import Place, Places
 from epilock.errors import EpilockError, FileFormatError, InputError, TooLargeError
-from epilock.use import place
-from epilock.use.place import Place, Places
 
 HEAD = "network,latitude,longitude,name\n"
 JINAN = Place(latitude=3665, longitude=11712, name="Jinan")

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from epilock.accounts import session as sessions
+from epilock.accounts import staff
+from epilock.accounts.staff import Staff
+from epilock.accounts.tenure import note, tenures
 from epilock.db import Transaction
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger.log import Log
-from epilock.use import session as sessions
-from epilock.use import staff
-from epilock.use.staff import Staff
-from epilock.use.tenure import note, tenures
 
 EVERY, GRACE, QUIET = timedelta(days=90), timedelta(days=30), timedelta(days=45)
 

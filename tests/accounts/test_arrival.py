@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epilock.accounts import arrival, place, session, staff
+from epilock.accounts.arrival import From
 from epilock.errors import NotFoundError, StateError
-from epilock.use import arrival, place, session, staff
-from epilock.use.arrival import From
 
 TABLE = place.read(
     b"network,latitude,longitude,name\n203.0.113.0/24,36.65,117.12,Jinan\n198.51.100.0/24,51.51,-0.13,London\n"

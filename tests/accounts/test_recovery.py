@@ -5,8 +5,8 @@ import re
 import pyotp
 import pytest
 
+from epilock.accounts import credentials, guessing, password, recovery, sign_in, staff, totp
 from epilock.errors import SignInError, StateError
-from epilock.use import recovery, staff
 
 ORG, WHO, PASSWORD = "sunny", "s-abcdefghijkl", "a long sentence"
 SECRET = bytes(32)
@@ -19,20 +19,22 @@ def codes(database, clock):
         for code in (WHO, "s-mnopqrstuvwx"):
             tx.insert(
                 staff.staff, org=ORG, staff=code, login=code[2:], roles=["custodian"],
-                password=staff._HASHER.hash(PASSWORD), must_change=False, totp_step=0, failures=0,
+                password=password.hashed(PASSWORD, before=""), must_change=False, totp_step=0, failures=0,
                 added=clock(),
             )  # fmt: skip
-        key = staff.new_totp_key()
+        key = totp.new_key()
         proof = pyotp.TOTP(key).at(clock())
-        staff.enrol_totp(tx, secret=SECRET, org=ORG, code=WHO, key=key, proof=proof, now=clock())
-        return staff.renew_recovery(tx, org=ORG, code=WHO)
+        credentials.enrol_totp(
+            tx, secret=SECRET, org=ORG, code=WHO, key=key, proof=proof, now=clock()
+        )
+        return credentials.renew_recovery(tx, org=ORG, code=WHO)
 
 
 @pytest.fixture
 def enter(database, clock):
     def enter(code, password=PASSWORD, who=WHO):
         with database.write() as tx:
-            return staff.sign_in(
+            return sign_in.by_password(
                 tx, secret=SECRET, org=ORG, login=who[2:], password=password, code=code, now=clock()
             )
 
@@ -71,7 +73,7 @@ def test_not_for_another_account(codes, enter):
 
 def test_new_ones_make_the_old_void(codes, enter, database):
     with database.write() as tx:
-        new = staff.renew_recovery(tx, org=ORG, code=WHO)
+        new = credentials.renew_recovery(tx, org=ORG, code=WHO)
     assert isinstance(enter(codes[0]), SignInError)
     assert enter(new[0]).recovered
 
@@ -85,12 +87,12 @@ def test_they_are_kept_as_hashes(codes, database):
 def test_they_stand_for_a_second_factor(codes, database):
     assert codes
     with database.write() as tx, pytest.raises(StateError, match="second factor"):
-        staff.renew_recovery(tx, org=ORG, code="s-mnopqrstuvwx")
+        credentials.renew_recovery(tx, org=ORG, code="s-mnopqrstuvwx")
 
 
 def test_a_guess_is_counted(codes, enter, clock):
     """One can't be guessed anyway; who tries waits as with any code."""
-    for _ in range(staff.FREE_FAILURES):
+    for _ in range(guessing.FREE_FAILURES):
         enter("aaaa-aaaa-aaaa-aaaa")
     assert "wait" in str(enter(codes[0]))
     clock.forward(minutes=1)

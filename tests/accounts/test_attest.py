@@ -3,10 +3,10 @@
 import pytest
 
 from epilock import assemble, settings
+from epilock.accounts import attest, session, staff, tenure
 from epilock.caretaker import Caretaker
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger import entry
-from epilock.use import attest, session, staff, tenure
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from epilock.accounts import session as sessions
+from epilock.accounts.place import Place, Places, is_too_far, network_of
+from epilock.accounts.staff import Staff, is_shut
+from epilock.accounts.staff import staff as accounts
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import StateError
-from epilock.use import session as sessions
-from epilock.use.place import Place, Places, is_too_far, network_of
-from epilock.use.staff import Staff, is_shut
-from epilock.use.staff import staff as accounts
 
 KEPT = timedelta(days=90)
 AT_ONCE = timedelta(minutes=5)

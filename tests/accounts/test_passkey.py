@@ -10,9 +10,9 @@ from authenticator import Authenticator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epilock.accounts import credentials, passkey, password, sign_in, staff
+from epilock.accounts.passkey import Passkey
 from epilock.errors import ConflictError, EpilockError, InputError, SignInError, StateError
-from epilock.use import passkey, staff
-from epilock.use.passkey import Passkey
 
 PLACE = passkey.place_of("https://epilock.example")
 SECRET, BOUND = bytes(range(32)), "sunny.token"
@@ -28,7 +28,7 @@ class Office:
             for org, code in ((ORG, WHO), ("jinan", "s-mnopqrstuvwx")):
                 tx.insert(
                     staff.staff, org=org, staff=code, login="wang", roles=["custodian"],
-                    password=staff._HASHER.hash("a long sentence"), must_change=False, totp_step=0,
+                    password=password.hashed("a long sentence", before=""), must_change=False, totp_step=0,
                     failures=0, added=clock(),
                 )  # fmt: skip
 
@@ -53,7 +53,7 @@ class Office:
         """As the door does."""
         answer = passkey.read(given)
         with self.database.write() as tx:
-            return self.spend(tx, answer.challenge) or staff.sign_in_by_passkey(
+            return self.spend(tx, answer.challenge) or sign_in.by_passkey(
                 tx, answer, place=PLACE, now=self.clock()
             )
 
@@ -142,7 +142,7 @@ def test_a_counter_that_goes_back_shuts_out_and_the_password_alone_does_not_let_
         device.count = count
         assert "counter went back" in str(office.enter(device.sign(office.question())))
     with office.database.write() as tx:
-        found = staff.sign_in(
+        found = sign_in.by_password(
             tx, secret=SECRET, org=ORG, login="wang", password="a long sentence",
             now=office.clock(),
         )  # fmt: skip
@@ -192,7 +192,7 @@ def test_a_passkey_that_is_shut_out_does_not_stand_for_the_last(office, device, 
         with pytest.raises(StateError, match="last second factor"):
             passkey.remove(tx, ORG, WHO, one.passkey, has_other=False)
         with pytest.raises(StateError, match="last second factor"):
-            staff.remove_totp(tx, org="jinan", code="s-mnopqrstuvwx")
+            credentials.remove_totp(tx, org="jinan", code="s-mnopqrstuvwx")
 
 
 def test_there_are_at_most_ten_and_each_belongs_to_one(office, device):
