@@ -57,12 +57,14 @@ docs: install
 screens: install
 	$(BIN)/python tests/web/screens.py build/screens
 
+# `dev` is what is worked and tested with, `run` the part of it that an installation needs.
+COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra chain,hsm,privacy,s3,traces
 lock:
 	test -x build/lock/bin/pip-compile || ($(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools)
 	for set in dev bench spark; do \
-	  build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
-	    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	    --extra chain,hsm,privacy,s3,traces,test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
+	  $(COMPILE) --extra test$$( [ $$set = dev ] || echo ,$$set ) -o requirements/$$set.lock pyproject.toml; done
+	$(COMPILE) --build-deps-for wheel -c requirements/dev.lock -o requirements/run.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) build run

@@ -4,7 +4,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-import epilock.cli.app  # noqa: F401 - it imports every room and with them every table
+import epilock.tables  # noqa: F401 - every room, and with them every table
 from epilock.db import key_metadata, metadata, open_engine
 from epilock.errors import StateError
 from epilock.migrate import upgrade

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-import epilock.cli.app  # noqa: F401 - it imports every room and with them every table
+import epilock.tables  # noqa: F401 - every room, and with them every table
 from epilock import migrate
 from epilock.db import key_metadata, metadata, open_engine
 

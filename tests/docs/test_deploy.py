@@ -34,6 +34,20 @@ def test_systemd_counts_it_as_hardly_exposed():
     assert float(found[1]) <= MOST_EXPOSED
 
 
+def test_what_is_installed_was_tested_in_the_same_releases():
+    """``run.lock`` is a part of ``dev.lock``, hashes included, and no tool of tests is in it."""
+
+    def pinned(name):
+        text = (ROOT / "requirements" / name).read_text().replace("\\\n", " ")
+        return {line.split()[0]: frozenset(line.split()[1:]) for line in text.splitlines() if line}
+
+    run, dev = pinned("run.lock"), pinned("dev.lock")
+    assert run.items() <= dev.items()
+    names = {each.split("==")[0] for each in run}
+    assert not names & {"pytest", "playwright", "django", "hypothesis", "moto", "mypy"}
+    assert {"fastapi", "python-pkcs11", "boto3", "setuptools"} <= names
+
+
 def test_the_container_copies_what_there_is_and_asks_an_address_that_there_is():
     text = (DEPLOY / "Containerfile").read_text()
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):

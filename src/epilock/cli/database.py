@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-import epilock.cli.app  # noqa: F401 - it imports every room and with them every table
+import epilock.tables  # noqa: F401 - every room, and with them every table
 from epilock import migrate, roles, settings
 from epilock.db import open_engine
 from epilock.errors import InputError

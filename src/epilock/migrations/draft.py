@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import epilock.cli.app  # noqa: F401 - it imports every room and with them every table
+import epilock.tables  # noqa: F401 - every room, and with them every table
 from epilock import migrate
 from epilock.db import open_engine
 
