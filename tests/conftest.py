@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -22,6 +23,10 @@ from epilock.db import Database, key_metadata, metadata, open_engine
 
 MAC_KEY = bytes(range(32))
 RECURSION = 1000  # Python's own limit
+
+# The same examples in each run, and none that fails because the machine was busy. `make fuzz` looks for others.
+hypothesis.settings.register_profile("epilock", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("epilock")
 
 
 class Clock:

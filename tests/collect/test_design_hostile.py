@@ -215,7 +215,7 @@ def _outcome(content, name):
     return "design"
 
 
-BOUNDED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 class TestAnyBytes:

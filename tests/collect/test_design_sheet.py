@@ -272,7 +272,7 @@ class TestWorkbooks:
 class TestAgainstOpenpyxl:
     """Our reader of the first rows sees what the library for whole workbooks sees."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.lists(
             st.lists(

@@ -63,7 +63,7 @@ def sets(groups):
     return sorted(map(sorted, found.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(*[st.integers(-1000, 1000)] * 3), min_size=4, max_size=40, unique=True),
     k=st.integers(2, 4),
@@ -95,7 +95,7 @@ def test_groups_are_those_of_the_definition():
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     column=st.lists(st.integers(-50, 50), min_size=4, max_size=13),
     k=st.integers(2, 4),

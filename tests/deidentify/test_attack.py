@@ -214,7 +214,7 @@ def by_hand(sizes, threshold):
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(case=recoded(), told=st.booleans(), threshold=st.sampled_from([0.1, 0.34, 0.5]))
 def test_any_recoding_is_counted_row_by_row(case, told, threshold):
     """Every subset, with and without the knowledge of which rows were left out; prosecutor and journalist."""

@@ -18,7 +18,7 @@ from epilock.errors import UnattainableError
 
 
 @pytest.mark.parametrize("models", CLASS_MODELS, ids=lambda m: "+".join(x["kind"] for x in m))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     case=cases(),
     name=st.sampled_from(metric.NAMES),

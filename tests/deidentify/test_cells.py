@@ -136,7 +136,7 @@ class TestAudit:
 
 class TestProtection:
     @given(grids())
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def test_holds_what_the_audit_asks_for(self, of):
         """And no small cell is shown, and only hidden cells are missing."""
         try:
@@ -148,7 +148,7 @@ class TestProtection:
         assert not any(n is not None and 0 < n < 10 for n in found.shown.values())
 
     @given(grids())
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def test_each_small_cell_has_a_witness(self, of):
         """Checked by adding up, without the solver."""
         try:
@@ -208,7 +208,7 @@ class TestProtection:
 
 class TestRounding:
     @given(grids(), st.sampled_from([3, 5, 10]))
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def test_is_a_multiple_next_to_it_and_adds_up(self, of, base):
         found = round_to(of, base)
         assert adds_up(of, found)

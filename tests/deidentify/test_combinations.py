@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidentify.tables import PATIENT, hierarchies, table_of
+from deidentify.tables import FEW, hierarchies, table_of
 from epilock.deidentify import counting
 from epilock.deidentify.counting import Columns
 from epilock.deidentify.hierarchy import Hierarchy
@@ -39,7 +39,7 @@ def arrow(hs, rows):
     )
 
 
-@PATIENT
+@FEW
 @given(made=tables())
 def test_every_row_is_counted_once(made):
     """Combinations, their counts and their sensitive values are those of a plain count."""
@@ -59,7 +59,7 @@ def test_every_row_is_counted_once(made):
     assert seen == Counter(rows)
 
 
-@PATIENT
+@FEW
 @given(made=tables(), seed=st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(made, seed):
     hs, rows, size = made
@@ -73,7 +73,7 @@ def test_the_order_of_rows_does_not_matter(made, seed):
     assert one.histograms[0].rows.tolist() == two.histograms[0].rows.tolist()
 
 
-@PATIENT
+@FEW
 @given(made=tables(), data=st.data())
 def test_a_roll_up_is_the_same_from_any_node_below(made, data):
     """Classes at a node do not depend on the node from which they were rolled up."""
@@ -101,7 +101,7 @@ def test_a_roll_up_is_the_same_from_any_node_below(made, data):
     assert told(one) == told(two)
 
 
-@PATIENT
+@FEW
 @given(made=tables(attributes=2), data=st.data())
 def test_the_release_is_the_node_less_what_is_suppressed(made, data):
     """Each kept row has its forms; rows of suppressed classes are gone; unnamed columns are left out."""

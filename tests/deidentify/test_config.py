@@ -69,7 +69,7 @@ class TestConfig:
     def test_every_model_has_a_measure(self):
         assert set(MEASURES) == set(configuration.MODELS)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         st.dictionaries(
             st.sampled_from(configuration.KEYS) | st.text(max_size=5),
@@ -96,7 +96,7 @@ of_sheets = st.text(
 
 
 class TestFiles:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(rows=st.lists(st.tuples(of_sheets, of_sheets), min_size=1, max_size=8))
     def test_what_a_sheet_can_hold_is_read_again(self, rows, tmp_path_factory):
         """By our reader and by openpyxl; what begins with = is a text there too."""
@@ -112,7 +112,7 @@ class TestFiles:
         assert [tuple(cell.value for cell in row) for row in sheet.iter_rows(min_row=2)] == rows
         assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         rows=st.lists(st.tuples(text, text, text), min_size=1, max_size=8),
         suffix=st.sampled_from([".csv", ".tsv", ".parquet"]),
@@ -138,7 +138,7 @@ class TestFiles:
             assert [tuple(row) for row in reader][1:] == rows
         assert [p.name for p in folder.iterdir()] == [path.name]
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         data=st.binary(max_size=200)
         | st.text(string.printable + '";,济', max_size=80).map(str.encode)
@@ -177,7 +177,7 @@ def cases(draw):
     return hs, rows, rows + draw(st.lists(row, max_size=8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     case=cases(), model=st.sampled_from(MODELS), metric=st.sampled_from(["loss", "discernibility"])
 )

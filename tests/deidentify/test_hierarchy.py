@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deidentify.tables import PATIENT, hierarchies
+from deidentify.tables import FEW, hierarchies
 from epilock.deidentify import hierarchy
 from epilock.deidentify.hierarchy import Hierarchy
 from epilock.errors import FileFormatError, InputError, TooLargeError
@@ -62,7 +62,7 @@ class TestReading:
             hierarchy.read(path, "area")
 
 
-@PATIENT
+@FEW
 @given(text=st.text(max_size=60))
 def test_any_text_is_a_hierarchy_or_is_refused(text):
     try:
@@ -72,7 +72,7 @@ def test_any_text_is_a_hierarchy_or_is_refused(text):
     assert found.size == len(found.number_of)
 
 
-@PATIENT
+@FEW
 @given(rows=hierarchies(values=6, levels=5))
 def test_what_looks_alike_stays_alike(rows):
     """Lifting in two steps is lifting in one."""

@@ -34,7 +34,7 @@ class TestDisclosure:
         assert found.guessed_without == pytest.approx(2 / 5)
         assert json.loads(json.dumps(asdict(found)))["column"] == "says"
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(case=recoded(), data=st.data())
     def test_any_recoding_row_by_row(self, case, data):
         """The definitions, with plain loops over people and rows."""

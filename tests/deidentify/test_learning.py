@@ -77,7 +77,7 @@ def plain(rows, label, asked, values):
     return [each / sum(out) for each in out]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     data=st.lists(
         st.tuples(st.sampled_from("uvw"), st.sampled_from("uvw"), st.sampled_from("yn")),
@@ -96,7 +96,7 @@ def test_beliefs_are_those_of_the_definition(data):
         assert belief.tolist() == pytest.approx(plain(rows, label, row, "yn"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     pairs=st.lists(
         st.tuples(st.sampled_from([0.1, 0.4, 0.5, 0.9]), st.booleans()), min_size=2, max_size=30

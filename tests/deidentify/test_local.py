@@ -35,7 +35,7 @@ KEPT = ("row", "s")
 
 @pytest.mark.parametrize("models", CLASS_MODELS, ids=lambda m: "+".join(x["kind"] for x in m))
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(case=cases(), name=st.sampled_from(metric.NAMES), share=st.sampled_from([0, 0.1, 0.3, 1]))
 def test_models_hold_and_nothing_is_lost(method, models, case, name, share):
     """Rows of the release are grouped and counted; its score is the formula's, and at most that of the full-domain optimum."""
@@ -53,7 +53,7 @@ def test_models_hold_and_nothing_is_lost(method, models, case, name, share):
         assert found.score == pytest.approx(case.cost(name, recoding), rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     case=cases(),
     method=st.sampled_from(METHODS),
@@ -71,7 +71,7 @@ def test_a_model_of_the_release_holds_for_what_is_seen(method, case, share, thre
     case.check(found.recoding(KEPT), found.suppressed, found.classes)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(case=cases(), method=st.sampled_from(METHODS), seed=st.integers(0, 9))
 def test_the_order_of_rows_does_not_matter(method, case, seed):
     """The same rows in another order become the same rows."""

@@ -59,7 +59,7 @@ def test_arx_says_the_same(case, adult_table):
 
 
 class TestZayatz:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(sizes=CLASSES, more=st.integers(0, 300))
     def test_the_hypergeometric_chances_are_exact(self, sizes, more):
         """Products of floats against binomials of whole numbers."""
@@ -86,7 +86,7 @@ def slopes(sizes, theta, alpha):
 
 
 class TestPitman:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(sizes=CLASSES)
     def test_the_likelihood_is_flat_at_the_estimate(self, sizes):
         """Where an estimate is found, both derivatives vanish and every factor is positive."""
@@ -181,7 +181,7 @@ class TestDankar:
         assert estimate(np.ones(50, np.int64), 1000) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     sizes=CLASSES,
     times=st.floats(1, 1e5),

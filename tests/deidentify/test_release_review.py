@@ -91,7 +91,6 @@ class TestAlone:
         ),
         st.integers(1, 7),
     )
-    @settings(deadline=None)
     def test_numbers_are_those_of_a_plain_count(self, rows, size):
         """Whatever the batches."""
         given_ = pa.table(
@@ -272,7 +271,7 @@ def test_more_records_than_are_joined_at_once():
 
 class TestBruteForce:
     @given(RELEASES, st.integers(1, 4), st.integers(1, 3))
-    @settings(deadline=None, max_examples=120)
+    @settings(max_examples=120)
     def test_refused_if_and_only_if_a_set_is_too_small(self, releases, k, l):  # noqa: E741
         """Of all that the adversary can compute, the least is what is judged."""
         *before, last = releases

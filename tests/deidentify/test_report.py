@@ -183,7 +183,7 @@ class TestSecrets:
         st.lists(st.tuples(st.integers(20, 59), st.sampled_from(["Jinan", "Dezhou"])), min_size=4, max_size=80),
         st.integers(2, 6),
     )  # fmt: skip
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_no_small_number_is_told_or_can_be_computed(self, people, least):
         """Of each form: what is shown is large, what is not is a sum of two values at least, not small."""
         table = pa.table({"age": [str(a) for a, _ in people], "town": [t for _, t in people]})

@@ -85,7 +85,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("rules", "values"), RULES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_rule_makes_a_hierarchy(rules, values, data):
     """It passes its own checks: as many levels for all, each coarser than the one below, * at the end."""
@@ -104,7 +104,7 @@ def test_every_kind_has_a_property():
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda k: k.kind)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(max_size=30))
 def test_whatever_stands_in_a_cell_fits_or_not(kind, text):
     """No other error comes out, and none shows the value."""

@@ -101,7 +101,7 @@ def both(case, models, name, limit, weights=None):
 
 
 @pytest.mark.parametrize("models", CLASS_MODELS, ids=lambda m: "+".join(x["kind"] for x in m))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(case=cases(), name=st.sampled_from(metric.NAMES), share=st.sampled_from([0, 0.1, 0.3, 1]))
 def test_no_node_is_better(models, case, name, share):
     """For every model, metric and limit: score, node, suppressed rows and classes are those of brute force."""
@@ -113,7 +113,7 @@ def test_no_node_is_better(models, case, name, share):
         assert found.suppressed <= limit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     case=cases(),
     name=st.sampled_from(["precision", "discernibility", "average-class-size"]),
@@ -128,7 +128,7 @@ def test_the_average_risk_is_kept_by_suppressing_the_smallest(case, name, share,
         assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     case=cases(),
     name=st.sampled_from(["precision", "discernibility", "average-class-size"]),
@@ -149,7 +149,7 @@ def test_uniqueness_in_the_population_is_kept_likewise(case, name, share, thresh
         assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     case=cases(),
     name=st.sampled_from(["loss", "precision", "entropy"]),
@@ -163,7 +163,7 @@ def test_weights_say_which_attribute_matters(case, name, weight):
         assert found.score == pytest.approx(best, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=cases(), name=st.sampled_from(metric.NAMES), models=st.sampled_from(CLASS_MODELS))
 def test_ties_are_reported_and_nodes_add_up(case, name, models):
     """Every node with the best score is named, and each node of the lattice has one fate."""

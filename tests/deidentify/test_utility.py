@@ -58,7 +58,7 @@ class TestDistributions:
 
 
 class TestMeasures:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(case=recoded())
     def test_any_recoding_cell_by_cell(self, case):
         """Loss by the share of values behind each cell; rows left out count as lost in full."""
@@ -123,7 +123,7 @@ def plain_cramer(pairs):
 
 
 class TestDependencies:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         pairs=st.lists(
             st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, max_size=40

@@ -192,9 +192,7 @@ CELL = st.text(
 
 
 class TestAnyTable:
-    @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         rows=st.lists(st.tuples(*[CELL] * 4), max_size=8),
         kind=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "xlsx", "parquet"]),
@@ -214,9 +212,7 @@ class TestAnyTable:
         wanted = [(n, row) for n, row in enumerate(rows, first) if any(row) and n > after]
         assert read(tmp_path, content, after=after) == wanted
 
-    @settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.binary(max_size=300),
         start=st.sampled_from([b"", b"PK\x03\x04", b"PAR1", b"a,b\n"]),

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import settings
-
 from epilock.ledger import entry, note, tile
 from epilock.ledger.checkpoint import Checkpoint
 from epilock.ledger.edge import Edge
@@ -14,7 +12,6 @@ from epilock.standard import load
 
 ORIGIN = "log.example/epilock"
 STANDARD = load().ref
-PATIENT = settings(deadline=None)  # a busy machine is no failure
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
 

@@ -9,7 +9,6 @@ from eth_account import Account as Reference
 from eth_utils import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import PATIENT
 
 from epilock.errors import AnchorError
 from epilock.ledger.anchor.account import Account, Order, read_address, written
@@ -45,7 +44,6 @@ def test_a_secret_that_is_no_key(secret):
 
 
 class TestAddress:
-    @PATIENT
     @given(st.binary(min_size=20, max_size=20))
     def test_written_as_everyone_writes_it(self, found):
         assert written(found) == to_checksum_address(found)

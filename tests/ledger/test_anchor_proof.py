@@ -14,7 +14,6 @@ import rlp as pyrlp
 from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import PATIENT
 from trie import HexaryTrie
 
 from epilock.errors import FileFormatError, ProofError, TooLargeError
@@ -52,19 +51,16 @@ class TestKeccak:
     def test_at_the_edges_of_a_block(self, length):
         assert keccak256(b"\xa5" * length) == keccak(b"\xa5" * length)
 
-    @PATIENT
     @given(st.binary(max_size=400))
     def test_another_implementation_agrees(self, data):
         assert keccak256(data) == keccak(data)
 
 
 class TestRlp:
-    @PATIENT
     @given(ITEMS)
     def test_another_implementation_agrees(self, item):
         assert rlp.encode(item) == pyrlp.encode(item)
 
-    @PATIENT
     @given(ITEMS)
     def test_back_and_forth(self, item):
         try:
@@ -74,7 +70,6 @@ class TestRlp:
         else:
             assert found == item
 
-    @PATIENT
     @given(st.binary(max_size=60))
     def test_one_spelling(self, data):
         """Whatever is read at all is written the same again."""
@@ -99,7 +94,6 @@ class TestRlp:
 
 
 class TestTrie:
-    @PATIENT
     @given(
         st.dictionaries(st.binary(min_size=1, max_size=32), st.binary(min_size=1, max_size=40),
                         min_size=1, max_size=40),

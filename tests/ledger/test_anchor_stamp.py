@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import ORIGIN, PATIENT
+from ledgers import ORIGIN
 
 from epilock.errors import AnchorProofError, EpilockError, FileFormatError, TooLargeError
 from epilock.ledger.anchor import der, stamp
@@ -233,7 +233,6 @@ class TestBent:
         said = fails(bytes(MOST_REPLY + 1), tsa.root, "anchor-answer")
         assert f"at most {MOST_REPLY} bytes" in said
 
-    @PATIENT
     @given(st.data())
     def test_any_changed_byte(self, tsa, reply, data):
         """Either it fails with a named error, or what it shows is what it showed."""
@@ -247,14 +246,12 @@ class TestBent:
         except AnchorProofError as error:
             assert str(error).partition(":")[0] in stamp.STEPS  # noqa: PT017 - one of both
 
-    @PATIENT
     @given(st.binary(max_size=300))
     def test_garbage(self, tsa, data):
         fails(data, tsa.root, "anchor-answer")
 
 
 class TestDer:
-    @PATIENT
     @given(st.binary(max_size=60))
     def test_one_spelling(self, data):
         """Whatever is read at all is written the same again."""
@@ -264,13 +261,11 @@ class TestDer:
             return
         assert b"".join(der.item(each.tag, each.body) for each in found) == data
 
-    @PATIENT
     @given(st.integers(-(2**200), 2**200))
     def test_numbers(self, value):
         (found,) = Reader(der.number(value)).all()
         assert der.read_number(found) == value
 
-    @PATIENT
     @given(
         st.integers(0, 2),
         st.integers(0, 39),
@@ -342,7 +337,6 @@ class TestFiles:
         with pytest.raises(TooLargeError):
             stamp.read_root(bytes(1 << 17))
 
-    @PATIENT
     @given(st.binary(max_size=200))
     def test_garbage(self, data):
         for read in (stamp.parse, stamp.read_root):

@@ -15,7 +15,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import ORIGIN, PATIENT, new_log, some
+from ledgers import ORIGIN, new_log, some
 from typer.testing import CliRunner
 
 from anvil import wait_until
@@ -354,7 +354,6 @@ class TestAnswers:
         with pytest.raises(InputError):
             HttpAuthority(address)
 
-    @PATIENT
     @given(st.binary(max_size=200))
     def test_garbage_is_no_answer(self, data):
         try:

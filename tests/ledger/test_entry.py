@@ -9,7 +9,7 @@ from typing import ClassVar, get_type_hints
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import PATIENT, STANDARD, collect
+from ledgers import STANDARD, collect
 
 from epilock.errors import EntryError
 from epilock.ledger import entry, reference
@@ -89,7 +89,6 @@ class TestCanonical:
         with pytest.raises(EntryError, match="not an entry of a known type"):
             entry.decode(data)
 
-    @PATIENT
     @given(st.text(min_size=1, max_size=200))
     def test_any_text_is_spelled_as_rfc_8785_says(self, words):
         if any("\ud800" <= c <= "\udfff" for c in words):
@@ -99,7 +98,6 @@ class TestCanonical:
         data = entry.encode(level(issuer=words))
         assert data == canonical(json.loads(data))
 
-    @PATIENT
     @given(st.binary(max_size=400))
     def test_rubbish_is_named(self, data):
         with pytest.raises(EntryError):
@@ -215,7 +213,6 @@ class TestHours:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?", value)
     ]
 
-    @PATIENT
     @given(st.sampled_from(DATED), st.times())
     def test_no_entry_tells_a_minute(self, dated, time):
         """Whatever is put where a time may stand: what ``encode`` returns has whole hours only."""

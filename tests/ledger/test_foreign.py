@@ -31,7 +31,7 @@ from epilock.ledger.witness.request import AddCheckpoint
 from epilock.verifier import alone
 from verifier.table import VECTORS
 
-MANY = settings(deadline=None, max_examples=400)
+MANY = settings(max_examples=400)
 SIZES = (1, 255, 256, 300, 700)
 LEAVES = [leaf_hash(each) for each in some(70)]
 ROOTS = [tree.root(LEAVES[:size]) for size in range(len(LEAVES) + 1)]

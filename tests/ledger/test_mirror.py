@@ -9,7 +9,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import NOW, ORIGIN, PATIENT, STANDARD, new_log, published, signer, some
+from ledgers import NOW, ORIGIN, STANDARD, new_log, published, signer, some
 
 from epilock.errors import (
     ForgedError,
@@ -195,7 +195,6 @@ class TestRefusal:
 
 
 class TestProvedTree:
-    @PATIENT
     @given(st.integers(1, 1500), st.data())
     def test_each_proof_is_that_of_the_tree(self, size, data):
         files = published(ENTRIES[:size])

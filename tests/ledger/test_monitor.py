@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import ORIGIN, PATIENT, published, signer
+from ledgers import ORIGIN, published, signer
 from story import BUCKET, DUE, LOW, OPENING, RoundRules, certificate, collect, destroy, level
 
 from epilock.errors import FileFormatError, LedgerError, ProofError
@@ -114,12 +114,10 @@ class TestFiles:
         assert kinds(watch({}).round(NOW)) == ["unsigned"]
         assert kinds(watch({"checkpoint": b"\xff"}).round(NOW)) == ["unsigned"]
 
-    @PATIENT
     @given(st.binary(max_size=200))
     def test_rubbish_for_a_checkpoint(self, data):
         assert kinds(watch({"checkpoint": data}).round(NOW)) == ["unsigned"]
 
-    @PATIENT
     @given(st.sampled_from(sorted(FILES)), st.randoms(use_true_random=False))
     def test_any_changed_octet(self, name, rnd: random.Random):
         files = dict(self.FILES)
@@ -225,7 +223,6 @@ class TestConflict:
             with pytest.raises(kind):
                 conflict.check(false, [*KEYS, signer("x.example").verifier])
 
-    @PATIENT
     @given(st.binary(max_size=200))
     def test_rubbish_is_named(self, data):
         with pytest.raises(FileFormatError):

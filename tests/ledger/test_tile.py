@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import PATIENT, some
+from ledgers import some
 
 from epilock.errors import NotFoundError, ProofError
 from epilock.ledger import tile, tree
@@ -29,7 +29,6 @@ class TestNames:
         assert named.path() == path
         assert Tile.parse(path) == named
 
-    @PATIENT
     @given(st.integers(-1, 63), st.integers(0, 2**55), st.integers(1, 256))
     def test_any(self, level, n, width):
         named = Tile(level, n, width)
@@ -49,7 +48,6 @@ class TestNames:
         with pytest.raises(NotFoundError):
             Tile.parse(path)
 
-    @PATIENT
     @given(st.text(alphabet="tile/0123x.pens", max_size=40))
     def test_rubbish_is_refused_or_has_one_spelling(self, path):
         try:
@@ -70,7 +68,6 @@ class TestCuts:
         assert [(c.level, c.n, c.width) for c in tile.of_tree(256)] == [(0, 0, 256), (1, 0, 1)]
         assert list(tile.of_tree(0)) == []
 
-    @PATIENT
     @given(st.integers(0, 3000), st.integers(0, 3000))
     def test_what_is_new(self, one, other):
         since, size = sorted((one, other))
@@ -85,12 +82,10 @@ class TestCuts:
 
 
 class TestBundles:
-    @PATIENT
     @given(st.lists(st.binary(max_size=300), max_size=20))
     def test_both_ways(self, entries):
         assert tile.unpack(tile.pack(entries), len(entries)) == entries
 
-    @PATIENT
     @given(st.binary(max_size=60), st.integers(0, 5))
     def test_rubbish(self, data, width):
         try:
@@ -115,7 +110,6 @@ def reader(stored):
 
 
 class TestEdge:
-    @PATIENT
     @given(st.lists(st.integers(0, 400), max_size=6), st.integers(0, 5))
     def test_it_grows_as_the_tree_does(self, steps, reload_at):
         """However it was cut into batches, kept in memory or read back from its tiles."""

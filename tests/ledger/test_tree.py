@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import PATIENT
 
 from epilock.errors import InconsistentError, ProofError
 from epilock.ledger import tree
@@ -91,7 +90,6 @@ class TestEverySize:
 
 
 class TestFalseProofs:
-    @PATIENT
     @given(st.data())
     def test_inclusion(self, data):
         """Any change of path, leaf, root or index is named, never a crash."""
@@ -116,7 +114,6 @@ class TestFalseProofs:
         with pytest.raises(ProofError):
             tree.verify_inclusion(index, size, leaf, path, root)
 
-    @PATIENT
     @given(st.data())
     def test_consistency(self, data):
         new = data.draw(st.integers(2, SIZES))
@@ -137,7 +134,6 @@ class TestFalseProofs:
         with pytest.raises((ProofError, InconsistentError)):
             tree.verify_consistency(old, new, old_root, new_root, path)
 
-    @PATIENT
     @given(st.integers(-3, 90), st.integers(-3, 90), st.lists(st.binary(max_size=40), max_size=9))
     def test_rubbish_is_refused(self, a, b, path):
         with pytest.raises(ProofError):

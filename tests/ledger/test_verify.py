@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import NOW, ORIGIN, PATIENT, new_log, signer, some
+from ledgers import NOW, ORIGIN, new_log, signer, some
 
 from epilock.errors import (
     EntryError,
@@ -176,13 +176,11 @@ class TestProofFile:
         with pytest.raises(FileFormatError):
             proof.read(data)
 
-    @PATIENT
     @given(st.text(alphabet="c2sp.org/tlo-proof@v1\nindexra QA=", max_size=120))
     def test_rubbish_is_named(self, text):
         with pytest.raises(FileFormatError):
             proof.parse(text)
 
-    @PATIENT
     @given(
         st.integers(0, 2**63 - 1),
         st.lists(st.binary(min_size=32, max_size=32), max_size=63),
@@ -268,7 +266,6 @@ class TestPolicy:
         with pytest.raises(FileFormatError, match="line 2 of the policy: this public key"):
             read_policy(f"{self.W}\nwitness b {again}\nquorum a")
 
-    @PATIENT
     @given(st.binary(max_size=80))
     def test_rubbish_is_named(self, data):
         with pytest.raises(FileFormatError):

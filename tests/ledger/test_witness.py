@@ -10,7 +10,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import NOW, ORIGIN, PATIENT, signer, some
+from ledgers import NOW, ORIGIN, signer, some
 
 from epilock.errors import (
     AccessError,
@@ -176,7 +176,6 @@ class TestRefusal:
         with pytest.raises(NotFoundError):
             witness.newest(origin_hash(ORIGIN))
 
-    @PATIENT
     @given(st.binary(max_size=400))
     def test_any_bytes_are_a_request_or_an_error(self, body):
         with suppress(EpilockError):

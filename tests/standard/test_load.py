@@ -99,9 +99,7 @@ class TestLoad:
             load(folder)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(files.NAMES), st.integers(0, 40_000), st.binary(max_size=4))
 def test_any_mutation_gives_a_standard_or_one_named_error(folder, name, at, new):
     """Whatever bytes a file gets, nothing but our own error leaves the loader."""

@@ -36,7 +36,7 @@ def those_in(told):
     return {record: member for record, member in told.items() if member is not None}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(history=histories())
 def test_it_is_decided_as_if_nobody_had_been_forgotten(history):
     """Cells, their sizes and their values are the same, though the dead are known by number alone."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from epilock import verifier
@@ -23,7 +23,6 @@ LEAF5 = (VECTORS / "ct8-leaf5.tlog-proof").read_bytes()
 ENTRY5 = bytes.fromhex("40414243")
 CT8 = json.loads((VECTORS / "rfc6962-ct8.json").read_text())
 TRUST = alone.read_policy(TEXTS["ed"].encode())
-PATIENT = settings(deadline=None)
 OF_PYTHON = sys.stdlib_module_names | {"cryptography"}
 
 
@@ -108,7 +107,6 @@ class TestTree:
             path = [bytes.fromhex(each) for each in case["proof"]]
             alone.check_prefix(old, roots[old], new, roots[new], path)
 
-    @PATIENT
     @given(st.integers(1, 300), st.data())
     def test_as_the_programs(self, new, data):
         old, index = data.draw(st.integers(0, new)), data.draw(st.integers(0, new - 1))
@@ -128,12 +126,10 @@ class TestTree:
 class TestChange:
     """Whatever is changed in a proof that holds, it fails, or it still means the same."""
 
-    @PATIENT
     @given(st.integers(0, len(LEAF5) - 1), st.integers(0, 255))
     def test_any_octet(self, at, octet):
         self.holds_or_means_the_same(LEAF5[:at] + bytes([octet]) + LEAF5[at + 1 :])
 
-    @PATIENT
     @given(st.integers(0, len(LEAF5)), st.integers(0, 60), st.binary(max_size=4))
     def test_any_piece(self, at, length, put):
         self.holds_or_means_the_same(LEAF5[:at] + put + LEAF5[at + length :])
@@ -192,7 +188,6 @@ class TestAnchor:
         """Whoever deploys a contract of their own has anchored nothing."""
         assert {bytes.fromhex(alone.CODE)} == anchors.CODE_HASHES
 
-    @PATIENT
     @given(st.integers(0, len(FILE) - 1), st.integers(0, 255))
     def test_any_changed_octet_as_the_program_says(self, at, octet):
         data = self.FILE[:at] + bytes([octet]) + self.FILE[at + 1 :]
@@ -210,7 +205,6 @@ class TestAnchor:
         else:
             assert self.check(data=data)["block"] == done.number
 
-    @PATIENT
     @given(st.binary(max_size=400))
     def test_its_hash_is_the_programs(self, data):
         assert alone.keccak256(data) == keccak256(data)
@@ -222,7 +216,6 @@ def test_rubbish_is_no_policy(data):
         alone.read_policy(data)
 
 
-@PATIENT
 @given(st.binary(max_size=200))
 def test_rubbish_is_named(data):
     """Nothing but a failure comes out, whatever goes in."""

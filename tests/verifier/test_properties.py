@@ -9,7 +9,7 @@ from epilock.verifier import alone
 from verifier.bent import bent
 from verifier.table import TEXTS, VECTORS
 
-PATIENT = settings(deadline=None, max_examples=300)
+MANY = settings(max_examples=300)
 LEAF5 = (VECTORS / "ct8-leaf5.tlog-proof").read_bytes()
 CT8 = (VECTORS / "ct8.checkpoint").read_text()
 ENTRY5 = bytes.fromhex("40414243")
@@ -32,7 +32,7 @@ def steps(program, stranger):
     return first, second
 
 
-@PATIENT
+@MANY
 @given(bent(LEAF5))
 @example(LEAF5)
 def test_a_bent_proof(data):
@@ -47,7 +47,7 @@ def test_a_bent_proof(data):
         assert {key.name for key in done.witnesses} == {"witness.example/ed", "witness.example/pq"}
 
 
-@PATIENT
+@MANY
 @given(bent(CT8.encode()))
 def test_a_bent_checkpoint(data):
     text = data.decode(errors="replace")
@@ -60,7 +60,7 @@ def test_a_bent_checkpoint(data):
         assert (said.origin, said.size) == ("vectors.example/ct8", 8)
 
 
-@PATIENT
+@MANY
 @given(bent(BOTH))
 @example(BOTH)
 def test_a_bent_policy(data):

@@ -355,7 +355,7 @@ def _walk(visitor: Visitor, gate: Point) -> set[tuple[str, str, str]]:  # noqa: 
     run_state_machine_as_test(
         Walk,
         settings=settings(
-            max_examples=25, stateful_step_count=10, deadline=None, database=None,
+            max_examples=25, stateful_step_count=10,
             phases=[Phase.generate], suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
@@ -364,7 +364,7 @@ def _walk(visitor: Visitor, gate: Point) -> set[tuple[str, str, str]]:  # noqa: 
 
 def _fuzz(visitor: Visitor, operation: schemathesis.APIOperation, headers: dict[str, str]) -> None:
     quick = settings(
-        max_examples=10, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=10, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ CASES = cases()
 IN_BROWSERS = [
     case for case in CASES if case.step == case.browser
 ]  # whose outcome needs no ML-DSA-44
-PATIENT = settings(deadline=None, max_examples=150)
+MANY = settings(max_examples=150)
 KEY = (VECTORS / "vkeys.txt").read_text().split("\n")[0]
 in_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 CHECK = """
@@ -103,7 +103,7 @@ class TestScript:
 class TestBent:
     """Three verifiers that were written apart give one answer also to what nobody wrote down in a table."""
 
-    @PATIENT
+    @MANY
     @given(st.data())
     def test_a_case_of_which_one_file_is_bent(self, page, data):
         case = data.draw(st.sampled_from(IN_BROWSERS))
@@ -135,7 +135,7 @@ class TestBent:
         )  # fmt: skip
         assert {*three(page, case)} == {(True, None)}
 
-    @PATIENT
+    @MANY
     @given(st.data())
     def test_entries_that_a_log_would_never_write(self, page, data):
         """Of the two that stand alone; the program knows each type's every field and may be stricter."""

@@ -132,7 +132,7 @@ class TestUploaded:
         assert list(said(page)) == ["手机号", "姓名"]
 
     @settings(
-        max_examples=40, deadline=None,
+        max_examples=40,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )  # fmt: skip
     @given(
