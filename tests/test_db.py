@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from epilock.db import Instant, Json, Transaction, new_id, sealed_table
+from epilock.db import MOST_ROWS, Instant, Json, Transaction, new_id, sealed_table
 from epilock.errors import ConflictError, NotFoundError, TamperedError
 
 things = sealed_table(
@@ -17,11 +17,24 @@ things = sealed_table(
     sa.Column("what", Json),
     sa.Column("raw", sa.LargeBinary),
 )
+kinds = sa.Table(
+    "test_kinds",
+    sa.MetaData(),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("short", sa.String(5)),
+    sa.Column("text", sa.Text),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("integer", sa.Integer),
+    sa.Column("wide", sa.BigInteger),
+    sa.Column("small", sa.SmallInteger),
+    sa.Column("yes", sa.Boolean),
+)
 
 
 @pytest.fixture
 def database(database):
     things.create(database.engine)
+    kinds.create(database.engine)
     return database
 
 
@@ -52,6 +65,31 @@ def test_bulk_rows_and_single_rows_carry_the_same_seal(database):
         tx.bulk(things, [("a", n, 1_000_000 * n, '{"a":1}', b"x") for n in range(3)])
     with database.read() as tx:
         assert [r["n"] for r in tx.all(things, order_by=[things.c.n])] == [0, 1, 2]
+
+
+def test_bulk_rows_of_every_kind_come_back_as_they_went_in(database):
+    """The ends of each kind, nothing at all, and more rows than one statement takes."""
+    full = ("中" * 5, "", b"\0\xff", 2**31 - 1, -(2**63), 2**15 - 1, True)
+    low = ("a", "x\n\\N\t", b"", -(2**31), 2**63 - 1, -(2**15), False)
+    for rows in ([[None] * 7], [full], [low, [None] * 7, full], [low] * (MOST_ROWS + 1)):
+        numbered = [(n, *row) for n, row in enumerate(rows)]
+        with database.write() as tx:
+            tx.delete(kinds)
+            tx.bulk(kinds, numbered)
+        with database.read() as tx:
+            found = tx.all(kinds, order_by=[kinds.c.n])
+        assert [tuple(row.values()) for row in found] == numbered
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "bad",
+    [("toolong", *[None] * 6), (*[None] * 3, 2**31, *[None] * 3), (None, "a\0b", *[None] * 5)],
+)
+def test_a_bulk_row_that_does_not_fit_is_refused_not_cut(database, bad):
+    """Where columns have bounds; SQLite's have none."""
+    with pytest.raises(sa.exc.DataError), database.write() as tx:
+        tx.bulk(kinds, [(0, *bad)])
 
 
 @pytest.mark.parametrize("change", ["raw = NULL", "n = 7", "at = 5", "what = '{}'", "org = 'b'"])

@@ -34,6 +34,7 @@ Rules kept in this file:
         ApprovalError         a second person must approve first
         RateError             too many attempts; wait
       BusyError             too much waits already; come back
+      OutageError           a database or the memory failed; whether it was stored is not known
       KeysError             the key store
         ErasedError           the key is gone, by destruction or erasure
         LeasedError           the numbers were leased before
@@ -238,6 +239,18 @@ class RateError(AccessError):
 
 class BusyError(EpilockError):
     """Too much waits already; nothing of this was stored.
+
+    Attributes:
+        wait: Seconds after which another attempt makes sense.
+    """
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class OutageError(EpilockError):
+    """A database gave no answer, or memory ran out: whether this was stored is not known.
 
     Attributes:
         wait: Seconds after which another attempt makes sense.

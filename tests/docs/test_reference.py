@@ -54,6 +54,7 @@ MORE = {
     errors.BoxError: {"problems": []},
     errors.RateError: {"wait": 1},
     errors.BusyError: {"wait": 1},
+    errors.OutageError: {"wait": 1},
     errors.OldSizeError: {"size": 1},
 }
 

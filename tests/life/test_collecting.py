@@ -278,6 +278,23 @@ class Flaky(Keeper):
             raise RuntimeError("the disk is full")
 
 
+class Unspoken(list):
+    """Answers that there is no memory to read."""
+
+    def __iter__(self):
+        raise MemoryError
+
+
+class Speechless:
+    """A keeper that stores, and whose answers cannot be read."""
+
+    def __init__(self, keeper):
+        self._keeper = keeper
+
+    def store(self, batch, *, now):
+        return Unspoken(self._keeper.store(batch, now=now))
+
+
 class TestFaults:
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_a_batch_that_fails_leaves_nothing_and_the_next_one_works(self, town, moment):
@@ -305,6 +322,19 @@ class TestFaults:
         writer.stop()
         with pytest.raises(StateError):
             writer.submit(town.accepted())
+
+    def test_the_writer_goes_on_where_a_batch_cannot_be_answered_together(self, town):
+        """Stored, and then no memory for the answers: each is told alone, and who asks again is answered."""
+        once = town.accepted()
+        keeper = keeper_of(town)
+        writer = Writer(Speechless(keeper), now=town.clock)
+        for _ in range(2):
+            with pytest.raises(MemoryError):
+                writer.submit(once).result(timeout=20)
+        assert writer.alive
+        writer.keeper = keeper
+        assert writer.submit(once).result(timeout=20).repeated
+        writer.stop()
 
 
 class TestPartThatIsBeingDestroyed:

@@ -138,19 +138,13 @@ class TestPostgres:
         return cluster.url("main"), cluster.url("keys")
 
     def test_a_restart_and_a_failover_lose_nothing(self, ground, cluster, faults, key, tmp_path):
-        """The same process goes on with the standby, whose commits were waited for.
-
-        After little memory a new one does: inside the driver the old one may wait without end.
-        """
+        """The same process goes on: after little memory, and with the standby, whose commits were waited for."""
         ground.open()
-        for name, _ in again({"restart": None, "little memory": None}):
-            if name == "restart":
-                ground.suffer(name, cluster.restart, lambda: None, 0)
-                continue
-            faults.set(memory=SCARCE)
-            ground.crowd.wait_for(len(ground.crowd.answered) + 50, SHORT)
-            faults.set()
-            ground.kill()
+        for name, (fault, end) in again({
+            "restart": (cluster.restart, lambda: None),
+            "little memory": (lambda: faults.set(memory=SCARCE), faults.set),
+        }):  # fmt: skip
+            ground.suffer(name, fault, end, SHORT)
         ground.suffer("failover", cluster.fail_over, lambda: None, 0)
         ground.close()
         assert faults.refused > 0
@@ -158,6 +152,22 @@ class TestPostgres:
         found = yard.check(ground.crowd, cluster.primary.address("main"), key, tmp_path)
         assert found["answered"] == found["records"] > 60
         report("PostgreSQL", ground, faults, found)
+
+    def test_without_memory_it_says_that_it_is_not_ready(
+        self, ground, cluster, faults, key, tmp_path
+    ):
+        """And the same process is, and stores again, once memory is there."""
+        ground.open()
+        ground.wait_until(ready=True)
+        faults.set(memory=SCARCE)
+        ground.wait_until(ready=False)
+        faults.set()
+        ground.recover("little memory")
+        ground.wait_until(ready=True)
+        ground.close()
+        assert ground.crowd.faults == []
+        found = yard.check(ground.crowd, cluster.primary.address("main"), key, tmp_path)
+        assert found["answered"] == found["records"]
 
 
 class TestTheChecker:

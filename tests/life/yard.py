@@ -1,5 +1,6 @@
 """A yard for faults: the real program, whose disk, clock and memory can be made faulty while it runs, under load."""
 
+import http.client
 import json
 import mmap
 import os
@@ -102,13 +103,13 @@ class Yard:
     def __init__(self, program: Program, crowd: PatientCrowd, say: Callable[[str], None]) -> None:
         self.program, self.crowd, self.say = program, crowd, say
         self.survived: list[str] = []
-        self.pid = 0
+        self.pid = self.port = 0
         self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
         """Start the server, and let the crowd come."""
-        self.pid, port = self.program.serve()
-        self._threads = self.crowd.come(port)
+        self.pid, self.port = self.program.serve()
+        self._threads = self.crowd.come(self.port)
         self.crowd.wait_for(len(self.crowd.answered) + 20)
 
     def suffer(
@@ -131,6 +132,23 @@ class Yard:
         self.say(
             f"{name}: {there} answered before, {self.crowd.turned_away} times told to come back"
         )
+
+    def wait_until(self, *, ready: bool) -> None:
+        """Wait until the server says by itself that it is ready, or is not."""
+        end, said = time.monotonic() + RECOVERY, ""
+        while time.monotonic() < end:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=RECOVERY)
+            try:
+                connection.request("GET", "/ready")
+                said = connection.getresponse().read().decode()
+            except (OSError, http.client.HTTPException):
+                said = ""  # without memory it may give no answer
+            finally:
+                connection.close()
+            if said and json.loads(said).get("ready") is ready:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"ready is not {ready}: {said}")
 
     def kill(self) -> None:
         """Kill the server in the middle of it, and start it anew."""

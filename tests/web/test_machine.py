@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import town
 from visitor import Visitor
 
 from epilock.cli import logs
+from epilock.errors import BusyError
 from epilock.web.app import create_app
 from epilock.web.hall import Hall
 from epilock.web.machine import CHECKS, Machine
@@ -69,6 +71,28 @@ class TestReady:
         parts.writer.stop()
         answer = visitor.get("/ready")
         assert (answer.status_code, answer.json()["writer"]) == (503, "it has stopped")
+
+    def test_a_writer_whose_batch_is_not_stored_is_named(self, parts, visitor):
+        """As when a database gives no answer to it, though it answers others."""
+        held = threading.Event()
+
+        class Hanging:
+            def store(self, accepted, *, now):
+                held.wait(20)
+                return [BusyError("not kept", wait=1)] * len(accepted)
+
+        parts.writer.keeper, parts.writer.patience = Hanging(), 0.0
+        future = parts.writer.submit(None)
+        while not parts.writer.hangs:
+            time.sleep(0.001)
+        answer = visitor.get("/ready")
+        assert (answer.status_code, answer.json()["writer"]) == (
+            503, "a batch is not stored after 0 seconds, 0 wait",
+        )  # fmt: skip
+        held.set()
+        assert isinstance(future.exception(20), BusyError)
+        parts.writer.patience = 10.0
+        assert Visitor(create_app(parts)).get("/ready").status_code == 200
 
     def test_a_log_whose_head_is_not_its_trees_is_named(self, parts, visitor):
         _submit(

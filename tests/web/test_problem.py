@@ -25,7 +25,8 @@ def _made(kind: type[errors.EpilockError]) -> errors.EpilockError:
         return kind("7K2MA", [])
     if kind is errors.OldSizeError:
         return kind("said", size=5)
-    return kind("said", wait=30) if kind in {errors.RateError, errors.BusyError} else kind("said")
+    waits = {errors.RateError, errors.BusyError, errors.OutageError}
+    return kind("said", wait=30) if kind in waits else kind("said")
 
 
 class TestOf:
@@ -48,6 +49,7 @@ class TestOf:
             (errors.SignInError("x"), 401),
             (errors.RateError("x", wait=5), 429),
             (errors.BusyError("x", wait=5), 503),
+            (errors.OutageError("x", wait=5), 503),
             (errors.ErasedError("x"), 410),
             (errors.RootKeyError("x"), 503),
             (errors.TamperedError("x"), 500),
@@ -55,6 +57,7 @@ class TestOf:
             (MemoryError(), 503),
             (sa.exc.DatabaseError("SELECT 1", None, Exception()), 503),
             (sa.exc.ProgrammingError("SELECT 1", None, Exception()), 500),
+            (sa.exc.ProgrammingError(None, None, Exception()), 503),
             (HTTPException(405), 405),
         ],
     )
@@ -64,6 +67,16 @@ class TestOf:
     @pytest.mark.parametrize("error", [ValueError("secret"), errors.TamperedError("secret")])
     def test_what_went_wrong_inside_stays_inside(self, error):
         assert "secret" not in problem.of(error).as_json("t").decode()
+
+    @pytest.mark.parametrize(
+        "error", [MemoryError(), sa.exc.OperationalError("COMMIT", None, Exception())]
+    )
+    def test_of_an_outage_nothing_is_said_about_what_was_stored(self, error):
+        """What failed may be the answer to a commit."""
+        found = problem.of(error)
+        phrases = language.load()
+        assert "stored" not in found.detail
+        assert "not certain" in phrases[f"problem.{found.slug}.do"].en
 
     def test_a_wait_is_said_in_the_header_too(self):
         found = problem.of(errors.RateError("x", wait=17))

@@ -12,15 +12,17 @@ Rules kept in this file:
   1. No answer before its record is durable.
   2. One submission that is refused does not harm the others of its batch.
   3. A failed transaction fails its whole batch with the error, and its numbers are never used again.
+  4. Nothing ends the thread but ``stop``: where there is no memory to answer a batch together, each is told alone.
 """
 
 import asyncio
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,6 +35,7 @@ MAX_BATCH = 512
 GATHER = 0.001  # seconds: what a batch costs whatever its size is then paid for more of them
 FEW = 64  # where so many wait already, nothing is waited for
 MAX_WAITING = 4_096  # a second of them; who comes then is told to come back
+PATIENCE = 10.0  # seconds
 
 Answer = Stored | Exception
 
@@ -48,6 +51,7 @@ class Writer:
 
     Attributes:
         keeper: What seals and stores a batch; only the writer's thread calls it.
+        patience: Seconds that a batch may take; see ``hangs``.
     """
 
     def __init__(
@@ -57,8 +61,11 @@ class Writer:
         now: Callable[[], datetime],
         most: int = MAX_WAITING,
         meters: Meters | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.keeper = keeper
+        self.patience = patience
+        self._began: float | None = None  # when the batch that is being stored was taken
         self._most = most
         self._meters = meters or Meters()
         self._now = now
@@ -103,6 +110,12 @@ class Writer:
         """Whether what is submitted will be stored."""
         return self._thread.is_alive() and not self._stopped.is_set()
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a batch is being stored for longer than ``patience``, as when a database gives no answer."""
+        began = self._began
+        return began is not None and time.monotonic() - began > self.patience
+
     def stop(self) -> None:
         """Store what waits, then end the thread; repeating is harmless."""
         if not self._stopped.is_set():
@@ -117,19 +130,36 @@ class Writer:
             raise BusyError("too many submissions wait; try again in a moment", wait=1)
 
     def _run(self) -> None:
+        batch: deque[_Item] = deque()  # it grows by pieces of half a kilobyte, and keeps them
         going = True
         while going:
-            batch = [self._waiting.get()]
-            if self._waiting.qsize() < FEW:
-                time.sleep(GATHER)
-            while len(batch) < MAX_BATCH and not self._waiting.empty():
-                batch.append(self._waiting.get())
-            items = [item for item in batch if item is not None]
-            going = len(items) == len(batch)
-            if items:
-                _tell(items, self._store(items))
+            going = self._take(batch)
+            self._began = time.monotonic()
+            try:
+                _tell(batch, self._store(batch))
+            except Exception as error:  # noqa: BLE001 - whatever it was, every waiting client is told
+                for item in batch:
+                    _tell_alone(item, error)
+            self._began = None
+            batch.clear()
 
-    def _store(self, items: Sequence[_Item]) -> Sequence[Answer]:
+    def _take(self, batch: deque[_Item]) -> bool:
+        """Wait for a submission and take what waits beside it; tell whether more may come."""
+        going, item = True, self._waiting.get()
+        if self._waiting.qsize() < FEW:
+            time.sleep(GATHER)
+        while True:
+            if item is None:
+                going = False
+            else:
+                batch.append(item)
+            if len(batch) == MAX_BATCH or self._waiting.empty():
+                return going
+            item = self._waiting.get()
+
+    def _store(self, items: Collection[_Item]) -> Sequence[Answer]:
+        if not items:
+            return []
         began = time.perf_counter()
         answers: Sequence[Answer]
         try:
@@ -149,7 +179,7 @@ def _outcome(answer: Answer) -> str:
     return REFUSED if isinstance(answer, InputError | StateError | RefusedError) else FAILED
 
 
-def _tell(items: Sequence[_Item], answers: Sequence[Answer]) -> None:
+def _tell(items: Collection[_Item], answers: Sequence[Answer]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Item, Answer]]] = {}
     for item, answer in zip(items, answers, strict=True):
         if item.loop is None:
@@ -159,6 +189,14 @@ def _tell(items: Sequence[_Item], answers: Sequence[Answer]) -> None:
     for loop, told in by_loop.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_end_all, told)
+
+
+def _tell_alone(item: _Item, answer: Answer) -> None:
+    with suppress(MemoryError, RuntimeError):  # not even for this; or its loop has closed
+        if item.loop is None:
+            _end(item, answer)
+        else:
+            item.loop.call_soon_threadsafe(_end, item, answer)
 
 
 def _end_all(told: Sequence[tuple[_Item, Answer]]) -> None:

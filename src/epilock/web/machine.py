@@ -82,6 +82,10 @@ def _disk(parts: Parts) -> str:
 def _writer(parts: Parts) -> str:
     if not parts.writer.alive:
         raise NotReadyError("it has stopped")
+    if parts.writer.hangs:
+        raise NotReadyError(
+            f"a batch is not stored after {parts.writer.patience:g} seconds, {parts.writer.waiting} wait"
+        )
     return f"{parts.writer.waiting} wait"
 
 

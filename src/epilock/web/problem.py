@@ -6,7 +6,8 @@ Rules kept in this file:
      ``application/problem+json`` with a stable ``type``.
   3. Neither holds a value that someone gave: errors name fields, never values (``errors.py``, rule 2);
      of an error inside (5xx) only its kind is said.
-  4. A database that cannot be reached, or has no room, is no fault inside: 503, with a wait.
+  4. A database that cannot be reached, or has no room, is no fault inside: 503, with a wait. Its answer to
+     a commit may be what was lost, so nothing is said of what was stored.
 """
 
 import re
@@ -49,6 +50,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.AccessError: 403,
     errors.RateError: 429,
     errors.BusyError: 503,
+    errors.OutageError: 503,
     errors.KeysError: 503,
     errors.ErasedError: 410,
     errors.IntegrityError: 500,
@@ -97,23 +99,34 @@ def of(error: Exception) -> Problem:
         return _problem(error.status_code, slug, "", headers=dict(error.headers or {}))
     if isinstance(error, RequestValidationError):
         return _problem(422, "input", _places(error.errors()))
-    # A bare ``DatabaseError`` is the driver's: the database itself gave no code.
-    outage = isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError)
-    if outage or type(error) is sa.exc.DatabaseError:
-        error = errors.BusyError("the database gives no answer; nothing was stored", wait=OUTAGE)
+    if _is_outage(error):
+        error = errors.OutageError("the database gives no answer now", wait=OUTAGE)
     if isinstance(error, MemoryError):
-        error = errors.BusyError("there is no memory left now; try again in a moment", wait=OUTAGE)
+        error = errors.OutageError("there is no memory left now", wait=OUTAGE)
     if not isinstance(error, errors.EpilockError):
         return _problem(INSIDE, "inside", "")
     kind = next(k for k in type(error).__mro__ if k in STATUS)
     status = STATUS[kind]
-    if isinstance(error, errors.RateError | errors.BusyError):
+    if isinstance(error, errors.RateError | errors.BusyError | errors.OutageError):
         headers = {"Retry-After": str(error.wait)}
         return _problem(status, slug_of(type(error)), str(error), {"wait": error.wait}, headers)
     if status >= INSIDE:
         return _problem(status, "keys" if status > INSIDE else "inside", "")
     detail = "" if isinstance(error, errors.FieldsError) else str(error)
     return _problem(status, slug_of(type(error)), detail, _extra(error))
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell whether a database could not be asked, or gave no answer.
+
+    A bare ``DatabaseError`` is the driver's: the database itself gave no code. A ``ProgrammingError`` that is
+    about no statement is the driver's too, which had no memory to begin a connection.
+    """
+    if isinstance(error, sa.exc.ProgrammingError):
+        return error.statement is None
+    return isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError) or (
+        type(error) is sa.exc.DatabaseError
+    )
 
 
 def slug_of(kind: type[Exception]) -> str:
