@@ -76,10 +76,12 @@ class Engine:
         binds: Whether it minds associated data.
         answer: If set, the bytes of each answer.
         asked: Method and path of each request.
+        changes: How many more changes it does before it says that it is sealed; None: all.
     """
 
     def __init__(self, folder: Path, *, certificate: Path | None = None):
         self.keys, self.sealed, self.binds, self.answer, self.asked = {}, False, True, None, []
+        self.changes = None
         self.one = threading.Lock()  # a real one locks each key
         self.token = folder / "engine-token"
         self.token.touch(0o600)
@@ -96,7 +98,7 @@ class Engine:
             def reply(self, how, told):
                 engine.asked.append(f"{how} {self.path}")
                 try:
-                    engine.admit(self.headers["X-Vault-Token"])
+                    engine.admit(self.headers["X-Vault-Token"], how, self.path)
                     with engine.one:
                         data = engine.do(how, self.path, told)
                     status, said = (204, None) if data is None else (200, {"data": data})
@@ -131,11 +133,16 @@ class Engine:
         query = f"token-source=file:{self.token}" + "&epoch-keys=transit" * epochs
         return f"transit+{self.url}/v1/transit/keys/{name}?{query}"
 
-    def admit(self, token):
+    def admit(self, token, how, path):
         if self.sealed:
             raise RefusedError(503, "Vault is sealed")
         if token != TOKEN:
             raise RefusedError(403, "permission denied")
+        if how == "POST" and "/keys/" in path and self.changes is not None:
+            self.changes -= 1
+            self.sealed = self.changes < 0
+            if self.sealed:
+                raise RefusedError(503, "Vault is sealed")
 
     def do(self, how, path, told):
         found = re.fullmatch(r"/v1/transit/(keys|encrypt|decrypt)/([\w-]+)(?:/(\w+))?", path)

@@ -1,6 +1,7 @@
 """Renewing the root key while others use it: nothing is lost at any step, and the old key ends; in each back end."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -372,6 +373,28 @@ class TestTransit:
             about[f"min_{each}_version"] for each in ("encryption", "decryption", "available")
         } == {2}
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_the_engine_fails_at_any_change(self, filled, root, place, again, slots):
+        before, at = opened(filled), 0
+        while True:
+            place.engine.changes = at
+            try:
+                renew(filled, slots, root)
+            except RootKeyError as error:
+                assert "is sealed" in str(error)  # noqa: PT017 - how many changes there are is not known
+            else:
+                break
+            place.engine.changes, place.engine.sealed = None, False
+            started = again()
+            started.settle()
+            assert opened(started) == opened(filled) == before
+            renew(filled, slots, open_root(place.address))
+            assert len(place.there()) == 1
+            assert len(place.epochs()) in {0, SLOTS}
+            at += 1
+        assert at > 3
+        assert opened(again()) == before
+
     def test_what_was_disallowed_and_not_trimmed_is_trimmed_and_no_more(
         self, filled, root, place, slots
     ):
@@ -404,10 +427,41 @@ class TestTransit:
         assert place.there() == [2]
 
 
-@pytest.mark.parametrize("place", ["token"], indirect=True)
-def test_a_second_key_of_the_label_that_is_not_its_next_is_refused(root, place):
-    root._make(place.label, bytes(16))
-    with pytest.raises(RootKeyError, match="has two root keys"):
-        root.wrap(bytes(32), b"here")
-    with pytest.raises(RootKeyError, match="has two root keys"):
-        open_root(place.address)
+@pytest.mark.parametrize("place", ["token", "token of epochs"], indirect=True)
+class TestToken:
+    """What is so of a token alone."""
+
+    def test_a_second_key_of_the_label_that_is_not_its_next_is_refused(self, root, place):
+        root._make(place.label, bytes(16))
+        with pytest.raises(RootKeyError, match="has two root keys"):
+            root.wrap(bytes(32), b"here")
+        with pytest.raises(RootKeyError, match="has two root keys"):
+            open_root(place.address)
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_the_token_fails_at_any_change(self, filled, place, again, slots):
+        before = opened(filled)
+        for at in range(8):
+            failing = open_root(place.address)
+            left = at
+
+            def change(do):
+                def fail(*args):
+                    nonlocal left
+                    left -= 1
+                    if left < 0:
+                        raise RootKeyError("the token does not do it")
+                    do(*args)
+
+                return fail
+
+            failing._make, failing._destroy = change(failing._make), change(failing._destroy)
+            with suppress(RootKeyError):
+                renew(filled, slots, failing)
+            started = again()
+            started.settle()
+            assert opened(started) == opened(filled) == before
+            renew(filled, slots, open_root(place.address))
+            assert len(place.there()) == 1
+            assert len(place.epochs()) in {0, SLOTS}
+        assert left >= 0  # the last went to its end
