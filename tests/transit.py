@@ -29,14 +29,14 @@ class RefusedError(Exception):
 
 
 class Key:
-    """One named key and its versions."""
+    """One named key and its versions; ``used`` are those that sealed something."""
 
     def __init__(self, kind):
         self.about = {
             "type": kind, "exportable": False, "allow_plaintext_backup": False,
             "min_available_version": 0, "min_decryption_version": 1, "min_encryption_version": 0,
         }  # fmt: skip
-        self.versions, self.made, self.latest = {}, {}, 0
+        self.versions, self.made, self.used, self.latest = {}, {}, set(), 0
         self.rotate()
 
     def rotate(self):
@@ -45,15 +45,21 @@ class Key:
         self.made[self.latest] = time.time_ns() // 1000  # finer than a real one, so that two differ
 
     def configure(self, told):
-        for name, version in told.items():
-            if not 0 <= version <= self.latest:
-                raise RefusedError(400, f"{name} is larger than the latest version")
-            self.about[name] = version
+        after = {**self.about, **told}
+        for name in told:
+            if not self.about["min_available_version"] <= after[name] <= self.latest:
+                raise RefusedError(400, f"{name} is trimmed, or larger than the latest version")
+        least = after["min_encryption_version"]
+        if least and least < after["min_decryption_version"]:
+            raise RefusedError(
+                400, "min_encryption_version must be 0 or at least min_decryption_version"
+            )
+        self.about = after
 
     def trim(self, told):
         least = told["min_available_version"]
         allowed = (self.about["min_decryption_version"], self.about["min_encryption_version"])
-        if 0 in allowed or least > min(allowed):
+        if 0 in allowed or least > min(allowed) or least < 1:
             raise RefusedError(400, "min_available_version is larger than min_decryption_version")
         if least < self.about["min_available_version"]:
             raise RefusedError(400, "minimum available version cannot be decremented")
@@ -70,10 +76,13 @@ class Engine:
         binds: Whether it minds associated data.
         answer: If set, the bytes of each answer.
         asked: Method and path of each request.
+        changes: How many more changes it does before it says that it is sealed; None: all.
     """
 
     def __init__(self, folder: Path, *, certificate: Path | None = None):
         self.keys, self.sealed, self.binds, self.answer, self.asked = {}, False, True, None, []
+        self.changes = None
+        self.one = threading.Lock()  # a real one locks each key
         self.token = folder / "engine-token"
         self.token.touch(0o600)
         self.token.write_text(f"{TOKEN}\n")
@@ -89,8 +98,9 @@ class Engine:
             def reply(self, how, told):
                 engine.asked.append(f"{how} {self.path}")
                 try:
-                    engine.admit(self.headers["X-Vault-Token"])
-                    data = engine.do(how, self.path, told)
+                    engine.admit(self.headers["X-Vault-Token"], how, self.path)
+                    with engine.one:
+                        data = engine.do(how, self.path, told)
                     status, said = (204, None) if data is None else (200, {"data": data})
                 except RefusedError as error:
                     status, said = error.status, {"errors": list(error.errors)}
@@ -123,11 +133,16 @@ class Engine:
         query = f"token-source=file:{self.token}" + "&epoch-keys=transit" * epochs
         return f"transit+{self.url}/v1/transit/keys/{name}?{query}"
 
-    def admit(self, token):
+    def admit(self, token, how, path):
         if self.sealed:
             raise RefusedError(503, "Vault is sealed")
         if token != TOKEN:
             raise RefusedError(403, "permission denied")
+        if how == "POST" and "/keys/" in path and self.changes is not None:
+            self.changes -= 1
+            self.sealed = self.changes < 0
+            if self.sealed:
+                raise RefusedError(503, "Vault is sealed")
 
     def do(self, how, path, told):
         found = re.fullmatch(r"/v1/transit/(keys|encrypt|decrypt)/([\w-]+)(?:/(\w+))?", path)
@@ -155,6 +170,7 @@ class Engine:
         aad = b64decode(told["associated_data"]) if self.binds else b""
         if what == "encrypt":
             nonce = os.urandom(12)
+            key.used.add(key.latest)
             sealed = nonce + key.versions[key.latest].encrypt(
                 nonce, b64decode(told["plaintext"]), aad
             )

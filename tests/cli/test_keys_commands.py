@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -110,11 +111,26 @@ def test_the_age_of_a_key_file(run, home):
     assert "its file was written on 2026-03-14, 30 days ago" in said
 
 
-def test_a_token_is_not_rotated_in_its_place(run, tmp_path):
-    hsm = SoftHsm(tmp_path / "hsm")
-    os.environ["SOFTHSM2_CONF"] = str(hsm.config)
-    code, said = run("keys", "rotate", "root", root=hsm.address(epochs=False))
-    assert (code, "use `epilock keys move`" in said) == (2, True)
+@pytest.mark.parametrize("kind", ["token", "engine"])
+def test_another_root_key_in_a_token_or_engine(run, home, tmp_path, kind):
+    if kind == "token":
+        hsm = SoftHsm(tmp_path / "hsm")
+        os.environ["SOFTHSM2_CONF"] = str(hsm.config)
+        root = hsm.address(uuid4().hex, epochs=True)
+    else:
+        engine = Engine(tmp_path)
+        root = engine.address(epochs=True)
+    assert run("keys", "move", root)[0] == 0
+    (home / "root.key").unlink()
+    for _ in range(2):
+        code, said = run("keys", "rotate", "root", root=root)
+        assert (code, "by it alone" in said, "by its maker's means" in said) == (0, True, True), (
+            said
+        )
+        assert run("check", root=root) == (0, "everything is as it was stored\n")
+    if kind == "engine":
+        assert list(engine.keys["root"].versions) == [3]
+        engine.stop()
 
 
 def test_moving_needs_the_present_one(run, home, tmp_path):

@@ -1,6 +1,8 @@
 """A key store on either database, its root key and slots in files; a log beside it."""
 
+import os
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from holdings import World
@@ -10,6 +12,8 @@ from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.store.keys import KeyStore
 from epilock.store.root.keyfile import KeyFileRoot
+from softhsm import SoftHsm
+from transit import Engine
 
 ORIGIN = "log.example/epilock"
 
@@ -32,3 +36,29 @@ def log() -> Log:
 @pytest.fixture
 def world(keys: KeyStore, log: Log) -> World:
     return World(keys, log)
+
+
+@pytest.fixture(scope="module")
+def hsm(tmp_path_factory):
+    """A token; the library reads its configuration once in a process, so all tests of a module share one."""
+    pytest.importorskip("pkcs11")
+    made = SoftHsm(tmp_path_factory.mktemp("hsm"))
+    before = os.environ.get("SOFTHSM2_CONF")
+    os.environ["SOFTHSM2_CONF"] = str(made.config)
+    yield made
+    if before is None:
+        del os.environ["SOFTHSM2_CONF"]
+
+
+@pytest.fixture
+def label() -> str:
+    """A root key in the token of each test's own."""
+    return f"root-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """A transit engine."""
+    engine = Engine(tmp_path)
+    yield engine
+    engine.stop()

@@ -53,6 +53,23 @@ def test_both_epochs_are_there_until_the_new_copy_is(slot, copy, root):
     assert epochs(copy, root) == {2}
 
 
+def test_a_slot_that_was_wrapped_anew_takes_the_place_of_what_it_was(slot, copy, root):
+    """Else both cells stay in use, and the replica follows no more. A crash before the old one is wiped changes nothing."""
+    replica.take(slot.path.parent, copy, {"city": 1})
+    before = (copy / "city.slot").read_bytes()[:CELL]
+    with slot.lock():
+        slot.rewrap(lambda *_: False)
+    assert replica.take(slot.path.parent, copy, {"city": 1})
+    path = copy / "city.slot"
+    assert path.read_bytes()[:CELL] == EMPTY
+    assert Slot(path, "city", root).read() == slot.read()
+    path.write_bytes(before + path.read_bytes()[CELL:])
+    assert replica.take(slot.path.parent, copy, {"city": 1})
+    rotate(slot, 2)
+    assert replica.take(slot.path.parent, copy, {"city": 2})
+    assert epochs(copy, root) == {1, 2}
+
+
 def test_what_is_settled_is_overwritten_in_place(slot, copy):
     """No byte of the old cell is left in the file, and the file is the same one."""
     replica.take(slot.path.parent, copy, {"city": 1})

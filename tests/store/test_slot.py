@@ -131,6 +131,24 @@ class TestCrash:
         slot.keep(2)
         assert slot.path.read_bytes()[:CELL] == EMPTY
 
+    def test_an_epoch_ends_also_while_both_cells_hold_it(self, slot, root):
+        """A move to another root key was broken off after the new cell was written."""
+
+        def crash(step):
+            if step == "wipe":
+                raise SystemExit
+
+        before = slot.read()
+        with pytest.raises(SystemExit):
+            Slot(slot.path, slot.path.stem, root, step=crash).rewrap(lambda *_: False)
+        assert EMPTY not in (slot.path.read_bytes()[:CELL], slot.path.read_bytes()[CELL:])
+        assert slot.read() == before
+        new = slot.next(2, current=1)
+        assert slot.read() == {**before, 2: new}
+        slot.keep(2)
+        assert slot.read() == {2: new}
+        assert slot.holds_only(2)
+
     def test_a_slot_with_no_whole_cell_is_named(self, slot):
         _flip(slot.path, 30)
         with pytest.raises(KeysError, match="no whole epoch key"):

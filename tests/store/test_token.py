@@ -3,9 +3,6 @@
 The library reads its configuration once in a process, so all tests of this module share one token.
 """
 
-import os
-from uuid import uuid4
-
 import pytest
 
 from epilock.errors import ErasedError, InputError, RootKeyError, TamperedError
@@ -15,26 +12,10 @@ from epilock.store.root.moving import Both, move
 from epilock.store.root.opening import open_root
 from epilock.store.root.token import read_address
 from epilock.store.slot import CELL
-from softhsm import LABEL, SoftHsm
+from softhsm import LABEL
 
 pkcs11 = pytest.importorskip("pkcs11")
 ORG, BUCKET, PART = "garden", "garden/outbreak-7/quarantine/2026-03-14", "2-IV"
-
-
-@pytest.fixture(scope="module")
-def hsm(tmp_path_factory):
-    made = SoftHsm(tmp_path_factory.mktemp("hsm"))
-    before = os.environ.get("SOFTHSM2_CONF")
-    os.environ["SOFTHSM2_CONF"] = str(made.config)
-    yield made
-    if before is None:
-        del os.environ["SOFTHSM2_CONF"]
-
-
-@pytest.fixture
-def label():
-    """A root key of each test's own."""
-    return f"root-{uuid4().hex[:12]}"
 
 
 @pytest.fixture
@@ -60,7 +41,7 @@ class TestRoot:
         assert open_root(hsm.address(label), make=True).unwrap(wrapped, b"x") == bytes(32)
 
     def test_it_never_comes_out(self, token):
-        (key,) = [k for k in objects(token) if bytes(k.id) == token._root]
+        (key,) = [k for k in objects(token) if bytes(k.id) == token._roots[0]]
         with pytest.raises(pkcs11.AttributeSensitive):
             key[pkcs11.Attribute.VALUE]
         assert key[pkcs11.Attribute.SENSITIVE]
@@ -94,7 +75,7 @@ class TestRoot:
         other = open_root(hsm.address(f"{label}-2"), make=True)
         wrapped = other.wrap(bytes(32), b"here")
         for key in objects(token):
-            if bytes(key.id) == other._root:
+            if bytes(key.id) == other._roots[0]:
                 key.destroy()
         with pytest.raises(RootKeyError, match="does not have"):
             token.unwrap(wrapped, b"here")

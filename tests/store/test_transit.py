@@ -16,13 +16,6 @@ ORG, BUCKET, PART = "garden", "garden/outbreak-7/quarantine/2026-03-14", "2-IV"
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = Engine(tmp_path)
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
 def root(engine):
     return open_root(engine.address(), make=True)
 

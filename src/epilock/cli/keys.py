@@ -17,7 +17,7 @@ from epilock.settings import Settings
 from epilock.store.keyrows import epochs, secrets
 from epilock.store.keys import KeyStore
 from epilock.store.retagging import rotate
-from epilock.store.root import shares
+from epilock.store.root import RootKey, shares
 from epilock.store.root.keyfile import put, read
 from epilock.store.root.moving import Both
 from epilock.store.root.moving import move as move_all
@@ -44,7 +44,7 @@ _NUMBERED = re.compile(r"\b\d{1,2}\.\s+([a-z]+)")
 def status(*, now: At = None, home: Home = None) -> None:
     """Tell where the root key is, its age, how many secrets it wraps, and the epoch of each organisation."""
     told = key_service.where_keys_are(home)
-    keys = _store(told)
+    keys = _store(told, open_root(told.root_key))
     try:
         with keys.database.read() as tx:
             count = tx.conn.execute(sa.select(sa.func.count()).select_from(secrets)).scalar_one()
@@ -62,21 +62,17 @@ def status(*, now: At = None, home: Home = None) -> None:
 
 @rotating.command("root")
 def rotate_root(*, home: Home = None) -> None:
-    """Put a new root key in the place of a key file's while the server goes on. Repeat it after a crash."""
+    """Put a new root key in the place of the old one while the server goes on. Repeat it after a crash."""
     told = key_service.where_keys_are(home)
-    if not is_file(told.root_key):
-        raise InputError(
-            f"only a key file is rotated in its place; from {kind_of(told.root_key)} to a new one there, "
-            "stop the server and use `epilock keys move`"
-        )
-    keys = _store(told)
+    root = open_root(told.root_key)
+    keys = _store(told, root)
     try:
-        moved = renew(keys, told.slots, Path(told.root_key))
+        moved = renew(keys, told.slots, root)
     finally:
         keys.close()
-    if moved:
-        print(f"{moved} secrets and slots are wrapped by the new root key, and by it alone")
-    print("the old root key is destroyed: put the new one on paper, and make a backup now")
+    copied = "on paper" if is_file(told.root_key) else "into a backup, by its maker's means"
+    print(f"{moved} secrets and slots are wrapped by the new root key, and by it alone")
+    print(f"the old root key is destroyed: put the new one {copied}, and make a backup now")
     print(
         "snapshots and replicas from before open only with a copy of the old one, if there is any"
     )
@@ -113,9 +109,7 @@ def move(
     if to == told.root_key:
         raise InputError("that is where the root key is")
     old, new = open_root(told.root_key), open_root(to, make=True)
-    engine = open_engine(told.key_database, overwrite=True)
-    migrate.upgrade(engine, "keys")
-    keys = KeyStore(Database(engine, b""), Both(new, old), told.slots)
+    keys = _store(told, Both(new, old))
     try:
         keys.settle()
         moved = move_all(keys.database, told.slots, old, new)
@@ -168,10 +162,10 @@ def join(
     print(f"the root key is in {to.name}; destroy the files of the shares")
 
 
-def _store(told: Settings) -> KeyStore:
+def _store(told: Settings, root: RootKey) -> KeyStore:
     engine = open_engine(told.key_database, overwrite=True)
     migrate.upgrade(engine, "keys")
-    return KeyStore(Database(engine, b""), open_root(told.root_key), told.slots)
+    return KeyStore(Database(engine, b""), root, told.slots)
 
 
 def _sheet(i: int, number: int, needed: int, share: str) -> str:

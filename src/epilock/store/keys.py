@@ -124,11 +124,12 @@ class KeyStore:
             StateError: The organisation has another, or something that is sealed under another.
         """
         suite = named(name)
-        mark = self._root.wrap(_mark(suite), keyrows.secret_context(org, SUITE))
-        with self.slot(org).lock(), self.database.write() as tx:
-            known = tx.find(secrets, org=org, name=SUITE) or tx.find(epochs, org=org)
-            if known is None:
-                tx.insert(secrets, org=org, name=SUITE, wrapped=mark)
+        with storing(self._slots):
+            mark = self._root.wrap(_mark(suite), keyrows.secret_context(org, SUITE))
+            with self.slot(org).lock(), self.database.write() as tx:
+                known = tx.find(secrets, org=org, name=SUITE) or tx.find(epochs, org=org)
+                if known is None:
+                    tx.insert(secrets, org=org, name=SUITE, wrapped=mark)
         has = self.suite_of(org)
         if has is not suite:
             raise StateError(

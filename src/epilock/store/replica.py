@@ -105,12 +105,15 @@ def _take(slot: Path, path: Path, epoch: int) -> bool:
     if not path.exists():
         _make(path, wanted)
     cells = _cells(path)
-    if wanted in cells:
-        return True
-    free = next((i for i, cell in enumerate(cells) if parse(cell) is None), None)
-    if free is None:
-        raise KeysError(f"both cells of the replica {path.name} are in use; settle it first")
-    _write(path, free, wanted)
+    if wanted not in cells:
+        free = next((i for i, cell in enumerate(cells) if parse(cell) is None), None)
+        if free is None:
+            raise KeysError(f"both cells of the replica {path.name} are in use; settle it first")
+        _write(path, free, wanted)
+    for i, cell in enumerate(cells):  # as it was before the root key was renewed
+        found = parse(cell)
+        if cell != wanted and found is not None and found[0] == epoch:
+            _write(path, i, EMPTY)
     return True
 
 

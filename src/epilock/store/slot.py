@@ -119,7 +119,8 @@ class Slot:
     def next(self, epoch: int, *, current: int) -> bytes:
         """Make the key of a new ``epoch`` in the cell that ``current`` does not use; return the key."""
         parsed = [parse(cell) for cell in self._cells()]
-        free = next(i for i, cell in enumerate(parsed) if cell is None or cell[0] != current)
+        unused = (i for i, cell in enumerate(parsed) if cell is None or cell[0] != current)
+        free = next(unused, 0)  # a move that was broken off leaves the current epoch in both
         key = os.urandom(KEY_BYTES)
         self._step("next")
         self._write(free, self._cell(epoch, key))
@@ -171,11 +172,13 @@ class Slot:
         self.forget_others(epoch)
 
     def forget_others(self, epoch: int) -> None:
-        """Let the root key destroy what it wrapped other epochs under; repeating is harmless."""
-        for cell in self._cells():
-            parsed = parse(cell)
-            if parsed is not None and parsed[0] == epoch:
-                self._root.keep(self._scope, parsed[1])
+        """Let the root key destroy what it wrapped other epochs under; repeating is harmless.
+
+        While a move that was broken off leaves the epoch in both cells, nothing goes: either may count.
+        """
+        whole = [cell for cell in map(parse, self._cells()) if cell is not None]
+        if len(whole) == 1 and whole[0][0] == epoch:
+            self._root.keep(self._scope, whole[0][1])
 
     def holds_only(self, epoch: int) -> bool:
         """Tell whether there is nothing in the file but the whole cell of ``epoch``."""

@@ -1,14 +1,16 @@
 """The root key: wraps each organisation's epoch key and the installation's secrets, nothing else.
 
 One interface (``RootKey``) and its back ends, opened by an address (``opening``): a file (``keyfile``), a token
-that never lets it out (``token``), an engine over HTTP (``transit``). ``shares`` puts a file's key on paper; ``moving`` brings everything that is
-wrapped from one back end to another, and ``renewal`` puts another key in the place of a file's. Whoever holds the root key and the slots and the key database holds
-everything: keep them on different media.
+that never lets it out (``token``), an engine over HTTP (``transit``). ``shares`` puts a file's key on paper;
+``moving`` brings everything that is wrapped from one back end to another, and ``renewal`` puts another key in the
+place of the one that is there. Whoever holds the root key and the slots and the key database holds everything: keep
+them on different media.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["RootKey"]
+__all__ = ["Renewable", "RootKey"]
 
 
 class RootKey(Protocol):
@@ -32,4 +34,31 @@ class RootKey(Protocol):
         """Destroy what only other secrets of this ``scope`` were wrapped under, if there is such a thing.
 
         Nothing is destroyed if another root key wrapped ``wrapped``.
+        """
+
+
+class Renewable(RootKey, Protocol):
+    """A root key in its back end, where another takes its place while it is used: the steps stand in ``renewal``.
+
+    It follows what other processes do there: it looks at the back end again whenever it wraps, and when something
+    does not open. ``step`` is called with the name of each effect before and after it; see ``slot.Slot``.
+    """
+
+    def begin(self, step: Callable[[str], None]) -> None:
+        """Make the next key beside the present one, unless a renewal is on its way already.
+
+        From here on every process wraps with the newest key, and either opens.
+
+        Raises:
+            RootKeyError: The back end doesn't do it.
+        """
+
+    def is_newest(self, wrapped: bytes) -> bool:
+        """Tell whether ``wrapped`` opens by nothing but the newest key, or what was made under it."""
+
+    def end(self, step: Callable[[str], None]) -> None:
+        """Destroy every key but the newest; repeating is harmless.
+
+        Raises:
+            RootKeyError: The back end doesn't do it.
         """

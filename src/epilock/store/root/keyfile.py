@@ -2,7 +2,12 @@
 
 While it is renewed (``renewal``) the next key lies beside it, in ``<name>.next``; then all that is wrapped is wrapped
 by the next one, and either opens. A process that has the key notices by itself: it reads the files again whenever it
-wraps, and when something doesn't open.
+wraps, and when something doesn't open. At the end the old key gets a second name (``<name>.old``), the next one takes
+its first, and the old one is overwritten with zeros and its name removed. What a crash leaves of these:
+
+  1. The second name alone: both keys are there as before.
+  2. The next one in its place: it is the root key, and ``<name>.old`` only waits for its destruction.
+  3. The old one overwritten: its name goes with the next call.
 """
 
 import os
@@ -11,6 +16,7 @@ from pathlib import Path
 
 from epilock import durable
 from epilock.errors import RootKeyError, TamperedError
+from epilock.store.slot import Step
 from epilock.store.suite import INTERNATIONAL, KEY_BYTES, NONCE_BYTES
 
 FINGERPRINT_BYTES = 8
@@ -92,6 +98,43 @@ class KeyFileRoot:
     def keep(self, scope: str, wrapped: bytes) -> None:
         """Do nothing: all is wrapped under one key."""
 
+    def begin(self, step: Step) -> None:
+        """Put the next key beside the present one; see ``Renewable``."""
+        coming, old = next_of(self._path), self._old
+        if coming.exists() or not old.exists() or old.samefile(self._path):
+            step("next key")
+            put(coming, os.urandom(KEY_BYTES))
+            step("next key done")
+        self._look_again()
+
+    def is_newest(self, wrapped: bytes) -> bool:
+        """Tell whether the newest key wrapped it; see ``Renewable``."""
+        return wrapped[:FINGERPRINT_BYTES] == self.fingerprint
+
+    def end(self, step: Step) -> None:
+        """Put the next key in the place of the old one, and destroy that; see ``Renewable``."""
+        coming, old = next_of(self._path), self._old
+        if coming.exists():
+            step("place")
+            if not old.exists():
+                os.link(self._path, old)
+                durable.sync(old.parent)
+            step("second name")
+            coming.replace(self._path)
+            durable.sync(old.parent)
+            step("place done")
+        if old.exists():
+            step("destroy")
+            _overwrite(old)
+            step("overwritten")
+            old.unlink()
+            durable.sync(old.parent)
+            step("destroy done")
+
+    @property
+    def _old(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.old")
+
     def _look_again(self) -> None:
         """Read the files again; where there are none any more, such as on a medium put away, nothing changed."""
         if self._path.exists():
@@ -141,6 +184,13 @@ def put(path: Path, root: bytes) -> None:
         os.close(fd)
         draft.unlink()
     durable.sync(path.parent)
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read(path: Path) -> bytes:

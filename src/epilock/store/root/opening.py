@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from epilock.store.root import RootKey, token, transit
+from epilock.store.root import Renewable, token, transit
 from epilock.store.root.keyfile import KeyFileRoot
 
 
-def open_root(address: str, *, make: bool = False) -> RootKey:
+def open_root(address: str, *, make: bool = False) -> Renewable:
     """Return the root key at ``address``; ``make`` it if it is not there.
 
     Raises:

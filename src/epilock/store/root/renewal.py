@@ -1,18 +1,18 @@
-"""Renewing the root key of a file while the program serves: another key takes its place, and the old one is destroyed.
+"""Renewing the root key while the program serves: another key takes its place, and the old one is destroyed.
 
 The steps, and what a crash leaves; the same call again goes on:
 
-  1. The next key is put beside the old one (``<name>.next``). From here on every process wraps with it, for
-     ``KeyFileRoot`` reads the files whenever it wraps.  Crash: both are there and open everything.
+  1. The next key is made beside the old one (``begin``). From here on every process wraps with it, for a root
+     key looks at its back end whenever it wraps.  Crash: both are there and open everything.
   2. Who wrapped something with the old key and has not stored it yet is waited for (``slot.storing``).
   3. All that the old key wrapped is wrapped by the next one (``moving``), and opened with that alone.
      Crash: some is wrapped by one, some by the other.
-  4. The old key gets a second name (``<name>.old``), the next one takes its first.  Crash before the second:
-     as in 3; after: the new key is in place, and what is left of the old one is destroyed by the next call.
-  5. The old key is overwritten with zeros and its name removed.
+  4. The old key is destroyed (``end``).  Crash: what it takes in the back end stands there; everything opens by the
+     next key, and is opened once more before the rest of the old one goes.
 
-Copies of the old key elsewhere, such as shares on paper, still open snapshots and replicas from before; those
-that nobody has a copy for open nothing from here on.
+What differs is what the back ends say of ``begin``, ``is_newest`` and ``end``: a file in ``keyfile``, a token in
+``token``, an engine in ``transit``. Copies of the old key elsewhere, such as shares on paper or a backup of the token
+or engine, still open snapshots and replicas from before; those that nobody has a copy for open nothing from here on.
 """
 
 import os
@@ -21,97 +21,77 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
-from epilock import durable
 from epilock.errors import ConflictError, KeysError, RootKeyError
 from epilock.store.keys import KeyStore
-from epilock.store.root.keyfile import FileKey, KeyFileRoot, next_of, put, read
+from epilock.store.root import Renewable
 from epilock.store.root.moving import move
 from epilock.store.slot import Step, go_on, storing
-from epilock.store.suite import KEY_BYTES
 
+_LOCK = ".renewal"
 _TRIES = 20
 
 
-def renew(keys: KeyStore, slots: Path, path: Path, *, step: Step = go_on) -> int:
-    """Renew the root key at ``path``; return how many secrets and slots it wraps, 0 if only the old one was left.
+def renew(keys: KeyStore, slots: Path, root: Renewable, *, step: Step = go_on) -> int:
+    """Renew the root key; return how many secrets and slots the new one wraps.
 
     Args:
         keys: The key store of this root key.
         slots: Folder of the slots.
-        path: The key file.
+        root: The root key.
         step: For tests: called before and after each effect; see ``slot.Slot``.
 
     Raises:
-        RootKeyError: Something is wrapped by neither key; both stay.
+        RootKeyError: Something is wrapped by neither key, or the back end doesn't do it; both keys stay.
         KeysError: A slot is missing, or a destruction in it does not come to its end.
         TamperedError: A row or slot was altered.
         ConflictError: It is being renewed already.
     """
-    with _alone(path):
-        return _renew(keys, slots, path, step)
-
-
-def _renew(keys: KeyStore, slots: Path, path: Path, step: Step) -> int:
-    coming, old = next_of(path), path.with_name(f"{path.name}.old")
-    if old.exists() and not coming.exists() and not old.samefile(path):
-        _destroy(old, step)
-        return 0
-    step("next key")
-    put(coming, os.urandom(KEY_BYTES))
-    step("next key done")
-    with storing(slots, alone=True):
-        pass
-    moved = _move(keys, slots, path, step)
-    step("place")
-    if not old.exists():
-        os.link(path, old)
-        durable.sync(path.parent)
-    step("second name")
-    coming.replace(path)
-    durable.sync(path.parent)
-    step("place done")
-    _destroy(old, step)
+    with _alone(slots):
+        root.begin(step)
+        with storing(slots, alone=True):
+            pass
+        moved = _move(keys, slots, root, step)
+        root.end(step)
     return moved
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the key file against another renewal, in this or another process."""
-    fd = os.open(path, os.O_RDONLY)
+def _alone(slots: Path) -> Iterator[None]:
+    """Hold the root key of these slots against another renewal, in this or another process."""
+    with storing(slots):  # which makes the folder
+        fd = os.open(slots / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             flock(fd, LOCK_EX | LOCK_NB)
         except BlockingIOError:
-            raise ConflictError(f"{path.name} is being renewed already") from None
-        if os.fstat(fd).st_ino != path.stat().st_ino:
-            raise ConflictError(f"{path.name} was renewed by another a moment ago")
+            raise ConflictError("the root key is being renewed already") from None
         yield
     finally:
         os.close(fd)
 
 
-def _move(keys: KeyStore, slots: Path, path: Path, step: Step, tries: int = _TRIES) -> int:
-    """Wrap everything by the next key; a slot in the middle of a destruction is settled and taken again."""
+def _move(keys: KeyStore, slots: Path, root: Renewable, step: Step, tries: int = _TRIES) -> int:
+    """Wrap everything by the newest key; a slot in the middle of a destruction is settled and taken again."""
     keys.settle()
     try:
-        return move(
-            keys.database, slots, KeyFileRoot(path), FileKey(read(next_of(path))), step=step
-        )
+        return move(keys.database, slots, root, _Newest(root), step=step)
     except RootKeyError:
         raise
     except KeysError:
         if tries == 1:
             raise
-    return _move(keys, slots, path, step, tries - 1)
+    return _move(keys, slots, root, step, tries - 1)
 
 
-def _destroy(path: Path, step: Step) -> None:
-    step("destroy")
-    with path.open("r+b") as file:
-        file.write(bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    step("overwritten")
-    path.unlink()
-    durable.sync(path.parent)
-    step("destroy done")
+class _Newest:
+    """The newest key alone; see ``RootKey``."""
+
+    def __init__(self, root: Renewable) -> None:
+        self._root = root
+        self.wrap, self.keep = root.wrap, root.keep
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """Return the secret, unless an older key can open it too."""
+        if not self._root.is_newest(wrapped):
+            raise RootKeyError(f"{context.decode()} was wrapped by another root key, or altered")
+        return self._root.unwrap(wrapped, context)

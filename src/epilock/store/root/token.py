@@ -8,6 +8,11 @@ copy of the slot opens, whoever holds it, and no copy of the key database from b
 A wrapped secret is ``"epi-p11\0" | id of the token's object (16) | nonce (12) | AES-256-GCM`` with the context as
 associated data.
 
+While it is renewed (``renewal``) the next key lies beside the present one, under the same label; its id is a hash of
+the other's, which tells the two apart. Every process looks for them whenever it wraps. The making of the next key and
+the end of the old one are one act of the token each, so a crash leaves one or both. The id of an epoch's key begins
+with a mark of the root key that it was made under.
+
 What a crash leaves, with keys of epochs: a key is made before the slot's cell that names it, so a crash between
 leaves a key that wraps nothing, which goes with the next rotation. The old epoch's key goes after its cell was
 overwritten; a crash between leaves it until the next start (``keys.KeyStore.settle``).
@@ -15,6 +20,7 @@ overwritten; a crash between leaves it until the next start (``keys.KeyStore.set
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,10 +30,12 @@ from urllib.parse import parse_qsl, unquote
 
 from epilock.errors import InputError, RootKeyError, TamperedError
 from epilock.store.root.password import read_password
+from epilock.store.slot import Step
 from epilock.store.suite import NONCE_BYTES
 
 MAGIC = b"epi-p11\0"
 ID_BYTES = 16
+_MARK_BYTES = 8
 SCHEME = "pkcs11:"
 _TAG_BITS = 128
 _LABEL = "epilock-epoch"
@@ -95,24 +103,20 @@ class TokenRoot:
 
     Raises:
         RootKeyError: Library, token, PIN or key are not there, others may read the file of the PIN, or there are
-            two keys of the label.
+            two keys of the label and neither is the next of the other.
     """
+
+    _lock = RLock()  # of the whole process: the library is begun without a word of threads
 
     def __init__(self, address: TokenAddress, *, make: bool = False) -> None:
         self._address = address
-        self._lock = RLock()
         self._session: Any = None
         self._pid = 0
         self._keys: dict[bytes, Any] = {}
-        pkcs11 = _library()
         with self._lock:
-            found = self._find({pkcs11.Attribute.LABEL: address.object})
-            if not found and make:
-                found = [self._make(address.object)]
-            if len(found) != 1:
-                many = "has no root key" if not found else "has two root keys"
-                raise RootKeyError(f"the token {address.token} {many} labelled {address.object}")
-            self._root = bytes(found[0].id)
+            if make and not self._labelled(address.object):
+                self._make(address.object, os.urandom(ID_BYTES))
+            self._look()
 
     def wrap(self, secret: bytes, context: bytes, *, scope: str = "") -> bytes:
         """Return ``secret`` wrapped; 52 bytes longer.
@@ -121,8 +125,10 @@ class TokenRoot:
             RootKeyError: The token doesn't answer.
         """
         with self._lock:
-            own = bool(scope) and self._address.epochs
-            name = bytes(self._make(self._label(scope)).id) if own else self._root
+            name = self._look()[0]
+            if scope and self._address.epochs:
+                label, name = self._label(name, scope), _mark(name) + os.urandom(_MARK_BYTES)
+                self._make(label, name)
             nonce = os.urandom(NONCE_BYTES)
             sealed = self._use(name, "encrypt", secret, nonce, context)
         return MAGIC + name + nonce + sealed
@@ -148,18 +154,67 @@ class TokenRoot:
         """
         if not self._address.epochs:
             return
-        pkcs11 = _library()
-        kept = wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]
+        kept = _name(wrapped)
         with self._lock:
-            found = self._find({pkcs11.Attribute.LABEL: self._label(scope)})
-            names = [bytes(each.id) for each in found]
-            if not wrapped.startswith(MAGIC) or kept not in names:
-                return
-            for name, each in zip(names, found, strict=True):
-                if name != kept:
-                    self._keys.pop(name, None)
-                    with _said(self._address):
-                        each.destroy()
+            labels = [self._label(root, scope) for root in self._look()]
+            found = {name: key for label in labels for name, key in self._labelled(label).items()}
+            if kept in found:
+                self._destroy({name: key for name, key in found.items() if name != kept})
+
+    def begin(self, step: Step) -> None:
+        """Make the next key beside the present one; see ``Renewable``."""
+        with self._lock:
+            roots = self._look()
+            if len(roots) == 1:
+                step("next key")
+                self._make(self._address.object, _next_of(roots[0]))
+                step("next key done")
+                self._look()
+
+    def is_newest(self, wrapped: bytes) -> bool:
+        """Tell whether the newest root key wrapped it, or an epoch's key made under that; see ``Renewable``."""
+        newest, name = self._roots[0], _name(wrapped)
+        return name is not None and (name == newest or name.startswith(_mark(newest)))
+
+    def end(self, step: Step) -> None:
+        """Destroy the old key in the token; see ``Renewable``."""
+        with self._lock:
+            newest = self._look()[0]
+            found = self._labelled(self._address.object)
+            step("destroy")
+            self._destroy({name: key for name, key in found.items() if name != newest})
+            step("destroy done")
+
+    def _look(self) -> list[bytes]:
+        """Return the ids of the root keys that there are, the newest first: one, or two in the middle of a renewal.
+
+        Raises:
+            RootKeyError: There is none, or there are others of this label.
+        """
+        label = self._address.object
+        names = list(self._labelled(label))
+        old = [name for name in names if _next_of(name) in names]
+        found = names if len(names) == 1 else [*map(_next_of, old), *old]
+        if not names or len(found) != len(names):
+            many = "has two root keys" if names else "has no root key"
+            raise RootKeyError(f"the token {self._address.token} {many} labelled {label}")
+        self._roots = found
+        return found
+
+    def _labelled(self, label: str) -> dict[bytes, Any]:
+        """Return the keys of this label by their ids, without those that another process destroys meanwhile."""
+        pkcs11 = _library()
+        found = {}
+        for key in self._find({pkcs11.Attribute.LABEL: label}):
+            with _said(self._address), suppress(pkcs11.ObjectHandleInvalid):
+                found[bytes(key.id)] = key
+        return found
+
+    def _destroy(self, keys: Mapping[bytes, Any]) -> None:
+        for name, key in keys.items():
+            self._keys.pop(name, None)
+            with _said(self._address):
+                key.destroy()
 
     def _use(self, name: bytes, how: str, data: bytes, nonce: bytes, context: bytes) -> bytes:
         pkcs11 = _library()
@@ -179,7 +234,7 @@ class TokenRoot:
             )  # fmt: skip
             return bytes(done)
 
-    def _make(self, label: str) -> Any:
+    def _make(self, label: str, name: bytes) -> None:
         """Make an AES-256 key in the token that never leaves it, can't be changed, and wraps by GCM alone."""
         pkcs11 = _library()
         a = pkcs11.Attribute
@@ -190,14 +245,14 @@ class TokenRoot:
         }  # fmt: skip
         session = self._connect()
         with _said(self._address):
-            return session.generate_key(
-                pkcs11.KeyType.AES, 256, label=label, id=os.urandom(ID_BYTES), store=True,
-                template=template,
+            session.generate_key(
+                pkcs11.KeyType.AES, 256, label=label, id=name, store=True, template=template
             )  # fmt: skip
 
-    def _label(self, scope: str) -> str:
-        """Return the label of a scope's keys under this root key: 32 bytes, which every token takes."""
-        return f"{_LABEL}-{sha256(self._root + scope.encode()).hexdigest()[:18]}"
+    @staticmethod
+    def _label(root: bytes, scope: str) -> str:
+        """Return the label of a scope's keys under a root key: 32 bytes, which every token takes."""
+        return f"{_LABEL}-{sha256(root + scope.encode()).hexdigest()[:18]}"
 
     def _find(self, wanted: Mapping[Any, Any]) -> list[Any]:
         pkcs11 = _library()
@@ -224,6 +279,21 @@ class TokenRoot:
                     self._session = token.open(rw=True)
             self._pid = os.getpid()
         return self._session
+
+
+def _next_of(root: bytes) -> bytes:
+    """Return the id of the key that takes the place of another."""
+    return sha256(b"epilock/next|" + root).digest()[:ID_BYTES]
+
+
+def _mark(root: bytes) -> bytes:
+    """Return what the ids of the epochs' keys begin with that were made under a root key."""
+    return sha256(b"epilock/epochs|" + root).digest()[:_MARK_BYTES]
+
+
+def _name(wrapped: bytes) -> bytes | None:
+    """Return the id of the key that wrapped a secret; None if it was none of a token."""
+    return wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES] if wrapped.startswith(MAGIC) else None
 
 
 class _said:  # noqa: N801 - used like a function

@@ -7,7 +7,15 @@ a key of its own there, of which each epoch is a version; when an epoch ends its
 the slot opens, whoever holds it, and no copy of the key database from before the last destruction.
 
 A wrapped secret is ``"epi-trn\0" | id of the root key (16) | length (1) and name of the key | ciphertext``. The
-context is associated data there. The id is a hash of the name and of the instant its first version was made.
+context is associated data there. The root key is the version ``min_encryption_version`` and what the engine itself
+rotated it to since: all that it may encrypt with. Its id is a hash of the name and of the instant that version was
+made, and stands in the names of the organisations' keys.
+
+A renewal (``renewal``) makes a version and raises ``min_encryption_version`` to it: from there on the engine itself
+encrypts with no older one. At the end it raises ``min_decryption_version`` too and trims what is older. What a crash
+leaves: a version made and not raised to yet is one more of the old key, and the next call makes another; from raising
+to trimming the next call goes on. The organisations' keys of before the renewal go slot by slot, when its cell has
+been wrapped anew: they are rotated once more, to a version that wraps nothing, and trimmed to it.
 
 What a crash leaves, with keys of epochs: a version is made before the slot's cell that names it, so a crash between
 leaves one that wraps nothing, and goes with the next rotation. The old epoch's version goes after its cell was
@@ -30,6 +38,7 @@ from epilock.errors import InputError, RootKeyError, TamperedError
 from epilock.ledger.anchor.node import is_near
 from epilock.ledger.wire import exchange
 from epilock.store.root.password import read_password
+from epilock.store.slot import Step, go_on
 
 SCHEME = "transit+"
 MAGIC = b"epi-trn\0"
@@ -95,6 +104,40 @@ def read_address(text: str) -> TransitAddress:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What the engine says of a key.
+
+    Attributes:
+        made: When each version was made that may open.
+        encrypts: The least version that encrypts; 0: the latest.
+        trimmed: The least version that is not destroyed; 0 or 1: none was.
+    """
+
+    made: Mapping[int, int]
+    encrypts: int
+    trimmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """The root keys that there are: one, or two in the middle of a renewal.
+
+    Attributes:
+        newest: The version that the newest root key begins with.
+        trimmed: The least version that is not destroyed.
+        ids: Of the root key that began with each version, for those that open.
+    """
+
+    newest: int
+    trimmed: int
+    ids: Mapping[int, bytes]
+
+    @property
+    def id(self) -> bytes:
+        return self.ids[self.newest]
+
+
 class TransitRoot:
     """A root key in a transit engine.
 
@@ -113,18 +156,9 @@ class TransitRoot:
     ) -> None:
         self._address = address
         self._seconds = seconds
-        about = self._about(address.name)
-        if about is None and make:
+        if make and self._about(address.name) is None:
             self._make(address.name)
-            about = self._about(address.name)
-        if about is None:
-            raise RootKeyError(f"the transit engine has no root key named {address.name}")
-        first = about["keys"].get("1")
-        if not isinstance(first, int):
-            raise RootKeyError(
-                f"the first version of the transit key {address.name} is gone or disallowed: it is what wrapped"
-            )
-        self._id = sha256(f"{address.name}|{first}".encode()).digest()[:ID_BYTES]
+        self._look()
         self._binds()
 
     def wrap(self, secret: bytes, context: bytes, *, scope: str = "") -> bytes:
@@ -133,19 +167,19 @@ class TransitRoot:
         Raises:
             RootKeyError: The engine doesn't do it.
         """
-        name = self._address.name
+        root, name = self._look().id, self._address.name
         if scope and self._address.epochs:
-            name = self._label(scope)
+            name = self._label(root, scope)
             self._make(name)  # one that is there stays as it is
             self._must("POST", f"keys/{name}/rotate", {})
         sealed = self._encrypt(name, secret, context)
-        return MAGIC + self._id + bytes([len(name)]) + name.encode() + sealed.encode()
+        return MAGIC + root + bytes([len(name)]) + name.encode() + sealed.encode()
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """Return the secret; see ``RootKey``."""
-        if not wrapped.startswith(MAGIC + self._id):
+        if self._began(wrapped) is None:
             raise RootKeyError(f"{context.decode()} was wrapped by another root key, or altered")
-        name, sealed = self._parsed(wrapped, context)
+        name, sealed, _ = self._parsed(wrapped, context)
         asked = {"ciphertext": sealed, "associated_data": _base64(context)}
         status, said = self._ask("POST", f"decrypt/{name}", asked)
         if status == BAD:
@@ -161,38 +195,111 @@ class TransitRoot:
             raise RootKeyError("what answers is no transit engine") from None
 
     def keep(self, scope: str, wrapped: bytes) -> None:
-        """Trim the versions of this ``scope`` before the one that ``wrapped`` names; see ``RootKey``.
+        """Trim what is older of this ``scope`` than the version that ``wrapped`` names; see ``RootKey``.
 
         Raises:
             RootKeyError: The engine doesn't do it.
         """
-        if not self._address.epochs or not wrapped.startswith(MAGIC + self._id):
+        began = self._began(wrapped) if self._address.epochs else None
+        if began is None:
             return
-        name, sealed = self._parsed(wrapped, scope.encode())
-        about = self._about(name) if name == self._label(scope) else None
+        name, _, version = self._parsed(wrapped, scope.encode())
+        if name != self._label(wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES], scope):
+            return
+        self._trim(name, version)
+        before = [id_ for each, id_ in self._seen.ids.items() if each < began]
+        for older in (self._label(id_, scope) for id_ in before):
+            if self._about(older) is not None:
+                self._trim(older, self._rotate(older))
+
+    def begin(self, step: Step) -> None:
+        """Make a version that is all that encrypts from here on; see ``Renewable``."""
+        seen = self._look()
+        if seen.trimmed == seen.newest:
+            step("next key")
+            version = self._rotate(self._address.name)
+            step("next version")
+            self._configure(self._address.name, min_encryption_version=version)
+            step("next key done")
+            self._look()
+
+    def is_newest(self, wrapped: bytes) -> bool:
+        """Tell whether no version before the newest root key's opens it; see ``Renewable``."""
+        seen = self._seen
+        if self._began(wrapped) != seen.newest:
+            return False
+        name, _, version = self._parsed(wrapped, b"a secret")
+        return name != self._address.name or version >= seen.newest
+
+    def end(self, step: Step) -> None:
+        """Trim every version before the newest root key's; see ``Renewable``."""
+        step("destroy")
+        self._trim(self._address.name, self._seen.newest, step)
+        step("destroy done")
+
+    def _look(self) -> _Versions:
+        """Ask the engine what it has of the root key.
+
+        Raises:
+            RootKeyError: It has none, or not the version that counts.
+        """
+        name = self._address.name
+        about = self._about(name)
         if about is None:
+            raise RootKeyError(f"the transit engine has no root key named {name}")
+        trimmed = max(about.trimmed, 1)
+        newest = max(about.encrypts, trimmed)
+        ids = {version: _id(name, version, made) for version, made in about.made.items()}
+        if newest not in ids:
+            raise RootKeyError(
+                f"version {newest} of the transit key {name} is gone or disallowed: it is what wrapped"
+            )
+        self._seen = _Versions(newest, trimmed, ids)
+        return self._seen
+
+    def _began(self, wrapped: bytes) -> int | None:
+        """Return which version the root key that wrapped it began with; None if it was another's."""
+        if not wrapped.startswith(MAGIC):
+            return None
+        wanted = wrapped[len(MAGIC) : len(MAGIC) + ID_BYTES]
+        if wanted not in self._seen.ids.values():
+            self._look()
+        return next((version for version, id_ in self._seen.ids.items() if id_ == wanted), None)
+
+    def _rotate(self, name: str) -> int:
+        """Make another version of a key; return the latest."""
+        self._must("POST", f"keys/{name}/rotate", {})
+        about = self._about(name)
+        if about is None:
+            raise RootKeyError(f"the transit engine has lost the key {name}")
+        return max(about.made)
+
+    def _trim(self, name: str, version: int, step: Step = go_on) -> None:
+        """Destroy the versions of a key before ``version``, if there are any."""
+        about = self._about(name)
+        if about is None or about.trimmed >= version:
             return
-        found = _CIPHERTEXT.fullmatch(sealed)
-        version = int(found[1]) if found else 0
-        if about.get("min_available_version", 0) >= version:
-            return
-        least = {"min_decryption_version": version, "min_encryption_version": version}
-        self._must("POST", f"keys/{name}/config", least)
+        self._configure(name, min_decryption_version=version, min_encryption_version=version)
+        step("disallowed")
         self._must("POST", f"keys/{name}/trim", {"min_available_version": version})
 
-    def _label(self, scope: str) -> str:
-        return f"{self._address.name}-{sha256(self._id + scope.encode()).hexdigest()[:24]}"
+    def _configure(self, name: str, **least: int) -> None:
+        self._must("POST", f"keys/{name}/config", least)
 
-    def _parsed(self, wrapped: bytes, context: bytes) -> tuple[str, str]:
-        """Return name of the key and ciphertext; no other key than ours is ever asked for."""
+    def _label(self, root: bytes, scope: str) -> str:
+        return f"{self._address.name}-{sha256(root + scope.encode()).hexdigest()[:24]}"
+
+    def _parsed(self, wrapped: bytes, context: bytes) -> tuple[str, str, int]:
+        """Return name of the key, ciphertext and its version; no other key than ours is ever asked for."""
         start = len(MAGIC) + ID_BYTES + 1
         length = wrapped[start - 1] if len(wrapped) >= start else 0
         name = wrapped[start : start + length].decode("ascii", "replace")
         sealed = wrapped[start + length :].decode("ascii", "replace")
         ours = re.fullmatch(rf"{re.escape(self._address.name)}(-[0-9a-f]{{24}})?", name)
-        if not ours or not _CIPHERTEXT.fullmatch(sealed):
+        found = _CIPHERTEXT.fullmatch(sealed)
+        if not ours or not found:
             raise TamperedError(f"{context.decode()} was altered or moved")
-        return name, sealed
+        return name, sealed, int(found[1])
 
     def _binds(self) -> None:
         """Check that the engine binds associated data; one that does not know the field passes over it.
@@ -221,7 +328,7 @@ class TransitRoot:
             {"type": KIND, "exportable": False, "allow_plaintext_backup": False},
         )  # fmt: skip
 
-    def _about(self, name: str) -> dict[str, Any] | None:
+    def _about(self, name: str) -> _Key | None:
         """Return what the engine says of a key, or None if there is none.
 
         Raises:
@@ -231,11 +338,20 @@ class TransitRoot:
         if status == MISSING:
             return None
         about = _data(self._checked(status, said))
-        if about.get("type") != KIND or not isinstance(about.get("keys"), dict):
+        if about.get("type") != KIND:
             raise RootKeyError(f"the transit key {name} must be of the type {KIND}")
         if about.get("exportable") or about.get("allow_plaintext_backup"):
             raise RootKeyError(f"the transit engine lets the key {name} out; make another")
-        return about
+        try:
+            made = {int(version): int(made) for version, made in about["keys"].items()}
+            least = [
+                int(about.get(f"min_{each}_version", 0)) for each in ("encryption", "available")
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            made, least = {}, []
+        if not made:
+            raise RootKeyError("what answers is no transit engine")
+        return _Key(made, *least)
 
     def _must(self, how: str, where: str, asked: Mapping[str, object]) -> str:
         return self._checked(*self._ask(how, where, asked))
@@ -269,6 +385,12 @@ class TransitRoot:
         if len(answer.body) > MOST_ANSWER:
             raise RootKeyError(f"the transit engine answers with more than {MOST_ANSWER} bytes")
         return answer.status, answer.body.decode("utf-8", "replace")
+
+
+def _id(name: str, version: int, made: int) -> bytes:
+    """Return the id of a root key; that of the first version is of before there were others."""
+    which = f"{name}|{made}" + (f"|{version}" if version > 1 else "")
+    return sha256(which.encode()).digest()[:ID_BYTES]
 
 
 def _base64(data: bytes) -> str:
