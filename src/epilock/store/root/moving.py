@@ -83,8 +83,10 @@ def _unmoved(database: Database, slots: Path, new: RootKey) -> Iterator[str]:
             if not _opens(new, wrapped, secret_context(org, name)):
                 yield f"the secret {name}"
     for path in sorted(slots.glob("*.slot")):
+        slot = Slot(path, path.stem, new)
         try:
-            Slot(path, path.stem, new).read()
+            with slot.lock():  # nobody is in the middle of a destruction
+                slot.read()
         except RootKeyError:
             yield path.name
 

@@ -19,6 +19,7 @@ overwritten; a crash between leaves it until the next start (``keys.KeyStore.set
 """
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _MARK_BYTES = 8
 SCHEME = "pkcs11:"
 _TAG_BITS = 128
 _LABEL = "epilock-epoch"
+_TRIES = 20  # at what other processes change meanwhile
+_LOOKS, _MOMENT = 4, 0.01  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,28 +214,47 @@ class TokenRoot:
         return found
 
     def _destroy(self, keys: Mapping[bytes, Any]) -> None:
+        pkcs11 = _library()
         for name, key in keys.items():
             self._keys.pop(name, None)
-            with _said(self._address):
+            with _said(self._address), suppress(pkcs11.ObjectHandleInvalid):  # another did
                 key.destroy()
 
     def _use(self, name: bytes, how: str, data: bytes, nonce: bytes, context: bytes) -> bytes:
+        """Encrypt or decrypt with the key of this id.
+
+        A key that another process destroys meanwhile may give any error, so each is tried once more with the key
+        looked for again; of one that is gone that is said, and not that the data were altered.
+        """
         pkcs11 = _library()
-        self._connect()
-        key = self._keys.get(name)
-        if key is None:
-            found = self._find({pkcs11.Attribute.ID: name})
-            if len(found) != 1:
-                raise RootKeyError(
-                    f"{context.decode()} was wrapped by a key that the token does not have (any more)"
-                )
-            key = self._keys[name] = found[0]
+        asked = {
+            "mechanism": pkcs11.Mechanism.AES_GCM,
+            "mechanism_param": pkcs11.GCMParams(nonce, context, _TAG_BITS),
+        }
+        with suppress(pkcs11.PKCS11Error):
+            return bytes(getattr(self._key(name, context), how)(data, **asked))
+        self._keys.pop(name, None)
+        key = self._key(name, context)
         with _said(self._address, altered=context if how == "decrypt" else None):
-            done = getattr(key, how)(
-                data, mechanism=pkcs11.Mechanism.AES_GCM,
-                mechanism_param=pkcs11.GCMParams(nonce, context, _TAG_BITS),
-            )  # fmt: skip
-            return bytes(done)
+            return bytes(getattr(key, how)(data, **asked))
+
+    def _key(self, name: bytes, context: bytes) -> Any:
+        """Return the key of this id; where it lies in the token is remembered.
+
+        One that another process has just made may be seen a moment later: it is looked for ``_LOOKS`` times.
+        """
+        self._connect()
+        if name in self._keys:
+            return self._keys[name]
+        for n in range(_LOOKS):
+            time.sleep(n * _MOMENT)
+            found = self._find({_library().Attribute.ID: name})
+            if len(found) == 1:
+                self._keys[name] = found[0]
+                return found[0]
+        raise RootKeyError(
+            f"{context.decode()} was wrapped by a key that the token does not have (any more)"
+        )
 
     def _make(self, label: str, name: bytes) -> None:
         """Make an AES-256 key in the token that never leaves it, can't be changed, and wraps by GCM alone."""
@@ -257,9 +279,12 @@ class TokenRoot:
     def _find(self, wanted: Mapping[Any, Any]) -> list[Any]:
         pkcs11 = _library()
         session = self._connect()
+        secret = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY}
         with _said(self._address):
-            secret = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY}
-            return list(session.get_objects({**secret, **wanted}))
+            for _ in range(_TRIES):
+                with suppress(pkcs11.ObjectHandleInvalid):  # of one that was destroyed meanwhile
+                    return list(session.get_objects({**secret, **wanted}))
+        raise RootKeyError(f"the token {self._address.token} can't list its keys; try again")
 
     def _connect(self) -> Any:
         """Return the session, opened anew in a process that was forked."""
