@@ -11,7 +11,7 @@ from sheet import read
 from staff_room import badge, code_at, hire
 from visitor import Visitor
 
-from epilock.accounts import credentials, oidc, provider, staff, totp
+from epilock.accounts import administer, credentials, oidc, provider, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger.wire import Answer
@@ -57,6 +57,7 @@ class Place:
         self.parts, self.clock, self.login = parts, clock, Login(clock)
         self.site = create_app(parts, providers=oidc.Providers(self.login))
         badge(parts, self.site, "sunny", "wang", "custodian")
+        self.chief = badge(parts, self.site, "sunny", "chief", "administrator")
         self.key = totp.new_key()
         secret = parts.keys.secret(INSTALLATION, "totp")
         with parts.database.write() as tx:
@@ -71,11 +72,11 @@ class Place:
             )  # fmt: skip
         self.link()
 
-    def link(self, login="wang", by="s-zzzzzzzzzzzz"):
+    def link(self, login="wang", by="chief"):
         with self.parts.database.write() as tx:
-            return staff.link_to_provider(
+            return administer.link(
                 tx, self.parts.log, standard_ref=self.parts.standard.ref, org="sunny", login=login,
-                sub="u-1", by=by, now=self.parts.now(),
+                sub="u-1", by=staff.by_login(tx, "sunny", by), now=self.parts.now(),
             )  # fmt: skip
 
     def leave(self, browser, to="/console", **said):
@@ -204,7 +205,7 @@ def test_a_link_stands_in_the_log_and_nobody_links_themselves(place):
     with place.parts.database.read() as tx:
         before = tx.conn.execute(count).scalar()
     with pytest.raises(ForbiddenError):
-        place.link(by=place.who)
+        place.link(by="wang")
     with place.parts.database.write() as tx:
         provider.unlink(tx, "sunny", place.who)
     place.link()
@@ -215,7 +216,7 @@ def test_a_link_stands_in_the_log_and_nobody_links_themselves(place):
 class TestAdministrator:
     @pytest.fixture
     def chief(self, place):
-        return badge(place.parts, place.site, "sunny", "chief", "administrator")
+        return place.chief
 
     def test_sets_the_provider_and_links(self, place, chief):
         page = read(chief, "/console/accounts/provider")

@@ -100,7 +100,7 @@ def confirm(tx: Transaction, org: str, code: str, *, by: Staff, now: datetime) -
     if (by.org, by.staff) == (org, code):
         raise ForbiddenError("another administrator confirms your account")
     if not found.roles:
-        raise StateError("the account is disabled; give it roles first")
+        raise StateError(staff.DISABLED)
     note(tx, org, code, now=now, since=now, confirmed_by=by.staff)
 
 

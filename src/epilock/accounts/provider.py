@@ -26,6 +26,7 @@ from epilock.errors import ConflictError, InputError, NotFoundError, SignInError
 
 MOST_CLIENT, MOST_SECRET = 200, 300  # characters
 MOST_VALUES, MOST_VALUE = 20, 100  # of acr and amr
+BACK = "/console/sign-in/provider/back"  # where a provider sends browsers back to
 PURPOSE = "provider"  # of trips that came back, among questions that were answered
 
 providers = sealed_table(
@@ -157,6 +158,11 @@ def remove(tx: Transaction, org: str) -> None:
     """Remove the provider of an organisation, and all its links; repeating is harmless."""
     tx.delete(links, org=org)
     tx.delete(providers, org=org)
+
+
+def back_at(url: str) -> str:
+    """Return the address that is registered at a provider, for a site at ``url``."""
+    return f"{url.rstrip('/')}{BACK}"
 
 
 def load(tx: Transaction, org: str) -> Provider:

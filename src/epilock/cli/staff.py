@@ -16,6 +16,7 @@ import typer
 from epilock.accounts import attest, credentials, password, roster, staff, totp
 from epilock.accounts import session as sessions
 from epilock.assemble import INSTALLATION, Parts
+from epilock.cli import provider
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, ask, check_over, entered, signed_in
 from epilock.cli.installation import At, Home, opened
@@ -23,6 +24,7 @@ from epilock.collect import qr
 from epilock.errors import FileFormatError, InputError, SignInError
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: roles, passwords, second factors, tokens.")
+app.add_typer(provider.app, name="provider")
 
 Org = Annotated[str, typer.Argument(help="Code of the account's organisation.")]
 Login = Annotated[str, typer.Argument(help="What the person types at sign-in.")]

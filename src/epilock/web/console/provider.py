@@ -15,8 +15,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.accounts import oidc, provider, sign_in, staff
-from epilock.accounts import session as sessions
+from epilock.accounts import administer, oidc, provider, sign_in, staff
 from epilock.accounts.oidc import Claims, Client, Trip
 from epilock.accounts.staff import Staff
 from epilock.assemble import INSTALLATION
@@ -26,12 +25,11 @@ from epilock.web import pace
 from epilock.web.console import proof
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf, cookie_of
 from epilock.web.console.door import lead, show_door, try_door
-from epilock.web.console.proof import ATTEMPTS, HOME, WINDOW, inside
+from epilock.web.console.proof import ATTEMPTS, HOME, WINDOW, inside, token_of
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
-BACK = "/console/sign-in/provider/back"
 HERE = "/console/accounts/provider"
 PART = "accounts"
 
@@ -125,14 +123,12 @@ def post_link(desk: DeskOf, form: CheckedForm) -> Response:
     try:
         with parts.database.write() as tx:
             if sub:
-                who = staff.link_to_provider(
+                administer.link(
                     tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, login=login,
-                    sub=sub, by=desk.who, now=desk.site.now(),
+                    sub=sub, by=desk.session.staff, now=desk.site.now(),
                 )  # fmt: skip
             else:
-                who = staff.by_login(tx, desk.org, login)
-                provider.unlink(tx, desk.org, who.staff)
-            sessions.end_all(tx, who)
+                administer.unlink(tx, org=desk.org, login=login, keep=token_of(desk))
     except (*WRONG, NotFoundError) as error:
         return _page(desk, form, error)
     return desk.go(HERE, done="provider")
@@ -192,8 +188,7 @@ def _enter(site: Site, request: Request, trip: Trip, client: Client, claims: Cla
 
 def _client(tx: Transaction, site: Site, org: str) -> Client:
     found = provider.load(tx, org)
-    back = f"{site.parts.settings.url.rstrip('/')}{BACK}"
-    return found.client_at(back, _secret(site))
+    return found.client_at(provider.back_at(site.parts.settings.url), _secret(site))
 
 
 def _check_pace(site: Site, request: Request) -> None:
@@ -233,5 +228,5 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     return desk.show(
         "provider.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong, provider=here,
         linked=[(logins[one.staff], one.sub) for one in linked if one.staff in logins], typed=typed,
-        back=f"{desk.site.parts.settings.url.rstrip('/')}{BACK}",
+        back=provider.back_at(desk.site.parts.settings.url),
     )  # fmt: skip
