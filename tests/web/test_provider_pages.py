@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from sheet import read
-from staff_room import badge, code_at, hire
+from staff_room import badge, code_at, hire, renew
 from visitor import Visitor
 
-from epilock.accounts import administer, credentials, oidc, provider, staff, totp
+from epilock.accounts import administer, credentials, oidc, provider, session, staff, totp
 from epilock.assemble import INSTALLATION
-from epilock.errors import ForbiddenError, StateError
+from epilock.errors import ForbiddenError, SignInError, StateError
 from epilock.ledger.wire import Answer
 from epilock.web.app import create_app
 
@@ -237,10 +237,56 @@ class TestAdministrator:
         page = page.send(page.to("/remove"))
         assert "Client secret" in page.text
 
-    def test_proves_themselves_first(self, place, chief):
+    @pytest.mark.parametrize("path", ["/provider", "/link", "/remove"])
+    def test_proves_themselves_first(self, place, chief, path):
         place.clock.forward(minutes=6)
         page = read(chief, "/console/accounts/provider")
-        assert page.send(page.to("/link"), login="wang", sub="u-9").status == 401
+        typed = {
+            "/provider": {"issuer": "https://other.example"},
+            "/link": {"login": "wang", "sub": "u-9"},
+        }
+        assert page.send(page.to(path), **typed.get(path, {})).status == 401
+        with place.parts.database.read() as tx:
+            assert provider.load(tx, "sunny").issuer == ISSUER
+            assert [one.sub for one in provider.of(tx, "sunny")] == ["u-1"]
+
+    @pytest.mark.parametrize(
+        ("act", "ends"),
+        [
+            (("/remove", {}), True), (("/provider", {"factors": ""}), True),
+            (("/provider", {"client_secret": "new"}), True),
+            (("/provider", {"client": "new", "client_secret": "new"}), True), (("/provider", {}), False),
+        ],
+    )  # fmt: skip
+    def test_a_change_or_removal_ends_the_sessions_of_who_is_linked(
+        self, place, chief, browser, act, ends
+    ):
+        hire(place.parts, "sunny", "li", "custodian")
+        other = badge(place.parts, place.site, "sunny", "zhao", "custodian")
+        place.enter(browser, amr=["mfa"])
+        with place.parts.database.write() as tx:
+            who = staff.by_login(tx, "sunny", "wang")
+            token = session.begin(tx, who, now=place.clock(), kind="api")
+        page = read(chief, "/console/accounts/provider")
+        path, typed = act
+        assert page.send(page.to(path), **typed).status == 200
+        assert (read(browser, "/console").path == "/console/sign-in") is ends
+        with place.parts.database.read() as tx:
+            if ends:
+                with pytest.raises(SignInError):
+                    session.find(tx, token, now=place.clock())
+            else:
+                assert session.find(tx, token, now=place.clock()).staff == who
+        assert read(other, "/console").path == "/console"
+
+    def test_keeps_their_own_session_though_linked(self, place, chief):
+        renew(place.parts, elsewhere := Visitor(place.site), "sunny", "chief")
+        with place.parts.database.write() as tx:
+            own = staff.by_login(tx, "sunny", "chief").staff
+            provider.link(tx, org="sunny", staff=own, sub="u-2", now=place.clock())
+        page = read(chief, "/console/accounts/provider")
+        assert "is changed" in page.send(page.to("/remove")).text
+        assert read(elsewhere, "/console").path == "/console/sign-in"
 
     def test_is_told_what_can_not_be(self, chief):
         page = read(chief, "/console/accounts/provider")

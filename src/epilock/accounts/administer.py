@@ -3,18 +3,59 @@
 Rules kept in this file:
   1. Nobody links their own account.
   2. Whoever links an account could enter it, so the ledger shows it as it shows a reset.
-  3. An account whose link is made or ended is entered anew: its sessions and API tokens end, but the session that
-     asks.
+  3. An account whose link is made or ended, or whose provider is changed or removed, is entered anew: its sessions
+     and API tokens end, but the session that asks. A session does not know by which door it began, so all do.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from epilock.accounts import provider, staff
 from epilock.accounts import session as sessions
+from epilock.accounts.provider import Link, Provider
 from epilock.accounts.staff import Staff
 from epilock.db import Transaction
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger.log import Log
+
+
+def set_provider(
+    tx: Transaction,
+    *,
+    secret: bytes,
+    org: str,
+    issuer: str,
+    client: str,
+    client_secret: str,
+    factors: tuple[str, ...],
+    keep: str = "",
+    now: datetime,
+) -> Provider:
+    """Set the provider of an organisation (``provider.configure``); a change of it ends sessions (rule 3).
+
+    ``keep`` is the token of the session that asks.
+
+    Raises:
+        InputError: Something of it can't be.
+    """
+    before, linked = provider.find(tx, org), provider.of(tx, org)
+    made = provider.configure(
+        tx, secret=secret, org=org, issuer=issuer, client=client, client_secret=client_secret, factors=factors, now=now,
+    )  # fmt: skip
+    if before is not None and replace(before, set=made.set) != made:
+        _end(tx, linked, keep)
+    return made
+
+
+def remove_provider(tx: Transaction, org: str, *, keep: str = "") -> None:
+    """Remove the provider of an organisation, all its links, and the sessions of who was linked (rule 3).
+
+    ``keep`` is the token of the session that asks. Repeating is harmless.
+    """
+    linked = provider.of(tx, org)
+    provider.remove(tx, org)
+    _end(tx, linked, keep)
 
 
 def link(
@@ -58,3 +99,8 @@ def unlink(tx: Transaction, *, org: str, login: str, keep: str = "") -> Staff:
     provider.unlink(tx, org, found.staff)
     sessions.end_others(tx, found, keep)
     return found
+
+
+def _end(tx: Transaction, linked: Sequence[Link], keep: str) -> None:
+    for one in linked:
+        sessions.end_others(tx, staff.load(tx, one.org, one.staff), keep)

@@ -44,14 +44,17 @@ def set_(
     home: Home = None,
     now: At = None,
 ) -> None:
-    """Set the provider; another issuer or client ends all links. No secret: the one that is known stays."""
+    """Set the provider; a change ends the sessions of linked accounts, another issuer or client the links too.
+
+    No secret: the one that is known stays.
+    """
     with opened(home, now) as parts:
         administrator = signed_in(parts, who, "administrator")
         with parts.database.read() as tx:
             check_over(tx, administrator, org)
         secret = _secret(secret_file)
         with parts.database.write() as tx:
-            made = provider.configure(
+            made = administer.set_provider(
                 tx, secret=parts.keys.secret(INSTALLATION, "provider"), org=org, issuer=issuer, client=client,
                 client_secret=secret, factors=tuple(factor), now=parts.now(),
             )  # fmt: skip
@@ -82,13 +85,13 @@ def show(org: Org, *, who: As, home: Home = None, now: At = None) -> None:
 
 @app.command("remove")
 def remove(org: Org, *, who: As, home: Home = None, now: At = None) -> None:
-    """Remove the provider, and all links with it; everybody signs in by password or passkey."""
+    """Remove the provider, all links and the sessions of linked accounts; sign-in is by password or passkey then."""
     with opened(home, now) as parts:
         administrator = signed_in(parts, who, "administrator")
         with parts.database.write() as tx:
             check_over(tx, administrator, org)
             provider.load(tx, org)
-            provider.remove(tx, org)
+            administer.remove_provider(tx, org)
     print(f"{org} has no identity provider any more")
 
 

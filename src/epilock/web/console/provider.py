@@ -6,6 +6,8 @@ Rules kept in this file:
   2. A browser comes back with the cookie that it left with, once; what it brings is not looked at before that.
   3. Whoever is let in begins as at any other sign-in (``arrival``, rule 1); without a second factor there, the
      session opens nothing before ``/console/proof``.
+  4. Setting and removing the provider, linking and unlinking ask for a proof (``proof``); whose sessions end by it
+     says ``administer``, and that of who asks is none of them.
 """
 
 from urllib.parse import urlsplit
@@ -85,17 +87,17 @@ def get_provider(desk: DeskOf) -> Response:
 
 @router.post("/accounts/provider")
 def post_provider(desk: DeskOf, form: CheckedForm) -> Response:
-    """Set the provider; who asks has proved themselves."""
+    """Set the provider; a change ends the other sessions of linked accounts."""
     desk.enter(PART)
     asked = proof.missing(desk, form)
     if asked is not None:
         return asked
     try:
         with desk.site.parts.database.write() as tx:
-            provider.configure(
+            administer.set_provider(
                 tx, secret=_secret(desk.site), org=desk.org, issuer=word(form, "issuer"),
                 client=word(form, "client"), client_secret=word(form, "client_secret"),
-                factors=tuple(word(form, "factors").split()), now=desk.site.now(),
+                factors=tuple(word(form, "factors").split()), keep=token_of(desk), now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
@@ -104,11 +106,13 @@ def post_provider(desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/accounts/provider/remove")
 def post_remove(desk: DeskOf, form: CheckedForm) -> Response:
-    """Remove the provider and all links."""
+    """Remove the provider, all links, and the other sessions of linked accounts."""
     desk.enter(PART)
-    del form
+    asked = proof.missing(desk, form)
+    if asked is not None:
+        return asked
     with desk.site.parts.database.write() as tx:
-        provider.remove(tx, desk.org)
+        administer.remove_provider(tx, desk.org, keep=token_of(desk))
     return desk.go(HERE, done="provider")
 
 
