@@ -144,6 +144,17 @@ def test_nobody_else_comes_in(place, browser, said):
     assert read(browser, "/console").path == "/console/sign-in"
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("zh", "令牌是给另一个应用的"), ("en", "is for another application")],
+)
+def test_what_is_wrong_with_a_token_is_said_in_the_persons_language(place, language, says):
+    browser = Visitor(place.site, language=language)
+    state = place.leave(browser, aud="other")["state"]
+    answer = place.back(browser, state)
+    assert says in answer.text
+
+
 def test_an_answer_counts_once(place, browser):
     state = place.leave(browser, amr=["mfa"])["state"]
     kept = dict(browser.cookies)

@@ -35,6 +35,7 @@ from epilock.ledger.log import Log
 
 NEEDED, MAY = ("userName", "active", "roles"), "externalId"
 MAX_BYTES, MAX_LINES, MAX_CELL, MAX_ID = 1_000_000, 5_000, 200, 64
+MISTAKES = "the file has mistakes; nothing was done"
 MOST_PROBLEMS = 100  # that are named at once
 HASHED_AT_ONCE = 2
 _APART = re.compile(r"[\s,;]+")
@@ -205,12 +206,11 @@ def carry_out(
     """Do what was planned in this transaction; return login and one-time password of each new account.
 
     Raises:
-        InputError: The file has mistakes.
+        FileFormatError: The file has mistakes.
         StateError: It is not what was shown (rule 2).
     """
     if planned.problems:
-        first = planned.problems[0]
-        raise InputError(f"line {first.line}, {first.column}: {first.what}")
+        raise FileFormatError(MISTAKES)
     if planned.fingerprint != fingerprint:
         raise StateError("what the file would do has changed since it was shown; look at it again")
     given, made = iter(once), []
@@ -238,34 +238,35 @@ def _take(
     number: int, header: list[str], cells: list[str], lines: list[Line], problems: list[Problem]
 ) -> None:
     """Read one line into ``lines``, or say in ``problems`` what is wrong with it."""
-
-    def wrong(column: str, what: str) -> None:
-        problems.append(Problem(line=number, column=column, what=what))
-
     if len(cells) > len(header) or any(len(cell) > MAX_CELL for cell in cells):
-        wrong("", f"{len(header)} columns, each of at most {MAX_CELL} characters")
+        problems.append(
+            Problem(
+                line=number, column="", what=f"{len(header)} columns, each of at most {MAX_CELL} characters",
+            )
+        )  # fmt: skip
         return
     given = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
     login, external = given.get("userName", ""), given.get(MAY) or None
-    before = len(problems)
     active = _ACTIVE.get(given.get("active", "").lower())
-    if active is None:
-        wrong("active", "true or false")
     roles = tuple(sorted(set(filter(None, _APART.split(given.get("roles", ""))))))
     wrong_login, wrong_roles = (
         _refused(staff.check_login, login),
         _refused(staff.check_roles, roles),
     )
+    found = []
+    if active is None:
+        found.append(Problem(line=number, column="active", what="true or false"))
     if wrong_login:
-        wrong("userName", wrong_login)
+        found.append(Problem(line=number, column="userName", what=wrong_login))
     if active and wrong_roles:
-        wrong("roles", wrong_roles)
+        found.append(Problem(line=number, column="roles", what=wrong_roles))
     if external is not None and (len(external) > MAX_ID or not external.isprintable()):
-        wrong(MAY, f"at most {MAX_ID} characters")
-    if len(problems) == before:
+        found.append(Problem(line=number, column=MAY, what=f"at most {MAX_ID} characters"))
+    if not found:
         lines.append(
             Line(line=number, login=login, roles=roles if active else (), external=external)
         )
+    problems += found
 
 
 def _refused(check: Callable[[T], None], value: T) -> str:
@@ -291,17 +292,21 @@ def _checked(
     line: Line, known: dict[str, Staff], ids: dict[str, str | None], own: tuple[str, str]
 ) -> list[Problem]:
     """Return what is wrong with a line beside the accounts that there are."""
-    one = known.get(line.login)
+    one, at = known.get(line.login), line.line
     found = []
     if one is not None and (one.org, one.staff) == own and _roles(one) != line.roles:
-        found.append(("roles", "nobody changes their own account"))
+        found.append(Problem(line=at, column="roles", what="nobody changes their own account"))
     if line.external is not None:
         kept = None if one is None else ids.get(one.staff)
         if kept is not None and kept != line.external:
-            found.append((MAY, "the account is another person's; give a new login"))
+            found.append(
+                Problem(
+                    line=at, column=MAY, what="the account is another person's; give a new login"
+                )
+            )
         elif kept is None and line.external in ids.values():
-            found.append((MAY, "this person has another account"))
-    return [Problem(line=line.line, column=column, what=what) for column, what in found]
+            found.append(Problem(line=at, column=MAY, what="this person has another account"))
+    return found
 
 
 def _change(line: Line, one: Staff | None, ids: dict[str, str | None]) -> Change | None:

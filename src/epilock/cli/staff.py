@@ -244,7 +244,7 @@ def _show(planned: roster.Planned) -> None:
     for each in planned.problems:
         print(f"line {each.line}, {each.column}: {each.what}")
     if planned.problems:
-        raise FileFormatError("the file has mistakes; nothing was done")
+        raise FileFormatError(roster.MISTAKES)
     for change in planned.changes:
         before, after = (",".join(r or ()) or "-" for r in (change.before, change.after))
         print(f"{change.kind:8} {change.login:20} {before} -> {after}")
