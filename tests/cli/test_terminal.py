@@ -348,6 +348,18 @@ class TestStaff:
         assert "is wrong" in say(*words, typed=(self.PASSWORD, ""), code=1)
         assert "anna" not in say("staff", "list", "city")
 
+    def test_nobody_disables_or_changes_their_own_account_nor_the_last_administrator(self, say):
+        self.enter(say, "admin@city", say.once)
+        own, typed = ("city", "admin", "--as", "admin@city"), (self.PASSWORD, "")
+        for words in (("disable", *own), ("roles", *own, "--role", "custodian")):
+            assert "another administrator changes" in say("staff", *words, typed=typed, code=1)
+        sunny = [*CITY, "--kind", "compound", "--parent", "city", "--administrator", "chief"]
+        say("organisation", "add", "sunny", *sunny)
+        last = ("sunny", "chief", "--as", "admin@city")
+        for words in (("disable", *last), ("roles", *last, "--role", "custodian")):
+            assert "no administrator would be left" in say("staff", *words, typed=typed, code=1)
+        assert "administrator" in say("staff", "list", "sunny")
+
     def test_a_second_factor_is_asked_for(self, say):
         self.enter(say, "admin@city", say.once)
         program = "import sys; from epilock.cli import main; main(sys.argv[1:])"

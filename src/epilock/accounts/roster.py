@@ -9,7 +9,7 @@ Rules kept in this file:
   2. ``carry_out`` does what ``plan`` showed, told by its fingerprint; done again it does nothing.
   3. Accounts that the file does not name are disabled only if that is asked for.
   4. Never is the importer's own account changed, nor the last administrator disabled.
-  5. A change is made as the page makes it (``staff.set_roles``), with its entry of the ledger.
+  5. A change is made as the page makes it (``administer.set_roles``), with its entry of the ledger.
 """
 
 import csv
@@ -25,8 +25,7 @@ from typing import TypeVar
 
 import msgspec
 
-from epilock.accounts import password, staff
-from epilock.accounts import session as sessions
+from epilock.accounts import administer, password, staff
 from epilock.accounts.staff import Staff
 from epilock.accounts.tenure import note, tenures
 from epilock.db import Transaction
@@ -174,8 +173,9 @@ def plan(tx: Transaction, org: str, body: bytes, *, others: bool, own: tuple[str
             Change(login=one.login, before=_roles(one), after=(), external=ids.get(one.staff))
             for one in unnamed if (one.org, one.staff) != own
         ]  # fmt: skip
-    if _bereft(known, changes):
-        problems.append(Problem(line=1, column="roles", what="no administrator would be left"))
+    roles = {login: one.roles for login, one in known.items()}
+    if administer.is_bereft(roles, {change.login: change.after for change in changes}):
+        problems.append(Problem(line=1, column="roles", what=administer.BEREFT))
     changes.sort(key=lambda change: change.login)
     gone = {change.login for change in changes}
     return Planned(
@@ -214,7 +214,8 @@ def carry_out(
     if planned.fingerprint != fingerprint:
         raise StateError("what the file would do has changed since it was shown; look at it again")
     given, made = iter(once), []
-    for change in planned.changes:
+    # Who will be administrator comes first, so that at no moment nobody is.
+    for change in sorted(planned.changes, key=lambda change: "administrator" not in change.after):
         if change.before is None:
             who, password = staff.add_staff(
                 tx, log, standard_ref=standard_ref, org=org, login=change.login, roles=change.after,
@@ -224,11 +225,9 @@ def carry_out(
         else:
             who = staff.by_login(tx, org, change.login)
             if change.before != change.after:
-                staff.set_roles(
-                    tx, log, standard_ref=standard_ref, org=org, code=who.staff, roles=change.after, now=now,
+                administer.set_roles(
+                    tx, log, standard_ref=standard_ref, org=org, code=who.staff, roles=change.after, by=None, now=now,
                 )  # fmt: skip
-            if not change.after:
-                sessions.end_all(tx, who)
         if change.external is not None:
             note(tx, org, who.staff, now=now, external_id=change.external)
     return made
@@ -319,14 +318,6 @@ def _change(line: Line, one: Staff | None, ids: dict[str, str | None]) -> Change
     if _roles(one) == line.roles and external == ids.get(one.staff):
         return None
     return Change(login=line.login, before=_roles(one), after=line.roles, external=external)
-
-
-def _bereft(known: dict[str, Staff], changes: list[Change]) -> bool:
-    """Tell whether an organisation that has an administrator would have none."""
-    after = {login: one.roles for login, one in known.items()}
-    before = any("administrator" in roles for roles in after.values())
-    after |= {change.login: frozenset(change.after) for change in changes}
-    return before and not any("administrator" in roles for roles in after.values())
 
 
 def _roles(one: Staff) -> tuple[str, ...]:

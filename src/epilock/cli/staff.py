@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from epilock.accounts import attest, credentials, password, roster, staff, totp
+from epilock.accounts import administer, attest, credentials, password, roster, staff, totp
 from epilock.accounts import session as sessions
-from epilock.assemble import INSTALLATION, Parts
+from epilock.assemble import INSTALLATION
 from epilock.cli import provider
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, ask, check_over, entered, signed_in
@@ -271,18 +271,9 @@ def _change(  # noqa: PLR0917 - one place for two commands
 ) -> None:
     with opened(home, now) as parts:
         administrator = signed_in(parts, who, "administrator")
-        _set(parts, administrator, org, login, roles)
-
-
-def _set(
-    parts: Parts, administrator: staff.Staff, org: str, login: str, roles: tuple[str, ...]
-) -> None:
-    with parts.database.write() as tx:
-        check_over(tx, administrator, org)
-        found = staff.by_login(tx, org, login)
-        staff.set_roles(
-            tx, parts.log, standard_ref=parts.standard.ref, org=org, code=found.staff, roles=roles,
-            now=parts.now(),
-        )  # fmt: skip
-        if not roles:
-            sessions.end_all(tx, found)
+        with parts.database.write() as tx:
+            check_over(tx, administrator, org)
+            administer.set_roles(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, code=staff.by_login(tx, org, login).staff,
+                roles=roles, by=administrator, now=parts.now(),
+            )  # fmt: skip
