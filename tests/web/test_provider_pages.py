@@ -155,6 +155,12 @@ def test_what_is_wrong_with_a_token_is_said_in_the_persons_language(place, langu
     assert says in answer.text
 
 
+def test_a_person_sees_since_when_their_account_is_linked(place, browser):
+    place.enter(browser, amr=["mfa"])
+    page = read(browser, "/console/account")
+    assert f"{ISSUER} linked by an administrator 14 March 2026" in page.text
+
+
 def test_an_answer_counts_once(place, browser):
     state = place.leave(browser, amr=["mfa"])["state"]
     kept = dict(browser.cookies)

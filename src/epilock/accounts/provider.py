@@ -215,6 +215,12 @@ def unlink(tx: Transaction, org: str, staff: str) -> None:
     tx.delete(links, org=org, staff=staff)
 
 
+def link_of(tx: Transaction, org: str, staff: str) -> Link | None:
+    """Return the link of an account, or None."""
+    row = tx.find(links, org=org, staff=staff)
+    return None if row is None else _read(row)
+
+
 def of(tx: Transaction, org: str) -> list[Link]:
     """Return the links of an organisation, the oldest first."""
     return [_read(row) for row in tx.all(links, links.c.org == org, order_by=[links.c.added])]
