@@ -8,6 +8,7 @@ from pathlib import Path
 import oidc_provider
 import pytest
 import town
+from axe_playwright_python.sync_playwright import Axe
 from oidc_provider import BASIC, POST
 from playwright.sync_api import Browser, Page
 from staff_room import code_at, hire
@@ -54,7 +55,11 @@ class Office:
         page.goto(f"{self.url}/console/sign-in?to={to}")
         page.locator("#provider_org").fill("sunny")
         page.get_by_role("button", name="Use its account", exact=True).click()
-        page.get_by_role("link", name="Go on to your organisation's sign-in", exact=True).click()
+        on = page.get_by_role("link", name="Go on to your organisation's sign-in", exact=True)
+        on.wait_for()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        on.click()
         page.locator("#id_username").fill(oidc_provider.USER)
         page.locator("#id_password").fill(oidc_provider.PASSWORD)
         page.locator("#id_password").press("Enter")
