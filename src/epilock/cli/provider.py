@@ -72,7 +72,7 @@ def show(org: Org, *, who: As, home: Home = None, now: At = None) -> None:
         with parts.database.read() as tx:
             check_over(tx, administrator, org)
             found, linked = provider.load(tx, org), provider.of(tx, org)
-            logins = {one.staff: one.login for one in staff.listing(tx, org)}
+            logins = {one.staff: staff.load(tx, org, one.staff).login for one in linked}
         back = provider.back_at(parts.settings.url)
     print(f"issuer             {found.issuer}")
     print(f"client             {found.client}")
