@@ -2,22 +2,10 @@
 
 import pytest
 
-from epilock import assemble, settings
-from epilock.accounts import attest, session, staff, tenure
+from epilock.accounts import administer, attest, session, staff, tenure
 from epilock.caretaker import Caretaker
 from epilock.errors import ForbiddenError, StateError
 from epilock.ledger import entry
-
-
-@pytest.fixture
-def parts(database_url, tmp_path, clock):
-    told = settings.read(
-        {"EPILOCK_DATABASE": database_url[0], "EPILOCK_KEY_DATABASE": database_url[1], "EPILOCK_ORIGIN": "x.example/log"},
-        home=tmp_path / "home",
-    )  # fmt: skip
-    made = assemble.found(told, now=clock)
-    yield made
-    made.close()
 
 
 def add(parts, login: str, *roles: str) -> staff.Staff:
@@ -40,8 +28,9 @@ def notes(parts, login: str) -> list[str]:
 
 def set_roles(parts, who: staff.Staff, *roles: str) -> None:
     with parts.database.write() as tx:
-        staff.set_roles(
-            tx, parts.log, standard_ref=parts.standard.ref, org="sunny", code=who.staff, roles=roles, now=parts.now(),
+        administer.set_roles(
+            tx, parts.log, standard_ref=parts.standard.ref, org="sunny", code=who.staff, roles=roles, by=None,
+            now=parts.now(),
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +13,12 @@ import typer
 from typer.testing import CliRunner
 
 from epilock import assemble, settings
-from epilock.accounts import credentials, staff, totp
+from epilock.accounts import credentials, provider, session, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.cli import main
 from epilock.cli.app import app
 from epilock.cli.failure import explain
-from epilock.errors import EpilockError
+from epilock.errors import EpilockError, SignInError
 from epilock.ledger import entry
 
 NOW = "2026-03-14T09:00:00+08:00"
@@ -221,6 +221,87 @@ class TestStaff:
         )
         assert re.search(r"anna +custodian +due \d{4}-\d\d-\d\d bare", listed)
 
+    PROVIDER = (
+        "staff", "provider", "set", "city", "--issuer", "https://login.city.example", "--client", "epilock",
+        "--factor", "mfa", "--as", "admin@city",
+    )  # fmt: skip
+
+    def provider(self, say, word, *more, code=0):
+        """Run a command about the provider as the administrator."""
+        words = ("staff", "provider", word, "city", *more, "--as", "admin@city")
+        return say(*words, typed=(self.PASSWORD, ""), code=code)
+
+    def colleague(self, say, login, role="custodian"):
+        words = ("staff", "add", "city", login, "--role", role, "--as", "admin@city")
+        self.enter(say, f"{login}@city", say(*words, typed=(self.PASSWORD, "")).split()[-1])
+
+    def test_accounts_are_linked_to_the_organisations_own_provider(self, say):
+        self.enter(say, "admin@city", say.once)
+        assert "no identity provider" in self.provider(say, "show", code=1)
+        said = say(*self.PROVIDER, typed=(self.PASSWORD, "", "hush"))
+        assert "/console/sign-in/provider/back" in said
+        self.colleague(say, "anna")
+        token = say("staff", "token", "--as", "anna@city", typed=(self.PASSWORD, "")).strip()
+        before = self.roles_said(say)
+        self.provider(say, "link", "anna", "u-1")
+        assert self.roles_said(say)[len(before) :] == [[], ["custodian"]]
+        shown = self.provider(say, "show")
+        assert "linked             anna  u-1" in shown
+        assert "second factor by   mfa" in shown
+        assert "hush" not in shown
+        with pytest.raises(SignInError), self.writing(say) as (tx, now):
+            session.find(tx, token, now=now)
+        again = say(*self.PROVIDER, typed=(self.PASSWORD, "", ""))
+        assert "1 accounts are linked" in again
+        self.provider(say, "unlink", "anna")
+        assert "linked" not in self.provider(say, "show")
+        self.provider(say, "link", "anna", "u-1")
+        self.provider(say, "remove")
+        assert "no identity provider" in self.provider(say, "show", code=1)
+        assert "no identity provider" in self.provider(say, "remove", code=1)
+
+    def test_nobody_links_themselves_and_only_an_administrator_links(self, say):
+        self.enter(say, "admin@city", say.once)
+        say(*self.PROVIDER, typed=(self.PASSWORD, "", "hush"))
+        assert "another administrator links" in self.provider(say, "link", "admin", "u-1", code=1)
+        self.colleague(say, "anna")
+        for words in (("link", "city", "anna", "u-1"), ("show", "city"), ("remove", "city")):
+            asked = ("staff", "provider", *words, "--as", "anna@city")
+            assert "takes the role administrator" in say(*asked, typed=(self.PASSWORD, ""), code=1)
+
+    def test_the_clients_secret_comes_from_a_file_that_its_owner_alone_reads(self, say, tmp_path):
+        self.enter(say, "admin@city", say.once)
+        file = tmp_path / "secret"
+        file.write_text("hush\n")
+        words = (*self.PROVIDER, "--secret-file", str(file))
+        file.chmod(0o640)
+        assert "chmod 600" in say(*words, typed=(self.PASSWORD, ""), code=2)
+        file.chmod(0o600)
+        say(*words, typed=(self.PASSWORD, ""))
+        with self.writing(say) as (tx, _):
+            sealed = provider.load(tx, "city")
+        told = settings.read({}, home=Path(say.at[1]))
+        with closing(assemble.build(told, now=lambda: None)) as parts:
+            key = parts.keys.secret(INSTALLATION, "provider")
+        assert sealed.client_at("https://e.example/back", key).secret == "hush"
+
+    @contextmanager
+    def writing(self, say):
+        """A transaction of the installation, and its instant."""
+        told, now = settings.read({}, home=Path(say.at[1])), datetime.fromisoformat(NOW)
+        with (
+            closing(assemble.build(told, now=lambda: now)) as parts,
+            parts.database.write() as tx,
+        ):
+            yield tx, now
+
+    def roles_said(self, say):
+        """What the ledger says of roles, in order."""
+        told = settings.read({}, home=Path(say.at[1]))
+        with closing(assemble.build(told, now=lambda: None)) as parts, parts.database.read() as tx:
+            said = [entry.decode(e) for e in parts.log.entries(tx, 0, parts.log.size(tx))]
+        return [e.roles for e in said if isinstance(e, entry.Role)]
+
     def test_a_recovery_code_stands_for_the_second_factor_once(self, say):
         self.enter(say, "admin@city", say.once)
         renew = ("staff", "recovery-codes", "--as", "admin@city")
@@ -266,6 +347,18 @@ class TestStaff:
         words = ("staff", "token", "--as", "anna@city")
         assert "is wrong" in say(*words, typed=(self.PASSWORD, ""), code=1)
         assert "anna" not in say("staff", "list", "city")
+
+    def test_nobody_disables_or_changes_their_own_account_nor_the_last_administrator(self, say):
+        self.enter(say, "admin@city", say.once)
+        own, typed = ("city", "admin", "--as", "admin@city"), (self.PASSWORD, "")
+        for words in (("disable", *own), ("roles", *own, "--role", "custodian")):
+            assert "another administrator changes" in say("staff", *words, typed=typed, code=1)
+        sunny = [*CITY, "--kind", "compound", "--parent", "city", "--administrator", "chief"]
+        say("organisation", "add", "sunny", *sunny)
+        last = ("sunny", "chief", "--as", "admin@city")
+        for words in (("disable", *last), ("roles", *last, "--role", "custodian")):
+            assert "no administrator would be left" in say("staff", *words, typed=typed, code=1)
+        assert "administrator" in say("staff", "list", "sunny")
 
     def test_a_second_factor_is_asked_for(self, say):
         self.enter(say, "admin@city", say.once)
@@ -322,12 +415,7 @@ class TestStaff:
 
     def test_a_reset_is_seen_by_everyone(self, say):
         assert "give --as" not in say("staff", "reset", "city", "admin")
-        parts = assemble.build(settings.read({}, home=Path(say.at[1])), now=lambda: None)
-        with parts.database.read() as tx:
-            said = [entry.decode(e) for e in parts.log.entries(tx, 0, parts.log.size(tx))]
-        parts.close()
-        roles = [e.roles for e in said if isinstance(e, entry.Role)]
-        assert roles == [["administrator"], [], ["administrator"]]
+        assert self.roles_said(say) == [["administrator"], [], ["administrator"]]
 
     def test_nobody_else_is_reset_without_an_administrator(self, say):
         self.enter(say, "admin@city", say.once)

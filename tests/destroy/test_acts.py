@@ -147,7 +147,7 @@ def test_each_kind_is_proved_somewhere(kind):
 
 # What people decide and can take back, so that it need not wait: nothing in it is gone.
 REVERSIBLE = {
-    "accounts.staff.set_roles": "an account without roles gets them back; the log shows both",
+    "accounts.administer.set_roles": "an account without roles gets them back; the log shows both",
     "collect.point.close_point": "another point is opened; what was collected stays",
     "use.grant.revoke": "another grant is asked for",
     "destroy.hold.release": "another than who placed it; what is due then is the clock's",

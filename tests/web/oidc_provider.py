@@ -1,6 +1,6 @@
 """A real identity provider on this machine: django-oauth-toolkit, with one person and one application.
 
-Run as a program it serves until it is ended: ``python oidc_provider.py FOLDER PORT BACK``.
+Run as a program it serves until it is ended: ``python oidc_provider.py FOLDER PORT BACK METHOD [AMR ...]``.
 """
 
 import subprocess
@@ -13,17 +13,23 @@ from pathlib import Path
 
 USER, PASSWORD = "city-wang", "the city's own sentence"
 CLIENT, SECRET = "epilock", "made-up-client-secret"
+BASIC, POST = "client_secret_basic", "client_secret_post"
 SECONDS = 30
 
 
 @contextmanager
-def provider(folder: Path, port: int, back: str) -> Iterator[str]:
-    """Run the provider; yield its issuer. It is stopped by its own process."""
+def provider(
+    folder: Path, port: int, back: str, *, secret_by: str = BASIC, amr: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Run the provider; yield its issuer. It is stopped by its own process.
+
+    It takes the client's secret by ``secret_by`` alone, and its tokens say ``amr``.
+    """
     folder.mkdir()
     with (folder / "log").open("wb") as log:
         running = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(port), back], stdout=log, stderr=log
-        )
+            [sys.executable, __file__, str(folder), str(port), back, secret_by, *amr], stdout=log, stderr=log,
+        )  # fmt: skip
     issuer = f"http://localhost:{port}/o"
     try:
         _wait(f"{issuer}/.well-known/openid-configuration", running, folder / "log")
@@ -44,7 +50,7 @@ def _wait(address: str, running: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(log.read_text())
 
 
-def _serve(folder: Path, port: int, back: str) -> None:
+def _serve(folder: Path, port: int, back: str, secret_by: str, *amr: str) -> None:
     import django  # noqa: PLC0415 - in the program's own process alone
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - likewise
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - likewise
@@ -79,7 +85,10 @@ def _serve(folder: Path, port: int, back: str) -> None:
             "OIDC_ENABLED": True, "OIDC_RSA_PRIVATE_KEY": pem.decode(), "PKCE_REQUIRED": True,
             "OIDC_ISS_ENDPOINT": f"http://localhost:{port}/o", "SCOPES": {"openid": "who you are"},
             "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"],
+            "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": [secret_by],
+            "OAUTH2_VALIDATOR_CLASS": "oidc_validator.Validator",
         },
+        SECRET_BY=secret_by, AMR=list(amr),
     )  # fmt: skip
     django.setup()
     call_command("migrate", verbosity=0)
@@ -101,4 +110,4 @@ def _serve(folder: Path, port: int, back: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    _serve(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -229,6 +229,12 @@ class TestDocument:
                 assert "application/problem+json" in operation["responses"]["default"]["content"]
         assert not [path for path in said["paths"] if path.startswith(("/console", "/r", "/c"))]
 
+    def test_no_account_is_changed_by_it(self, visitor):
+        """So that a token that leaked makes, changes or disables none, the last administrator's least of all."""
+        said = visitor.get("/api/openapi.json").json()
+        staffs = {path for path in said["paths"] if path.startswith("/api/staff")}
+        assert staffs == {"/api/staff/due", "/api/staff/open", "/api/staff/count"}
+
     def test_the_page_lists_every_operation(self, visitor):
         said = visitor.get("/api/openapi.json").json()
         page = read(visitor, "/api")

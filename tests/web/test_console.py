@@ -15,6 +15,7 @@ from staff_room import badge, renew
 from test_resident import TYPED, _fields
 from visitor import Visitor
 
+from epilock.accounts import staff
 from epilock.collect import tally
 from epilock.destroy import request as requests
 from epilock.ledger import entry
@@ -46,6 +47,11 @@ def _entries(parts, kind):
     with parts.database.read() as tx:
         said = [entry.decode(e) for e in parts.log.entries(tx, 0, parts.log.size(tx))]
     return [e for e in said if entry.kind(e) == kind]
+
+
+def _code(parts, login: str) -> str:
+    with parts.database.read() as tx:
+        return staff.by_login(tx, "sunny", login).staff
 
 
 def _ask(custodian: Visitor, **more: str) -> Sheet:
@@ -389,6 +395,32 @@ class TestRights:
         made = page.send(page.with_field("login"), ("role", "custodian"), login="li")
         assert "shown this once" in made.text
         assert made.headers["cache-control"] == "no-store"
+
+    def test_what_was_disabled_and_given_back_signs_in_anew(self, parts, site):
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        wang = badge(parts, site, "sunny", "wang", "custodian")
+        csrf, path = (
+            read(admin, "/console/accounts").value("csrf"),
+            f"/console/accounts/{_code(parts, 'wang')}",
+        )
+        for roles in ([], ["custodian"]):
+            assert admin.post(path, data={"csrf": csrf, "role": roles}).status_code == 303
+        assert read(wang, "/console").path == "/console/sign-in"
+
+    @pytest.mark.parametrize(
+        ("language", "says"),
+        [("zh", "由另一位管理员更改"), ("en", "another administrator changes")],
+    )
+    def test_nobody_changes_or_disables_their_own_account(self, parts, site, language, says):
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        csrf = read(admin, "/console/accounts").value("csrf")
+        path = f"/console/accounts/{_code(parts, 'admin')}?lang={language}"
+        for roles in ([], ["custodian"], ["administrator"]):
+            answer = admin.post(path, data={"csrf": csrf, "role": roles})
+            assert answer.status_code == 403
+            assert says in answer.text
+        with parts.database.read() as tx:
+            assert staff.by_login(tx, "sunny", "admin").roles == {"administrator"}
 
     def test_roles_that_must_be_apart_are_refused(self, parts, site):
         admin = badge(parts, site, "sunny", "admin", "administrator")

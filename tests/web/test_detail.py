@@ -20,28 +20,32 @@ ZH, EN = (Speaker(PHRASES, LANGUAGES[code]) for code in ("zh", "en"))
 PLACE = re.compile(r"\{[a-z_]+\}")
 
 
-def raised() -> Iterator[str]:
-    """Every sentence that the program raises, or returns as an error, its values as ``{}``."""
-    for path in Path(next(iter(epilock.__path__))).rglob("*.py"):
-        module = ast.parse(path.read_text("utf-8"))
+def raised() -> Iterator[tuple[str, str, str]]:
+    """Every sentence of an error, or a problem in a file: where it stands, its kind, and it with its values as ``{}``."""
+    root = Path(next(iter(epilock.__path__)))
+    for path in root.rglob("*.py"):
+        where, module = path.relative_to(root).as_posix(), ast.parse(path.read_text("utf-8"))
         named = {
             node.targets[0].id: sentence(node.value)
             for node in module.body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
         for node in ast.walk(module):
-            match node:
-                case ast.Call(func=ast.Name(id=kind), args=[ast.Name(id=name), *_]):
-                    if kind.endswith("Error"):
-                        yield named.get(name, "")
-                case ast.Call(func=ast.Name(id=kind), args=[first, *_]):
-                    if kind.endswith("Error"):
-                        yield sentence(first)
-                case ast.Raise(exc=ast.Call(args=[first, *_])):
-                    yield sentence(first)
+            if isinstance(node, ast.Call):
+                kind = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                said = words(kind, node)
+                name = said.id if isinstance(said, ast.Name) else ""
+                yield where, kind, named.get(name, "") if name else sentence(said)
 
 
-def sentence(node: ast.expr) -> str:
+def words(kind: str, node: ast.Call) -> ast.expr | None:
+    """What an error of this kind, or a problem, is made with."""
+    if kind == "Problem":
+        return next((k.value for k in node.keywords if k.arg == "what"), None)
+    return node.args[0] if node.args and kind.endswith(("Error", "__init__")) else None
+
+
+def sentence(node: ast.expr | None) -> str:
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -51,7 +55,25 @@ def sentence(node: ast.expr) -> str:
             return ""
 
 
-RAISED = set(raised())
+FOUND = set(raised())
+RAISED = {said for _, _, said in FOUND}
+# Whose sentences its staff and administrators read; the table of places is read at the start, by who runs the machine.
+ACCOUNTS = re.compile(
+    r"accounts/(?!place)\w+\.py"
+    r"|web/console/(account|arrival|attest|desk|door|factor|mine|proof|provider|roster)\.py"
+)
+INSIDE = {
+    "TamperedError",  # answered as a fault of ours, without its sentence
+    "UnfinishedError",  # a redirect
+    "UnsupportedAlgorithmError", "ValueError",  # caught in their own module, and said otherwise
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", sorted({w for w, _, _ in FOUND if ACCOUNTS.fullmatch(w)}))
+def test_what_people_read_about_accounts_is_in_both_languages(where):
+    table = {PLACE.sub("{}", text.en) for text in TABLE.values()}
+    said = {said for w, kind, said in FOUND if w == where and kind not in INSIDE and said}
+    assert said - table == set()
 
 
 @pytest.mark.parametrize("key", TABLE)

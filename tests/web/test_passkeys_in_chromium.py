@@ -288,6 +288,7 @@ def test_axe_finds_no_fault_on_the_way(stage, device):
     _check(device.page)
     device.go("/console/account")
     assert "locks you out" in device.text()
+    assert "office computer: added 14 March 2026" in device.text()
     _check(device.page)
     device.press("Make new recovery codes")
     _check(device.page)

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from sheet import read
-from staff_room import badge, code_at, hire
+from staff_room import badge, code_at, hire, renew
 from visitor import Visitor
 
-from epilock.accounts import credentials, oidc, provider, staff, totp
+from epilock.accounts import administer, credentials, oidc, provider, session, staff, totp
 from epilock.assemble import INSTALLATION
-from epilock.errors import ForbiddenError, StateError
+from epilock.errors import ForbiddenError, SignInError, StateError
 from epilock.ledger.wire import Answer
 from epilock.web.app import create_app
 
@@ -57,6 +57,7 @@ class Place:
         self.parts, self.clock, self.login = parts, clock, Login(clock)
         self.site = create_app(parts, providers=oidc.Providers(self.login))
         badge(parts, self.site, "sunny", "wang", "custodian")
+        self.chief = badge(parts, self.site, "sunny", "chief", "administrator")
         self.key = totp.new_key()
         secret = parts.keys.secret(INSTALLATION, "totp")
         with parts.database.write() as tx:
@@ -71,11 +72,11 @@ class Place:
             )  # fmt: skip
         self.link()
 
-    def link(self, login="wang", by="s-zzzzzzzzzzzz"):
+    def link(self, login="wang", by="chief"):
         with self.parts.database.write() as tx:
-            return staff.link_to_provider(
+            return administer.link(
                 tx, self.parts.log, standard_ref=self.parts.standard.ref, org="sunny", login=login,
-                sub="u-1", by=by, now=self.parts.now(),
+                sub="u-1", by=staff.by_login(tx, "sunny", by), now=self.parts.now(),
             )  # fmt: skip
 
     def leave(self, browser, to="/console", **said):
@@ -143,6 +144,23 @@ def test_nobody_else_comes_in(place, browser, said):
     assert read(browser, "/console").path == "/console/sign-in"
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("zh", "令牌是给另一个应用的"), ("en", "is for another application")],
+)
+def test_what_is_wrong_with_a_token_is_said_in_the_persons_language(place, language, says):
+    browser = Visitor(place.site, language=language)
+    state = place.leave(browser, aud="other")["state"]
+    answer = place.back(browser, state)
+    assert says in answer.text
+
+
+def test_a_person_sees_since_when_their_account_is_linked(place, browser):
+    place.enter(browser, amr=["mfa"])
+    page = read(browser, "/console/account")
+    assert f"{ISSUER} linked by an administrator 14 March 2026" in page.text
+
+
 def test_an_answer_counts_once(place, browser):
     state = place.leave(browser, amr=["mfa"])["state"]
     kept = dict(browser.cookies)
@@ -204,7 +222,7 @@ def test_a_link_stands_in_the_log_and_nobody_links_themselves(place):
     with place.parts.database.read() as tx:
         before = tx.conn.execute(count).scalar()
     with pytest.raises(ForbiddenError):
-        place.link(by=place.who)
+        place.link(by="wang")
     with place.parts.database.write() as tx:
         provider.unlink(tx, "sunny", place.who)
     place.link()
@@ -215,7 +233,7 @@ def test_a_link_stands_in_the_log_and_nobody_links_themselves(place):
 class TestAdministrator:
     @pytest.fixture
     def chief(self, place):
-        return badge(place.parts, place.site, "sunny", "chief", "administrator")
+        return place.chief
 
     def test_sets_the_provider_and_links(self, place, chief):
         page = read(chief, "/console/accounts/provider")
@@ -236,10 +254,56 @@ class TestAdministrator:
         page = page.send(page.to("/remove"))
         assert "Client secret" in page.text
 
-    def test_proves_themselves_first(self, place, chief):
+    @pytest.mark.parametrize("path", ["/provider", "/link", "/remove"])
+    def test_proves_themselves_first(self, place, chief, path):
         place.clock.forward(minutes=6)
         page = read(chief, "/console/accounts/provider")
-        assert page.send(page.to("/link"), login="wang", sub="u-9").status == 401
+        typed = {
+            "/provider": {"issuer": "https://other.example"},
+            "/link": {"login": "wang", "sub": "u-9"},
+        }
+        assert page.send(page.to(path), **typed.get(path, {})).status == 401
+        with place.parts.database.read() as tx:
+            assert provider.load(tx, "sunny").issuer == ISSUER
+            assert [one.sub for one in provider.of(tx, "sunny")] == ["u-1"]
+
+    @pytest.mark.parametrize(
+        ("act", "ends"),
+        [
+            (("/remove", {}), True), (("/provider", {"factors": ""}), True),
+            (("/provider", {"client_secret": "new"}), True),
+            (("/provider", {"client": "new", "client_secret": "new"}), True), (("/provider", {}), False),
+        ],
+    )  # fmt: skip
+    def test_a_change_or_removal_ends_the_sessions_of_who_is_linked(
+        self, place, chief, browser, act, ends
+    ):
+        hire(place.parts, "sunny", "li", "custodian")
+        other = badge(place.parts, place.site, "sunny", "zhao", "custodian")
+        place.enter(browser, amr=["mfa"])
+        with place.parts.database.write() as tx:
+            who = staff.by_login(tx, "sunny", "wang")
+            token = session.begin(tx, who, now=place.clock(), kind="api")
+        page = read(chief, "/console/accounts/provider")
+        path, typed = act
+        assert page.send(page.to(path), **typed).status == 200
+        assert (read(browser, "/console").path == "/console/sign-in") is ends
+        with place.parts.database.read() as tx:
+            if ends:
+                with pytest.raises(SignInError):
+                    session.find(tx, token, now=place.clock())
+            else:
+                assert session.find(tx, token, now=place.clock()).staff == who
+        assert read(other, "/console").path == "/console"
+
+    def test_keeps_their_own_session_though_linked(self, place, chief):
+        renew(place.parts, elsewhere := Visitor(place.site), "sunny", "chief")
+        with place.parts.database.write() as tx:
+            own = staff.by_login(tx, "sunny", "chief").staff
+            provider.link(tx, org="sunny", staff=own, sub="u-2", now=place.clock())
+        page = read(chief, "/console/accounts/provider")
+        assert "is changed" in page.send(page.to("/remove")).text
+        assert read(elsewhere, "/console").path == "/console/sign-in"
 
     def test_is_told_what_can_not_be(self, chief):
         page = read(chief, "/console/accounts/provider")

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from epilock.accounts import session as sessions
-from epilock.accounts import staff
+from epilock.accounts import administer, staff
 from epilock.accounts.staff import Staff
 from epilock.accounts.tenure import note, tenures
 from epilock.db import Transaction
@@ -100,7 +99,7 @@ def confirm(tx: Transaction, org: str, code: str, *, by: Staff, now: datetime) -
     if (by.org, by.staff) == (org, code):
         raise ForbiddenError("another administrator confirms your account")
     if not found.roles:
-        raise StateError("the account is disabled; give it roles first")
+        raise StateError(staff.DISABLED)
     note(tx, org, code, now=now, since=now, confirmed_by=by.staff)
 
 
@@ -111,12 +110,18 @@ def lapse(tx: Transaction, log: Log, *, standard_ref: str, now: datetime) -> int
     done = 0
     for row in over:
         who = staff.load(tx, row["org"], row["staff"])
-        if not who.roles or _is_last(tx, who):
+        if not who.roles or administer.is_needed(tx, who):
             continue
-        staff.set_roles(
-            tx, log, standard_ref=standard_ref, org=who.org, code=who.staff, roles=(), now=now
+        administer.set_roles(
+            tx,
+            log,
+            standard_ref=standard_ref,
+            org=who.org,
+            code=who.staff,
+            roles=(),
+            by=None,
+            now=now,
         )
-        sessions.end_all(tx, who)
         done += 1
     return done
 
@@ -127,11 +132,6 @@ def _begin(tx: Transaction, now: datetime) -> None:
     for row in tx.all(staff.staff, staff.staff.c.disabled.is_(None)):
         if (row["org"], row["staff"]) not in noted:
             note(tx, row["org"], row["staff"], now=now)
-
-
-def _is_last(tx: Transaction, who: Staff) -> bool:
-    chiefs = [one for one in staff.listing(tx, who.org) if "administrator" in one.roles]
-    return [one.staff for one in chiefs] == [who.staff]
 
 
 def _standing(

@@ -26,6 +26,7 @@ from epilock.errors import ConflictError, InputError, NotFoundError, SignInError
 
 MOST_CLIENT, MOST_SECRET = 200, 300  # characters
 MOST_VALUES, MOST_VALUE = 20, 100  # of acr and amr
+BACK = "/console/sign-in/provider/back"  # where a provider sends browsers back to
 PURPOSE = "provider"  # of trips that came back, among questions that were answered
 
 providers = sealed_table(
@@ -159,6 +160,11 @@ def remove(tx: Transaction, org: str) -> None:
     tx.delete(providers, org=org)
 
 
+def back_at(url: str) -> str:
+    """Return the address that is registered at a provider, for a site at ``url``."""
+    return f"{url.rstrip('/')}{BACK}"
+
+
 def load(tx: Transaction, org: str) -> Provider:
     """Return the provider of ``org``.
 
@@ -207,6 +213,12 @@ def link(tx: Transaction, *, org: str, staff: str, sub: str, now: datetime) -> L
 def unlink(tx: Transaction, org: str, staff: str) -> None:
     """End the link of an account; repeating is harmless."""
     tx.delete(links, org=org, staff=staff)
+
+
+def link_of(tx: Transaction, org: str, staff: str) -> Link | None:
+    """Return the link of an account, or None."""
+    row = tx.find(links, org=org, staff=staff)
+    return None if row is None else _read(row)
 
 
 def of(tx: Transaction, org: str) -> list[Link]:

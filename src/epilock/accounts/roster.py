@@ -9,7 +9,7 @@ Rules kept in this file:
   2. ``carry_out`` does what ``plan`` showed, told by its fingerprint; done again it does nothing.
   3. Accounts that the file does not name are disabled only if that is asked for.
   4. Never is the importer's own account changed, nor the last administrator disabled.
-  5. A change is made as the page makes it (``staff.set_roles``), with its entry of the ledger.
+  5. A change is made as the page makes it (``administer.set_roles``), with its entry of the ledger.
 """
 
 import csv
@@ -25,8 +25,7 @@ from typing import TypeVar
 
 import msgspec
 
-from epilock.accounts import password, staff
-from epilock.accounts import session as sessions
+from epilock.accounts import administer, password, staff
 from epilock.accounts.staff import Staff
 from epilock.accounts.tenure import note, tenures
 from epilock.db import Transaction
@@ -35,6 +34,7 @@ from epilock.ledger.log import Log
 
 NEEDED, MAY = ("userName", "active", "roles"), "externalId"
 MAX_BYTES, MAX_LINES, MAX_CELL, MAX_ID = 1_000_000, 5_000, 200, 64
+MISTAKES = "the file has mistakes; nothing was done"
 MOST_PROBLEMS = 100  # that are named at once
 HASHED_AT_ONCE = 2
 _APART = re.compile(r"[\s,;]+")
@@ -173,8 +173,9 @@ def plan(tx: Transaction, org: str, body: bytes, *, others: bool, own: tuple[str
             Change(login=one.login, before=_roles(one), after=(), external=ids.get(one.staff))
             for one in unnamed if (one.org, one.staff) != own
         ]  # fmt: skip
-    if _bereft(known, changes):
-        problems.append(Problem(line=1, column="roles", what="no administrator would be left"))
+    roles = {login: one.roles for login, one in known.items()}
+    if administer.is_bereft(roles, {change.login: change.after for change in changes}):
+        problems.append(Problem(line=1, column="roles", what=administer.BEREFT))
     changes.sort(key=lambda change: change.login)
     gone = {change.login for change in changes}
     return Planned(
@@ -205,16 +206,16 @@ def carry_out(
     """Do what was planned in this transaction; return login and one-time password of each new account.
 
     Raises:
-        InputError: The file has mistakes.
+        FileFormatError: The file has mistakes.
         StateError: It is not what was shown (rule 2).
     """
     if planned.problems:
-        first = planned.problems[0]
-        raise InputError(f"line {first.line}, {first.column}: {first.what}")
+        raise FileFormatError(MISTAKES)
     if planned.fingerprint != fingerprint:
         raise StateError("what the file would do has changed since it was shown; look at it again")
     given, made = iter(once), []
-    for change in planned.changes:
+    # Who will be administrator comes first, so that at no moment nobody is.
+    for change in sorted(planned.changes, key=lambda change: "administrator" not in change.after):
         if change.before is None:
             who, password = staff.add_staff(
                 tx, log, standard_ref=standard_ref, org=org, login=change.login, roles=change.after,
@@ -224,11 +225,9 @@ def carry_out(
         else:
             who = staff.by_login(tx, org, change.login)
             if change.before != change.after:
-                staff.set_roles(
-                    tx, log, standard_ref=standard_ref, org=org, code=who.staff, roles=change.after, now=now,
+                administer.set_roles(
+                    tx, log, standard_ref=standard_ref, org=org, code=who.staff, roles=change.after, by=None, now=now,
                 )  # fmt: skip
-            if not change.after:
-                sessions.end_all(tx, who)
         if change.external is not None:
             note(tx, org, who.staff, now=now, external_id=change.external)
     return made
@@ -238,34 +237,35 @@ def _take(
     number: int, header: list[str], cells: list[str], lines: list[Line], problems: list[Problem]
 ) -> None:
     """Read one line into ``lines``, or say in ``problems`` what is wrong with it."""
-
-    def wrong(column: str, what: str) -> None:
-        problems.append(Problem(line=number, column=column, what=what))
-
     if len(cells) > len(header) or any(len(cell) > MAX_CELL for cell in cells):
-        wrong("", f"{len(header)} columns, each of at most {MAX_CELL} characters")
+        problems.append(
+            Problem(
+                line=number, column="", what=f"{len(header)} columns, each of at most {MAX_CELL} characters",
+            )
+        )  # fmt: skip
         return
     given = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
     login, external = given.get("userName", ""), given.get(MAY) or None
-    before = len(problems)
     active = _ACTIVE.get(given.get("active", "").lower())
-    if active is None:
-        wrong("active", "true or false")
     roles = tuple(sorted(set(filter(None, _APART.split(given.get("roles", ""))))))
     wrong_login, wrong_roles = (
         _refused(staff.check_login, login),
         _refused(staff.check_roles, roles),
     )
+    found = []
+    if active is None:
+        found.append(Problem(line=number, column="active", what="true or false"))
     if wrong_login:
-        wrong("userName", wrong_login)
+        found.append(Problem(line=number, column="userName", what=wrong_login))
     if active and wrong_roles:
-        wrong("roles", wrong_roles)
+        found.append(Problem(line=number, column="roles", what=wrong_roles))
     if external is not None and (len(external) > MAX_ID or not external.isprintable()):
-        wrong(MAY, f"at most {MAX_ID} characters")
-    if len(problems) == before:
+        found.append(Problem(line=number, column=MAY, what=f"at most {MAX_ID} characters"))
+    if not found:
         lines.append(
             Line(line=number, login=login, roles=roles if active else (), external=external)
         )
+    problems += found
 
 
 def _refused(check: Callable[[T], None], value: T) -> str:
@@ -291,17 +291,21 @@ def _checked(
     line: Line, known: dict[str, Staff], ids: dict[str, str | None], own: tuple[str, str]
 ) -> list[Problem]:
     """Return what is wrong with a line beside the accounts that there are."""
-    one = known.get(line.login)
+    one, at = known.get(line.login), line.line
     found = []
     if one is not None and (one.org, one.staff) == own and _roles(one) != line.roles:
-        found.append(("roles", "nobody changes their own account"))
+        found.append(Problem(line=at, column="roles", what="nobody changes their own account"))
     if line.external is not None:
         kept = None if one is None else ids.get(one.staff)
         if kept is not None and kept != line.external:
-            found.append((MAY, "the account is another person's; give a new login"))
+            found.append(
+                Problem(
+                    line=at, column=MAY, what="the account is another person's; give a new login"
+                )
+            )
         elif kept is None and line.external in ids.values():
-            found.append((MAY, "this person has another account"))
-    return [Problem(line=line.line, column=column, what=what) for column, what in found]
+            found.append(Problem(line=at, column=MAY, what="this person has another account"))
+    return found
 
 
 def _change(line: Line, one: Staff | None, ids: dict[str, str | None]) -> Change | None:
@@ -314,14 +318,6 @@ def _change(line: Line, one: Staff | None, ids: dict[str, str | None]) -> Change
     if _roles(one) == line.roles and external == ids.get(one.staff):
         return None
     return Change(login=line.login, before=_roles(one), after=line.roles, external=external)
-
-
-def _bereft(known: dict[str, Staff], changes: list[Change]) -> bool:
-    """Tell whether an organisation that has an administrator would have none."""
-    after = {login: one.roles for login, one in known.items()}
-    before = any("administrator" in roles for roles in after.values())
-    after |= {change.login: frozenset(change.after) for change in changes}
-    return before and not any("administrator" in roles for roles in after.values())
 
 
 def _roles(one: Staff) -> tuple[str, ...]:

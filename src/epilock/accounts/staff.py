@@ -1,7 +1,7 @@
 """Staff: accounts, with which roles, in which organisation.
 
-A new account has a one-time password that must be changed at the first sign-in (``sign_in``). Who may reset or
-link an account could enter it, so the ledger shows both.
+A new account has a one-time password that must be changed at the first sign-in (``sign_in``). What an
+administrator does to the accounts of others is ``administer``'s, but for making and resetting one.
 
 Separation of duties: who operates the machine or administers accounts cannot open, collect or approve.
 """
@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from epilock.accounts import guessing, passkey, provider, recovery, tenure
 from epilock.accounts import password as passwords
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.errors import ConflictError, ForbiddenError, InputError, NotFoundError, StateError
+from epilock.errors import ConflictError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 
 ROLES = (
     "collector", "custodian", "approver", "analyst", "supervisor", "operator", "administrator",
 )  # fmt: skip
+DISABLED = "the account is disabled; give it roles first"
 APART = frozenset({"operator", "administrator"})  # never with a role that handles records
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
 
@@ -169,8 +170,8 @@ def reset(
 ) -> str:
     """Take an account from who had its password and second factor; return a new one-time password.
 
-    Whoever resets an account could enter it, so the ledger shows it: the roles end and begin again, two
-    entries of one instant. Sessions are ended by the caller (``session.end_all``).
+    Whoever resets an account could enter it, so the ledger shows it (``say_anew``). Sessions are ended by the
+    caller (``session.end_all``).
 
     Raises:
         NotFoundError: There is no such account.
@@ -178,17 +179,22 @@ def reset(
     """
     found = load(tx, org, code)
     if not found.roles:
-        raise StateError(f"{found.login} is disabled; give it roles first")
-    (password, hashed), roles = passwords.one_time(), tuple(sorted(found.roles))
+        raise StateError(DISABLED)
+    password, hashed = passwords.one_time()
     tx.update(
         staff, {"org": org, "staff": code}, password=hashed, must_change=True,
         totp=None,
     )  # fmt: skip
     _forget_factors(tx, org, code)
     guessing.forget(tx, org, found.login)
-    _say_roles(tx, log, standard_ref, org, code, (), now)
-    _say_roles(tx, log, standard_ref, org, code, roles, now)
+    say_anew(tx, log, found, standard_ref=standard_ref, now=now)
     return password
+
+
+def say_anew(tx: Transaction, log: Log, who: Staff, *, standard_ref: str, now: datetime) -> None:
+    """Show in the ledger that somebody else could enter an account now: its roles end and begin, at one instant."""
+    for roles in ((), tuple(sorted(who.roles))):
+        _say_roles(tx, log, standard_ref, who.org, who.staff, roles, now)
 
 
 def shut_out(tx: Transaction, org: str, code: str) -> None:
@@ -206,39 +212,6 @@ def shut_out(tx: Transaction, org: str, code: str) -> None:
 def is_shut(row: Mapping[str, Any]) -> bool:
     """Tell whether the account of a row was shut out and not reset since."""
     return hmac.compare_digest(str(row["password"]).encode(), passwords.NOBODYS.encode())
-
-
-def link_to_provider(
-    tx: Transaction,
-    log: Log,
-    *,
-    standard_ref: str,
-    org: str,
-    login: str,
-    sub: str,
-    by: str,
-    now: datetime,
-) -> Staff:
-    """Let an account be entered by a subject of the provider.
-
-    Whoever links an account could enter it, so the ledger shows it as it shows a reset.
-
-    Raises:
-        NotFoundError: There is no such account, or no provider.
-        StateError: The account is disabled.
-        ForbiddenError: It is the account of ``by``, who asks.
-        InputError: It can't be a subject.
-        ConflictError: Another account is entered by it.
-    """
-    found = by_login(tx, org, login)
-    if found.staff == by:
-        raise ForbiddenError("another administrator links your account")
-    if not found.roles:
-        raise StateError(f"{found.login} is disabled; give it roles first")
-    provider.link(tx, org=org, staff=found.staff, sub=sub, now=now)
-    _say_roles(tx, log, standard_ref, org, found.staff, (), now)
-    _say_roles(tx, log, standard_ref, org, found.staff, tuple(sorted(found.roles)), now)
-    return found
 
 
 def load(tx: Transaction, org: str, code: str) -> Staff:

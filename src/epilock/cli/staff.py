@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from epilock.accounts import attest, credentials, password, roster, staff, totp
+from epilock.accounts import administer, attest, credentials, password, roster, staff, totp
 from epilock.accounts import session as sessions
-from epilock.assemble import INSTALLATION, Parts
+from epilock.assemble import INSTALLATION
+from epilock.cli import provider
 from epilock.cli.files import read_small
 from epilock.cli.identity import As, ask, check_over, entered, signed_in
 from epilock.cli.installation import At, Home, opened
@@ -23,6 +24,7 @@ from epilock.collect import qr
 from epilock.errors import FileFormatError, InputError, SignInError
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: roles, passwords, second factors, tokens.")
+app.add_typer(provider.app, name="provider")
 
 Org = Annotated[str, typer.Argument(help="Code of the account's organisation.")]
 Login = Annotated[str, typer.Argument(help="What the person types at sign-in.")]
@@ -242,7 +244,7 @@ def _show(planned: roster.Planned) -> None:
     for each in planned.problems:
         print(f"line {each.line}, {each.column}: {each.what}")
     if planned.problems:
-        raise FileFormatError("the file has mistakes; nothing was done")
+        raise FileFormatError(roster.MISTAKES)
     for change in planned.changes:
         before, after = (",".join(r or ()) or "-" for r in (change.before, change.after))
         print(f"{change.kind:8} {change.login:20} {before} -> {after}")
@@ -269,18 +271,9 @@ def _change(  # noqa: PLR0917 - one place for two commands
 ) -> None:
     with opened(home, now) as parts:
         administrator = signed_in(parts, who, "administrator")
-        _set(parts, administrator, org, login, roles)
-
-
-def _set(
-    parts: Parts, administrator: staff.Staff, org: str, login: str, roles: tuple[str, ...]
-) -> None:
-    with parts.database.write() as tx:
-        check_over(tx, administrator, org)
-        found = staff.by_login(tx, org, login)
-        staff.set_roles(
-            tx, parts.log, standard_ref=parts.standard.ref, org=org, code=found.staff, roles=roles,
-            now=parts.now(),
-        )  # fmt: skip
-        if not roles:
-            sessions.end_all(tx, found)
+        with parts.database.write() as tx:
+            check_over(tx, administrator, org)
+            administer.set_roles(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, code=staff.by_login(tx, org, login).staff,
+                roles=roles, by=administrator, now=parts.now(),
+            )  # fmt: skip

@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import administer, staff
 from epilock.accounts import session as sessions
-from epilock.accounts import staff
 from epilock.accounts.staff import Staff
 from epilock.errors import EpilockError, ForbiddenError
 from epilock.web.console import listing
@@ -90,14 +90,14 @@ def post_reset(code: str, desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/{code}")
 def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Give an account other roles; without any it is disabled."""
+    """Give an account other roles; without any it is disabled, and its sessions end."""
     desk.enter(PART)
     parts = desk.site.parts
     try:
         with parts.database.write() as tx:
-            staff.set_roles(
+            administer.set_roles(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
-                roles=tuple(words(form, "role")), now=desk.site.now(),
+                roles=tuple(words(form, "role")), by=desk.session.staff, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)

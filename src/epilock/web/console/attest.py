@@ -4,10 +4,9 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.accounts import attest, staff
-from epilock.accounts import session as sessions
+from epilock.accounts import administer, attest, staff
 from epilock.db import Transaction
-from epilock.errors import EpilockError, ForbiddenError
+from epilock.errors import EpilockError
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
@@ -42,16 +41,11 @@ def _do(tx: Transaction, desk: Desk, form: FormData) -> str:
         for code in words(form, "account"):
             attest.confirm(tx, desk.org, code, by=desk.session.staff, now=desk.site.now())
         return "attested"
-    code = change or disable
-    if code == desk.who:
-        raise ForbiddenError("another administrator changes your account")
-    roles = tuple(words(form, f"role.{code}")) if change else ()
-    parts = desk.site.parts
-    who = staff.set_roles(
-        tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code, roles=roles, now=desk.site.now(),
+    code, parts = change or disable, desk.site.parts
+    administer.set_roles(
+        tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
+        roles=tuple(words(form, f"role.{code}")) if change else (), by=desk.session.staff, now=desk.site.now(),
     )  # fmt: skip
-    if not roles:
-        sessions.end_all(tx, who)
     return "roles"
 
 

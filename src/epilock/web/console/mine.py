@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from epilock.accounts import arrival as arrivals
-from epilock.accounts import passkey, recovery
+from epilock.accounts import passkey, provider, recovery
 from epilock.accounts import session as sessions
 from epilock.errors import InputError
 from epilock.web.console import proof
@@ -28,10 +28,11 @@ def get_account(desk: DeskOf) -> Response:
         came = arrivals.of_sessions(tx, desk.session.staff)
         keys = passkey.of(tx, desk.org, desk.who)
         left = recovery.left(tx, desk.org, desk.who)
+        link = provider.link_of(tx, desk.org, desk.who)
     return desk.show(
         "mine.html", browsers=[s for s in found if s.kind == "console"],
         tokens=[s for s in found if s.kind == "api"], days=DAYS,
-        own=desk.handle, came=came, keys=keys, left=left,
+        own=desk.handle, came=came, keys=keys, left=left, linked=link,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ Rules kept in this file:
   2. A browser comes back with the cookie that it left with, once; what it brings is not looked at before that.
   3. Whoever is let in begins as at any other sign-in (``arrival``, rule 1); without a second factor there, the
      session opens nothing before ``/console/proof``.
+  4. Setting and removing the provider, linking and unlinking ask for a proof (``proof``); whose sessions end by it
+     says ``administer``, and that of who asks is none of them.
 """
 
 from urllib.parse import urlsplit
@@ -15,8 +17,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.accounts import oidc, provider, sign_in, staff
-from epilock.accounts import session as sessions
+from epilock.accounts import administer, oidc, provider, sign_in, staff
 from epilock.accounts.oidc import Claims, Client, Trip
 from epilock.accounts.staff import Staff
 from epilock.assemble import INSTALLATION
@@ -26,12 +27,11 @@ from epilock.web import pace
 from epilock.web.console import proof
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf, cookie_of
 from epilock.web.console.door import lead, show_door, try_door
-from epilock.web.console.proof import ATTEMPTS, HOME, WINDOW, inside
+from epilock.web.console.proof import ATTEMPTS, HOME, WINDOW, inside, token_of
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
-BACK = "/console/sign-in/provider/back"
 HERE = "/console/accounts/provider"
 PART = "accounts"
 
@@ -87,17 +87,17 @@ def get_provider(desk: DeskOf) -> Response:
 
 @router.post("/accounts/provider")
 def post_provider(desk: DeskOf, form: CheckedForm) -> Response:
-    """Set the provider; who asks has proved themselves."""
+    """Set the provider; a change ends the other sessions of linked accounts."""
     desk.enter(PART)
     asked = proof.missing(desk, form)
     if asked is not None:
         return asked
     try:
         with desk.site.parts.database.write() as tx:
-            provider.configure(
+            administer.set_provider(
                 tx, secret=_secret(desk.site), org=desk.org, issuer=word(form, "issuer"),
                 client=word(form, "client"), client_secret=word(form, "client_secret"),
-                factors=tuple(word(form, "factors").split()), now=desk.site.now(),
+                factors=tuple(word(form, "factors").split()), keep=token_of(desk), now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
@@ -106,11 +106,13 @@ def post_provider(desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/accounts/provider/remove")
 def post_remove(desk: DeskOf, form: CheckedForm) -> Response:
-    """Remove the provider and all links."""
+    """Remove the provider, all links, and the other sessions of linked accounts."""
     desk.enter(PART)
-    del form
+    asked = proof.missing(desk, form)
+    if asked is not None:
+        return asked
     with desk.site.parts.database.write() as tx:
-        provider.remove(tx, desk.org)
+        administer.remove_provider(tx, desk.org, keep=token_of(desk))
     return desk.go(HERE, done="provider")
 
 
@@ -125,14 +127,12 @@ def post_link(desk: DeskOf, form: CheckedForm) -> Response:
     try:
         with parts.database.write() as tx:
             if sub:
-                who = staff.link_to_provider(
+                administer.link(
                     tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, login=login,
-                    sub=sub, by=desk.who, now=desk.site.now(),
+                    sub=sub, by=desk.session.staff, now=desk.site.now(),
                 )  # fmt: skip
             else:
-                who = staff.by_login(tx, desk.org, login)
-                provider.unlink(tx, desk.org, who.staff)
-            sessions.end_all(tx, who)
+                administer.unlink(tx, org=desk.org, login=login, keep=token_of(desk))
     except (*WRONG, NotFoundError) as error:
         return _page(desk, form, error)
     return desk.go(HERE, done="provider")
@@ -192,8 +192,7 @@ def _enter(site: Site, request: Request, trip: Trip, client: Client, claims: Cla
 
 def _client(tx: Transaction, site: Site, org: str) -> Client:
     found = provider.load(tx, org)
-    back = f"{site.parts.settings.url.rstrip('/')}{BACK}"
-    return found.client_at(back, _secret(site))
+    return found.client_at(provider.back_at(site.parts.settings.url), _secret(site))
 
 
 def _check_pace(site: Site, request: Request) -> None:
@@ -233,5 +232,5 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     return desk.show(
         "provider.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong, provider=here,
         linked=[(logins[one.staff], one.sub) for one in linked if one.staff in logins], typed=typed,
-        back=f"{desk.site.parts.settings.url.rstrip('/')}{BACK}",
+        back=provider.back_at(desk.site.parts.settings.url),
     )  # fmt: skip
