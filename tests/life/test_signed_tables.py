@@ -1,6 +1,8 @@
 """Tables and releases are made under a grant that an approver's passkey signed: as many whole parts as it says."""
 
-from datetime import date, timedelta
+import time
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -8,10 +10,13 @@ from relief import Relief
 from sampled import Clinic
 from test_split import Split
 
+from epilock import assemble, settings
 from epilock.demo.drill.device import ORIGIN, Device
 from epilock.errors import ApprovalError, ConflictError, ForbiddenError, InputError, RateError
+from epilock.standard.level import CHINA
 from epilock.store import approval
 from epilock.store import bucket as buckets
+from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.client import RemoteKeys
 from epilock.store.keyservice.desk import Limits, sealing
@@ -62,10 +67,34 @@ class SignedRelief(Signing, Relief):
         return super().leave(who, by, **{"parts": PARTS, **change})
 
 
+RESULTS = {"name": "identity.name", "mobile": "contact.mobile", "result": RESULT}
+
+
 class SignedClinic(Signing, Clinic):
     def begin(self):
-        asked = {"name": "identity.name", "mobile": "contact.mobile", "result": RESULT}
-        return self.split.town, "quarantine", asked
+        return self.split.town, "quarantine", RESULTS
+
+
+def leave(clinic, people, **change):
+    """A grant to count that is asked for and approved by these two."""
+    counts = {"purpose": "resource-allocation", "circumstances": ("quarantine",), "parts": 1}
+    return clinic.leave(*people, **{**counts, **change})
+
+
+def count(clinic, who, found, **change):
+    question = Question(
+        **{
+            "source": "garden", "emergency": "flu", "circumstance": "quarantine", "since": DAY,
+            "until": DAY, "counted": RESULT, **change,
+        }
+    )  # fmt: skip
+    gate, database, now = clinic.parts.gate, clinic.parts.database, clinic.town.clock()
+    with database.write() as tx:
+        decided = aggregate.decide(gate, tx, who, question=question, grant=found.grant, now=now)
+    with database.read() as tx:
+        counts = aggregate.tally(gate, tx, decided)
+    with database.write() as tx:
+        return aggregate.publish(gate, tx, decided, counts, now=now).table
 
 
 class TestRelease:
@@ -145,70 +174,88 @@ class TestTable:
     def people(self, clinic):
         return clinic.hire("cdc", "doctor", "analyst"), clinic.hire("cdc", "second", "approver")
 
-    def leave(self, clinic, people, **change):
-        counts = {"purpose": "resource-allocation", "circumstances": ("quarantine",), "parts": 1}
-        return clinic.leave(*people, **{**counts, **change})
-
-    def count(self, clinic, who, found, **change):
-        question = Question(
-            **{
-                "source": "garden", "emergency": "flu", "circumstance": "quarantine", "since": DAY,
-                "until": DAY, "counted": RESULT, **change,
-            }
-        )  # fmt: skip
-        gate, database, now = clinic.parts.gate, clinic.parts.database, clinic.town.clock()
-        with database.write() as tx:
-            decided = aggregate.decide(
-                gate, tx, who, question=question, grant=found.grant, now=now
-            )  # fmt: skip
-        with database.read() as tx:
-            counts = aggregate.tally(gate, tx, decided)
-        with database.write() as tx:
-            return aggregate.publish(gate, tx, decided, counts, now=now).table
-
     def test_is_counted_under_its_grant(self, clinic, people):
-        table = self.count(clinic, people[0], self.leave(clinic, people))
+        table = count(clinic, people[0], leave(clinic, people))
         assert table.cells == {"negative": 30, "positive": 12}
         assert clinic.used() == [1]
 
     def test_by_day_reads_no_part(self, clinic, people):
-        found, until = self.leave(clinic, people), DAY + timedelta(days=1)
-        table = self.count(clinic, people[0], found, until=until, counted="day")
+        found, until = leave(clinic, people), DAY + timedelta(days=1)
+        table = count(clinic, people[0], found, until=until, counted="day")
         assert (table.total, clinic.used()) == (84, [0])
 
     def test_of_more_days_than_were_signed_is_not_counted(self, clinic, people):
-        found = self.leave(clinic, people)
+        found = leave(clinic, people)
         with pytest.raises(RateError, match="1 of its 1 whole parts"):
-            self.count(clinic, people[0], found, until=DAY + timedelta(days=1))
+            count(clinic, people[0], found, until=DAY + timedelta(days=1))
 
     def test_a_row_that_says_more_parts_than_were_signed_counts_nothing(self, clinic, people):
-        found = self.leave(clinic, people)
+        found = leave(clinic, people)
         with clinic.parts.database.write() as tx:
             tx.update(grant.grant_parts, {"org": "cdc", "grant": found.grant}, parts=5)
         with pytest.raises(ConflictError, match="says something else"):
-            self.count(clinic, people[0], found)
+            count(clinic, people[0], found)
 
     def test_a_grant_that_names_no_parts_has_the_usual_ones(self, clinic, people, split):
         with pytest.raises(InputError, match=f"at most {PARTS} whole parts .* reads 155"):
-            self.leave(clinic, people, parts=None)
+            leave(clinic, people, parts=None)
         split.desk.limits = Limits(parts=200)
-        assert self.leave(clinic, people, parts=None).parts == 155
+        assert leave(clinic, people, parts=None).parts == 155
         assert [g.most for g in granted.grants(sealing(split.desk.keys))] == [155]
 
     def test_without_a_signature_none_is_approved(self, clinic, people):
         clinic.sign = lambda *_: ""
         with pytest.raises(ApprovalError, match="passkey signs it"):
-            self.leave(clinic, people)
+            leave(clinic, people)
 
     @pytest.mark.parametrize(
         "wrong", [{"form": "raw", "purpose": "tracing", "case": "C-1"}, {"parts": 0}]
     )
     def test_parts_are_named_for_tables_alone(self, clinic, people, wrong):
         with pytest.raises(InputError, match="whole parts are named for"):
-            self.leave(clinic, people, **wrong)
+            leave(clinic, people, **wrong)
 
     def test_a_service_that_was_put_back_is_shown_the_signature_again(self, clinic, people, split):
-        found = self.leave(clinic, people)
+        found = leave(clinic, people)
         with split.desk.keys.database.write() as tx:
             tx.conn.execute(sa.delete(granted.granted))
-        assert self.count(clinic, people[0], found).total == 42
+        assert count(clinic, people[0], found).total == 42
+
+
+def test_with_the_key_service_as_a_process_of_its_own(town, environ, tmp_path, program):
+    """Made known, signed, counted, listed, ended: each by the program itself where the keys are."""
+    town.clock.instant = datetime.now(UTC) - timedelta(days=1)
+    day = town.clock().astimezone(CHINA).date()
+    clinic = Clinic(town, "quarantine", RESULTS)
+    clinic.take(*["positive"] * 12, *["negative"] * 30)
+    people = clinic.hire("cdc", "doctor", "analyst"), clinic.hire("cdc", "second", "approver")
+    town.parts.close()
+    device, at = Device("cdc", people[1].staff), f"unix:{tmp_path}/run/keys.sock"
+    mark = device.approver.fingerprint()
+    program.run("keys", "approvers", "add", "cdc", device.approver.line(), "--fingerprint", mark)
+    keys = program.start("keys", "serve", "--at", at, "--signed-grants", ORIGIN, "--parts", "4")
+    web = {"EPILOCK_DATABASE": environ["EPILOCK_DATABASE"], "EPILOCK_KEY_SERVICE": at}
+    while "keys at" not in program.said():
+        time.sleep(0.05)
+    town.clock.instant = datetime.now(UTC)
+    told = settings.read(web, home=tmp_path / "web")
+    town.parts = clinic.parts = assemble.build(told, now=town.clock)
+    clinic.sign = lambda _, asked: device.sign(asked.statement().challenge())
+    found = leave(clinic, people)
+    assert count(clinic, people[0], found, since=day, until=day).total == 42
+    with town.parts.database.read() as tx:
+        (bucket,) = buckets.listing(tx, "garden")
+    thief, got = RemoteKeys(addresses.read(at)), []
+    for part in bucket.parts:
+        with pytest.raises(ForbiddenError, match="under a grant"):
+            thief.cover("garden", bucket.name, part)
+        with suppress(RateError):
+            thief.under("cdc", found.grant).cover("garden", bucket.name, part)
+            got.append(part)
+    thief.close()
+    assert len(bucket.parts) > len(got) == 1
+    assert "garden: quarantine, 1 of 1 whole parts" in program.run("keys", "grants", "list")
+    program.run("keys", "grants", "end", "cdc", found.grant)
+    with pytest.raises(ForbiddenError, match="is over"):
+        count(clinic, people[0], found, since=day, until=day)
+    program.kill(keys)

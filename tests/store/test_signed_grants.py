@@ -16,8 +16,9 @@ from epilock.errors import (
     RateError,
     StateError,
 )
-from epilock.store import approval
+from epilock.store import approval, file
 from epilock.store.approval import Statement, StatementOfMany
+from epilock.store.file import Sheet
 from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.client import RemoteKeys
@@ -117,7 +118,8 @@ class TestOpenings:
         with pytest.raises(ForbiddenError, match="no records of garden"):
             desk.leaf(ORG, BUCKET, PART, 0, UNDER)
 
-    def test_of_a_photograph_count_as_a_record(self, desk, said):
+    def test_of_another_file_count_as_a_record(self, desk, said):
+        """A photograph of before, whose place doesn't say what it shows, is one."""
         signed(desk, said)
         desk.leaf(ORG, "paper/p-1", "file", 0, UNDER)
         assert opened(desk, range(5), UNDER) == 2
@@ -155,6 +157,76 @@ class TestOpenings:
         assert opened(plain, range(9), UNDER) == 3
         with pytest.raises(StateError, match="--signed-grants"):
             signed(plain, said)
+
+
+class TestPhotographs:
+    """Of a page of paper: the place of its key says which records it shows."""
+
+    @pytest.fixture
+    def kept(self, keys):
+        """Keep the photograph of a page with the records ``numbers``; return its place."""
+
+        def keep(*numbers, bucket=BUCKET):
+            at = Sheet.of(f"x-{numbers[0]}", [(bucket, n) for n in numbers]).place
+            keys.add_bucket(ORG, at, ["file"])
+            return at
+
+        return keep
+
+    @staticmethod
+    def shown(desk, at, under=UNDER):
+        return desk.leaf(ORG, at, "file", 0, under)
+
+    def test_are_no_further_records_of_the_grant(self, desk, said, kept, keys):
+        at = kept(0, 1, 2)
+        signed(desk, said)
+        assert opened(desk, range(3), UNDER) == 3
+        for _ in range(2):
+            assert self.shown(desk, at) == keys.leaf(ORG, at, "file", 0)
+        assert [g.used for g in granted.grants(sealing(keys))] == [3]
+        with pytest.raises(RateError, match="3 of its 3"):
+            desk.leaf(ORG, BUCKET, PART, 3, UNDER)
+
+    @pytest.mark.parametrize("before", [[], [1], [5, 6, 7]])
+    def test_are_shown_after_the_records_on_them(self, desk, said, kept, before):
+        at = kept(0, 1)
+        signed(desk, said)
+        opened(desk, before, UNDER)
+        with pytest.raises(ForbiddenError, match="when the records on it were opened"):
+            self.shown(desk, at)
+
+    def test_of_a_grant_show_no_more_records_than_it_opened(self, desk, said, kept):
+        first, second, wide = kept(0, 2), kept(1, 3), kept(4, 5, 6, 7)
+        signed(desk, said)
+        opened(desk, (0, 1, 4), UNDER)
+        self.shown(desk, first)
+        for more in (second, wide):
+            with pytest.raises(ForbiddenError, match="when the records on it were opened"):
+                self.shown(desk, more)
+
+    def test_are_of_its_circumstances(self, desk, said, kept):
+        at = kept(0, bucket=OTHER)
+        signed(desk, said)
+        opened(desk, range(3), UNDER)
+        with pytest.raises(ForbiddenError, match="no records of isolation"):
+            self.shown(desk, at)
+
+    def test_are_bounded_by_the_day_besides(self, keys, desk, said, kept, clock):
+        at, few = kept(0), Desk(keys, Limits(openings=1), clock, site=desk.site)
+        signed(few, said)
+        opened(few, [0], UNDER)
+        with pytest.raises(RateError, match="1 of the 1 records that are opened in a day"):
+            self.shown(few, at)
+
+    def test_without_a_grant_are_a_record_of_the_day(self, desk, kept):
+        self.shown(desk, kept(0), None)
+        assert opened(desk, range(5), None) == 1
+
+    def test_whose_place_makes_no_sense_are_files_like_others(self):
+        for at in (f"paper/x-1/{BUCKET}/0/many", f"paper/x-1/{BUCKET}", BUCKET, "release/r-1"):
+            assert file.read_sheet(at) is None
+        found = Sheet(code="x-1", bucket=BUCKET, n=7, rows=2)
+        assert file.read_sheet(found.place) == found
 
 
 class TestWholeParts:

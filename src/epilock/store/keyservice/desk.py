@@ -36,9 +36,9 @@ from epilock.errors import ForbiddenError, IntegrityError, LeasedError, RateErro
 from epilock.ledger import checkpoint
 from epilock.ledger.note import SeedKey
 from epilock.standard.level import CHINA
+from epilock.store import file
 from epilock.store.access import Waiting
 from epilock.store.approval import Site
-from epilock.store.file import ROOMS
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.wire import SuiteIs
@@ -58,8 +58,6 @@ HANDED = frozenset(
     }
 )
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
-# Files go with their grant or with a record that they show, and nothing is lost with them.
-_FILES = tuple(f"{room}/" for room in ROOMS)
 SECRET = "key-service"  # noqa: S105 - the name under which the secret of the seals lies
 _OPEN, _ALONE, _WHOLE, _ERASE = "open", "alone", "whole", "erase"
 _DROP, _TAG = "drop", "tag"
@@ -475,8 +473,11 @@ class Desk:
     def _waits(
         self, tx: Transaction, org: str, kind: str, name: str, part: str, *, now: datetime
     ) -> bool:
-        """Tell whether a destruction has to wait; it is announced by being asked for."""
-        if name.startswith(_FILES):
+        """Tell whether a destruction has to wait; it is announced by being asked for.
+
+        Files go with their grant or with a record that they show, and nothing is lost with them.
+        """
+        if file.is_place(name):
             return False
         place: dict[str, Any] = {"org": org, "kind": kind, "name": name, "part": part}
         row = tx.find(announced, **place)

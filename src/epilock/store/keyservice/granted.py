@@ -7,6 +7,8 @@ pages' word is not taken for it. A grant comes over the wire with its approver's
 Rules kept in this file:
   1. A grant counts different records and opens no more than it says, until its end, of the organisation and the
      circumstances it names. The circumstance stands in the bucket's name, to which its seeds are bound.
+     The photograph of a page is no further record: it opens after the first record on it, and all of a grant
+     together show no more records than it has opened.
      A grant of many does the same with different whole parts, and opens no record; any other gives out no part.
   2. Who signs is an approver of the organisation that asks, now, and not the grant's own holder.
   3. What was registered is never replaced: another statement under the same code is refused.
@@ -23,8 +25,9 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, key_metadata, sealed_table
 from epilock.errors import ConflictError, ForbiddenError, InputError, NotFoundError, RateError
-from epilock.store import approval
+from epilock.store import approval, file
 from epilock.store.approval import Approver, Site, Statement, StatementOfMany
+from epilock.store.file import Sheet
 
 OF_MANY = frozenset({"aggregate", "deidentified"})  # forms under which no single record opens
 _CIRCUMSTANCE, _SEGMENTS = 2, 4  # of a bucket's name: organisation/emergency/circumstance/day
@@ -243,7 +246,8 @@ def count(
     """Count records of ``source`` against a grant, all or none; the caller commits before a key leaves.
 
     Raises:
-        ForbiddenError: It was not signed, is over, or names another organisation or circumstance.
+        ForbiddenError: It was not signed, is over, or names another organisation or circumstance; or this is a
+            photograph that shows more than was opened.
         RateError: It opens no more records.
     """
     place, found = _found(tx, under, now)
@@ -259,7 +263,10 @@ def count(
     fresh = [
         (bucket, n) for bucket, n in records if tx.find(opened, **place, bucket=bucket, n=n) is None
     ]
-    _use(tx, place, found, len(fresh), "records are opened", now)
+    for bucket, _ in fresh:
+        _check_shown(tx, place, found, file.read_sheet(bucket))
+    more = sum(file.read_sheet(bucket) is None for bucket, _ in fresh)
+    _use(tx, place, found, more, "records are opened", now)
     tx.bulk(opened, [(*place.values(), bucket, n) for bucket, n in fresh])
 
 
@@ -291,8 +298,9 @@ def count_part(
 
 
 def circumstance_of(bucket: str) -> str | None:
-    """Return the circumstance that a bucket's name tells; None for a file, or a study's key."""
-    segments = bucket.split("/")
+    """Return the circumstance that a bucket's name tells, or a photograph's; None for another file."""
+    sheet = file.read_sheet(bucket)
+    segments = (bucket if sheet is None else sheet.bucket).split("/")
     return segments[_CIRCUMSTANCE] if len(segments) == _SEGMENTS else None
 
 
@@ -335,6 +343,30 @@ def _found(
     if now >= found.until:
         raise ForbiddenError(f"grant {code} of {org} is over")
     return place, found
+
+
+def _check_shown(
+    tx: Transaction, place: dict[str, Any], found: Granted, sheet: Sheet | None
+) -> None:
+    """Return if a photograph shows what was opened; None is none.
+
+    Raises:
+        ForbiddenError: The first record on it was not opened, or all together show more than were.
+    """
+    if sheet is None:
+        return
+    c = opened.c
+    rows = tx.all(
+        opened, c.org == place["org"], c.grant == place["grant"], c.bucket.startswith(f"{file.PAPER}/")
+    )  # fmt: skip
+    before = (file.read_sheet(row["bucket"]) for row in rows)
+    shown = sheet.rows + sum(each.rows for each in before if each is not None)
+    first = tx.find(opened, **place, bucket=sheet.bucket, n=sheet.n)
+    if first is None or shown > found.used:
+        said = found.statement
+        raise ForbiddenError(
+            f"under grant {said.grant} of {said.org} a photograph is shown when the records on it were opened"
+        )
 
 
 def _use(  # noqa: PLR0917 - where, which grant, how much of what

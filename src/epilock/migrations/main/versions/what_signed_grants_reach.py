@@ -1,4 +1,4 @@
-"""How many whole parts a grant for tables or releases reads."""
+"""How many whole parts a grant reads; where a photograph's key lies, which says what it shows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +19,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("org", "grant"),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("paper_photographs", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("at", sa.String(length=200), nullable=True))
