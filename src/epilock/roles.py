@@ -37,7 +37,7 @@ DELETED = frozenset(
         "parts", "tags", "release_lines", "release_files", "paper_photographs", "photographed", "study_ends", "witness_cosignatures",
         "sessions", "rates", "passkeys", "challenges", "recovery_codes", "proofs", "arrivals", "providers", "provider_links",
         "seeds", "part_keys", "tag_keys", "service_accounts", "service_counted", "service_announced", "service_signed",
-        "service_grants", "service_opened",
+        "service_grants", "service_opened", "service_parts",
     }
 )  # fmt: skip
 """From which the program deletes rows."""

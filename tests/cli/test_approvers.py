@@ -1,6 +1,6 @@
 """The ceremony at the key service's machine: a line, a fingerprint by telephone, and who may sign from then on."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -8,8 +8,12 @@ from typer.testing import CliRunner
 from epilock import assemble, settings
 from epilock.cli.failure import explain
 from epilock.cli.gather import gathered
-from epilock.demo.drill.device import Device
+from epilock.demo.drill.device import ORIGIN, Device
 from epilock.errors import EpilockError
+from epilock.store import approval
+from epilock.store.approval import StatementOfMany
+from epilock.store.keyservice import granted
+from epilock.store.keyservice.desk import Desk, Limits, sealing
 
 DEVICE = Device("qinghe-cdc", "s-bbbbbbbbbbbb")
 LINE, MARK = DEVICE.approver.line(), DEVICE.approver.fingerprint()
@@ -47,6 +51,29 @@ def test_another_fingerprint_is_a_line_that_was_exchanged(run):
     code, why = run("approvers", "add", "qinghe-cdc", LINE, "--fingerprint", other)
     assert (code, "exchanged on its way" in why) == (2, True)
     assert run("approvers", "list") == (0, "")
+
+
+def test_a_count_is_listed_with_the_parts_it_reads_and_ended(run, tmp_path):
+    now = datetime.now(UTC)
+    said = StatementOfMany(
+        grant="g-aaaaaaaaaaaa", org="qinghe-cdc", staff="s-aaaaaaaaaaaa", source="garden",
+        purpose="situation-monitoring", form="aggregate", circumstances=("sampling",), subjects=5,
+        parts=31, until=now + timedelta(days=7),
+    )  # fmt: skip
+    keys = assemble.open_keys(settings.read({}, home=tmp_path / "home"))
+    desk = Desk(keys, Limits(parts=40), lambda: now, site=approval.site(ORIGIN))
+    granted.add(sealing(keys), "qinghe-cdc", DEVICE.approver, now=now)
+    desk.register(said.encoded(), DEVICE.sign(said.challenge()))
+    keys.add_bucket("garden", "garden/flu/sampling/2026-03-14", ["2-IV"])
+    desk.whole("garden", "garden/flu/sampling/2026-03-14", "2-IV", ("qinghe-cdc", said.grant))
+    keys.close()
+    code, told = run("grants", "list")
+    assert (code, "aggregate from garden: sampling, 1 of 31 whole parts, until" in told) == (
+        0,
+        True,
+    ), told
+    assert run("grants", "end", "qinghe-cdc", said.grant)[0] == 0
+    assert (now + timedelta(days=7)).date().isoformat() not in run("grants", "list")[1]
 
 
 def test_a_grant_that_is_not_there_is_not_ended(run):

@@ -92,5 +92,9 @@ class Clinic:
             )  # fmt: skip
             return grant.decide(
                 tx, self.parts.log, self.parts.keys, standard_ref=self.ref, org=who.org, grant=asked.grant, by=by,
-                approve=True, now=now,
+                approve=True, assertion=self.sign(by, asked), now=now,
             )  # fmt: skip
+
+    def sign(self, by, asked):
+        """What the passkey of ``by`` signs."""
+        return ""

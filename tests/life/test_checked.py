@@ -56,7 +56,7 @@ EMPTY = {  # in the life that is walked here; each has tests of its own
     "releases", "allotments", "noisy_counts", "paper_pages", "paper_codes", "grant_studies", "freezes",
     "passkeys", "challenges", "recovery_codes", "proofs", "providers", "provider_links", "paper_photographs", "photographed",
     "service_accounts", "service_announced", "service_counted", "service_leases", "service_signed",
-    "service_approvers", "service_grants", "service_opened", "grant_signatures",
+    "service_approvers", "service_grants", "service_opened", "service_parts", "grant_signatures", "grant_parts",
 }  # fmt: skip
 
 

@@ -155,6 +155,7 @@ def test_fifty_million(tmp_path):
     assert "after 20: sunny-garden: 20 of the 20" in text
     assert text.count(": refused: ") == 11
     assert "rewritten to 10,000 subjects: 12 records open" in text
+    assert "whole parts: 0 of 5; when an approver signed a count that reads 1: 1" in text
     assert "12 of 300: 5 by the grant that was signed, 7 a day without one" in text
 
 

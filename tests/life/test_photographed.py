@@ -14,6 +14,7 @@ from epilock.destroy import erasure
 from epilock.destroy import run as destruction
 from epilock.errors import ErasedError, ForbiddenError, NotFoundError, TamperedError
 from epilock.store import bucket as buckets
+from epilock.store import file
 from epilock.store import photograph as photographs
 
 PICTURE = b"\xff\xd8 a picture of what two people wrote"
@@ -36,7 +37,9 @@ def page(town, places):
 
 def keep(town, places, number=3, categories=ASKED):
     parts, code = town.parts, paper.new_code()
-    sealed = photographs.seal(parts.keys, "garden", code, PICTURE)
+    with parts.database.read() as tx:
+        records = [(buckets.load(tx, "garden", b).name, n) for b, n in places]
+    sealed = photographs.seal(parts.keys, "garden", code, PICTURE, records)
     sheet = Sheet(
         book="A-12", page=number, pages=50, written=date(2026, 3, 14), place="cabinet", sha256=None
     )
@@ -93,6 +96,26 @@ class TestResting:
             )
         with pytest.raises(TamperedError, match="paper_photographs"):
             read(town, other)
+
+    def test_one_of_before_opens_and_goes_like_any_other(self, town, places, page):
+        """Its key lies under the name of its page alone."""
+        keys, at = town.parts.keys, file.place(file.PAPER, page)
+        aad = f"epilock/paper-photograph/v1|garden|{page}".encode()
+        sealed = file.seal(keys, "garden", at, aad, PICTURE)
+        with town.parts.database.write() as tx:
+            tx.delete(photographs.photographs, org="garden", code=page)
+            tx.bulk(photographs.photographs, [("garden", page, sealed, None)])
+        assert read(town, page) == PICTURE
+        before = row_of(town, page)
+        erase(town, places[0])
+        assert is_lost(town, page, before)
+
+    def test_its_key_goes_whatever_was_written_past_the_program(self, town, places, page):
+        before = row_of(town, page)
+        with town.parts.database.write() as tx:
+            tx.conn.execute(sa.update(photographs.photographs).values(at="paper/x-other"))
+        erase(town, places[0])
+        assert is_lost(town, page, before)
 
 
 class TestShowing:

@@ -7,10 +7,12 @@ import sqlalchemy as sa
 from test_split import Split
 
 from epilock.accounts import staff
+from epilock.collect import paper
 from epilock.demo.drill.device import ORIGIN, Device
-from epilock.errors import ApprovalError, ConflictError, RateError
+from epilock.errors import ApprovalError, ConflictError, ForbiddenError, RateError
 from epilock.store import approval
 from epilock.store import bucket as buckets
+from epilock.store import photograph as photographs
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.desk import Limits, sealing
 from epilock.use import grant
@@ -53,11 +55,11 @@ def places(split, town):
         return [(buckets.load_by_name(tx, "garden", s.bucket).id, s.n) for s in stored]
 
 
-def ask(town, who):
+def ask(town, who, subjects=1):
     with town.parts.database.write() as tx:
         return grant.request(
             tx, town.parts.standard, who, source="garden", purpose="tracing", form="raw",
-            subjects=1, case="C-1", circumstances=("residential-entry",),
+            subjects=subjects, case="C-1", circumstances=("residential-entry",),
             reason="contact of a case", until=town.clock() + timedelta(days=2), now=town.clock(),
         )  # fmt: skip
 
@@ -71,10 +73,10 @@ def approve(town, asked, by, assertion):
         )  # fmt: skip
 
 
-def decide(town, who, place, found):
+def decide(town, who, places, found):
     with town.parts.database.write() as tx:
         return town.parts.gate.decide(
-            tx, who, source="garden", places=[place], purpose="tracing", form="raw",
+            tx, who, source="garden", places=places, purpose="tracing", form="raw",
             grant=found.grant, now=town.clock(),
         )  # fmt: skip
 
@@ -87,7 +89,7 @@ def reveal(town, decision):
 def test_a_signed_grant_opens_what_it_says(town, people, device, places):
     asked = ask(town, people["doctor"])
     found = approve(town, asked, people["second"], device.sign(asked.statement().challenge()))
-    (shown,) = reveal(town, decide(town, people["doctor"], places[0], found))
+    (shown,) = reveal(town, decide(town, people["doctor"], places[:1], found))
     assert shown["contact.mobile"] == {"mobile": "13912345678"}
 
 
@@ -95,16 +97,38 @@ def test_a_row_that_says_more_than_was_signed_opens_nothing(town, people, device
     """Whoever has the main database has its seals too."""
     asked = ask(town, people["doctor"])
     found = approve(town, asked, people["second"], device.sign(asked.statement().challenge()))
-    reveal(town, decide(town, people["doctor"], places[0], found))
+    reveal(town, decide(town, people["doctor"], places[:1], found))
     with town.parts.database.write() as tx:
         tx.update(grant.grants, {"org": "cdc", "grant": found.grant}, subjects=9)
-    decided = decide(town, people["doctor"], places[1], found)
+    decided = decide(town, people["doctor"], places[1:], found)
     with pytest.raises(ConflictError, match="says something else"):
         reveal(town, decided)
     with town.parts.database.write() as tx:
         tx.update(grant.grants, {"org": "cdc", "grant": found.grant}, subjects=1)
     with pytest.raises(RateError, match="1 of its 1"):
         reveal(town, decided)
+
+
+def test_with_all_records_of_a_page_its_photograph_is_shown(split, town, people, device, places):
+    """The grant is for as many persons as stand on the page, and for none more."""
+    split.desk.limits = Limits(alone=1)  # to seal it
+    parts, code = town.parts, paper.new_code()
+    with parts.database.read() as tx:
+        records = [(buckets.load(tx, "garden", b).name, n) for b, n in places]
+    sealed = photographs.seal(parts.keys, "garden", code, b"a picture", records)
+    with parts.database.write() as tx:
+        photographs.keep(
+            tx, "garden", code, sealed, places=places, categories=["identity.name"]
+        )  # fmt: skip
+    asked = ask(town, people["doctor"], subjects=2)
+    found = approve(town, asked, people["second"], device.sign(asked.statement().challenge()))
+    decided = decide(town, people["doctor"], places, found)
+    with parts.database.read() as tx, pytest.raises(ForbiddenError, match="were opened"):
+        parts.gate.reveal_photograph(tx, decided)
+    assert len(reveal(town, decided)) == 2
+    with parts.database.read() as tx:
+        assert parts.gate.reveal_photograph(tx, decided) == b"a picture"
+    assert [g.used for g in granted.grants(sealing(split.desk.keys))] == [2]
 
 
 def test_without_a_signature_nothing_is_approved(town, people, device):
@@ -120,7 +144,7 @@ def test_one_of_before_is_refused_by_its_rule(town, split, people, places):
             grant.grants, {"org": "cdc", "grant": asked.grant}, stage=grant.ACTIVE,
             approved_by=people["second"].staff,
         )  # fmt: skip
-    assert decide(town, people["doctor"], places[0], asked).rule == "grant-unsigned"
+    assert decide(town, people["doctor"], places[:1], asked).rule == "grant-unsigned"
 
 
 def test_a_service_that_was_put_back_is_shown_the_signature_again(
@@ -130,4 +154,4 @@ def test_a_service_that_was_put_back_is_shown_the_signature_again(
     found = approve(town, asked, people["second"], device.sign(asked.statement().challenge()))
     with split.desk.keys.database.write() as tx:
         tx.conn.execute(sa.delete(granted.granted))
-    assert reveal(town, decide(town, people["doctor"], places[0], found))
+    assert reveal(town, decide(town, people["doctor"], places[:1], found))

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from epilock.demo.drill.device import ORIGIN, PRESENT, Device
 from epilock.errors import ForbiddenError, InputError
 from epilock.store import approval
-from epilock.store.approval import Statement, read_approver, read_statement
+from epilock.store.approval import Statement, StatementOfMany, read_approver, read_statement
 
 STATEMENT = Statement(
     grant="g-aaaaaaaaaaaa", org="health", staff="s-aaaaaaaaaaaa", source="garden",
     purpose="tracing", form="raw", circumstances=("isolation", "quarantine"), subjects=5,
     until=datetime(2026, 3, 21, tzinfo=UTC),
 )  # fmt: skip
+OF_MANY = StatementOfMany(**(msgspec.structs.asdict(STATEMENT) | {"form": "aggregate"}), parts=31)
 DEVICE = Device("health", "s-bbbbbbbbbbbb")
 SITE = approval.site(ORIGIN)
 
@@ -37,8 +38,23 @@ class TestStatement:
         )
         assert STATEMENT.challenge().hex() == CHALLENGE
 
-    def test_is_read_back(self):
-        assert read_statement(STATEMENT.encoded()) == STATEMENT
+    def test_of_many_says_how_many_parts_and_its_bytes_never_change(self):
+        assert OF_MANY.encoded() == (
+            b'epilock/grant-of-many/v1\0{"circumstances":["isolation","quarantine"],"form":"aggregate",'
+            b'"grant":"g-aaaaaaaaaaaa","org":"health","parts":31,"purpose":"tracing","source":"garden",'
+            b'"staff":"s-aaaaaaaaaaaa","subjects":5,"until":"2026-03-21T00:00:00Z"}'
+        )
+
+    @pytest.mark.parametrize("said", [STATEMENT, OF_MANY])
+    def test_is_read_back(self, said):
+        assert read_statement(said.encoded()) == said
+
+    @pytest.mark.parametrize(
+        ("said", "other"), [(STATEMENT, StatementOfMany.FORMAT), (OF_MANY, Statement.FORMAT)]
+    )
+    def test_of_one_kind_is_none_of_the_other(self, said, other):
+        with pytest.raises(InputError, match="lacks a field"):
+            read_statement(other + said.encoded().removeprefix(said.FORMAT))
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -60,9 +76,11 @@ class TestStatement:
         with pytest.raises(InputError, match="4096"):
             read_statement(STATEMENT.encoded() + b" " * approval.MOST_STATEMENT)
 
-    @given(st.binary(max_size=400), st.booleans())
-    def test_whatever_comes_is_read_or_refused(self, data, formatted):
-        data = approval.FORMAT + data if formatted else data
+    @given(
+        st.binary(max_size=400), st.sampled_from([b"", Statement.FORMAT, StatementOfMany.FORMAT])
+    )
+    def test_whatever_comes_is_read_or_refused(self, data, head):
+        data = head + data
         with suppress(InputError):
             assert read_statement(data).encoded() == data
 

@@ -134,6 +134,12 @@ class TestDestruction:
             keys.leaf(ORG, BUCKET, PART, 0)
         assert desk.listing() == []
 
+    def test_of_an_organisation_that_is_called_like_a_file_waits_too(self, desk, keys):
+        name = "paper/outbreak-7/quarantine/2026-03-14"
+        keys.add_bucket("paper", name, [PART])
+        with pytest.raises(StateError, match="waits 24 hours"):
+            desk.destroy("paper", drops=[(name, PART)])
+
     def test_that_is_stopped_waits_until_it_is_let_go_on(self, desk, clock, keys):
         drop = [(BUCKET, PART)]
         desk.waiting(ORG, drops=drop)

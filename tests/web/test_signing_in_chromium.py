@@ -13,7 +13,7 @@ from town_server import CHROMIUM, free_port, serving
 from epilock import assemble, settings
 from epilock.accounts import passkey, staff
 from epilock.assemble import open_keys
-from epilock.errors import RateError
+from epilock.errors import ForbiddenError, RateError
 from epilock.store import approval
 from epilock.store.keyservice import address as addresses
 from epilock.store.keyservice import granted
@@ -25,6 +25,7 @@ from epilock.web.app import create_app
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
 ORG, BUCKET = "lishan-cdc", "sunny/outbreak-7/residential-entry/2026-03-14"
+TESTED = "sunny/outbreak-7/sampling/2026-03-14"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def split(tmp_path_factory) -> Iterator[tuple[Stage, Desk]]:
     url, at = f"http://localhost:{port}", f"unix:{folder}/keys.sock"
     town.found(folder / "home", clock, url=url).close()
     keys = open_keys(settings.read({}, home=folder / "home"))
-    desk = Desk(keys, Limits(), clock, site=approval.site(url))
+    desk = Desk(keys, Limits(parts=5), clock, site=approval.site(url))
     server = Server(desk, addresses.read(at))
     thread = Thread(target=server.serve)
     thread.start()
@@ -103,7 +104,7 @@ def test_it_is_signed_by_an_approver_and_opens_so_many(split, device):
     device.go("/console/approvals")
     sign(device, wanted)
     assert stage_of(stage, wanted) == ACTIVE
-    (known,) = granted.grants(sealing(desk.keys))
+    (known,) = [g for g in granted.grants(sealing(desk.keys)) if g.statement.grant == wanted.grant]
     assert (known.statement, known.signer) == (wanted.statement(), approver.staff)
 
     desk.keys.add_bucket("sunny", BUCKET, ["2-IV"])
@@ -112,6 +113,47 @@ def test_it_is_signed_by_an_approver_and_opens_so_many(split, device):
         leave.leaf("sunny", BUCKET, "2-IV", n)
     with pytest.raises(RateError, match="2 of its 2"):
         leave.leaf("sunny", BUCKET, "2-IV", 2)
+
+
+def test_a_grant_to_count_is_signed_for_so_many_whole_parts(split, device, chromium):
+    stage, desk = split
+    device.set_up("counter", "analyst", org=ORG)
+    device.go("/console/grants")
+    assert "The key service gives out so many" in device.text()
+    page = device.page
+    for name, value in (
+        ("purpose", "situation-monitoring"), ("form", "aggregate"), ("source", "sunny"),
+    ):  # fmt: skip
+        page.locator(f"form[method=post] select[name={name}]").select_option(value)
+    page.locator("input[name=circumstance][value=sampling]").check()
+    for name, value in (("subjects", "2"), ("parts", "1"), ("reason", "daily report")):
+        page.locator(f"#{name}").fill(value)
+    device.press("Ask for a grant")
+    with stage.parts.database.read() as tx:
+        (wanted,) = [
+            g for g in grant.listing(tx, ORG, stages=(REQUESTED,)) if g.form == "aggregate"
+        ]
+    assert wanted.parts == 1
+
+    second = Device(chromium, stage)
+    second.set_up("fourth", "approver", org=ORG)
+    second.go("/console/account/passkeys")
+    line = second.page.locator("code", has_text="epilock-approver:").inner_text()
+    granted.add(sealing(desk.keys), ORG, approval.read_approver(line), now=stage.clock())
+    second.go("/console/approvals")
+    box = second.page.locator("section", has_text=wanted.grant).inner_text()
+    assert "at most 1 whole parts, each all records of a day of one kind" in box
+    sign(second, wanted)
+    assert stage_of(stage, wanted) == ACTIVE
+    second.close()
+
+    desk.keys.add_bucket("sunny", TESTED, ["2-IV", "3-II"])
+    leave = stage.parts.keys.under(ORG, wanted.grant)
+    assert leave.cover("sunny", TESTED, "2-IV") == desk.keys.cover("sunny", TESTED, "2-IV")
+    with pytest.raises(RateError, match="1 of its 1 whole parts"):
+        leave.cover("sunny", TESTED, "3-II")
+    with pytest.raises(ForbiddenError, match="under a grant"):
+        stage.parts.keys.cover("sunny", TESTED, "2-IV")
 
 
 def test_who_has_no_passkey_reads_what_to_do_and_approves_nothing(split, device):

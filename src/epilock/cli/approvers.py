@@ -12,6 +12,7 @@ from epilock.cli.key_service import where_keys_are
 from epilock.db import Database
 from epilock.errors import InputError
 from epilock.store import approval
+from epilock.store.approval import StatementOfMany
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.desk import sealing
 from epilock.store.keyservice.granted import Known
@@ -66,13 +67,14 @@ def remove(
 
 @signed.command("list")
 def list_grants(*, home: Home = None) -> None:
-    """List the grants that were signed, what they say and how many records each has opened."""
+    """List the grants that were signed, what they say and how many records each has opened or parts read."""
     with _Opened(home) as database:
         for found in granted.grants(database):
             said = found.statement
+            what = "whole parts" if isinstance(said, StatementOfMany) else "records"
             print(
                 f"{said.org} {said.grant} {said.staff} {said.purpose} {said.form} from {said.source}:"
-                f" {','.join(said.circumstances)}, {found.used} of {said.subjects} records,"
+                f" {','.join(said.circumstances)}, {found.used} of {found.most} {what},"
                 f" until {instant_text(found.until)}, signed by {found.signer}"
             )
 

@@ -66,6 +66,16 @@ def ask(
     study: Annotated[
         str | None, typer.Option(help="Study whose codes are shown (form pseudonymous).")
     ] = None,
+    whole: Annotated[
+        int | None,
+        typer.Option(
+            "--parts",
+            min=1,
+            max=grants.MOST_PARTS,
+            help="Most whole parts that tables or releases read, as a key service counts them; else "
+            f"{grants.USUAL_DAYS} for each.",
+        ),
+    ] = None,
     who: As,
     home: Home = None,
     now: At = None,
@@ -77,7 +87,8 @@ def ask(
             asked = grants.request(
                 tx, parts.standard, found, source=source, purpose=purpose, form=form,
                 circumstances=tuple(circumstance), subjects=subjects, case=case, reason=reason,
-                until=midnight(day(until) + timedelta(days=1)), study=study, now=parts.now(),
+                until=midnight(day(until) + timedelta(days=1)), study=study, parts=whole,
+                now=parts.now(),
             )  # fmt: skip
     print(f"{asked.grant} waits for a second person")
 

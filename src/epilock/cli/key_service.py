@@ -42,7 +42,7 @@ def serve(
         int, typer.Option(min=0, help="Records an organisation may have opened in a day.")
     ] = _DEFAULT.openings,
     parts: Annotated[
-        int, typer.Option(min=0, help="Whole parts a day, for tables and releases; 0: none.")
+        int, typer.Option(min=0, help="Whole parts a day, and most of one signed grant; 0: none.")
     ] = _DEFAULT.parts,
     erasures: Annotated[
         int, typer.Option(min=0, help="Records an organisation may have erased in a day.")
@@ -51,8 +51,8 @@ def serve(
     signed_grants: Annotated[
         str,
         typer.Option(
-            help="Address of the pages, such as https://epilock.example: records open only under grants "
-            "that an approver's passkey signed there."
+            help="Address of the pages, such as https://epilock.example: records open, and whole parts are "
+            "read, only under grants that an approver's passkey signed there."
         ),
     ] = "",
     without_grant: Annotated[

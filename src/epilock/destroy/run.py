@@ -202,10 +202,11 @@ class _Round:
             return
         with self.tools.database.read() as tx:
             pictures = photographs.showing(tx, self.org, ((i.bucket, i.n) for i in pending))
+            shown = photographs.drops(tx, self.org, pictures)
         with self._step("keys"):
             self.tools.keys.destroy(
                 self.org, punctures=_punctures(pending, places),
-                drops=[*_drops(pending, places), *photographs.drops(pictures)],
+                drops=[*_drops(pending, places), *shown],
             )  # fmt: skip
         with self.tools.database.write() as tx:
             photographs.forget(tx, self.org, pictures)

@@ -1,8 +1,9 @@
 """Approvals that a key service checks itself: what a grant says, as bytes that its approver's passkey signs.
 
-The statement of a grant is ``epilock/grant/v1``, a zero byte and compact JSON with sorted keys. Its SHA-256 is
-the challenge of a WebAuthn assertion (W3C Web Authentication, level 3): the approver's device signs the statement
-and nothing else. What the pages show meanwhile is the pages' word; see decision 47.
+The statement of a grant is ``epilock/grant/v1``, a zero byte and compact JSON with sorted keys; that of a grant to
+count or for de-identified tables, which reads whole parts, is ``epilock/grant-of-many/v1`` and says how many.
+Its SHA-256 is the challenge of a WebAuthn assertion (W3C Web Authentication, level 3): the approver's device signs
+the statement and nothing else. What the pages show meanwhile is the pages' word; see decisions 47 and 49.
 
 An approver is a passkey that a person carries to the key service's machine as one line of text, with a checksum
 against slips and a fingerprint to be compared by telephone.
@@ -20,7 +21,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,7 +31,6 @@ from webauthn.helpers.exceptions import WebAuthnException
 
 from epilock.errors import ForbiddenError, InputError
 
-FORMAT = b"epilock/grant/v1\0"
 MOST_STATEMENT = 4_096  # octets: 21 circumstances and the rest take under 1,500
 MOST_ASSERTION = 8_192  # characters; the longest that devices give is half of it
 APPROVER = "epilock-approver:"
@@ -45,6 +45,7 @@ StaffId = Annotated[str, msgspec.Meta(pattern=r"^s-[a-z2-7]{12}\Z")]
 GrantId = Annotated[str, msgspec.Meta(pattern=r"^g-[a-z2-7]{12}\Z")]
 Circumstances = Annotated[tuple[Code, ...], msgspec.Meta(min_length=1, max_length=64)]
 Subjects = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Parts = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +62,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         until: Its end.
     """
 
+    FORMAT: ClassVar[bytes] = b"epilock/grant/v1\0"
+
     grant: GrantId
     org: Org
     staff: StaffId
@@ -73,11 +76,23 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def encoded(self) -> bytes:
         """Return the bytes that are signed."""
-        return FORMAT + msgspec.json.encode(self, order="sorted")
+        return self.FORMAT + msgspec.json.encode(self, order="sorted")
 
     def challenge(self) -> bytes:
         """Return what an approver's passkey is asked to sign."""
         return sha256(self.encoded()).digest()
+
+
+class StatementOfMany(Statement, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a grant to count, or for de-identified tables, allows; ``subjects`` is how many tables those are.
+
+    Attributes:
+        parts: Most different whole parts of buckets that are read for them.
+    """
+
+    FORMAT: ClassVar[bytes] = b"epilock/grant-of-many/v1\0"
+
+    parts: Parts
 
 
 class Approver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,7 +150,7 @@ def site(text: str) -> Site:
     return Site(origin=bare, rp=parts.hostname)
 
 
-_STATEMENT = msgspec.json.Decoder(Statement)
+_STATEMENTS = {kind.FORMAT: msgspec.json.Decoder(kind) for kind in (Statement, StatementOfMany)}
 _APPROVER = msgspec.json.Decoder(Approver)
 
 
@@ -145,12 +160,15 @@ def read_statement(data: bytes) -> Statement:
     Raises:
         InputError: It is none, or written otherwise.
     """
-    if len(data) > MOST_STATEMENT or not data.startswith(FORMAT):
+    head, zero, body = data.partition(b"\0")
+    decoder = _STATEMENTS.get(head + zero)
+    if len(data) > MOST_STATEMENT or decoder is None:
         raise InputError(
-            f"a statement of a grant is epilock/grant/v1 of at most {MOST_STATEMENT} octets"
+            "a statement of a grant is epilock/grant/v1 or epilock/grant-of-many/v1 of at most "
+            f"{MOST_STATEMENT} octets"
         )
     try:
-        found = _STATEMENT.decode(data.removeprefix(FORMAT))
+        found = decoder.decode(body)
     except msgspec.MsgspecError:
         raise InputError(
             "the statement of a grant lacks a field, or has one too many or a wrong one"

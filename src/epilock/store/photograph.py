@@ -8,6 +8,9 @@ It also goes with its page, and on the page's last day (``collect.paper``).
 Rules kept in this file:
   1. No photograph rests unsealed.
   2. The key goes first, then the rows. Repeating is harmless.
+  3. The name under which a key lies says which records are shown (``file.Sheet``), as they stood when the page was
+     keyed in; of those of before it says the page alone. What is destroyed is all that it may lie under, so that
+     a row that was changed or deleted past this program saves no key.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,8 +19,10 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Json, Transaction, metadata, sealed_table
 from epilock.errors import NotFoundError, TamperedError
+from epilock.store import bucket as buckets
 from epilock.store import file
 from epilock.store.access import Keys
+from epilock.store.file import Sheet
 
 Place = tuple[int, int]  # bucket, record number
 
@@ -27,9 +32,11 @@ photographs = sa.Table(
     sa.Column("org", sa.String(31), primary_key=True),
     sa.Column("code", sa.String(20), primary_key=True),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("at", sa.String(200)),
     sqlite_with_rowid=False,
 )
-"""``code`` of the page, as the log names it; ``sealed`` a JPEG file under the photograph's key."""
+"""``code`` of the page, as the log names it; ``sealed`` a JPEG file under the photograph's key; ``at`` the
+name under which that lies, or None for one of before, whose name is the page's."""
 
 photographed = sealed_table(
     "photographed",
@@ -44,9 +51,19 @@ photographed = sealed_table(
 """Which records stand on which page that there is a photograph of, and what was asked there."""
 
 
-def seal(keys: Keys, org: str, code: str, picture: bytes) -> bytes:
-    """Return a photograph sealed, its key made if there is none; call it outside any transaction."""
-    return file.seal(keys, org, _at(code), _aad(org, code), picture)
+def seal(
+    keys: Keys, org: str, code: str, picture: bytes, records: Collection[tuple[str, int]]
+) -> bytes:
+    """Return a photograph sealed, its key made if there is none; call it outside any transaction.
+
+    Args:
+        keys: Whoever holds the keys.
+        org: The organisation.
+        code: The page's.
+        picture: A JPEG file.
+        records: What stands on the page: (name of the bucket, number).
+    """
+    return file.seal(keys, org, Sheet.of(code, records).place, _aad(org, code), picture)
 
 
 def keep(
@@ -59,11 +76,11 @@ def keep(
     categories: Collection[str],
 ) -> None:
     """Keep a sealed photograph of a page whose records lie at ``places``."""
-    tx.bulk(photographs, [(org, code, sealed)])
     for bucket, n in places:
         tx.insert(
             photographed, org=org, bucket=bucket, n=n, code=code, categories=sorted(categories)
         )
+    tx.bulk(photographs, [(org, code, sealed, *_bound(tx, org, code))])
 
 
 def read(tx: Transaction, keys: Keys, org: str, code: str) -> bytes:
@@ -77,8 +94,9 @@ def read(tx: Transaction, keys: Keys, org: str, code: str) -> bytes:
     row = tx.find(photographs, org=org, code=code)
     if row is None:
         raise NotFoundError("there is no photograph of this page, or none any more")
+    at = row["at"] or file.place(file.PAPER, code)
     try:
-        return file.unseal(keys, org, _at(code), _aad(org, code), bytes(row["sealed"]))
+        return file.unseal(keys, org, at, _aad(org, code), bytes(row["sealed"]))
     except TamperedError:
         raise TamperedError(
             f"paper_photographs (org={org}, code={code}) is not what was sealed"
@@ -118,9 +136,15 @@ def showing(tx: Transaction, org: str, places: Iterable[tuple[int, int | None]])
     return sorted(found)
 
 
-def drops(codes: Iterable[str]) -> list[tuple[str, str]]:
-    """Return what of the key store has to be destroyed so that no photograph of these pages opens."""
-    return [(_at(code), file.PART) for code in codes]
+def drops(tx: Transaction, org: str, codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what of the key store has to be destroyed so that no photograph of these pages opens (rule 3)."""
+    found: list[tuple[str, str]] = []
+    for code in codes:
+        row = tx.find(photographs, org=org, code=code)
+        said = [] if row is None or row["at"] is None else [str(row["at"])]
+        places = {file.place(file.PAPER, code), *said, *_bound(tx, org, code)}
+        found += ((at, file.PART) for at in sorted(places))
+    return found
 
 
 def forget(tx: Transaction, org: str, codes: Iterable[str]) -> None:
@@ -133,13 +157,17 @@ def forget(tx: Transaction, org: str, codes: Iterable[str]) -> None:
 def destroy(database: Database, keys: Keys, org: str, codes: Sequence[str]) -> None:
     """Destroy photographs for ever."""
     if codes:
-        keys.destroy(org, drops=drops(codes))
+        with database.read() as tx:
+            found = drops(tx, org, codes)
+        keys.destroy(org, drops=found)
         with database.write() as tx:
             forget(tx, org, codes)
 
 
-def _at(code: str) -> str:
-    return file.place(file.PAPER, code)
+def _bound(tx: Transaction, org: str, code: str) -> list[str]:
+    """Return the place of a photograph that says which records it shows; none if they are not known."""
+    records = [(buckets.load(tx, org, b).name, n) for b, n in places_of(tx, org, code)]
+    return [Sheet.of(code, records).place] if records else []
 
 
 def _aad(org: str, code: str) -> bytes:

@@ -49,7 +49,7 @@ from epilock.use import tally as tally_
 from epilock.use.allotment import needs_budget
 from epilock.use.decision import OPENED, REFUSED
 from epilock.use.gate import Gate
-from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.grant import AGGREGATE, Grant
 from epilock.use.mask import tells_who
 from epilock.use.question import DAY, Noise, Question, account_of, draw, request_of
 
@@ -199,7 +199,8 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
     ``tx`` is a reading transaction begun after the decision's has committed.
 
     Raises:
-        ForbiddenError: The decision is not in the database, or refused.
+        ForbiddenError: The decision is not in the database, or refused; or the key service refuses the parts.
+        RateError: The key service has given out as many parts as the grant says, or as it does in a day.
     """
     question = decided.question
     row = tx.find(aggregates, org=question.source, decision=decided.decision)
@@ -207,7 +208,8 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
         raise ForbiddenError("nothing is counted without a decision that allows it")
     found = _buckets(tx, question)
     counted = None if question.counted == DAY else question.counted
-    return tally_.count(gate, tx, found, counted, purpose=decided.purpose)
+    leave = gate.under(tx, decided.by_org, decided.grant)
+    return tally_.count(leave, tx, found, counted, purpose=decided.purpose)
 
 
 def publish(
@@ -270,7 +272,7 @@ def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Aggregate]:
     return [_read(tx, row) for row in rows]
 
 
-def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one question
+def _refusal(  # noqa: PLR0917 - one line a refusal; the facts of one question
     gate: Gate,
     tx: Transaction,
     who: Staff,
@@ -280,16 +282,12 @@ def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one q
 ) -> str:
     """Return the rule that refuses, whatever the records say; "" if none does."""
     where = gate.standard.circumstances.get(question.circumstance)
-    if found.staff != who.staff or found.stage != ACTIVE:
-        return "grant/not-yours-or-not-active"
-    if now >= found.until:
-        return "grant/ended"
-    if (found.source, found.form) != (question.source, AGGREGATE):
-        return "grant/other-purpose"
-    if where is None or question.circumstance not in found.circumstances:
-        return "grant/other-circumstance"
-    if found.used >= found.subjects:
-        return "grant/used-up"
+    refused = grants.refusal_of_many(
+        tx, gate.keys, who, found, source=question.source, form=AGGREGATE,
+        circumstance=question.circumstance, now=now,
+    )  # fmt: skip
+    if refused or where is None:
+        return refused or "grant/other-circumstance"
     counted = next(iter(where.allows)) if question.counted == DAY else question.counted
     range_ = _range(gate, tx, who, found, question)
     key = (question.circumstance, counted, found.purpose, range_, AGGREGATE)

@@ -18,13 +18,14 @@ Rules kept in this file:
   6. Grade 4 is never listed: where several records open at once it is masked, also in the form ``raw``.
   7. In the form ``pseudonymous`` a person is a code of the grant's study (``coded``); when the study has ended
      nothing opens under it.
-  8. Where the key service asks for signed grants, one that its approver's passkey did not sign opens nothing.
+  8. Where the key service asks for signed grants, one that its approver's passkey did not sign opens nothing,
+     and nothing is counted or released under it.
   9. A photograph of a page of paper is shown to who opens all records of the page as they were given, and never
      if one of several has something of grade 4: nothing of a picture can be masked.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
@@ -147,6 +148,10 @@ class Gate:
             rule=rule, records=records, categories=categories,
             reason=reason.strip() if found is None and categories else "", now=now,
         )  # fmt: skip
+
+    def under(self, tx: Transaction, org: str, grant: str | None) -> "Gate":
+        """Return the same gate with the keys that open under a grant of ``org``; errors as ``grant.keys_for``."""
+        return replace(self, keys=grants.keys_for(tx, self.keys, org, grant))
 
     def decide_subject(
         self, tx: Transaction, *, source: str, place: Place, now: datetime
@@ -293,7 +298,7 @@ class Gate:
         refusal = self._refusal(found, who, records, source, purpose, form, reason, now)
         if refusal:
             return refusal, ()
-        if found and found.needs_signature(self.keys) and grants.signature(tx, found) is None:
+        if found and grants.is_unsigned(tx, self.keys, found):
             return "grant-unsigned", ()
         single = form == STATUS or (self.standard.purposes[purpose].one_subject and form == RAW)
         if single and len(records) > 1:

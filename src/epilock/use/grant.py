@@ -9,7 +9,8 @@ asked for, and so what can be learned by subtracting them. One for de-identified
 how many releases may be tried out; each of them is approved once more before it leaves.
 
 Where a key service asks for it (``Keys.signed``), the approver's passkey signs what a grant says, and the service
-holds every opening to that (``store.approval``); the signature is kept beside the grant.
+holds every opening to that (``store.approval``); the signature is kept beside the grant. A grant of many then says
+also how many whole parts are read for it: a part is all records of one day, so that tables alone bound nothing.
 
 A grant of the form ``pseudonymous`` names a study of its holder's organisation: its key makes the codes.
 """
@@ -30,7 +31,7 @@ from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.store.access import Keys
-from epilock.store.approval import Statement
+from epilock.store.approval import Statement, StatementOfMany
 
 LONGEST = timedelta(days=30)
 MOST_SUBJECTS = 10_000
@@ -40,6 +41,8 @@ OF_MANY = frozenset({AGGREGATE, DEIDENTIFIED})  # forms that open no single reco
 MOST_TABLES = 20  # that a grant to count may ask for
 MOST_RELEASES = 10  # that a grant for de-identified tables may try out
 MOST = {AGGREGATE: (MOST_TABLES, "tables"), DEIDENTIFIED: (MOST_RELEASES, "releases")}
+MOST_PARTS = 10_000  # that a grant of many may read whole
+USUAL_DAYS = 31  # whose parts a table reads whole if its grant says no number
 RESTS_ON = frozenset(
     {"case", "order", "relation-or-emergency", "agreement"}
 )  # needs named by number
@@ -81,6 +84,15 @@ grant_studies = sealed_table(
 )
 """Under which study's key a grant of the form ``pseudonymous`` shows codes."""
 
+grant_parts = sealed_table(
+    "grant_parts",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("grant", sa.String(20), primary_key=True),
+    sa.Column("parts", sa.Integer, nullable=False),
+)
+"""How many whole parts a grant of many reads, where who asked said it."""
+
 grant_signatures = sealed_table(
     "grant_signatures",
     metadata,
@@ -112,6 +124,7 @@ class Grant:
         requested: When it was asked for.
         until: Its end.
         study: Study whose codes it shows (form ``pseudonymous``), or None.
+        parts: Most whole parts that are read for it (``OF_MANY``), as a key service counts them; else 0.
     """
 
     org: str
@@ -130,19 +143,19 @@ class Grant:
     requested: datetime
     until: datetime
     study: str | None
+    parts: int
 
     def statement(self) -> Statement:
         """Return what its approver signs."""
-        return Statement(
-            grant=self.grant, org=self.org, staff=self.staff, source=self.source,
-            purpose=self.purpose, form=self.form,
-            circumstances=tuple(sorted(set(self.circumstances))), subjects=self.subjects,
-            until=self.until.astimezone(UTC),
-        )  # fmt: skip
-
-    def needs_signature(self, keys: Keys) -> bool:
-        """Tell whether a key service opens records under it only if its approver signed it."""
-        return keys.signed and self.form not in OF_MANY
+        common: dict[str, Any] = {
+            "grant": self.grant, "org": self.org, "staff": self.staff, "source": self.source,
+            "purpose": self.purpose, "form": self.form,
+            "circumstances": tuple(sorted(set(self.circumstances))), "subjects": self.subjects,
+            "until": self.until.astimezone(UTC),
+        }  # fmt: skip
+        if self.form in OF_MANY:
+            return StatementOfMany(**common, parts=self.parts)
+        return Statement(**common)
 
 
 def reach(  # noqa: PLR0917 - who, whose, and what for
@@ -190,9 +203,12 @@ def request(
     reason: str,
     until: datetime,
     study: str | None = None,
+    parts: int | None = None,
     now: datetime,
 ) -> Grant:
     """Ask for a grant; it opens nothing until a second person approves it.
+
+    One of many that names no ``parts`` has ``usual_parts``.
 
     Raises:
         ForbiddenError: The account's roles can hold no grant.
@@ -210,6 +226,11 @@ def request(
         raise InputError("a grant needs a purpose and circumstances of the standard")
     if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
         raise InputError(f"{purpose} needs the number of the case, order or relation it rests on")
+    if parts is not None and (form not in OF_MANY or not 1 <= parts <= MOST_PARTS):
+        forms = " and ".join(sorted(OF_MANY))
+        raise InputError(
+            f"1 to {MOST_PARTS} whole parts are named for {forms}, and for no other form"
+        )
     organisations.load(tx, source)
     _check_study(tx, who.org, purpose, form, study)
     _check_known(standard, circumstances)
@@ -223,6 +244,8 @@ def request(
     )  # fmt: skip
     if study is not None:
         tx.insert(grant_studies, org=who.org, grant=code, study=study)
+    if parts is not None:
+        tx.insert(grant_parts, org=who.org, grant=code, parts=parts)
     return load(tx, who.org, code)
 
 
@@ -269,7 +292,7 @@ def decide(
     if "approver" not in by.roles:
         raise ForbiddenError("a grant is decided by an approver")
     _enter(tx, found, ACTIVE if approve else REFUSED, approved_by=by.staff)
-    if approve and found.needs_signature(keys):
+    if approve and keys.signed:
         if not assertion:
             raise ApprovalError(
                 "this grant opens only if its approver's passkey signs it: approve it in the console"
@@ -327,6 +350,34 @@ def load(tx: Transaction, org: str, grant: str) -> Grant:
     return read(tx, tx.get(grants, org=org, grant=grant, lock=True))
 
 
+def refusal_of_many(
+    tx: Transaction,
+    keys: Keys,
+    who: Staff,
+    found: Grant,
+    *,
+    source: str,
+    form: str,
+    circumstance: str,
+    now: datetime,
+) -> str:
+    """Return the rule by which a grant gives ``who`` no table of this form and these records; "" if it does."""
+    reasons = (
+        (found.staff != who.staff or found.stage != ACTIVE, "grant/not-yours-or-not-active"),
+        (now >= found.until, "grant/ended"),
+        ((found.source, found.form) != (source, form), "grant/other-purpose"),
+        (circumstance not in found.circumstances, "grant/other-circumstance"),
+        (found.used >= found.subjects, "grant/used-up"),
+        (is_unsigned(tx, keys, found), "grant-unsigned"),
+    )
+    return next((rule for holds, rule in reasons if holds), "")
+
+
+def is_unsigned(tx: Transaction, keys: Keys, found: Grant) -> bool:
+    """Tell whether a key service asks for a signature that a grant doesn't have."""
+    return keys.signed and signature(tx, found) is None
+
+
 def signature(tx: Transaction, found: Grant) -> str | None:
     """Return the approver's signature over a grant, or None if it has none."""
     row = tx.find(grant_signatures, org=found.org, grant=found.grant)
@@ -361,12 +412,21 @@ def listing(
     return [read(tx, r) for r in rows]
 
 
+def usual_parts(subjects: int) -> int:
+    """Return how many whole parts are read for so many tables if who asks names no number."""
+    return min(subjects * USUAL_DAYS, MOST_PARTS)
+
+
 def read(tx: Transaction, row: dict[str, Any]) -> Grant:
     """Return the grant that a row of ``grants`` states."""
-    study = None
+    study, parts = None, 0
     if row["form"] == PSEUDONYMOUS:
         study = tx.get(grant_studies, org=row["org"], grant=row["grant"])["study"]
-    return Grant(**{**row, "circumstances": tuple(row["circumstances"]), "study": study})
+    if row["form"] in OF_MANY:
+        said = tx.find(grant_parts, org=row["org"], grant=row["grant"])
+        parts = usual_parts(row["subjects"]) if said is None else said["parts"]
+    circumstances = tuple(row["circumstances"])
+    return Grant(**{**row, "circumstances": circumstances, "study": study, "parts": parts})
 
 
 def _check_study(tx: Transaction, org: str, purpose: str, form: str, study: str | None) -> None:

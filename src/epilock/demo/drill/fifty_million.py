@@ -2,11 +2,12 @@
 
 What an account can take is the sum of its grants and ten openings in an emergency that nobody has reviewed; what
 a process of the pages can take is the key service's bound of a day or, where grants are signed, what approvers'
-passkeys signed and a few records besides. None of it grows with what is stored.
+passkeys signed, records and whole parts, and a few records besides. None of it grows with what is stored.
 """
 
 from collections import Counter
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from epilock.demo.drill.insiders import HEALTH, ORG, How, Insiders
 from epilock.demo.drill.stage import Say, require
 from epilock.errors import ConflictError, EpilockError, ForbiddenError, InputError, RateError
 from epilock.store import approval
+from epilock.store.approval import Statement, StatementOfMany
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.desk import Desk, Limits, sealing
@@ -27,6 +29,7 @@ from epilock.use.grant import Grant
 MANY, SUBJECTS = 300, 5
 OPENINGS = 20  # of the key service in this drill, for one organisation and day
 ALONE = 7  # of them without a grant, where grants are signed
+PARTS = 1  # that a count which was signed reads whole
 
 
 def play(folder: Path, say: Say) -> None:
@@ -143,7 +146,8 @@ def _from_service(store: KeyStore, drill: Insiders, say: Say) -> int:
 def _from_signed(store: KeyStore, drill: Insiders, grant: Grant, device: Device, say: Say) -> int:
     """Return how many records a client opens that has the main database, its seals and the wire."""
     clock, site = drill.stage.clock, approval.site(ORIGIN)
-    desk = Desk(store, Limits(alone=ALONE, wait=timedelta(hours=24)), clock, site=site)
+    limits = Limits(alone=ALONE, parts=len(drill.bucket.parts), wait=timedelta(hours=24))
+    desk = Desk(store, limits, clock, site=site)
     granted.add(sealing(store), HEALTH, device.approver, now=clock())
     said = grant.statement()
     answer = device.sign(said.challenge())
@@ -179,4 +183,31 @@ def _from_signed(store: KeyStore, drill: Insiders, grant: Grant, device: Device,
             opened.add(n)
             break
     say(f"   with the grant's row rewritten to 10,000 subjects: {len(opened)} records open")
+    _whole_parts(desk, drill, said, device, say)
     return len(opened)
+
+
+def _whole_parts(desk: Desk, drill: Insiders, said: Statement, device: Device, say: Say) -> None:
+    """Try to have whole parts, each of which is all records of the day."""
+    count = {"grant": "g-bbbbbbbbbbbb", "form": "aggregate"}
+    many = StatementOfMany(**(msgspec.structs.asdict(said) | count), parts=PARTS)
+    under = (many.org, many.grant)
+
+    def got() -> int:
+        found = 0
+        for part, way in product(drill.bucket.parts, (None, (said.org, said.grant), under)):
+            try:
+                desk.whole(ORG, drill.bucket.name, part, way)
+            except EpilockError:
+                continue
+            found += 1
+        return found
+
+    before = got()
+    desk.register(many.encoded(), device.sign(many.challenge()))
+    after = got()
+    say(
+        f"   whole parts: {before} of {len(drill.bucket.parts)}; when an approver signed a count that reads "
+        f"{PARTS}: {after}"
+    )
+    require((before, after) == (0, PARTS), "whole parts are as many as were signed for")

@@ -134,12 +134,13 @@ class RemoteKeys:
         """Return all seeds of a part, or the leaf of the record whose path ``nodes`` are.
 
         Raises:
-            ForbiddenError: The grant is not signed, is over, or reaches other records.
+            ForbiddenError: The grant is missing where one must be signed, is not signed, is over, or reaches others.
             RateError: The bound of the grant or of the day is reached.
             ErasedError, KeysError, TamperedError: As ``KeyStore.cover``.
         """
         if nodes is None:
-            found = self._ask(wire.Whole(org, bucket, part), list[tuple[Node, bytes]])
+            asked = wire.Whole(org, bucket, part, self._under)
+            found = self._ask(asked, list[tuple[Node, bytes]])
             return dict(found)
         deepest = max(nodes)
         if deepest[0] != keytree.DEPTH or set(nodes) != set(keytree.path(deepest[1])):

@@ -7,7 +7,8 @@ what                  bound
 ====================  ==========================================================================
 records opened        ``Limits.openings`` different records a day (China); with ``site`` also no more than
                       their signed grant says (``granted``), and ``Limits.alone`` a day without a grant
-whole parts           ``Limits.parts`` different parts a day: tables and releases need them
+whole parts           ``Limits.parts`` different parts a day: tables and releases need them; with ``site``
+                      also no more than their signed grant says, and none without one
 leases                each block once, to the process that asked first
 records erased        ``Limits.erasures`` different records a day
 parts destroyed       none before ``Limits.wait`` has passed since they were announced, and none that
@@ -35,9 +36,9 @@ from epilock.errors import ForbiddenError, IntegrityError, LeasedError, RateErro
 from epilock.ledger import checkpoint
 from epilock.ledger.note import SeedKey
 from epilock.standard.level import CHINA
+from epilock.store import file
 from epilock.store.access import Waiting
 from epilock.store.approval import Site
-from epilock.store.file import ROOMS
 from epilock.store.keys import KeyStore
 from epilock.store.keyservice import granted
 from epilock.store.keyservice.wire import SuiteIs
@@ -57,8 +58,6 @@ HANDED = frozenset(
     }
 )
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")
-# Files go with their grant or with a record that they show, and nothing is lost with them.
-_FILES = tuple(f"{room}/" for room in ROOMS)
 SECRET = "key-service"  # noqa: S105 - the name under which the secret of the seals lies
 _OPEN, _ALONE, _WHOLE, _ERASE = "open", "alone", "whole", "erase"
 _DROP, _TAG = "drop", "tag"
@@ -123,7 +122,7 @@ class Limits:
             counts where grants are signed; so do the next two.
         subjects: Most records of one grant.
         longest: Longest time from registering a grant to its end.
-        parts: Different parts whose seeds are given out whole in a day.
+        parts: Different parts whose seeds are given out whole in a day; and most of one signed grant.
         erasures: Different records that are erased in a day.
         wait: From announcing a destruction to carrying it out.
     """
@@ -295,7 +294,7 @@ class Desk:
             raise StateError("grants are not signed here: start the service with --signed-grants")
         granted.register(
             self._database, statement, assertion, at=self.site, most=self.limits.subjects,
-            longest=self.limits.longest, now=self._now(),
+            parts=self.limits.parts, longest=self.limits.longest, now=self._now(),
         )  # fmt: skip
 
     def leaf(
@@ -324,15 +323,30 @@ class Desk:
             self._count(tx, org, _OPEN, [(bucket, n)], self.limits.openings)
         return key
 
-    def whole(self, org: str, bucket: str, part: str) -> dict[Node, bytes]:
+    def whole(
+        self, org: str, bucket: str, part: str, under: tuple[str, str] | None = None
+    ) -> dict[Node, bytes]:
         """Return all seeds of a part.
 
+        Args:
+            org: Organisation that collected it.
+            bucket: Its bucket.
+            part: The part.
+            under: Organisation and code of the grant under which it is read, or None.
+
         Raises:
-            RateError: So many parts were given out today.
+            ForbiddenError: There is no grant, or it is not signed, is over, or reaches other parts.
+            RateError: So many parts were given out today, or under the grant.
             ErasedError, KeysError, TamperedError: As ``KeyStore.cover``.
         """
         cover = self.keys.cover(org, bucket, part)
         with self._database.write() as tx:
+            if self.site is not None and under is None:
+                raise ForbiddenError(
+                    "a whole part is given out under a grant that an approver's passkey signed"
+                )
+            if self.site is not None and under is not None:
+                granted.count_part(tx, under, org, bucket, part, now=self._now())
             self._count(tx, org, _WHOLE, [(f"{bucket} {part}", 0)], self.limits.parts)
         return cover
 
@@ -459,8 +473,11 @@ class Desk:
     def _waits(
         self, tx: Transaction, org: str, kind: str, name: str, part: str, *, now: datetime
     ) -> bool:
-        """Tell whether a destruction has to wait; it is announced by being asked for."""
-        if name.startswith(_FILES):
+        """Tell whether a destruction has to wait; it is announced by being asked for.
+
+        Files go with their grant or with a record that they show, and nothing is lost with them.
+        """
+        if file.is_place(name):
             return False
         place: dict[str, Any] = {"org": org, "kind": kind, "name": name, "part": part}
         row = tx.find(announced, **place)

@@ -1,4 +1,4 @@
-"""Signed grants: which passkeys approve, which grants they signed, and which records each has opened.
+"""Signed grants: which passkeys approve, which grants they signed, and which records or parts each has opened.
 
 Approvers are made known at the key service's own machine (``epilock keys approvers``), never over the wire: the
 pages' word is not taken for it. A grant comes over the wire with its approver's signature, which is checked here
@@ -7,6 +7,9 @@ pages' word is not taken for it. A grant comes over the wire with its approver's
 Rules kept in this file:
   1. A grant counts different records and opens no more than it says, until its end, of the organisation and the
      circumstances it names. The circumstance stands in the bucket's name, to which its seeds are bound.
+     The photograph of a page is no further record: it opens after the first record on it, and all of a grant
+     together show no more records than it has opened.
+     A grant of many does the same with different whole parts, and opens no record; any other gives out no part.
   2. Who signs is an approver of the organisation that asks, now, and not the grant's own holder.
   3. What was registered is never replaced: another statement under the same code is refused.
   4. A removed approver signs nothing more; what they signed before goes on to its end, which ``epilock keys
@@ -22,8 +25,9 @@ import sqlalchemy as sa
 
 from epilock.db import Database, Instant, Transaction, key_metadata, sealed_table
 from epilock.errors import ConflictError, ForbiddenError, InputError, NotFoundError, RateError
-from epilock.store import approval
-from epilock.store.approval import Approver, Site, Statement
+from epilock.store import approval, file
+from epilock.store.approval import Approver, Site, Statement, StatementOfMany
+from epilock.store.file import Sheet
 
 OF_MANY = frozenset({"aggregate", "deidentified"})  # forms under which no single record opens
 _CIRCUMSTANCE, _SEGMENTS = 2, 4  # of a bucket's name: organisation/emergency/circumstance/day
@@ -60,8 +64,17 @@ opened = sealed_table(
     sa.Column("bucket", sa.String(200), primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
 )
+given = sealed_table(
+    "service_parts",
+    key_metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("grant", sa.String(20), primary_key=True),
+    sa.Column("bucket", sa.String(200), primary_key=True),
+    sa.Column("part", sa.String(60), primary_key=True),
+)
 """Tables of the key database: who approves for which organisation (``home`` is the approver's own); the grants
-that were signed, and until when they open; the different records that each has opened."""
+that were signed, and until when they open; the different records that each has opened, or the different parts
+that were given out whole under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +101,7 @@ class Granted:
     Attributes:
         statement: What it says.
         signer: The account whose passkey signed.
-        used: How many different records it has opened.
+        used: How many different records it has opened, or whole parts were given out under it.
         until: When it ends: as it says, or earlier.
     """
 
@@ -96,6 +109,12 @@ class Granted:
     signer: str
     used: int
     until: datetime
+
+    @property
+    def most(self) -> int:
+        """As many of them as the statement allows."""
+        said = self.statement
+        return said.parts if isinstance(said, StatementOfMany) else said.subjects
 
 
 def add(database: Database, org: str, approver: Approver, *, now: datetime) -> None:
@@ -176,6 +195,7 @@ def register(
     *,
     at: Site,
     most: int,
+    parts: int,
     longest: timedelta,
     now: datetime,
 ) -> None:
@@ -187,6 +207,7 @@ def register(
         assertion: Its approver's signature (``approval.prove``).
         at: The site whose passkeys count.
         most: Most records that a grant may open.
+        parts: Most whole parts that may be given out under one.
         longest: Longest time that a grant may last from now.
         now: The instant.
 
@@ -203,11 +224,9 @@ def register(
             if bytes(known["statement"]) != data:
                 raise ConflictError(f"grant {said.grant} was signed before and says something else")
             return
-        if said.subjects > most or not now < said.until <= now + longest:
-            raise InputError(
-                f"the key service takes grants of at most {most} subjects that end within "
-                f"{longest.days} days"
-            )
+        _check_bounds(said, most=most, parts=parts)
+        if not now < said.until <= now + longest:
+            raise InputError(f"the key service takes grants that end within {longest.days} days")
         signer = _check_signer(tx, said, assertion, at)
         _forget(tx, said.org, now)
         tx.insert(
@@ -227,8 +246,90 @@ def count(
     """Count records of ``source`` against a grant, all or none; the caller commits before a key leaves.
 
     Raises:
-        ForbiddenError: It was not signed, is over, or names another organisation or circumstance.
+        ForbiddenError: It was not signed, is over, or names another organisation or circumstance; or this is a
+            photograph that shows more than was opened.
         RateError: It opens no more records.
+    """
+    place, found = _found(tx, under, now)
+    said = found.statement
+    if said.form in OF_MANY or said.source != source:
+        raise ForbiddenError(f"grant {said.grant} of {said.org} opens no records of {source}")
+    for bucket, _ in records:
+        circumstance = circumstance_of(bucket)
+        if circumstance is not None and circumstance not in said.circumstances:
+            raise ForbiddenError(
+                f"grant {said.grant} of {said.org} opens no records of {circumstance}"
+            )
+    fresh = [
+        (bucket, n) for bucket, n in records if tx.find(opened, **place, bucket=bucket, n=n) is None
+    ]
+    for bucket, _ in fresh:
+        _check_shown(tx, place, found, file.read_sheet(bucket))
+    more = sum(file.read_sheet(bucket) is None for bucket, _ in fresh)
+    _use(tx, place, found, more, "records are opened", now)
+    tx.bulk(opened, [(*place.values(), bucket, n) for bucket, n in fresh])
+
+
+def count_part(
+    tx: Transaction, under: tuple[str, str], source: str, bucket: str, part: str, *, now: datetime
+) -> None:
+    """Count a whole part of ``source`` against a grant of many; the caller commits before a seed leaves.
+
+    Raises:
+        ForbiddenError: It was not signed, is over, is of single records, or names another organisation or
+            circumstance; or this is no bucket of records.
+        RateError: No more parts are given out under it.
+    """
+    place, found = _found(tx, under, now)
+    said = found.statement
+    if not isinstance(said, StatementOfMany) or said.source != source:
+        raise ForbiddenError(
+            f"under grant {said.grant} of {said.org} no whole part of {source} is given out"
+        )
+    circumstance = circumstance_of(bucket)
+    if circumstance not in said.circumstances:
+        raise ForbiddenError(
+            f"under grant {said.grant} of {said.org} no whole part of "
+            f"{circumstance or 'files'} is given out"
+        )
+    if tx.find(given, **place, bucket=bucket, part=part) is None:
+        _use(tx, place, found, 1, "whole parts are given out", now)
+        tx.insert(given, **place, bucket=bucket, part=part)
+
+
+def circumstance_of(bucket: str) -> str | None:
+    """Return the circumstance that a bucket's name tells, or a photograph's; None for another file."""
+    sheet = file.read_sheet(bucket)
+    segments = (bucket if sheet is None else sheet.bucket).split("/")
+    return segments[_CIRCUMSTANCE] if len(segments) == _SEGMENTS else None
+
+
+def _check_bounds(said: Statement, *, most: int, parts: int) -> None:
+    """Return if a statement is no wider than the service takes.
+
+    Raises:
+        InputError: It is, or its form and what it counts don't fit.
+    """
+    many = isinstance(said, StatementOfMany)
+    if many != (said.form in OF_MANY):
+        raise InputError("a statement says how many parts it reads if it is of many, and else not")
+    if isinstance(said, StatementOfMany):
+        if said.parts > parts:
+            raise InputError(
+                f"the key service takes grants of at most {parts} whole parts (--parts); this one "
+                f"reads {said.parts}: have one of fewer asked for"
+            )
+    elif said.subjects > most:
+        raise InputError(f"the key service takes grants of at most {most} subjects")
+
+
+def _found(
+    tx: Transaction, under: tuple[str, str], now: datetime
+) -> tuple[dict[str, Any], Granted]:
+    """Return the place of a signed grant and the grant, if it goes on.
+
+    Raises:
+        ForbiddenError: It was not signed, or is over.
     """
     org, code = under
     place: dict[str, Any] = {"org": org, "grant": code}
@@ -239,33 +340,52 @@ def count(
             "asked for and approved anew with a passkey"
         )
     found = _read(row)
-    said = found.statement
     if now >= found.until:
         raise ForbiddenError(f"grant {code} of {org} is over")
-    if said.form in OF_MANY or said.source != source:
-        raise ForbiddenError(f"grant {code} of {org} opens no records of {source}")
-    for bucket, _ in records:
-        circumstance = circumstance_of(bucket)
-        if circumstance is not None and circumstance not in said.circumstances:
-            raise ForbiddenError(f"grant {code} of {org} opens no records of {circumstance}")
-    fresh = [
-        (bucket, n) for bucket, n in records if tx.find(opened, **place, bucket=bucket, n=n) is None
-    ]
-    if found.used + len(fresh) > said.subjects:
+    return place, found
+
+
+def _check_shown(
+    tx: Transaction, place: dict[str, Any], found: Granted, sheet: Sheet | None
+) -> None:
+    """Return if a photograph shows what was opened; None is none.
+
+    Raises:
+        ForbiddenError: The first record on it was not opened, or all together show more than were.
+    """
+    if sheet is None:
+        return
+    c = opened.c
+    rows = tx.all(
+        opened, c.org == place["org"], c.grant == place["grant"], c.bucket.startswith(f"{file.PAPER}/")
+    )  # fmt: skip
+    before = (file.read_sheet(row["bucket"]) for row in rows)
+    shown = sheet.rows + sum(each.rows for each in before if each is not None)
+    first = tx.find(opened, **place, bucket=sheet.bucket, n=sheet.n)
+    if first is None or shown > found.used:
+        said = found.statement
+        raise ForbiddenError(
+            f"under grant {said.grant} of {said.org} a photograph is shown when the records on it were opened"
+        )
+
+
+def _use(  # noqa: PLR0917 - where, which grant, how much of what
+    tx: Transaction, place: dict[str, Any], found: Granted, more: int, what: str, now: datetime
+) -> None:
+    """Count so many more against a grant.
+
+    Raises:
+        RateError: It has not so many left.
+    """
+    if found.used + more > found.most:
+        said = found.statement
         raise RateError(
-            f"grant {code} of {org}: {found.used} of its {said.subjects} records are opened, "
-            f"{len(fresh)} more were asked for; ask for a grant of its own",
+            f"grant {said.grant} of {said.org}: {found.used} of its {found.most} {what}, "
+            f"{more} more were asked for; ask for a grant of its own",
             wait=max(1, int((found.until - now).total_seconds())),
         )
-    if fresh:
-        tx.update(granted, place, used=found.used + len(fresh))
-        tx.bulk(opened, [(org, code, bucket, n) for bucket, n in fresh])
-
-
-def circumstance_of(bucket: str) -> str | None:
-    """Return the circumstance that a bucket's name tells; None for a file, or a study's key."""
-    segments = bucket.split("/")
-    return segments[_CIRCUMSTANCE] if len(segments) == _SEGMENTS else None
+    if more:
+        tx.update(granted, place, used=found.used + more)
 
 
 def _check_signer(tx: Transaction, said: Statement, assertion: str, at: Site) -> str:
@@ -291,6 +411,7 @@ def _forget(tx: Transaction, org: str, now: datetime) -> None:
     for row in tx.all(granted, granted.c.org == org, granted.c.until <= now):
         if approval.read_statement(bytes(row["statement"])).until <= now:
             tx.delete(opened, org=org, grant=row["grant"])
+            tx.delete(given, org=org, grant=row["grant"])
             tx.delete(granted, org=org, grant=row["grant"])
 
 

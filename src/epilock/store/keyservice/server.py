@@ -171,7 +171,7 @@ _ANSWERS: dict[type, _Answer] = {
     wire.TagKey: lambda d, r, _: d.keys.tag_key(r.org, r.emergency),
     wire.Leaf: lambda d, r, _: d.leaf(r.org, r.bucket, r.part, r.n, r.under),
     wire.Grant: lambda d, r, _: d.register(r.statement, r.assertion),
-    wire.Whole: lambda d, r, _: list(d.whole(r.org, r.bucket, r.part).items()),
+    wire.Whole: lambda d, r, _: list(d.whole(r.org, r.bucket, r.part, r.under).items()),
     wire.Lease: lambda d, r, session: d.lease(r.org, r.bucket, r.part, r.block, session),
     wire.Announce: lambda d, r, _: d.waiting(
         r.org, punctures=r.punctures, drops=r.drops, tags=r.tags

@@ -14,7 +14,7 @@ import msgspec
 from epilock import errors
 from epilock.errors import EpilockError, KeysError, RateError
 
-VERSION = 2
+VERSION = 3
 MOST_REQUEST = 4 << 20  # bytes: 20,000 punctures
 MOST_ANSWER = 64 << 20  # bytes: the seeds of a part from which a million were erased one by one
 SESSION_BYTES = 16
@@ -112,11 +112,12 @@ class Grant(_Message, frozen=True):
 
 
 class Whole(_Message, frozen=True):
-    """Ask for all seeds of a part."""
+    """Ask for all seeds of a part, under a grant (organisation that asks, code) or none."""
 
     org: str
     bucket: str
     part: str
+    under: tuple[str, str] | None = None
 
 
 class Lease(_Message, frozen=True):

@@ -231,7 +231,7 @@ class TokenRoot:
             "mechanism": pkcs11.Mechanism.AES_GCM,
             "mechanism_param": pkcs11.GCMParams(nonce, context, _TAG_BITS),
         }
-        with suppress(pkcs11.PKCS11Error):
+        with _said(self._address), suppress(pkcs11.PKCS11Error):
             return bytes(getattr(self._key(name, context), how)(data, **asked))
         self._keys.pop(name, None)
         key = self._key(name, context)

@@ -334,7 +334,7 @@ def count_days(gate: Gate, tx: Transaction, question: Question) -> Counter[str]:
     return days
 
 
-def _refusal(  # noqa: C901, PLR0911, PLR0917 - one line a refusal; the facts of one question
+def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one question
     gate: Gate,
     tx: Transaction,
     who: Staff,
@@ -344,16 +344,12 @@ def _refusal(  # noqa: C901, PLR0911, PLR0917 - one line a refusal; the facts of
     now: datetime,
 ) -> str:
     """Return the rule that refuses; "" if none does."""
-    if found.staff != who.staff or found.stage != ACTIVE:
-        return "grant/not-yours-or-not-active"
-    if now >= found.until:
-        return "grant/ended"
-    if (found.source, found.form) != (question.source, DEIDENTIFIED):
-        return "grant/other-purpose"
-    if question.circumstance not in found.circumstances:
-        return "grant/other-circumstance"
-    if found.used >= found.subjects:
-        return "grant/used-up"
+    refused = grants.refusal_of_many(
+        tx, gate.keys, who, found, source=question.source, form=DEIDENTIFIED,
+        circumstance=question.circumstance, now=now,
+    )  # fmt: skip
+    if refused:
+        return refused
     range_ = _range(gate, tx, who, found, question)
     for category in question.fields:
         if category == DAY:

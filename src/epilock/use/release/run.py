@@ -28,13 +28,16 @@ from datetime import datetime, timedelta
 from epilock.db import Database, Transaction
 from epilock.errors import (
     EpilockError,
+    ForbiddenError,
     InputError,
+    RateError,
     RefusedError,
     StateError,
     UnattainableError,
 )
 from epilock.ledger import entry
 from epilock.store import lines
+from epilock.store.access import Keys
 from epilock.use.gate import Gate
 from epilock.use.release import file, joint
 from epilock.use.release.file import REPORT, TABLE
@@ -63,7 +66,10 @@ from epilock.use.release.register import (
 )
 
 PATIENCE = timedelta(minutes=10)  # after which what is under way is taken for left by a crash
-_KINDS = ((RefusedError, "refused"), (UnattainableError, "unattainable"), (InputError, "input"))
+_KINDS = (
+    (RefusedError, "refused"), (UnattainableError, "unattainable"), (InputError, "input"),
+    (ForbiddenError, "keys"), (RateError, "keys"),
+)  # fmt: skip
 MOST_TRIES = 3  # of handing out while records change
 CHANGED = {"kind": "changed", "detail": ""}
 _log = logging.getLogger(__name__)
@@ -71,8 +77,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Fresh:
-    """A release as it would leave now, and what it was made of."""
+    """A release as it would leave now, what it was made of, and the keys of its grant."""
 
+    keys: Keys
     made: Made
     opened: Opened
     before: tuple[Release, ...]
@@ -180,7 +187,7 @@ class Maker:
                     )  # fmt: skip
                 return
             table = self._sealed(found, TABLE, made.body)
-            rows = joint.seal(self.gate.keys, found, fresh.opened.rows, made.assignment)
+            rows = joint.seal(fresh.keys, found, fresh.opened.rows, made.assignment)
             with self.database.write() as tx:
                 self.gate.log.append(tx, [], now=now)  # holds the log's head: rule 1
                 if self._is_current(tx, found, fresh, now):
@@ -195,19 +202,22 @@ class Maker:
 
     def _make(self, found: Release) -> _Fresh:
         """Return the release as it would leave now."""
-        question, gate, now = found.question, self.gate, self.now()
-        asked = gate.standard.circumstances[question.circumstance].release
+        question, now = found.question, self.now()
+        asked = self.gate.standard.circumstances[question.circumstance].release
         with self.database.read() as tx:
             if not is_under_grant(tx, found, now):
                 raise RefusedError("the grant of this release has ended", rule="grant/ended")
             if self._is_held(tx, found, now):
                 raise RefusedError("what is held is only stored", rule="duty/hold")
+            gate = self.gate.under(tx, found.by_org, found.grant)
             opened = open_records(gate, tx, found)
             before = tuple(of_data_set(tx, question))
             earlier = joint.assignments(tx, gate.keys, before, opened.rows, asked)
         others = joint.earlier_of(before, earlier, asked)
         made = make(question, opened, asked, others, now=now)
-        return _Fresh(made=made, opened=opened, before=before, earlier=tuple(earlier))
+        return _Fresh(
+            keys=gate.keys, made=made, opened=opened, before=before, earlier=tuple(earlier)
+        )
 
     def _is_current(self, tx: Transaction, found: Release, fresh: _Fresh, now: datetime) -> bool:
         """Tell whether nothing that a release was made of, or is allowed by, has changed since (rule 1)."""

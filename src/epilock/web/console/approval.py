@@ -279,9 +279,7 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
     match found.kind:
         case "grant":
             g = grants.load(tx, org, code)
-            challenge = (
-                g.statement().challenge() if g.needs_signature(desk.site.parts.keys) else b""
-            )
+            challenge = g.statement().challenge() if desk.site.parts.keys.signed else b""
             found = replace(
                 found, grant=g, own=g.staff == desk.who, challenge=challenge,
                 options=_options(desk, tx, challenge),

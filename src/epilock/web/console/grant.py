@@ -46,7 +46,8 @@ def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
                 circumstances=tuple(words(form, "circumstance")), subjects=_number(form, "subjects"),
                 case=word(form, "case", most=40) or None, reason=word(form, "reason", most=300),
                 until=midnight(day_in(form, "until") + timedelta(days=1)),
-                study=word(form, "study", most=64) or None, now=desk.site.now(),
+                study=word(form, "study", most=64) or None,
+                parts=_number(form, "parts") if word(form, "parts", most=6) else None, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, form, error)
@@ -119,5 +120,6 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,
         studies=[(code, code) for code in living],
-        first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
+        signed=desk.site.parts.keys.signed, most_parts=grants.MOST_PARTS,
+        usual_days=grants.USUAL_DAYS, first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
     )  # fmt: skip

@@ -135,7 +135,15 @@ def _key_in(desk: Desk, point: str, form: FormData, body: bytes) -> Response:
         ]
         code = paper.new_code()
         sealed = (
-            None if taken is None else photographs.seal(parts.keys, desk.org, code, taken.picture)
+            None
+            if taken is None
+            else photographs.seal(
+                parts.keys,
+                desk.org,
+                code,
+                taken.picture,
+                [(each.bucket, each.n) for each in stored],
+            )
         )
         with parts.database.write() as tx:
             paper.register(
