@@ -277,6 +277,9 @@ class TestStaff:
         file.chmod(0o640)
         assert "chmod 600" in say(*words, typed=(self.PASSWORD, ""), code=2)
         file.chmod(0o600)
+        file.write_bytes(b"hush\xff\n")
+        assert "is not text in UTF-8" in say(*words, typed=(self.PASSWORD, ""), code=2)
+        file.write_text("hush\n")
         say(*words, typed=(self.PASSWORD, ""))
         with self.writing(say) as (tx, _):
             sealed = provider.load(tx, "city")
@@ -424,3 +427,8 @@ class TestStaff:
             typed=(self.PASSWORD, ""),
         )  # fmt: skip
         assert "give --as" in say("staff", "reset", "city", "anna", code=2)
+
+    def test_who_is_signed_in_resets_others_and_not_themselves(self, say):
+        self.enter(say, "admin@city", say.once)
+        words = ("staff", "reset", "city", "admin", "--as", "admin@city")
+        assert "another administrator resets" in say(*words, typed=(self.PASSWORD, ""), code=1)

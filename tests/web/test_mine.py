@@ -117,6 +117,16 @@ class TestReset:
         assert sign_in(Visitor(site), "sunny", "wang", once).path == "/console/password"
         assert _roles(parts) == before + 2
 
+    @pytest.mark.usefixtures("wang")
+    def test_who_signed_in_a_while_ago_proves_themselves_first(self, parts, chief, clock):
+        """Whoever resets an account could enter it; a browser may have been left open."""
+        before, page = _roles(parts), read(chief, "/console/accounts")
+        clock.forward(minutes=6)
+        asked = page.send(page.to("/reset"))
+        assert asked.status == 401
+        assert "The account is reset" not in asked.text
+        assert _roles(parts) == before
+
     def test_nobody_resets_their_own(self, parts, site, chief):
         page = read(chief, "/console/accounts")
         own = re.findall(r"<code>(s-[a-z0-9]+)</code>", read(chief, "/console/account").html)[0]

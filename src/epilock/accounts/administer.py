@@ -1,7 +1,7 @@
 """What an administrator does to the accounts of others, alike whether a page, the terminal or a file asks for it.
 
 Rules kept in this file:
-  1. Nobody changes, disables or links their own account, and no organisation loses its last administrator: who is
+  1. Nobody changes, disables, resets or links their own account, and no organisation loses its last administrator: who is
      above it makes another one first.
   2. Whoever links an account could enter it, so the ledger shows it as it shows a reset.
   3. An account whose link is made or ended, or whose provider is changed or removed, is entered anew: its sessions
@@ -79,6 +79,32 @@ def is_bereft(
     after = {**before, **changes}
     had, has = (any(_ADMINISTRATOR in roles for roles in all_.values()) for all_ in (before, after))
     return had and not has
+
+
+def reset(
+    tx: Transaction,
+    log: Log,
+    *,
+    standard_ref: str,
+    org: str,
+    code: str,
+    by: Staff | None,
+    now: datetime,
+) -> str:
+    """Reset an account (``staff.reset``) and end its sessions and API tokens; return the new one-time password.
+
+    ``by`` asks for it; None where whoever runs the machine does.
+
+    Raises:
+        NotFoundError: There is no such account.
+        ForbiddenError: It is the account of ``by`` (rule 1).
+        StateError: It is disabled.
+    """
+    if by is not None and (by.org, by.staff) == (org, code):
+        raise ForbiddenError("another administrator resets your account")
+    password = staff.reset(tx, log, standard_ref=standard_ref, org=org, code=code, now=now)
+    sessions.end_all(tx, staff.load(tx, org, code))
+    return password
 
 
 def set_provider(

@@ -171,7 +171,7 @@ def reset(
     """Take an account from who had its password and second factor; return a new one-time password.
 
     Whoever resets an account could enter it, so the ledger shows it (``say_anew``). Sessions are ended by the
-    caller (``session.end_all``).
+    caller (``administer.reset``).
 
     Raises:
         NotFoundError: There is no such account.

@@ -21,9 +21,7 @@ app = typer.Typer(
 )
 Org = Annotated[str, typer.Argument(help="Code of the organisation.")]
 Login = Annotated[str, typer.Argument(help="Login of the account here.")]
-_MOST_FILE = (
-    4 * provider.MOST_SECRET + 2
-)  # bytes: the longest secret in UTF-8, and the end of its line
+_MOST_FILE = 4 * provider.MOST_SECRET + 2  # bytes of the longest secret in UTF-8, and a line's end
 
 
 @app.command("set")
@@ -132,12 +130,12 @@ def _secret(path: Path | None) -> str:
     """Return the client's secret, or "" for the one that is known.
 
     Raises:
-        InputError: Its file can't be read, is open to others, or is longer than a secret.
+        InputError: Its file can't be read, is open to others, is longer than a secret, or is no text.
     """
     if path is None:
         return ask("secret of the client, empty for the one that is known", hide=True)
-    return (
-        durable.read_private(path, "the secret's file", most=_MOST_FILE, error=InputError)
-        .decode()
-        .rstrip("\r\n")
-    )
+    found = durable.read_private(path, "the secret's file", most=_MOST_FILE, error=InputError)
+    try:
+        return found.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError(f"the secret's file {path.name} is not text in UTF-8") from None

@@ -93,11 +93,10 @@ def reset(
                 check_over(tx, administrator, org)
             elif "administrator" not in found.roles:
                 raise InputError("this account is reset by an administrator: give --as")
-            password = staff.reset(
+            password = administer.reset(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, code=found.staff,
-                now=parts.now(),
+                by=administrator, now=parts.now(),
             )  # fmt: skip
-            sessions.end_all(tx, found)
     print(f"{login} of {org}, one-time password: {password}")
 
 

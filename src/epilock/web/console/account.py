@@ -6,10 +6,9 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.accounts import administer, staff
-from epilock.accounts import session as sessions
 from epilock.accounts.staff import Staff
-from epilock.errors import EpilockError, ForbiddenError
-from epilock.web.console import listing
+from epilock.errors import EpilockError
+from epilock.web.console import listing, proof
 from epilock.web.console.desk import RIGHTS, WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
@@ -66,19 +65,18 @@ def post_account(desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/{code}/reset")
 def post_reset(code: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Give an account a new one-time password, for who forgot theirs or lost the telephone."""
+    """Give an account a new one-time password, for who forgot theirs or lost the telephone; who asks is proved."""
     desk.enter(PART)
-    del form
+    asked = proof.missing(desk, form)
+    if asked is not None:
+        return asked
     parts = desk.site.parts
     with parts.database.write() as tx:
         found = staff.load(tx, desk.org, code)
-        if found.staff == desk.who:
-            raise ForbiddenError("another administrator resets your account")
-        password = staff.reset(
+        password = administer.reset(
             tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
-            now=desk.site.now(),
+            by=desk.session.staff, now=desk.site.now(),
         )  # fmt: skip
-        sessions.end_all(tx, found)
     return desk.show(
         "account_made.html",
         here=PART,
