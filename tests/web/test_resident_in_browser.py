@@ -243,8 +243,10 @@ class TestSharedComputer:
         fill(page, place)
         press(page, "send")
         code = code_of(page)
-        page.locator("form[action='/r'] button").click()
-        page.locator("form[action='/r/data'] button").click()
+        for path in ("/r", "/r/data"):
+            page.wait_for_load_state()  # its script has run: whoever is faster is shown an error for it
+            page.locator(f"form[action='{path}'] button").click()
+        page.wait_for_load_state()
         assert MOBILE in seen(page)
         page.locator("#leave").click()
         page.get_by_text("you can close this page").wait_for()

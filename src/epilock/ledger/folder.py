@@ -137,7 +137,7 @@ def alone(folder: Path) -> Iterator[PublishedFolder]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConflictError("another process is publishing into this folder") from None
-        (folder / DRAFT).unlink(
-            missing_ok=True
-        )  # a crash left it, perhaps of a file never needed again
+        draft = folder / DRAFT
+        if draft.exists():  # a crash left it, perhaps of a file that is never needed again
+            draft.unlink()
         yield PublishedFolder(folder)
