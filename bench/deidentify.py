@@ -17,9 +17,11 @@ from pyarrow import csv
 
 from bench import row
 from bench.row import Row
-from epilock.deidentify import counting, hierarchy, metric, model, search
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.packing import Packing
+from epilock.deidentify.criteria import metric, model
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.rows import counting, hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.search import optimum
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 ADULT = SHARED / "data/adult"
@@ -111,6 +113,7 @@ def _ours(case: Case, table: pa.Table, hierarchies, repetitions: int):
     prepared = metric.prepare(OURS[case.metric], counted.classes)
     limit = int(case.share * counted.classes.rows + 1e-9)
     runs = [
-        search.search(counted.classes, judge, prepared, limit=limit) for _ in range(repetitions + 1)
+        optimum.search(counted.classes, judge, prepared, limit=limit)
+        for _ in range(repetitions + 1)
     ]
     return runs[-1], median(run.seconds for run in runs[1:])

@@ -18,11 +18,13 @@ import pyarrow as pa
 from bench import row
 from bench.deidentify import ADULT, ATTRIBUTES, adult
 from bench.row import Row
-from epilock.deidentify import counting, hierarchy, metric, model, search
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.packing import Packing
-from epilock.deidentify.recoding import FullDomain
+from epilock.deidentify.criteria import metric, model
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.rows import counting, hierarchy
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.rows.recoding import FullDomain
+from epilock.deidentify.search import optimum
 
 BATCH = 1 << 17
 NOISE = 0.1
@@ -94,15 +96,15 @@ def run(columns: counting.Columns, rows: int) -> dict[str, float]:
     at_counted = time.perf_counter()
     judge = Judge.of((model.KAnonymity(K),), counted)
     prepared = metric.prepare("loss", counted.classes)
-    optimum = search.search(counted.classes, judge, prepared, limit=int(SHARE * rows))
+    best = optimum.search(counted.classes, judge, prepared, limit=int(SHARE * rows))
     at_found = time.perf_counter()
-    node = counted.classes.rolled_up(optimum.levels)
+    node = counted.classes.rolled_up(best.levels)
     fails, _ = judge.judge(node)
     recoding = FullDomain.of(columns, node, fails)
     kept = sum(recoding.recode(batch, 0).num_rows for batch in batches(rows, quasi))
-    assert rows - kept == optimum.suppressed
+    assert rows - kept == best.suppressed
     return {
-        "combinations": len(counted.classes), "checked": optimum.tally.checked,
+        "combinations": len(counted.classes), "checked": best.tally.checked,
         "counted": at_counted - began, "searched": at_found - at_counted,
         "recoded": time.perf_counter() - at_found,
     }  # fmt: skip

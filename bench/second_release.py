@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from bench import row
 from bench.row import Row
-from epilock.deidentify.leave import leaving
-from epilock.deidentify.review import Rule
+from epilock.deidentify.leaving.leave import leaving
+from epilock.deidentify.leaving.review import Rule
 
 BATCH = 1 << 17
 RELEASES = 3

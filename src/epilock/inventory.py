@@ -22,8 +22,8 @@ from epilock.collect.issue import notices
 from epilock.collect.paper import paper_codes, paper_pages
 from epilock.collect.point import points
 from epilock.db import Database, Transaction
-from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
-from epilock.deidentify.study import studies, study_ends
+from epilock.deidentify.noise.budget import noisy_releases, privacy_budgets, privacy_datasets
+from epilock.deidentify.pseudonyms.study import studies, study_ends
 from epilock.destroy.freeze import LIFTED, freezes
 from epilock.destroy.hold import holds
 from epilock.destroy.intent import intents

@@ -8,10 +8,10 @@ from epilock.accounts import session, sign_in, staff
 from epilock.collect import issue
 from epilock.collect import point as points
 from epilock.collect.point import Field, Plan
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import Account, Book, allot, charge, declare
-from epilock.deidentify.budget import load as load_budget
+from epilock.deidentify.noise.budget import Account, Book, allot, charge, declare
+from epilock.deidentify.noise.budget import load as load_budget
 from epilock.deidentify.noise.query import Count, Request
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.demo import city, life
 from epilock.demo.people import people
 from epilock.destroy import freeze, hold, move, order

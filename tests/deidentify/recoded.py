@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from deidentify import oracle
 from deidentify.tables import made, table_of
-from epilock.deidentify import counting, metric
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.packing import Packing
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
 
 SENSITIVE = [["1", "low", "*"], ["2", "low", "*"], ["3", "high", "*"], ["4", "high", "*"]]
 

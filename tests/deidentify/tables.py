@@ -8,11 +8,13 @@ import pyarrow as pa
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from epilock.deidentify import counting, hierarchy, metric, model, search
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.packing import Packing
-from epilock.deidentify.recoding import FullDomain
+from epilock.deidentify.criteria import metric, model
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.rows import counting, hierarchy
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.rows.recoding import FullDomain
+from epilock.deidentify.search import optimum
 
 FEW = settings(max_examples=40)
 ADULT = Path(__file__).parents[2].parent / "shared/data/adult"
@@ -51,7 +53,7 @@ def searched(table, hierarchies, models, name, limit, *, sensitive=None, sensiti
     known = {sensitive: Hierarchy.from_rows(sensitive, sensitive_rows)} if sensitive_rows else {}
     judge = Judge.of(made(models), counted, columns.sensitive, known)
     prepared = metric.prepare(name, counted.classes, weights)
-    return search.search(counted.classes, judge, prepared, limit=limit)
+    return optimum.search(counted.classes, judge, prepared, limit=limit)
 
 
 @st.composite
@@ -87,7 +89,7 @@ def released_adult(table, attributes, *, k, kept=(), name="loss", scored=False):
     judge = Judge.of([model.KAnonymity(k)], counted)
     prepared = metric.prepare(name, counted.classes)
     limit = int(0.05 * table.num_rows)
-    found = search.search(counted.classes, judge, prepared, limit=limit)
+    found = optimum.search(counted.classes, judge, prepared, limit=limit)
     if scored:
         return found.score
     node = counted.classes.rolled_up(found.levels)

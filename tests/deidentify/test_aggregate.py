@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epilock.deidentify.aggregate import micro_aggregate, micro_aggregate_table
+from epilock.deidentify.microaggregation.aggregate import micro_aggregate, micro_aggregate_table
 from epilock.errors import InputError
 
 

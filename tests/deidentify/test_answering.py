@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from epilock.cli.gather import gathered
-from epilock.deidentify import answering, budget, budget_register, declared
-from epilock.deidentify.budget import Account
+from epilock.deidentify import declared
 from epilock.deidentify.cells import publication
-from epilock.deidentify.coding import pseudonymise_file
-from epilock.deidentify.noise import asked
+from epilock.deidentify.noise import answering, asked, budget, budget_register
+from epilock.deidentify.noise.budget import Account
 from epilock.deidentify.noise.query import MICRO
+from epilock.deidentify.pseudonyms.coding import pseudonymise_file
 from epilock.errors import (
     BudgetError,
     ConflictError,

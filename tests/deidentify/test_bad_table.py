@@ -9,8 +9,8 @@ import pytest
 
 from deidentify.releases import HEAD, ROWS, SETUP, csv_text, write_csv, write_parquet, write_xlsx
 from epilock.cli import main
-from epilock.deidentify import config as configuration
 from epilock.deidentify import table
+from epilock.deidentify.release import config as configuration
 from epilock.deidentify.writing import written
 from epilock.errors import InputError, TooLargeError
 

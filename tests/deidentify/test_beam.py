@@ -8,12 +8,14 @@ from deidentify import oracle
 from deidentify.recoded import SENSITIVE, Case
 from deidentify.tables import table_of
 from deidentify.test_search import CLASS_MODELS, cases
-from epilock.deidentify import beam, counting, metric
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.local import scheme
-from epilock.deidentify.model import KAnonymity
-from epilock.deidentify.packing import Packing
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.criteria.model import KAnonymity
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.search import beam
+from epilock.deidentify.search.local import scheme
 from epilock.errors import UnattainableError
 
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from epilock import inventory
 from epilock.db import Database, open_engine
-from epilock.deidentify import budget
-from epilock.deidentify.budget import Account, Book
+from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.answer import answer
+from epilock.deidentify.noise.budget import Account, Book
 from epilock.deidentify.noise.query import MICRO, Count, Request
 from epilock.errors import BudgetError, ConflictError, EntryError, InputError, NotFoundError
 from epilock.ledger import entry

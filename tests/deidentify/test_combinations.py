@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deidentify.tables import FEW, hierarchies, table_of
-from epilock.deidentify import counting
-from epilock.deidentify.counting import Columns
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.packing import Packing
-from epilock.deidentify.recoding import FullDomain
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.counting import Columns
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.rows.recoding import FullDomain
 from epilock.errors import InputError
 
 

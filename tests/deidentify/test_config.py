@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from deidentify import oracle
 from deidentify.tables import ADULT, ATTRIBUTES, hierarchies, table_of
-from epilock.deidentify import config as configuration
-from epilock.deidentify import population as people
 from epilock.deidentify import table as tables
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.measured import MEASURES
-from epilock.deidentify.run import deidentify
+from epilock.deidentify.criteria import population as people
+from epilock.deidentify.criteria.measured import MEASURES
+from epilock.deidentify.release import config as configuration
+from epilock.deidentify.release.run import deidentify
+from epilock.deidentify.rows.hierarchy import Hierarchy
 from epilock.deidentify.writing import written
 from epilock.errors import InputError, UnattainableError
 

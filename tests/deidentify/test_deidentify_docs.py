@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 from deidentify.tables import table_of
-from epilock.deidentify import config as configuration
-from epilock.deidentify import metric
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.release import config as configuration
+from epilock.deidentify.release.run import deidentify
 from epilock.deidentify.rules.kinds import KINDS
-from epilock.deidentify.run import deidentify
 
 PAGE = Path(__file__).parents[2] / "docs/reference/deidentify.md"
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from epilock.cli import main
-from epilock.deidentify import config, register
-from epilock.deidentify.dispatch import deidentify_file
-from epilock.deidentify.methods import METHODS
-from epilock.deidentify.review import Rule
+from epilock.deidentify.leaving import register
+from epilock.deidentify.leaving.review import Rule
+from epilock.deidentify.release import config
+from epilock.deidentify.release.dispatch import deidentify_file
+from epilock.deidentify.search.methods import METHODS
 from epilock.errors import ConflictError, InputError, RefusedError
 
 NOW = datetime(2026, 3, 14, 1, tzinfo=UTC)

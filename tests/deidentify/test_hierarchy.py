@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deidentify.tables import FEW, hierarchies
-from epilock.deidentify import hierarchy
-from epilock.deidentify.hierarchy import Hierarchy
+from epilock.deidentify.rows import hierarchy
+from epilock.deidentify.rows.hierarchy import Hierarchy
 from epilock.errors import FileFormatError, InputError, TooLargeError
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from deidentify.tables import ATTRIBUTES, adult, adult_hierarchy, released_adult, table_of
 from deidentify.test_attack import AFTER, BEFORE, MATCHERS, fits, recoded
-from epilock.deidentify import inference
-from epilock.deidentify.covers import ByHierarchy
+from epilock.deidentify.evaluation import inference
+from epilock.deidentify.evaluation.covers import ByHierarchy
 from epilock.errors import InputError, TooLargeError
 
 QUASI = ["age", "area"]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deidentify.tables import ATTRIBUTES, adult, adult_hierarchy, released_adult, table_of
-from epilock.deidentify import learning
-from epilock.deidentify.covers import ByHierarchy
-from epilock.deidentify.hierarchy import Hierarchy
+from epilock.deidentify.evaluation import learning
+from epilock.deidentify.evaluation.covers import ByHierarchy
+from epilock.deidentify.rows.hierarchy import Hierarchy
 from epilock.errors import InputError
 
 AGE = Hierarchy.from_rows(

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from epilock.deidentify import register
-from epilock.deidentify.leave import leaving, rule_of_models
-from epilock.deidentify.model import DistinctLDiversity, KAnonymity, StrictRisk
-from epilock.deidentify.review import Rule
+from epilock.deidentify.criteria.model import DistinctLDiversity, KAnonymity, StrictRisk
+from epilock.deidentify.leaving import register
+from epilock.deidentify.leaving.leave import leaving, rule_of_models
+from epilock.deidentify.leaving.review import Rule
 from epilock.errors import InputError, RefusedError
 from epilock.standard.load import load
 

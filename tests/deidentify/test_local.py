@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from deidentify.recoded import Case, values_of
 from deidentify.tables import ADULT, ATTRIBUTES, adult, adult_hierarchy, made
 from deidentify.test_search import CLASS_MODELS, cases
-from epilock.deidentify import counting, metric
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.local import mondrian, scheme
-from epilock.deidentify.packing import Packing
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.search.local import mondrian, scheme
 from epilock.errors import InputError, UnattainableError
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from epilock.deidentify import coding
 from epilock.deidentify.cells import publication
 from epilock.deidentify.noise import asked
 from epilock.deidentify.noise.answer import preview
 from epilock.deidentify.noise.query import MICRO, Count, Request
+from epilock.deidentify.pseudonyms import coding
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from deidentify import oracle
 from deidentify.tables import adult
-from epilock.deidentify import population
-from epilock.deidentify.model import PopulationUniqueness
-from epilock.deidentify.population import Sample, estimate, uniques
+from epilock.deidentify.criteria import population
+from epilock.deidentify.criteria.model import PopulationUniqueness
+from epilock.deidentify.criteria.population import Sample, estimate, uniques
 from epilock.errors import InputError
 
 CLASSES = st.lists(st.integers(1, 9), min_size=2, max_size=40)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epilock.deidentify import pseudonym
-from epilock.deidentify.pseudonym import pseudonyms, whose
+from epilock.deidentify.pseudonyms import pseudonym
+from epilock.deidentify.pseudonyms.pseudonym import pseudonyms, whose
 from epilock.errors import ConflictError, InputError
 from epilock.store.tags import FORMS
 

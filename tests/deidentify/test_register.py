@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epilock.deidentify import register
-from epilock.deidentify.review import Review, Rule
+from epilock.deidentify.leaving import register
+from epilock.deidentify.leaving.review import Review, Rule
 from epilock.errors import FileFormatError, InputError, IntegrityError, RefusedError, TamperedError
 
 NOW = datetime(2026, 3, 14, 1, tzinfo=UTC)

@@ -27,8 +27,8 @@ from deidentify.releases import (
 )
 from deidentify.tables import ADULT, cases_of_arx
 from epilock.cli import main
-from epilock.deidentify import config as configuration
-from epilock.deidentify.run import deidentify
+from epilock.deidentify.release import config as configuration
+from epilock.deidentify.release.run import deidentify
 from epilock.deidentify.table import InMemory
 from epilock.errors import InputError
 

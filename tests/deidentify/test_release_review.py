@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epilock.deidentify.intersection import PART, Earlier, cells, check_together
-from epilock.deidentify.review import Review, Rule
+from epilock.deidentify.leaving.intersection import PART, Earlier, cells, check_together
+from epilock.deidentify.leaving.review import Review, Rule
 from epilock.errors import InputError, RefusedError
 
 KEY = b"k" * 32

@@ -16,15 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
-from epilock.deidentify import chart, counting, distribution, frontier, metric, report, search
-from epilock.deidentify.distribution import shown
-from epilock.deidentify.hierarchy import Hierarchy
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.methods import METHODS, Task
-from epilock.deidentify.model import DistinctLDiversity, KAnonymity
-from epilock.deidentify.packing import Packing
-from epilock.deidentify.recoding import FullDomain
-from epilock.deidentify.review import Review, Rule
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.criteria.model import DistinctLDiversity, KAnonymity
+from epilock.deidentify.leaving.review import Review, Rule
+from epilock.deidentify.reports import chart, distribution, frontier, report
+from epilock.deidentify.reports.distribution import shown
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.hierarchy import Hierarchy
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.rows.recoding import FullDomain
+from epilock.deidentify.search import optimum
+from epilock.deidentify.search.methods import METHODS, Task
 from epilock.errors import ConflictError, InputError, TooLargeError
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -55,7 +58,7 @@ def made(table=None, k=5, *, hierarchies=(AGE, TOWN), sensitive=("ill",), least=
     judge = Judge.of(models, counted, sensitive, {})
     measured = metric.prepare("loss", counted.classes)
     most = int(limit * table.num_rows)
-    best = search.search(counted.classes, judge, measured, limit=most)
+    best = optimum.search(counted.classes, judge, measured, limit=most)
     node = counted.classes.rolled_up(best.levels)
     fails, _ = judge.judge(node)
     recoding = FullDomain.of(columns, node, fails, sensitive)

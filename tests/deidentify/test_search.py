@@ -19,12 +19,14 @@ from deidentify.tables import (
     searched,
     table_of,
 )
-from epilock.deidentify import counting, metric, search
-from epilock.deidentify.config import Config
-from epilock.deidentify.judge import Judge
-from epilock.deidentify.model import KAnonymity
-from epilock.deidentify.packing import Packing
-from epilock.deidentify.run import deidentify
+from epilock.deidentify.criteria import metric
+from epilock.deidentify.criteria.judge import Judge
+from epilock.deidentify.criteria.model import KAnonymity
+from epilock.deidentify.release.config import Config
+from epilock.deidentify.release.run import deidentify
+from epilock.deidentify.rows import counting
+from epilock.deidentify.rows.packing import Packing
+from epilock.deidentify.search import optimum
 from epilock.errors import InputError, TooLargeError, UnattainableError
 
 CLASS_MODELS = [
@@ -206,7 +208,7 @@ def test_adult_as_arx_found_it(case, adult_table):
     columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in attributes]), sensitive)
     counted = counting.count(adult_table.to_batches(), columns)
     rows = counted.classes.rows
-    found = search.search(
+    found = optimum.search(
         counted.classes,
         Judge.of(made(models), counted, sensitive),
         metric.prepare(NAMES.get(case["metric"], case["metric"]), counted.classes),
@@ -254,7 +256,7 @@ def test_weights_are_those_of_arx(case, adult_table):
         each if each["kind"] == "k-anonymity" else {**each, "attribute": sensitive}
         for each in models
     ]
-    found = search.search(
+    found = optimum.search(
         counted.classes,
         Judge.of(made(of_models), counted, (sensitive,)),
         metric.prepare(name, counted.classes, weights),
@@ -326,7 +328,7 @@ class TestPopulationsAsArxFoundThem:
     def found(self, model, rows, quasi, limit, population=None):
         columns = counting.Columns(Packing.of([adult_hierarchy(a) for a in quasi]))
         counted = counting.count(rows.to_batches(), columns, population=population)
-        return search.search(
+        return optimum.search(
             counted.classes,
             Judge.of(made([model]), counted),
             metric.prepare("precision", counted.classes),

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from deidentify.tables import ATTRIBUTES, adult, adult_hierarchy
-from epilock.deidentify import counting, spark
-from epilock.deidentify.packing import Packing
+from epilock.deidentify.rows import counting, spark
+from epilock.deidentify.rows.packing import Packing
 
 pyspark = pytest.importorskip("pyspark.sql", reason="needs the extra `spark`")
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="needs Java 17")

@@ -4,9 +4,9 @@ import pyarrow as pa
 import pytest
 
 from epilock import inventory
-from epilock.deidentify import study
-from epilock.deidentify.budget import Book
-from epilock.deidentify.pseudonym import pseudonyms
+from epilock.deidentify.noise.budget import Book
+from epilock.deidentify.pseudonyms import study
+from epilock.deidentify.pseudonyms.pseudonym import pseudonyms
 from epilock.errors import (
     ApprovalError,
     ConflictError,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from deidentify import oracle
 from deidentify.tables import ATTRIBUTES, adult, adult_hierarchy, released_adult, table_of
 from deidentify.test_attack import AGE, AREA, MATCHERS, recoded
-from epilock.deidentify import utility
-from epilock.deidentify.covers import ByHierarchy
+from epilock.deidentify.evaluation import utility
+from epilock.deidentify.evaluation.covers import ByHierarchy
 from epilock.errors import InputError
 
 BEFORE = table_of({"age": ["31", "38", "44", "47", "47"]})

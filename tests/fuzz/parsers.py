@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["epilock.ledger", "epilock.collect", "e
     from epilock.ledger.anchor import stamp
     from epilock.ledger.witness import request
 
-from epilock.deidentify import hierarchy
+from epilock.deidentify.rows import hierarchy
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:

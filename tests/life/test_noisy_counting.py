@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from epilock import inventory
-from epilock.deidentify import budget
-from epilock.deidentify.budget import Book
+from epilock.deidentify.noise import budget
+from epilock.deidentify.noise.budget import Book
 from epilock.deidentify.noise.query import MICRO
 from epilock.errors import (
     ApprovalError,

@@ -3,8 +3,8 @@
 import pytest
 
 from epilock import inventory
-from epilock.deidentify import study
-from epilock.deidentify.budget import Book
+from epilock.deidentify.noise.budget import Book
+from epilock.deidentify.pseudonyms import study
 from epilock.errors import ErasedError, ForbiddenError, InputError, StateError
 from epilock.use import search
 

@@ -173,7 +173,8 @@ def test_a_site(text, origin, rp):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a.example", "http://a.example", "https://", "https://A.example", "https://u@a.example", "https://a.example/x"]
+    "text", ["", "a.example", "http://a.example", "https://", "https://A.example", "https://u@a.example", "https://a.example/x",
+             "https://a.example:443", "http://localhost:80", "https://a.example:x", "https://a.example:70000", "https://[", "https://10.0.0.1", "https://[::1]"]
 )  # fmt: skip
 def test_what_is_no_site(text):
     with pytest.raises(InputError, match=r"https://"):

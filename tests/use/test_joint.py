@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epilock.deidentify import intersection
+from epilock.deidentify.leaving import intersection
 from epilock.errors import IntegrityError, RefusedError
 from epilock.standard.model import Release as Asked
 from epilock.use.release import joint

@@ -26,8 +26,8 @@ from epilock.collect import offline, paper
 from epilock.collect.intake import register as imports
 from epilock.collect.intake.mapping import ColumnMap
 from epilock.db import metadata
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import Book
+from epilock.deidentify.noise.budget import Book
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.destroy import hold as holds
 from epilock.registry import mandate as mandates
 from epilock.use import aggregate

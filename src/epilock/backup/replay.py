@@ -37,8 +37,8 @@ from epilock.collect import issue
 from epilock.collect.issue import Press
 from epilock.collect.point import points
 from epilock.db import Transaction
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import noisy_releases, privacy_budgets, privacy_datasets
+from epilock.deidentify.noise.budget import noisy_releases, privacy_budgets, privacy_datasets
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.destroy import intent as intents
 from epilock.destroy.freeze import FROZEN, LIFTED, freezes
 from epilock.destroy.hold import holds

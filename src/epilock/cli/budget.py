@@ -8,8 +8,8 @@ import typer
 from epilock.cli.identity import As, signed_in
 from epilock.cli.installation import At, Home, clock, instant_text, opened
 from epilock.db import Transaction
-from epilock.deidentify import budget, budget_register
-from epilock.deidentify.budget import Account, Book, micro, shown
+from epilock.deidentify.noise import budget, budget_register
+from epilock.deidentify.noise.budget import Account, Book, micro, shown
 from epilock.errors import InputError
 from epilock.use import allotment as allotments
 

@@ -19,10 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from epilock.deidentify import config as configuration
-from epilock.deidentify.dispatch import deidentify_file
-from epilock.deidentify.review import Rule
-from epilock.deidentify.run import Result, Told
+from epilock.deidentify.leaving.review import Rule
+from epilock.deidentify.release import config as configuration
+from epilock.deidentify.release.dispatch import deidentify_file
+from epilock.deidentify.release.run import Result, Told
 from epilock.errors import InputError
 from epilock.standard.load import load
 

@@ -8,10 +8,10 @@ import typer
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, day, instant_text, opened
 from epilock.db import Transaction
-from epilock.deidentify import budget
-from epilock.deidentify.budget import micro, shown
 from epilock.deidentify.cells.line import SMALLEST
+from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.answer import Answer, preview
+from epilock.deidentify.noise.budget import micro, shown
 from epilock.errors import InputError
 from epilock.standard.level import midnight
 from epilock.use import aggregate

@@ -13,11 +13,10 @@ import typer
 from epilock.cli.identity import As, signed_in
 from epilock.cli.installation import At, Home, clock, opened
 from epilock.db import Database
-from epilock.deidentify import answering, budget, budget_register
-from epilock.deidentify.budget import Account, Book, Budget
-from epilock.deidentify.noise import asked
+from epilock.deidentify.noise import answering, asked, budget, budget_register
 from epilock.deidentify.noise.answer import preview
 from epilock.deidentify.noise.asked import Questions
+from epilock.deidentify.noise.budget import Account, Book, Budget
 from epilock.errors import InputError
 
 Register = Annotated[

@@ -6,8 +6,8 @@ import typer
 
 from epilock.cli.identity import As, check_over, signed_in
 from epilock.cli.installation import At, Home, instant_text, opened
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import Book
+from epilock.deidentify.noise.budget import Book
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.destroy import freeze
 from epilock.errors import InputError
 

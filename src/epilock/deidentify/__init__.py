@@ -3,16 +3,16 @@
 What is always true: no release passes above the risk that its rule allows; what was suppressed, generalised
 and searched is said with numbers; no data is read before its charge has committed.
 
-In reading order: ``hierarchy``, ``packing``, ``classes``, ``counting`` (rows become classes; ``spark`` on a cluster);
-``population``, ``model``, ``judge`` (what they must satisfy); ``metric`` (what a release loses); ``lattice``,
-``bound``, ``search`` (the optimum and its proof); ``beam`` (a good node of a lattice that is too large, and how
-far from the best); ``local`` (each class on levels of its own); ``aggregate`` (numbers); ``recoding``, ``methods``
-(rows become a release); ``kernels`` are the compiled loops; ``rules`` (hierarchies that follow from values);
-``declared``, ``config`` (what is wanted); ``table``, ``writing`` (files); ``review``, ``intersection``,
-``register``, ``leave`` (whether a release may leave, also beside the earlier ones); ``frontier``, ``distribution``,
-``chart``, ``report`` (what is told of it); ``measured``, ``run``, ``dispatch`` (a release from beginning to end);
-``covers``, ``attack``, ``inference`` (the risk that is left, measured on the result), ``utility``, ``learning`` (the
-use that is left).
-Beside it: ``noise`` and its ``budget``, ``pseudonym`` and its ``study``, ``cells``. Usable alone: all but ``budget``
-and ``study`` needs no database and none of the other rooms.
+Rooms, from the bottom up (``lint-imports`` checks it), each told of by its own ``__init__``:
+  * ``rows``: rows become classes, on every level, and rows again. ``rules``: hierarchies that follow from values.
+  * ``criteria``: what classes must satisfy, and what is lost.
+  * ``search``: the optimum and its proof, a good node where the lattice is too large, each class on its own levels.
+  * ``evaluation``: risk and use of the result, measured apart. ``leaving``: whether it may leave, and how.
+  * ``reports``: what is told. ``release``: all of it, from a configuration to a file.
+Beside them ``microaggregation`` (numbers), ``noise`` (answers, and the budget that pays for them), ``pseudonyms``
+(codes under a study's key), ``cells`` (counts without small numbers). Shared: ``declared`` (what a configuration
+says, read strictly), ``table`` and ``writing`` (files).
+
+All but ``noise.budget``, ``noise.budget_register``, ``noise.answering`` and ``pseudonyms.study`` is a library that
+needs no database and knows no other room.
 """

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from epilock.deidentify.counting import text_of
+from epilock.deidentify.rows.counting import text_of
 from epilock.deidentify.table import Delimited, Table
 from epilock.durable import sync
 from epilock.errors import ConflictError, InputError, TooLargeError

@@ -21,6 +21,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ APPROVER = "epilock-approver:"
 _APPROVER_FORMAT = b"epilock/approver/v1\0"
 MOST_APPROVER = 4_096  # characters of the line
 _CHECKSUM = 4  # octets
+_USUAL = {"http": 80, "https": 443}  # ports that browsers leave out of an origin
+_WHERE = "the pages are at https://HOST, or at http://localhost:PORT to try out"
 _LINE = re.compile(r"epilock-approver:[A-Za-z0-9_-]+")
 
 Org = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,30}\Z")]
@@ -140,14 +143,31 @@ def site(text: str) -> Site:
     Raises:
         InputError: It is no origin.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InputError(_WHERE) from None
     local = parts.scheme == "http" and parts.hostname == "localhost"
     bare = f"{parts.scheme}://{parts.netloc}"
     if not parts.hostname or parts.username or not (parts.scheme == "https" or local):
-        raise InputError("the pages are at https://HOST, or at http://localhost:PORT to try out")
-    if text.rstrip("/") != bare or bare != bare.lower():
-        raise InputError("an origin is scheme and host in small letters, such as https://a.example")
+        raise InputError(_WHERE)
+    if text.rstrip("/") != bare or bare != bare.lower() or port == _USUAL[parts.scheme]:
+        raise InputError(
+            "an origin is scheme and host in small letters, with a port only if it is not the usual "
+            "one, such as https://a.example"
+        )
+    if _is_address(parts.hostname):
+        raise InputError("passkeys are good for a name, such as https://a.example, not for numbers")
     return Site(origin=bare, rp=parts.hostname)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 _STATEMENTS = {kind.FORMAT: msgspec.json.Decoder(kind) for kind in (Statement, StatementOfMany)}

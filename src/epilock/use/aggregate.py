@@ -33,10 +33,10 @@ import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.deidentify import budget
-from epilock.deidentify.budget import Book, Release
 from epilock.deidentify.cells.line import SMALLEST, Table, is_small, suppress
+from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.answer import Answer, preview
+from epilock.deidentify.noise.budget import Book, Release
 from epilock.deidentify.noise.query import Request, canonical
 from epilock.errors import BudgetError, ForbiddenError, InputError, IntegrityError, NotFoundError
 from epilock.ledger import entry

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
-from epilock.deidentify import budget
-from epilock.deidentify.budget import Account, Book
+from epilock.deidentify.noise import budget
+from epilock.deidentify.noise.budget import Account, Book
 from epilock.errors import ApprovalError, BudgetError, ForbiddenError, InputError, StateError
 from epilock.ledger import entry
 from epilock.registry import organisation as organisations

@@ -32,7 +32,7 @@ from itertools import product
 
 from epilock.accounts.staff import Staff
 from epilock.db import Transaction, new_id
-from epilock.deidentify import study as studies
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import ForbiddenError, NotFoundError
 from epilock.ledger import entry
 from epilock.ledger.log import Log

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
-from epilock.deidentify import study as studies
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import ApprovalError, ForbiddenError, InputError, RefusedError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log

@@ -17,8 +17,8 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from epilock.deidentify.budget import Account
 from epilock.deidentify.noise.answer import Answer, answer
+from epilock.deidentify.noise.budget import Account
 from epilock.deidentify.noise.query import Histogram, Request
 
 DAY = "day"

@@ -20,8 +20,8 @@ from epilock.deidentify.cells.grid import Cell, Grid, as_table, check_dimensions
 from epilock.deidentify.cells.line import SMALLEST
 from epilock.deidentify.cells.protect import protect
 from epilock.deidentify.cells.rounding import MOST_BASE, round_to
-from epilock.deidentify.counting import text_of
 from epilock.deidentify.declared import made
+from epilock.deidentify.rows.counting import text_of
 from epilock.deidentify.table import Table, open_table
 from epilock.deidentify.writing import check_output, written
 from epilock.errors import InputError

@@ -4,7 +4,8 @@ In come a question and its epsilon, then an Arrow table; out go a number with no
 far off it is likely to be. Cost and error are known before any data is read (``preview``).
 
 Reading order: ``query`` what can be asked, ``mechanism`` the noise, ``column`` how rows become numbers,
-``answer`` both together. The budget that pays for answers is ``epilock.deidentify.budget``.
+``answer`` both together; ``budget`` what pays for answers (``budget_register`` without an installation),
+``asked`` questions as they are written down, ``answering`` a file from beginning to end.
 
 Always true:
   1. The noise is OpenDP's own (https://opendp.org), on whole numbers: no floating-point number is drawn,

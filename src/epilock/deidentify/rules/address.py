@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from epilock.deidentify.hierarchy import ROOT
+from epilock.deidentify.rows.hierarchy import ROOT
 from epilock.deidentify.rules.rule import UnfitError, check_levels
 from epilock.errors import InputError
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Protocol
 
-from epilock.deidentify.hierarchy import MOST_LEVELS, ROOT, Hierarchy
+from epilock.deidentify.rows.hierarchy import MOST_LEVELS, ROOT, Hierarchy
 from epilock.errors import InputError
 
 

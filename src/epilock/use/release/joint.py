@@ -26,7 +26,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from epilock.db import Transaction
-from epilock.deidentify.intersection import Earlier
+from epilock.deidentify.leaving.intersection import Earlier
 from epilock.errors import ErasedError, IntegrityError, RefusedError
 from epilock.standard.model import Release as Asked
 from epilock.store import bucket as buckets

@@ -16,12 +16,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from epilock.deidentify.dispatch import report_of
-from epilock.deidentify.intersection import Earlier, check_together
-from epilock.deidentify.leave import Leave
-from epilock.deidentify.report import Report
-from epilock.deidentify.review import Review, Reviewed, Rule
-from epilock.deidentify.run import Result, deidentify
+from epilock.deidentify.leaving.intersection import Earlier, check_together
+from epilock.deidentify.leaving.leave import Leave
+from epilock.deidentify.leaving.review import Review, Reviewed, Rule
+from epilock.deidentify.release.dispatch import report_of
+from epilock.deidentify.release.run import Result, deidentify
+from epilock.deidentify.reports.report import Report
 from epilock.standard.model import Release as Asked
 from epilock.use.release.joint import Assignment, table_of
 from epilock.use.release.question import RECORD, Question

@@ -13,8 +13,8 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from epilock.deidentify.config import Config
-from epilock.deidentify.model import DistinctLDiversity, KAnonymity, Model
+from epilock.deidentify.criteria.model import DistinctLDiversity, KAnonymity, Model
+from epilock.deidentify.release.config import Config
 from epilock.deidentify.rules.address import Address
 from epilock.deidentify.rules.area_code import AreaCode
 from epilock.deidentify.rules.day import Day

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from epilock.db import Transaction
 from epilock.deidentify.cells.line import SMALLEST
-from epilock.deidentify.hierarchy import ROOT
+from epilock.deidentify.rows.hierarchy import ROOT
 from epilock.deidentify.rules.rule import fits
 from epilock.errors import ErasedError, ForbiddenError
 from epilock.store import tags, vault

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from epilock.accounts.staff import Staff
-from epilock.deidentify.budget import micro
+from epilock.deidentify.noise.budget import micro
 from epilock.deidentify.noise.query import OTHERS
 from epilock.destroy import due as dues
 from epilock.errors import ForbiddenError, SignInError

@@ -15,10 +15,10 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.db import Transaction, missing
-from epilock.deidentify import budget
-from epilock.deidentify.budget import Budget, micro, shown
 from epilock.deidentify.cells.line import SMALLEST
+from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.answer import Accuracy, preview
+from epilock.deidentify.noise.budget import Budget, micro, shown
 from epilock.deidentify.noise.query import MICRO, OTHERS
 from epilock.errors import EpilockError, ForbiddenError, InputError, NotFoundError
 from epilock.registry import emergency as emergencies

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from epilock.accounts import passkey
 from epilock.accounts.passkey import Passkey
 from epilock.db import Transaction
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import Book, shown
-from epilock.deidentify.study import Study
+from epilock.deidentify.noise.budget import Book, shown
+from epilock.deidentify.pseudonyms import study as studies
+from epilock.deidentify.pseudonyms.study import Study
 from epilock.destroy import freeze
 from epilock.destroy import order as orders
 from epilock.destroy import request as requests

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.deidentify import budget
-from epilock.deidentify.budget import MOST_CEILING, micro, shown
+from epilock.deidentify.noise import budget
+from epilock.deidentify.noise.budget import MOST_CEILING, micro, shown
 from epilock.deidentify.noise.query import MICRO
 from epilock.errors import BudgetError, EpilockError, InputError, NotFoundError
 from epilock.registry import emergency as emergencies

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.deidentify import study as studies
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import EpilockError, InputError
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from epilock.collect import point as points
 from epilock.db import Transaction
-from epilock.deidentify import study as studies
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
 from epilock.destroy import order as orders

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.deidentify import study as studies
-from epilock.deidentify.budget import Book
+from epilock.deidentify.noise.budget import Book
+from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import EpilockError, InputError
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
