@@ -10,6 +10,8 @@ import town
 from test_resident import _fields
 from visitor import Visitor
 
+from epilock.web.page import STATIC
+
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
 
 
@@ -27,6 +29,7 @@ class Markup(HTMLParser):
         self.headings: list[int] = []
         self.lang = ""
         self.feed(html)
+        self.faults += [f"empty: {tag}" for tag in re.findall(r"<(nav)[^>]*>\s*</nav>", html)]
         self.faults += [f"open at the end: {tag}" for tag in self.open]
         twice = {i for i in self.ids if self.ids.count(i) > 1}
         self.faults += [f"two elements have the id {i}" for i in sorted(twice)]
@@ -112,6 +115,22 @@ class TestMarkup:
         wrong = page.send(page.form(), step="send", **{"f.name": "9"})
         assert wrong.status == 422
         _check(wrong.html, language)
+
+
+class TestOldBrowsers:
+    """Of a cheap phone, and of programs that carry a browser of 2020 (Chromium 86) within them."""
+
+    def test_no_page_rests_on_how_the_sheet_is_written_today(self):
+        """Without them a text stands at the very edge of the screen, and one button touches the other."""
+        later = r"(?:margin|padding)-(?:inline|block)\s*:|[;{ ]inset\s*:|aspect-ratio\s*:|@layer|:is\(|dvh"
+        assert re.findall(later, (STATIC / "epilock.css").read_text(encoding="utf-8")) == []
+
+    @pytest.mark.parametrize("name", ["check.js", "receipt.js", "send.js"])
+    def test_what_a_script_says_of_an_old_browser_is_said_there(self, name):
+        """A script that can't be read says nothing, and leaves a button that does nothing."""
+        source = re.sub(r"//.*", "", (STATIC / name).read_text(encoding="utf-8"))
+        later = r"\?\.[a-z(\[]|\?\?|catch \{|\.at\(|replaceAll|replaceChildren|\.\.\.\(?await|globalThis|&&=|\d_\d|\dn\b"
+        assert re.findall(later, source) == []
 
 
 class TestReach:
