@@ -188,6 +188,11 @@ class TestPage:
     def test_a_receipt_is_chosen_and_checked(self, page, tmp_path):
         entry = tmp_path / "entry"
         entry.write_bytes(bytes.fromhex("40414243"))
+        page.get_by_role("button", name="Check").click()
+        page.get_by_role("status").get_by_text(
+            "Please choose the receipt or proof first."
+        ).wait_for()
+        assert page.evaluate("document.activeElement.id") == "check-file"
         page.get_by_label("Receipt or proof").set_input_files(VECTORS / "ct8-leaf5.tlog-proof")
         page.get_by_label("Key of the log").fill(KEY)
         page.get_by_label("The entry").set_input_files(entry)

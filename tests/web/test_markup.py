@@ -22,6 +22,8 @@ class Markup(HTMLParser):
         super().__init__()
         self.faults: list[str] = []
         self.open: list[str] = []
+        self.tongues: list[str] = [""]
+        self.misread: list[str] = []
         self.ids: list[str] = []
         self.wanted: list[str] = []
         self.labelled: set[str] = set()
@@ -47,6 +49,7 @@ class Markup(HTMLParser):
             self.faults.append(f"an attribute stands twice in <{tag}>")
         if tag not in VOID:
             self.open.append(tag)
+            self.tongues.append(a.get("lang", self.tongues[-1]))
         self.lang = a.get("lang", "") if tag == "html" else self.lang
         if "id" in a:
             self.ids.append(a["id"])
@@ -71,8 +74,15 @@ class Markup(HTMLParser):
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self.open.pop()
+            self.tongues.pop()
+
+    def handle_data(self, data: str) -> None:
+        if re.search(r"[\u3400-\u9fff]", data) and not self.tongues[-1].startswith("zh"):
+            self.misread.append(data.strip())
 
     def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            self.tongues.pop()
         if tag in VOID:
             self.faults.append(f"</{tag}> closes nothing")
         elif not self.open or self.open.pop() != tag:
@@ -112,6 +122,7 @@ class TestMarkup:
         page = _fields(visitor, somewhere.path("notice"))
         sent = page.send(page.form(), step=step)
         _check(sent.html, language)
+        assert Markup(sent.html).misread == []  # Chinese in an English page says what it is
         wrong = page.send(page.form(), step="send", **{"f.name": "9"})
         assert wrong.status == 422
         _check(wrong.html, language)

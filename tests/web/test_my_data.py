@@ -101,6 +101,7 @@ class TestSeeing:
         shown = page.send(page.to("/r/data"))
         for value in ("张三", MOBILE, "36.5"):
             assert value in shown.text
+        assert '<span lang="zh-CN">张三</span>' in shown.html
         assert _kinds(parts).count("decision") == 1
         assert "you" in _look(visitor, code).text
 

@@ -39,7 +39,7 @@
       const line = document.createElement("p");
       line.className = style;
       line.textContent = said;
-      if (said === detail && kind === "bad") line.lang = "en";
+      if (style && kind === "bad") line.lang = "en";
       answer.append(line);
     }
     answer.hidden = false;
@@ -72,7 +72,11 @@
     const [file, ...proofs] = (await read("check-file")).sort((a, b) => order(a) - order(b));
     const [policy] = await read("check-policy");
     const [entry] = await read("check-entry");
-    if (!file) return;
+    if (!file) {
+      say("bad", part.dataset.none);
+      document.getElementById("check-file").focus();
+      return;
+    }
     const typed = document.getElementById("check-key").value.trim();
     await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
   }
