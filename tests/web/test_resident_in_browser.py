@@ -388,6 +388,24 @@ class TestReadOut:
             - link "Finish and leave"
         """,
         )
+        page.locator("form[action='/r/ask'] button").first.click()
+        page.locator("form#walk button").click()  # no reason is chosen
+        page.locator(".box.bad").wait_for()
+        heard(
+            page,
+            """
+          - main:
+            - heading "Complain to the supervisor" [level=1]
+            - alert "There is a problem":
+              - list:
+                - listitem:
+                  - link "Choose a reason"
+            - radiogroup "What is wrong?" [invalid]:
+              - radio "Too much was asked"
+            - button "Complain"
+        """,
+        )
+        assert "What is wrong?" in said_to_be_wrong(page)
 
     def test_in_chinese(self, visit, place):
         page = visit(locale="zh-CN")
