@@ -286,12 +286,19 @@ class TestPage:
             for item in one.items:
                 said = notice_page.say(item.text, language)
                 assert said in text
-                assert (
-                    said.replace("&", "&amp;").replace("'", "&#x27;").replace('"', "&quot;") in page
-                )
+                assert notice_page.in_tongues(said, language) in page
         assert found.sha256 in text
         assert found.sha256 in page
         assert ("敏感" if language == "zh" else "sensitive") in text
+
+    def test_what_is_written_once_in_chinese_says_so_on_an_english_page(self):
+        """Or an English voice reads an address that nobody understands."""
+        said = "Address: 幸福路1号一楼服务台; telephone: 0531-80000000 & <more>."
+        marked = '<span lang="zh-CN">幸福路1号一楼服务台</span>'
+        assert notice_page.in_tongues(said, "en") == (
+            f"Address: {marked}; telephone: 0531-80000000 &amp; &lt;more&gt;."
+        )
+        assert "<span" not in notice_page.in_tongues(said, "zh")
 
     def test_what_an_organisation_wrote_is_escaped(self):
         """A name is text, never markup."""

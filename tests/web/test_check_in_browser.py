@@ -188,17 +188,35 @@ class TestPage:
     def test_a_receipt_is_chosen_and_checked(self, page, tmp_path):
         entry = tmp_path / "entry"
         entry.write_bytes(bytes.fromhex("40414243"))
+        page.get_by_role("button", name="Check").click()
+        page.get_by_role("status").get_by_text(
+            "Please choose the receipt or proof first."
+        ).wait_for()
+        assert page.evaluate("document.activeElement.id") == "check-file"
         page.get_by_label("Receipt or proof").set_input_files(VECTORS / "ct8-leaf5.tlog-proof")
         page.get_by_label("Key of the log").fill(KEY)
         page.get_by_label("The entry").set_input_files(entry)
+        assert page.get_by_role("status").count() == 1  # there before it speaks, or nobody hears it
         page.get_by_role("button", name="Check").click()
-        page.get_by_text("Everything holds.").wait_for()
+        page.get_by_role("status").get_by_text("Everything holds.").wait_for()
+        page.get_by_text(re.compile("entry 5 · entries in all: ")).wait_for()
         assert marks(page) == ["done"] * 7
         entry.write_bytes(b"another")
         page.get_by_label("The entry").set_input_files(entry)
         page.get_by_role("button", name="Check").click()
         page.get_by_text("It does not hold.").wait_for()
         assert marks(page) == ["done"] * 6 + ["failed"]
+
+    def test_a_browser_that_cannot_read_the_verifier_is_told_so(self, stage, chromium):
+        _, base, _ = stage
+        page, _ = _page(chromium, base, SIZES[1], scripts=True)
+        page.route(
+            "**/verify.js*",
+            lambda route: route.fulfill(body="what is this", content_type="text/javascript"),
+        )
+        page.goto(f"{base}/log/entry/1")
+        page.get_by_role("status").get_by_text("This browser is too old").wait_for()
+        page.context.close()
 
     def test_without_scripts_there_is_still_the_file_to_take_home(self, stage, chromium):
         _, base, _ = stage

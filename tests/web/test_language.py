@@ -53,6 +53,15 @@ class TestLoad:
         same = [k for k, t in language.load().items() if t.zh == t.en]
         assert same == []
 
+    def test_no_number_stands_before_a_plural(self):
+        """Of one it would be wrong: a page says "Days left: 1", never "1 days left"."""
+        counts = re.compile(r"\{(?:n|size|seconds|days|times|yes|no)\} [a-z]+s\b(?<!is)")
+        files = ("receipt", "resident", "log", "check", "problem", "form_check", "front")
+        said = language.load()
+        assert [
+            k for k, t in said.items() if k.split(".")[0] in files and counts.search(t.en)
+        ] == []
+
     def test_every_string_that_a_page_says_is_there(self):
         phrases = language.load()
         wanted = {

@@ -10,6 +10,8 @@ import town
 from test_resident import _fields
 from visitor import Visitor
 
+from epilock.web.page import STATIC
+
 VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
 
 
@@ -20,6 +22,8 @@ class Markup(HTMLParser):
         super().__init__()
         self.faults: list[str] = []
         self.open: list[str] = []
+        self.tongues: list[str] = [""]
+        self.misread: list[str] = []
         self.ids: list[str] = []
         self.wanted: list[str] = []
         self.labelled: set[str] = set()
@@ -27,6 +31,7 @@ class Markup(HTMLParser):
         self.headings: list[int] = []
         self.lang = ""
         self.feed(html)
+        self.faults += [f"empty: {tag}" for tag in re.findall(r"<(nav)[^>]*>\s*</nav>", html)]
         self.faults += [f"open at the end: {tag}" for tag in self.open]
         twice = {i for i in self.ids if self.ids.count(i) > 1}
         self.faults += [f"two elements have the id {i}" for i in sorted(twice)]
@@ -44,6 +49,7 @@ class Markup(HTMLParser):
             self.faults.append(f"an attribute stands twice in <{tag}>")
         if tag not in VOID:
             self.open.append(tag)
+            self.tongues.append(a.get("lang", self.tongues[-1]))
         self.lang = a.get("lang", "") if tag == "html" else self.lang
         if "id" in a:
             self.ids.append(a["id"])
@@ -68,8 +74,15 @@ class Markup(HTMLParser):
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self.open.pop()
+            self.tongues.pop()
+
+    def handle_data(self, data: str) -> None:
+        if re.search(r"[\u3400-\u9fff]", data) and not self.tongues[-1].startswith("zh"):
+            self.misread.append(data.strip())
 
     def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            self.tongues.pop()
         if tag in VOID:
             self.faults.append(f"</{tag}> closes nothing")
         elif not self.open or self.open.pop() != tag:
@@ -109,9 +122,26 @@ class TestMarkup:
         page = _fields(visitor, somewhere.path("notice"))
         sent = page.send(page.form(), step=step)
         _check(sent.html, language)
+        assert Markup(sent.html).misread == []  # Chinese in an English page says what it is
         wrong = page.send(page.form(), step="send", **{"f.name": "9"})
         assert wrong.status == 422
         _check(wrong.html, language)
+
+
+class TestOldBrowsers:
+    """Of a cheap phone, and of programs that carry a browser of 2020 (Chromium 86) within them."""
+
+    def test_no_page_rests_on_how_the_sheet_is_written_today(self):
+        """Without them a text stands at the very edge of the screen, and one button touches the other."""
+        later = r"(?:margin|padding)-(?:inline|block)\s*:|[;{ ]inset\s*:|aspect-ratio\s*:|@layer|:is\(|dvh"
+        assert re.findall(later, (STATIC / "epilock.css").read_text(encoding="utf-8")) == []
+
+    @pytest.mark.parametrize("name", ["check.js", "receipt.js", "send.js"])
+    def test_what_a_script_says_of_an_old_browser_is_said_there(self, name):
+        """A script that can't be read says nothing, and leaves a button that does nothing."""
+        source = re.sub(r"//.*", "", (STATIC / name).read_text(encoding="utf-8"))
+        later = r"\?\.[a-z(\[]|\?\?|catch \{|\.at\(|replaceAll|replaceChildren|\.\.\.\(?await|globalThis|&&=|\d_\d|\dn\b"
+        assert re.findall(later, source) == []
 
 
 class TestReach:

@@ -101,6 +101,7 @@ class TestSeeing:
         shown = page.send(page.to("/r/data"))
         for value in ("张三", MOBILE, "36.5"):
             assert value in shown.text
+        assert '<span lang="zh-CN">张三</span>' in shown.html
         assert _kinds(parts).count("decision") == 1
         assert "you" in _look(visitor, code).text
 
@@ -251,6 +252,10 @@ class TestTakingAway:
         text = "".join(page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages)
         for said in (given, nobody, "张三", MOBILE, code, "2026"):
             assert said in text
+        told = (
+            "您同意时看到的原文（English）" in text
+        )  # only where it is not the language of the copy
+        assert told == (language == "zh")
 
     def test_of_what_is_partly_gone_the_rest_is_copied(self, visitor, parts, clock):
         town.mandate(parts, "sunny", "residential-entry")

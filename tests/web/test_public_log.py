@@ -101,6 +101,7 @@ class TestPage:
         indexes = re.findall(r'href="/log/entry/(\d+)"', page.html)
         shown = [read(visitor, f"/log/entry/{index}").text for index in indexes]
         assert sum('"destroyed": 1' in text for text in shown) == 1
+        assert "Sunny Garden Committee · Residential entry · 14 March 2026" in page.text
 
     def test_an_entry_is_looked_up_by_its_number(self, visitor):
         assert read(visitor, "/log?entry=3").path == "/log/entry/3"

@@ -189,6 +189,17 @@ class TestJourney:
         moved.append(page.evaluate(SHIFT))
         assert moved == [0, 0, 0]
 
+    @pytest.mark.parametrize("size", [PHONE, DESK])
+    def test_nothing_on_the_pages_of_the_log_moves_while_they_are_read(self, place, visit, size):
+        page = visit(size=size)
+        moved = {}
+        for path in ("/log", "/log/check", "/log/entry/1", "/log/keys"):
+            page.goto(place.base + path)
+            if path.endswith("1"):
+                page.locator("#check-answer.good").wait_for()
+            moved[path] = page.evaluate(SHIFT)
+        assert set(moved.values()) == {0}
+
 
 class TestBadConnection:
     def test_with_scripts_the_form_stays_and_is_sent_once(self, place, visit):
@@ -236,6 +247,18 @@ class TestOneScan:
         assert page.url == f"{place.base}/r"
         assert not [url for url in asked if code in url.partition("#")[0]]
 
+    def test_a_code_that_is_scanned_while_such_a_page_is_open_is_looked_up_too(self, place, visit):
+        page = visit()
+        fill(page, place)
+        press(page, "send")
+        code = code_of(page)
+        page.goto(f"{place.base}/r")
+        page.goto(f"{place.base}/r#{code}")  # only what stands behind "#" changes
+        page.get_by_text("Nobody has opened it").first.wait_for()
+        page.goto(f"{place.base}/r#{code}")
+        page.get_by_text("Nobody has opened it").first.wait_for()
+        assert page.url == f"{place.base}/r"
+
 
 class TestSharedComputer:
     def test_back_after_finishing_shows_nothing(self, place, visit):
@@ -268,7 +291,7 @@ class TestSharedComputer:
 
 
 class TestReadOut:
-    """What a screen reader is given on the way from the notice to the receipt: names, states, in this order."""
+    """What a screen reader is given from the notice to the proof: names, states, in this order."""
 
     def test_in_english(self, visit, place):
         page = visit()
@@ -288,8 +311,10 @@ class TestReadOut:
         """,
         )
         page.locator("form button").first.click()
+        assert said_to_be_wrong(page) == []
         page.locator("form button").first.click()  # nothing is ticked
         assert page.title().startswith("Error: ")
+        assert len(said_to_be_wrong(page)) == 2
         heard(
             page,
             """
@@ -336,6 +361,51 @@ class TestReadOut:
             - button "See my data"
         """,
         )
+        page.locator("form[action='/r'] button").click()
+        page.locator("#check-answer.good").wait_for()
+        heard(
+            page,
+            """
+          - main:
+            - heading "Your data" [level=1]
+            - term: When all of it goes
+            - term: Was it opened?
+            - term: Who asks
+            - button "See what I gave"
+            - button "Correct it"
+            - button "Withdraw it"
+            - heading "What is kept, and until when" [level=2]
+            - heading "Who opened it, and why" [level=2]
+            - heading "Object or complain" [level=2]
+            - heading "A copy to take away" [level=2]
+            - heading "Checked in your browser" [level=2]
+            - status:
+              - paragraph: Everything holds.
+              - paragraph: /entry \\d+ · entries in all. \\d+ · no other department has signed it yet/
+            - list:
+              - listitem: /The file can be read ✓/
+            - heading /check it yourself/ [level=2]
+            - link "Finish and leave"
+        """,
+        )
+        page.locator("form[action='/r/ask'] button").first.click()
+        page.locator("form#walk button").click()  # no reason is chosen
+        page.locator(".box.bad").wait_for()
+        heard(
+            page,
+            """
+          - main:
+            - heading "Complain to the supervisor" [level=1]
+            - alert "There is a problem":
+              - list:
+                - listitem:
+                  - link "Choose a reason"
+            - radiogroup "What is wrong?" [invalid]:
+              - radio "Too much was asked"
+            - button "Complain"
+        """,
+        )
+        assert "What is wrong?" in said_to_be_wrong(page)
 
     def test_in_chinese(self, visit, place):
         page = visit(locale="zh-CN")
@@ -357,6 +427,40 @@ class TestReadOut:
               - checkbox /必须勾选/ [invalid]
         """,
         )
+        tick(page)
+        press(page, "fields")
+        for name, value in (("name", NAME), ("mobile", MOBILE), ("temperature", "36.6")):
+            page.locator(f"#f-{name}").fill(value)
+        press(page, "send")
+        page.locator("form[action='/r'] button").click()
+        page.locator("#check-answer.good").wait_for()
+        heard(
+            page,
+            """
+          - main:
+            - heading "您的信息" [level=1]
+            - term: 哪天全部销毁
+            - term: 被打开过吗
+            - term: 谁在收集
+            - button "看我填的内容"
+            - heading "在您的浏览器里核对" [level=2]
+            - status:
+              - paragraph: 全部成立。
+              - paragraph: /第\\d+条 · 共\\d+条 · 还没有别的部门签名作证/
+            - link "完成，离开"
+        """,
+        )
+
+
+def said_to_be_wrong(page: Page) -> list[str]:
+    """The names of what the browser tells a screen reader is filled in wrongly."""
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    return [
+        node["name"]["value"]
+        for node in tree
+        for has in node.get("properties", ())
+        if has["name"] == "invalid" and has["value"]["value"] not in {"false", False}
+    ]
 
 
 def heard(page: Page, snapshot: str) -> None:

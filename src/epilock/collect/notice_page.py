@@ -1,5 +1,6 @@
 """The notice as people read it: plain text, and an HTML fragment that needs no style and no script."""
 
+import re
 from html import escape
 
 from epilock.collect.notice import Item, Notice
@@ -11,6 +12,7 @@ MARKS = {
     "sensitive": Text("敏感", "sensitive"),
 }
 _TITLE = Text("个人信息收集告知", "Notice about your personal information")
+_CHINESE = re.compile("[\u3400-\u9fff](?:[\u3400-\u9fff0-9、，。·]*[\u3400-\u9fff])?")
 _HASH = Text("校验值", "Hash")
 
 
@@ -46,11 +48,20 @@ def html(notice: Notice, language: str) -> str:
                 f'<em class="{escape(mark)}">{escape(say(MARKS[mark], language))}</em> '
                 for mark in item.marks
             )
-            parts.append(f"<li>{marks}{escape(say(item.text, language))}</li>")
+            parts.append(f"<li>{marks}{in_tongues(say(item.text, language), language)}</li>")
         parts.append("</ul></section>")
     hash_ = escape(say(_HASH, language))
     parts.append(f'<p class="hash">{hash_} <code>{notice.sha256}</code></p></article>')
     return "".join(parts)
+
+
+def in_tongues(text: str, language: str) -> str:
+    """Return ``text``, escaped; on a page that is not Chinese what is Chinese in it says so, or it is read out wrongly.
+
+    Addresses and the names of people and offices are written once, in Chinese.
+    """
+    safe = escape(text)
+    return safe if language == "zh" else _CHINESE.sub(r'<span lang="zh-CN">\g<0></span>', safe)
 
 
 def _marks(item: Item, language: str) -> str:

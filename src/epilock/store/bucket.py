@@ -119,6 +119,12 @@ def name_of(org: str, emergency: str, circumstance: str, day: date, clock: str =
     return f"{org}/{emergency}/{circumstance}/{day.isoformat()}{event}"
 
 
+def told_by(name: str) -> tuple[str, str, date]:
+    """Return the organisation, the circumstance and the day that the name of a bucket tells."""
+    org, _, circumstance, last = name.split("/")
+    return org, circumstance, date.fromisoformat(last.partition("+")[0])
+
+
 def ensure(
     tx: Transaction,
     log: Log,

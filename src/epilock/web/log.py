@@ -34,6 +34,7 @@ from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.level import CHINA
+from epilock.store import bucket as buckets
 from epilock.web import chart as charts
 from epilock.web.chart import Chart
 from epilock.web.request import Site, SiteOf
@@ -151,7 +152,7 @@ def get_page(
         pages=max(1, -(-len(holdings) // PER_PAGE)), found=len(holdings),
         holdings=holdings[first : first + PER_PAGE], standard=site.parts.standard,
         overdue=[h for h in picture.holdings if h.overdue], now=picture.made,
-        vkey=site.parts.log.signer.vkey, logs=_logs(site),
+        vkey=site.parts.log.signer.vkey, logs=_logs(site), told_by=buckets.told_by,
     )  # fmt: skip
 
 

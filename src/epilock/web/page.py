@@ -17,6 +17,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from epilock.collect.notice_page import in_tongues
 from epilock.web import language
 from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
@@ -50,6 +51,7 @@ class Pages:
         self._jinja.globals["detail"] = Details(self.phrases).say
         self._jinja.globals["languages"] = self.languages
         self._jinja.filters["phones"] = phones
+        self._jinja.filters["tongues"] = tongues
 
     def speaker(self, request: Request, asked: str | None = None) -> Speaker:
         """Return the strings in the language of ``request``; ``asked`` (of a form) goes first."""
@@ -135,12 +137,19 @@ def _static_addresses() -> Mapping[str, str]:
     }
 
 
-def phones(text: str) -> Markup:
-    """Return ``text``, escaped, with each telephone number in it as a link that calls it."""
+@jinja2.pass_context
+def tongues(context: jinja2.runtime.Context, text: str) -> Markup:
+    """Return ``text``, escaped, with what is Chinese in it marked where the page is not."""
+    return trusted(in_tongues(text, context["t"].language))
+
+
+@jinja2.pass_context
+def phones(context: jinja2.runtime.Context, text: str) -> Markup:
+    """Return ``text`` as ``tongues``, with each telephone number in it as a link that calls it."""
     return Markup("").join(
         Markup('<a href="tel:{}">{}</a>').format(re.sub("[^+0-9]", "", piece), piece)
         if _PHONE.fullmatch(piece)
-        else piece
+        else tongues(context, piece)
         for piece in _PHONE.split(text)
     )
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from epilock.collect import handout, qr, receipt_page, receipt_picture
 from epilock.collect.handout import Section
+from epilock.collect.receipt_form import Receipt
 from epilock.db import Transaction
 from epilock.errors import ErasedError, InputError
 from epilock.registry import organisation as organisations
@@ -137,10 +138,16 @@ def _receipt(tx: Transaction, site: Site, t: Speaker, held: Holding) -> list[Sec
     except ErasedError:
         return []
     page = receipt_page.page(site.parts.standard, held.issued.notice, whole, t.language)
+    acts = (("", f"{act}{t('resident.colon')}{state}") for act, state in page.acts)
     return [
         Section(t("receipt.picture.title"), tuple((line.label, line.value) for line in page.lines)),
-        Section(
-            t("receipt.copy.acts"),
-            tuple(("", f"{act}{t('resident.colon')}{state}") for act, state in page.acts),
-        ),
+        Section(t("receipt.copy.acts"), (*_agreed_in(site, t, whole), *acts)),
     ]
+
+
+def _agreed_in(site: Site, t: Speaker, receipt: Receipt) -> list[tuple[str, str]]:
+    """Say in which language the acts stand, if not in that of ``t``: nobody agreed to a translation."""
+    read = receipt.records[0].language
+    if read == t.language:
+        return []
+    return [("", t("receipt.copy.agreed_in", language=site.pages.languages[read].name))]

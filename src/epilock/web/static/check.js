@@ -1,5 +1,7 @@
 // The page around verify.js: what is checked here is never sent anywhere. A page without scripts loses nothing
-// but this: the part is hidden until this runs. `#check` may hold a proof of its own, which is checked at once.
+// but this: the part is not shown there. `#check` may hold a proof of its own, which is checked at once.
+//
+// Written for browsers that can't read verify.js: there it is this file that says so.
 "use strict";
 
 (() => {
@@ -8,56 +10,60 @@
   const steps = [...part.querySelectorAll("[data-step]")];
   const bytes = (text) => new TextEncoder().encode(text);
   const read = async (name) => {
-    const files = [...(document.getElementById(name)?.files ?? [])];
-    return Promise.all(files.map(async (file) => new Uint8Array(await file.arrayBuffer())));
+    const files = [...document.getElementById(name).files];
+    return Promise.all(files.map(async (file) => new Uint8Array(await new Response(file).arrayBuffer())));
   };
 
   // Of several files the receipt is the one with the lowest index: what became of a record comes after it.
-  const indexOf = (file) => Number(/^index (\d+)$/m.exec(new TextDecoder("latin1").decode(file))?.[1] ?? 0);
+  function indexOf(file) {
+    const found = /^index (\d+)$/m.exec(new TextDecoder("latin1").decode(file));
+    return found ? Number(found[1]) : 0;
+  }
 
   // A step is done if it stands before the one that failed; of no kind of file are all seven taken.
   function show(found) {
-    const names = steps.map((step) => step.dataset.step);
-    const last = found.number ?? names.length + 1;
+    const last = found.ok ? steps.length + 1 : found.number;
     steps.forEach((step, at) => {
       const done = at + 1 < last, failed = at + 1 === last;
       step.dataset.mark = done ? "done" : failed ? "failed" : "open";
     });
-    answer.className = found.ok ? "box good" : "box bad";
-    answer.replaceChildren();
-    const line = document.createElement("p");
-    line.textContent = found.ok ? part.dataset.good : part.dataset.bad;
-    answer.append(line);
-    const detail = document.createElement("p");
-    detail.className = "soft";
-    detail.textContent = found.ok
-      ? [found.origin, found.index ?? "", found.size ?? "", ...signers(found)].filter((x) => x !== "").join(" · ")
-      : `${found.number}. ${found.error}: ${found.why}`;
-    answer.append(detail);
+    if (found.ok) say("good", part.dataset.good, [found.origin, ...numbers(found), ...signers(found)].join(" · "));
+    else say("bad", part.dataset.bad, `${found.number}. ${found.error}: ${found.why}`);
+  }
+
+  // `detail` is for technical staff; of a failure it is English on every page.
+  function say(kind, text, detail = "") {
+    answer.className = answer.classList.contains("own") ? `box own ${kind}` : `box ${kind}`;
+    answer.textContent = "";
+    for (const [said, style] of [[text, ""], [detail, "soft"]].filter(([said]) => said)) {
+      const line = document.createElement("p");
+      line.className = style;
+      line.textContent = said;
+      if (style && kind === "bad") line.lang = "en";
+      answer.append(line);
+    }
     answer.hidden = false;
   }
 
+  const numbers = ({ index, size }) => [[index, part.dataset.entry], [size, part.dataset.size]]
+    .filter(([number]) => number !== undefined)
+    .map(([number, words]) => words.replace("#", number));
+
   // A receipt's own page says it in words, also if nobody did.
   function signers(found) {
-    const names = found.witnesses ?? [];
+    const names = found.witnesses || [];
     if (!part.dataset.witnessed) return names;
     return names.length ? [`${part.dataset.witnessed} ${names.join(", ")}`] : [part.dataset.alone];
   }
 
   async function run(given) {
-    if (!globalThis.crypto?.subtle) {
-      answer.textContent = part.dataset.old;
-      answer.className = "box warn";
-      answer.hidden = false;
-      return;
-    }
+    let found = null;
     try {
-      show(await epilock.check(given));
-    } catch {
-      answer.textContent = part.dataset.old; // an old browser without Ed25519 is no forgery
-      answer.className = "box warn";
-      answer.hidden = false;
+      found = await epilock.check(given);
+    } catch (tooOld) { // without Ed25519, without a secure page, or without verify.js: none of them is a forgery
+      say("warn", part.dataset.old);
     }
+    if (found) show(found);
   }
 
   async function submitted(event) {
@@ -66,12 +72,15 @@
     const [file, ...proofs] = (await read("check-file")).sort((a, b) => order(a) - order(b));
     const [policy] = await read("check-policy");
     const [entry] = await read("check-entry");
-    if (!file) return;
+    if (!file) {
+      say("bad", part.dataset.none);
+      document.getElementById("check-file").focus();
+      return;
+    }
     const typed = document.getElementById("check-key").value.trim();
     await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
   }
 
-  part.hidden = false;
   const own = document.getElementById("check-proof");
   const ends = [...part.querySelectorAll(".check-end")].map((each) => bytes(each.textContent));
   if (own) {
@@ -79,5 +88,6 @@
     const policy = bytes(document.getElementById("check-own-policy").textContent);
     run({ file: bytes(own.textContent), policy, proofs });
   }
-  document.getElementById("check-form")?.addEventListener("submit", submitted);
+  const form = document.getElementById("check-form");
+  if (form) form.addEventListener("submit", submitted);
 })();

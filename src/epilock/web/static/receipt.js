@@ -4,18 +4,22 @@
 "use strict";
 
 (function () {
-  var scanned = decodeURIComponent(location.hash.slice(1));
-  var field = document.querySelector("input#code");
+  var field = document.querySelector("form[action='/r'] input[name=code], form[action^='/r?'] input[name=code]");
   var leave = document.getElementById("leave");
   var forget = function () { history.replaceState(null, "", "/r" + location.search); };
 
-  if (field && /^[0-9A-Za-z-]{30,40}$/.test(scanned)) {
+  // A code that is scanned while such a page is open changes nothing but what stands behind "#".
+  function look() {
+    var scanned = location.hash.slice(1);
+    if (!field || !/^[0-9A-Za-z-]{30,40}$/.test(scanned)) { return false; }
     forget();
     field.value = scanned;
     field.form.submit();
-  } else if (/^\/r(\/|$)/.test(location.pathname)) {
-    forget();
+    return true;
   }
+
+  if (!look() && /^\/r(\/|$)/.test(location.pathname)) { forget(); }
+  addEventListener("hashchange", look);
   if (leave) { leave.addEventListener("click", forget); }
   document.addEventListener("submit", function (event) { // from the new receipt to my data
     if (/^\/r(\?|$)/.test(event.target.getAttribute("action"))) { forget(); }
