@@ -123,6 +123,20 @@ class TestTooLarge:
         with pytest.raises(TooLargeError, match="20 MB"):
             read_design(path)
 
+    def test_many_long_labels(self):
+        """What would take a minute to judge is refused before anybody begins; groups count for each question."""
+        words = "姓名电话" * 450
+        asked = [{"linkId": str(n), "type": "string", "text": "甲"} for n in range(300)]
+        for item in (
+            [one | {"text": words} for one in asked],
+            [{"linkId": "g", "type": "group", "text": words, "item": asked}],
+        ):
+            form = json.dumps({"resourceType": "Questionnaire", "item": item}).encode()
+            with pytest.raises(
+                TooLargeError, match=r"f\.json: its labels and groups exceed 400,000"
+            ):
+                read_design(form, "f.json")
+
     def test_unpacked(self):
         with pytest.raises(TooLargeError, match="MB"):
             read_design(
