@@ -67,6 +67,8 @@ class TestNotAForm:
             (b",,,\n,,,\n", "asks nothing"),
             (b"%PDF-1.7", "PDF"),
             (b"\x89PNG\r\n\x1a\n", "picture"),
+            (b"\0\0\0\x18ftypheic\0\0", "picture"),
+            (b"RIFF\x10\x20\0\0WEBPVP8 \xff\xfe", "picture"),
             (b"\x1f\x8b\x08", "gzip"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "before 2007"),
             (
