@@ -67,6 +67,8 @@ class TestNotAForm:
             (b",,,\n,,,\n", "asks nothing"),
             (b"%PDF-1.7", "PDF"),
             (b"\x89PNG\r\n\x1a\n", "picture"),
+            (b"\0\0\0\x18ftypheic\0\0", "picture"),
+            (b"RIFF\x10\x20\0\0WEBPVP8 \xff\xfe", "picture"),
             (b"\x1f\x8b\x08", "gzip"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "before 2007"),
             (
@@ -122,6 +124,20 @@ class TestTooLarge:
             f.truncate(MAX_BYTES * 50)
         with pytest.raises(TooLargeError, match="20 MB"):
             read_design(path)
+
+    def test_many_long_labels(self):
+        """What would take a minute to judge is refused before anybody begins; groups count for each question."""
+        words = "姓名电话" * 450
+        asked = [{"linkId": str(n), "type": "string", "text": "甲"} for n in range(300)]
+        for item in (
+            [one | {"text": words} for one in asked],
+            [{"linkId": "g", "type": "group", "text": words, "item": asked}],
+        ):
+            form = json.dumps({"resourceType": "Questionnaire", "item": item}).encode()
+            with pytest.raises(
+                TooLargeError, match=r"f\.json: its labels and groups exceed 400,000"
+            ):
+                read_design(form, "f.json")
 
     def test_unpacked(self):
         with pytest.raises(TooLargeError, match="MB"):

@@ -14,6 +14,10 @@ from epilock.errors import InputError, TooLargeError
     [
         ("姓名\r\n\r\n 手机号 \n", ["姓名", "手机号"]),
         ("姓名\t手机号\t体温", ["姓名", "手机号", "体温"]),
+        ("身份证号 电话　姓  名", ["身份证号", "电话", "姓名"]),
+        ("1.身份证号 2. 电话\n性别 男 女", ["1.身份证号", "2. 电话", "性别 男 女"]),
+        ("（2）　联系电话：\n（三） 住址", ["（2）　联系电话：", "（三） 住址"]),
+        ("姓名：＿＿ 身份证号：＿＿", ["姓名：＿＿", "身份证号：＿＿"]),
         ("姓名、手机号，体温;住址", ["姓名", "手机号", "体温", "住址"]),
         (
             "Name, as in your passport\nMobile, if any",
@@ -22,7 +26,7 @@ from epilock.errors import InputError, TooLargeError
     ],
 )
 def test_a_question_is_a_line_or_a_cell(text, labels):
-    """A comma parts questions only where there is one line of them."""
+    """A comma parts questions only where there is one line of them; blanks part Chinese ones, so that none hides."""
     assert [f.label for f in read_pasted(text).fields] == labels
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from epilock.errors import StandardFileError
 from epilock.standard import load
-from epilock.standard.label import MAX_LABEL, UNKNOWN, Match, guess, is_day
+from epilock.standard.label import MAX_LABEL, UNKNOWN, Match, Reader, guess, is_day
 from epilock.standard.synonyms import Synonyms
 
 HEADERS = Path(__file__).parents[1] / "data" / "forms" / "headers.tsv"
@@ -270,6 +270,30 @@ class TestTable:
         lacking = {c for c in table.categories if seen[c] != {True, False}}
         assert lacking == set()
         assert {s.code for s in table._codes.values()} >= set(table.categories)
+
+    def test_every_word_is_found(self):
+        """Also in the middle of a label, where it is sought by how words begin."""
+        table = Synonyms.load()
+        for word, sense in table._words.items():
+            for text in (word, f"; {word};", f"{word} ;"):
+                at = text.index(word)
+                assert (at, at + len(word), sense) in table._found(text), text
+
+    def test_a_label_is_searched_once(self):
+        """A form is judged as fast as its words are found, however many questions lean on a group."""
+        searched = []
+
+        class Counting(Synonyms):
+            def find(self, label, text, circumstance):
+                searched.append(label)
+                return super().find(label, text, circumstance)
+
+        reader = Reader(Counting(made_up(a=["电话"], b=["家长"])))
+        for label in ("甲", "电话", "紧急联系人"):
+            reader.read(label, "家长")
+            reader.says_only(label)
+            reader.names_person(label)
+        assert sorted(searched) == sorted(["家长", "甲", "电话", "紧急联系人"])
 
     def test_two_senses(self):
         """A word that stands for two categories is refused, and named."""

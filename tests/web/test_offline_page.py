@@ -64,6 +64,13 @@ async () => {
   return said.join("\\n");
 }
 """
+DENIED = """
+IDBFactory.prototype.open = () => {
+  const asked = { error: new DOMException("denied", "UnknownError") };
+  setTimeout(() => asked.onerror(), 0);
+  return asked;
+};
+"""
 VECTOR = """
 async ({ d, x, y, theirs }) => {
   const curve = { name: "ECDH", namedCurve: "P-256" };
@@ -371,6 +378,59 @@ class TestReconnection:
             page.context.set_offline(False)
             waiting(page, "empty")
         assert stage.stored() == before + 3
+
+    def test_a_network_that_goes_while_a_point_is_taken_along_is_not_called_kept(self, stage):
+        """Until every file is there the page says so; opened once more with a network, it is."""
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                page.goto(f"{stage.base}/console/offline")
+                page.context.route(
+                    "**/hpke*.js*",
+                    lambda r: r.abort() if r.request.resource_type == "fetch" else r.continue_(),
+                )
+                page.get_by_role("button", name="Take it along").click()
+                page.get_by_text("could not be kept").wait_for()
+                page.reload()
+                page.get_by_text("could not be kept").wait_for()
+                page.context.unroute_all()
+                page.reload()
+                page.get_by_text("you may leave the network").wait_for()
+            page.reload()
+            page.get_by_text("you may leave the network").wait_for()
+            page.get_by_role("link", name="Open the outbox").click()
+            page.get_by_role("link", name="East Gate").wait_for()
+
+    def test_two_pages_of_a_device_count_together_and_a_receipt_becomes_final(self, stage):
+        """What one page seals or sends the other shows, and the code on the screen is told from the provisional one."""
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page, most=2)
+            other = page.context.new_page()
+            other.clock.set_system_time(stage.clock())
+            other.goto(page.url)
+            other.get_by_text("you may leave the network").wait_for()
+            page.context.set_offline(True)
+            fill(page)
+            waiting(other, "1 waiting")
+            fill(other)
+            waiting(page, "2 waiting")
+            assert page.get_by_text("All 2 forms are filled in").is_visible()
+            page.context.set_offline(False)
+            for each in (page, other):
+                each.get_by_text("stands in the log").wait_for()
+                waiting(each, "empty")
+                assert each.get_by_text("provisional: not sent yet").is_hidden()
+                assert each.get_by_text("If it is not found").is_hidden()
+            other.get_by_role("button", name="Next person").click()
+            assert other.locator("#leased").is_hidden()
+
+    @pytest.mark.parametrize("path", ["/offline", "/console/offline"])
+    def test_a_browser_that_keeps_nothing_says_so_before_anybody_is_asked(self, stage, path):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            page.add_init_script(DENIED)
+            page.goto(f"{stage.base}{path}")
+            if path != "/offline":
+                page.get_by_role("button", name="Take it along").click()
+            page.get_by_text("This browser lets pages keep nothing").wait_for()
 
     def test_a_site_that_was_away_is_tried_again_every_minute(self, stage):
         """The device's own network was there all the time, so no event tells it."""

@@ -16,7 +16,7 @@ How a label is read, in this order:
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from epilock.standard.synonyms import META, NONE, SELF, SPECIAL, Hit, Synonyms
 from epilock.standard.wording import OPEN, bare
@@ -86,10 +86,17 @@ def is_day(label: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads labels by one table, as they are meant at one circumstance ("" for any)."""
+    """Reads the labels of one form by one table, as they are meant at one circumstance ("" for any).
+
+    Attributes:
+        looked_up: Labels and groups of that form -> the same reduced, and the words found in it.
+    """
 
     synonyms: Synonyms
     circumstance: str = ""
+    looked_up: dict[str, tuple[str, list[Hit]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def read(self, label: str, context: str = "") -> Match:
         """Return what ``label``, in the groups of ``context``, asks for.
@@ -105,8 +112,7 @@ class Reader:
         return match if len(match.parts) > len(wrapped.parts) else wrapped
 
     def _read(self, label: str, context: str) -> Match:
-        text = self.synonyms.wording.reduce(label)
-        own = self.synonyms.find(label, text, self.circumstance)
+        text, own = self._look_up(label)
         around = self._around(context)
         if any(h.names for h in own):
             return self._held(self._compose(text, own), own, around)
@@ -114,6 +120,13 @@ class Reader:
         if leans or bare(text) in self.synonyms.inherits:
             return Match(category=around.category, also=around.also, inherits=True)
         return self._faint(text, own, around)
+
+    def _look_up(self, label: str) -> tuple[str, list[Hit]]:
+        """Return ``label`` reduced, and its words; a label is asked several things and searched once."""
+        if label not in self.looked_up:
+            text = self.synonyms.wording.reduce(label)
+            self.looked_up[label] = text, self.synonyms.find(label, text, self.circumstance)
+        return self.looked_up[label]
 
     def _faint(self, text: str, own: Sequence[Hit], around: Match) -> Match:
         """Return what a label asks that no word of its own names."""
@@ -140,8 +153,7 @@ class Reader:
     def _around(self, context: str) -> Match:
         """Return what the nearest group with a word of its own is about."""
         for group in reversed([t[:MAX_LABEL] for t in context.split(" > ") if t.strip()]):
-            text = self.synonyms.wording.reduce(group)
-            hits = self.synonyms.find(group, text, self.circumstance)
+            text, hits = self._look_up(group)
             if any(h.names and h.code != NONE for h in hits):
                 return self._compose(text, hits)
         return UNKNOWN
@@ -243,8 +255,7 @@ class Reader:
 
     def names_person(self, label: str) -> str:
         """Return the category of the other person that ``label`` names without a telephone, or ""."""
-        text = self.synonyms.wording.reduce(label)
-        hits = self.synonyms.find(label, text, self.circumstance)
+        text, hits = self._look_up(label)
         codes = {h.code for h in hits} - {"identity.name", META}
         if len(codes) != 1 or self.synonyms.mentions(text, TELEPHONE):
             return ""
@@ -253,8 +264,7 @@ class Reader:
 
     def says_only(self, label: str) -> str:
         """Return ``contact.mobile`` or ``relation`` if ``label`` says nothing but that, of nobody named."""
-        text = self.synonyms.wording.reduce(label)
-        hits = self.synonyms.find(label, text, self.circumstance)
+        text, hits = self._look_up(label)
         if not hits or not self.synonyms.covers(text, hits) or OPEN in text:
             return ""
         if all(h.code == TELEPHONE for h in hits):

@@ -23,6 +23,7 @@ from epilock.standard.wording import CLOSE, OPEN, Wording, bare, name_parts, squ
 
 META, NONE, SELF = "meta", "none", "self"
 SPECIAL = frozenset({META, NONE, SELF})
+START = 2  # characters of a word by which its length is known
 _GAP_MIDDLE = r"[^();]{0,70}?"
 _GAP_END = r"[^();]{0,80}"
 _GAP_SHORT = r"[^();|]{1,3}"
@@ -167,7 +168,7 @@ class Synonyms:
             sense = Sense(entry["else"] or NONE, weak=bool(entry.get("weak")), at=at)
             self._add([*entry.get("zh", ()), *entry.get("en", ())], sense)
         self._add_numbers()
-        self._longest = max(map(len, self._words))
+        self._lengths = _lengths(self._words)
         self._add_fillers([*filler["zh"], *filler["en"]])
 
     def _add_staff(self, table: Mapping[str, Any]) -> None:
@@ -280,9 +281,10 @@ class Synonyms:
         for start in range(len(text)):
             if not _edge(text, start):
                 continue
-            for end in range(start + 1, min(len(text), start + self._longest) + 1):
+            for length in (1, *self._lengths.get(text[start : start + START], ())):
+                end = start + length
                 sense = self._words.get(text[start:end])
-                if sense is not None and _edge(text, end):
+                if sense is not None and end <= len(text) and _edge(text, end):
                     yield start, end, sense
         for piece, pattern, sense in self._gaps:
             if piece in text:
@@ -301,6 +303,15 @@ class Synonyms:
             rest += " " if i in at or depth > 0 or c in "()|;" else c
         rest = self._fillers.sub(" ", rest)
         return all(w in self._filler_words or w.isdigit() for w in rest.split())
+
+
+def _lengths(words: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return how long the words are that begin with each two characters: at a place of a text few are tried."""
+    found: dict[str, set[int]] = {}
+    for word in words:
+        if len(word) >= START:
+            found.setdefault(word[:START], set()).add(len(word))
+    return {start: tuple(sorted(lengths)) for start, lengths in found.items()}
 
 
 def _edge(text: str, at: int) -> bool:

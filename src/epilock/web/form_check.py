@@ -36,7 +36,7 @@ from epilock.web.request import FormOf, Site, SiteOf, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/check")
 MOST, WINDOW = 30, timedelta(minutes=10)  # forms that one network address has judged
-MOST_FIELDS, MOST_LETTERS = 500, 40_000  # of one form: about two seconds of work
+MOST_FIELDS, MOST_LETTERS = 500, 40_000  # of one form: a fraction of a second of work
 KINDS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -153,10 +153,7 @@ def _fields(form: FormData) -> tuple[DesignField, ...]:
         ending = PurePath(file.filename).suffix.lower()
         name = f"form{ending}" if ending in _ENDINGS else "form"
         found += read_design(file.file.read(), name).fields
-    letters = sum(
-        len(f.label) + len(f.context) + sum(map(len, (*f.translations, *f.wordings))) for f in found
-    )
-    if len(found) > MOST_FIELDS or letters > MOST_LETTERS:
+    if len(found) > MOST_FIELDS or sum(f.letters for f in found) > MOST_LETTERS:
         raise TooLargeError(
             f"a form of at most {MOST_FIELDS} fields and {MOST_LETTERS:,} characters is judged here;"
             " for a larger one there is: epilock standard check"

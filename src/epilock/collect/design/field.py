@@ -8,6 +8,9 @@ from epilock.standard.wording import is_mostly_chinese
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 4_000  # characters of one label; Excel's own limit for a cell is 32,767
+MAX_LETTERS = (
+    400_000  # of all labels, each with its groups: about a second of work for whoever judges them
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,15 @@ class DesignField:
     required: bool = False
     place: str = ""
 
+    @property
+    def letters(self) -> int:
+        """How much there is to read: its labels in all languages and its groups."""
+        return (
+            len(self.label)
+            + len(self.context)
+            + sum(map(len, (*self.translations, *self.wordings)))
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
@@ -65,7 +77,7 @@ def make(kind: str, title: str, fields: Sequence[DesignField], name: str) -> Des
 
     Raises:
         FileFormatError: There is no field.
-        TooLargeError: There are more than ``MAX_FIELDS`` fields, or a label is too long.
+        TooLargeError: There are more than ``MAX_FIELDS`` fields or ``MAX_LETTERS`` characters, or a label is too long.
     """
     if not fields:
         raise FileFormatError(
@@ -78,6 +90,10 @@ def make(kind: str, title: str, fields: Sequence[DesignField], name: str) -> Des
             raise TooLargeError(
                 f"{name}: the label at {f.place or 'a field'} exceeds {MAX_TEXT} characters"
             )
+    if sum(f.letters for f in fields) > MAX_LETTERS:
+        raise TooLargeError(
+            f"{name}: its labels and groups exceed {MAX_LETTERS:,} characters; shorten them or give it in parts"
+        )
     chinese = sum(is_mostly_chinese(f.label) for f in fields)
     language = "zh" if chinese * 2 >= len(fields) else "en"
     return Design(kind=kind, title=title.strip()[:200], language=language, fields=tuple(fields))

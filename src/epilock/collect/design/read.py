@@ -29,6 +29,9 @@ FOREIGN = (
     (b"SQLite format 3\0", "a database; export the table as CSV"),
     (b"PAR1", "a Parquet file; give its header as CSV"),
 )
+_PHOTOGRAPH = re.compile(
+    rb".{4}ftyp(?:hei|mif|avi)|RIFF.{4}WEBP", re.DOTALL
+)  # as telephones make it
 _TOML = re.compile(r"^\s*(?:#.*\n\s*)*\[\[?(?:point|field)\b", re.MULTILINE)
 _MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|table|[a-z]+[ >:/])", re.IGNORECASE)
 
@@ -57,6 +60,8 @@ def read_design(source: Path | str | bytes, name: str = "") -> Design:
     for mark, what in FOREIGN:
         if content.startswith(mark):
             raise FileFormatError(f"{name}: {what}")
+    if _PHOTOGRAPH.match(content):
+        raise FileFormatError(f"{name}: a picture; give the form itself")
     if start.startswith(b"PK"):
         return _from_workbook(read_workbook(Archive(content, name)), name)
     if name.lower().endswith((".xlsx", ".xlsm")):

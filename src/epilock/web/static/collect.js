@@ -109,7 +109,8 @@
     try {
       const client = refusedCode?.uuid ?? crypto.randomUUID();
       const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
-      await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)), { again: isAgain() });
+      shown = await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)), { again: isAgain() });
+      showSent(false);
       made = await outbox.made(lease);
       showReceipt(receiptCode(Number(serial), client));
     } catch {
@@ -135,7 +136,28 @@
     scrollTo({ top: 0, behavior: "instant" });
   }
 
+  let shown = null; // the box of the receipt on the screen, until it is known what became of it
+
+  function showSent(sent) {
+    for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = (each.dataset.sent === "yes") !== sent;
+  }
+
+  // What is sent, or filled in on another page of this device, is said here too. A box that was refused first stays
+  // provisional: it leaves as a file, or is asked again.
+  async function hearOfChange() {
+    const id = shown;
+    const [boxes, n] = await Promise.all([outbox.boxes(), outbox.made(lease)]);
+    const box = boxes.find((each) => each.id === id);
+    if (id !== null && id === shown) {
+      if (!box) showSent(true);
+      if (!box || outbox.isRefused(box)) shown = null;
+    }
+    made = n;
+    showState();
+  }
+
   function next() {
+    shown = null;
     document.getElementById("code").textContent = "";
     document.getElementById("code-qr").replaceChildren();
     receipt.hidden = true;
@@ -173,11 +195,12 @@
   }
 
   // The pages of this lease, with the files they use, in a cache of their own.
+  // All of them come or none; a cache that is empty was begun, and the network went.
   async function keep() {
     await device.kept;
     const files = [...document.querySelectorAll("link[rel=stylesheet], link[rel=icon], script[src]")];
     const cache = await caches.open(`epilock-lease-${lease}`);
-    await cache.addAll([...pages, ...files.map((each) => each.href || each.src)]);
+    if (!(await cache.keys()).length) await cache.addAll([...pages, ...files.map((each) => each.href || each.src)]);
     await outbox.keepLease({ lease, name: form.dataset.name, pages, last, until });
     await navigator.storage?.persist?.();
   }
@@ -199,6 +222,6 @@
   showAgain();
   device.begin();
   showState("not-yet");
-  outbox.made(lease).then((n) => { made = n; showState(); });
-  caches.has(`epilock-lease-${lease}`).then((there) => (there ? null : keep())).then(() => showState("ready"), () => showState("failed"));
+  outbox.changed.addEventListener("change", hearOfChange);
+  outbox.made(lease).then((n) => { made = n; }).then(keep).then(() => showState("ready"), () => showState("failed"));
 })();

@@ -42,9 +42,19 @@ const device = (() => {
     outbox.changed.addEventListener("change", show);
     document.getElementById("send").addEventListener("click", send);
     addEventListener("online", comeBack);
+    try {
+      await show();
+    } catch {
+      return noStorage();
+    }
     setInterval(async () => { if ((await outbox.boxes()).some((box) => !outbox.isRefused(box))) await send(); }, MINUTE);
-    await show();
     await send();
+  }
+
+  // A browser that keeps nothing (a private window, a full disk) is said to, before a person has been asked anything.
+  function noStorage() {
+    bar.classList.add("bad");
+    document.getElementById("no-storage").hidden = false;
   }
 
   const kept = (async () => {

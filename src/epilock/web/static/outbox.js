@@ -27,22 +27,32 @@ const outbox = (() => {
   const all = (store) => within(store, "readonly", (rows) => rows.getAll());
   const base64 = (bytes) => btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
 
+  // Every page of this device that is open hears of a change, whichever of them made it.
   const changed = new EventTarget();
+  const others = new BroadcastChannel("epilock-outbox");
+  others.onmessage = () => changed.dispatchEvent(new Event("change"));
   async function change(work, stores = "boxes") {
     await within(stores, "readwrite", work);
     changed.dispatchEvent(new Event("change"));
+    others.postMessage("");
   }
 
   // Puts a box in, and counts it under its lease in the same transaction; one that was asked again was counted before.
-  const add = (lease, box, { again = false } = {}) => change((rows, tx) => {
-    if (again) return void rows.add({ lease, box, refused: [] });
-    const kept = tx.objectStore("leases");
-    kept.get(lease).onsuccess = ({ target: { result } }) => {
-      const made = (result?.made ?? 0) + 1;
-      rows.add({ lease, box, number: made, refused: [] });
-      if (result) kept.put({ ...result, made });
-    };
-  }, ["boxes", "leases"]);
+  // The answer is its id.
+  const add = async (lease, box, { again = false } = {}) => {
+    let added;
+    await change((rows, tx) => {
+      const put = (more) => { added = rows.add({ lease, box, refused: [], ...more }); };
+      if (again) return put();
+      const kept = tx.objectStore("leases");
+      kept.get(lease).onsuccess = ({ target: { result } }) => {
+        const made = (result?.made ?? 0) + 1;
+        put({ number: made });
+        if (result) kept.put({ ...result, made });
+      };
+    }, ["boxes", "leases"]);
+    return added.result;
+  };
   const boxes = () => all("boxes");
   const keepLease = (lease) => within("leases", "readwrite", (rows) => {
     rows.get(lease.lease).onsuccess = ({ target: { result } }) => rows.put({ made: 0, ...result, ...lease });
