@@ -19,10 +19,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from epilock.beside import Told
 from epilock.deidentify import config as configuration
 from epilock.deidentify.dispatch import deidentify_file
 from epilock.deidentify.review import Rule
-from epilock.deidentify.run import Result, Told
+from epilock.deidentify.run import Result
 from epilock.errors import InputError
 from epilock.standard.load import load
 

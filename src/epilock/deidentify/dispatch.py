@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from epilock.beside import Told
 from epilock.deidentify import distribution, frontier
 from epilock.deidentify import report as reports
 from epilock.deidentify.attack import linkage
@@ -26,7 +27,7 @@ from epilock.deidentify.local.mixed import MixedRecoding
 from epilock.deidentify.recoding import FullDomain
 from epilock.deidentify.report import Report
 from epilock.deidentify.review import Rule
-from epilock.deidentify.run import Result, Told, deidentify
+from epilock.deidentify.run import Result, deidentify
 from epilock.deidentify.table import open_table
 from epilock.deidentify.utility import measures
 from epilock.deidentify.writing import check_output, written
