@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from epilock import migrate
+from epilock.beside import Works
 from epilock.collect.intake.run import Intake
 from epilock.collect.issue import Press, acts_of
 from epilock.collect.record import Keeper
@@ -40,6 +41,7 @@ from epilock.store.keys import KeyStore
 from epilock.store.keyservice.client import RemoteKeys
 from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
+from epilock.use.release.run import Maker
 
 if TYPE_CHECKING:
     from epilock.traces import Traces
@@ -65,6 +67,8 @@ class Parts:
         tally: Counts of notices shown and refused.
         gate: Decides and opens.
         tools: What destruction runs need.
+        works: Long work that goes on beside the pages which ask for it.
+        maker: Makes releases, beside these pages too.
         chain: To anchor the log on a chain, or None if none was named.
         stamps: To have it stamped, or None if no authority was named.
         meters: What the process counts about itself.
@@ -85,6 +89,8 @@ class Parts:
     tally: Tally
     gate: Gate
     tools: Tools
+    works: Works
+    maker: Maker
     chain: ChainDuty | None
     stamps: StampDuty | None
     meters: Meters
@@ -188,7 +194,12 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
         database=database, keys=keys, log=log, standard=standard,
         secret=keys.secret(INSTALLATION, "receipts"), holder=holder,
     )  # fmt: skip
-    meters = Meters()
+    meters, works = Meters(), Works()
+    gate = Gate(
+        log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
+        is_held=is_held, ends=lambda tx, bucket, part: part_due(tx, standard, bucket, part).at,
+        meters=meters,
+    )  # fmt: skip
     chain, stamps = _duties(settings, outside, database, keys, log.origin)
     intake = Intake(
         database=database, keys=keys, log=log, standard=standard,
@@ -197,11 +208,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     return Parts(
         settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
         keeper=keeper, writer=Writer(keeper, now=now, meters=meters), intake=intake, tally=Tally(), now=now,
-        gate=Gate(
-            log=log, keys=keys, standard=standard, table=compile_table(standard), acts_of=acts_of,
-            is_held=is_held, ends=lambda tx, bucket, part: part_due(tx, standard, bucket, part).at,
-            meters=meters,
-        ),
+        gate=gate, works=works, maker=Maker(gate, database, now, works),
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
         chain=chain, stamps=stamps, meters=meters, traces=traces,
         session_secret=keys.secret(INSTALLATION, "session"),

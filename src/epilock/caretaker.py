@@ -22,7 +22,6 @@ from epilock.ledger.shards import all_of
 from epilock.rounds import Rounds
 from epilock.standard.level import CHINA
 from epilock.store.keys import KeyStore
-from epilock.use.release.run import Maker
 from epilock.watch.round import PAUSE, SECONDS, Sight, Trusted, Watcher
 
 ROUND = 60.0  # seconds
@@ -36,7 +35,6 @@ class Caretaker:
         self._parts = parts
         self._destroy = destroy
         self._rounds = Rounds("caretaker", self.round, every=every, meters=parts.meters)
-        self._releases = Maker(parts.gate, parts.database, parts.now)
         self._counted: date | None = None
         self._watcher = watcher(parts)
 
@@ -75,7 +73,7 @@ class Caretaker:
         if self._destroy:
             destruction.run(parts.tools, now=now)
             destruction.purge(parts.tools, now=now, slices=PURGE_SLICES)
-        self._releases.complete()
+        parts.maker.complete()
 
     def _keep_counts(self) -> None:
         taken = self._parts.tally.take()

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from estate import CLINIC, ORG, OTHER, midnight_after
 
+from epilock.beside import Works
 from epilock.destroy import freeze
 from epilock.destroy.beside import Runs
 from epilock.errors import FrozenError, TamperedError
@@ -40,7 +41,7 @@ def progress(runs, since=DUE):
 def test_it_is_watched_while_it_goes_on_and_begun_once(estate):
     estate.bucket()
     gate = Gate("keys")
-    runs = Runs(replace(estate.tools, step=gate), lambda: DUE)
+    runs = Runs(replace(estate.tools, step=gate), lambda: DUE, Works())
     before = progress(runs)
     assert (before.due > 0, before.announced, before.is_under_way) == (True, 0, False)
     assert not runs.begin(ORG, wait=0)
@@ -59,16 +60,19 @@ def test_it_is_watched_while_it_goes_on_and_begun_once(estate):
 
 def test_another_process_reads_how_far_it_is(estate):
     estate.bucket()
-    assert Runs(estate.tools, lambda: DUE).begin(ORG, wait=PATIENT)
-    seen = progress(Runs(estate.tools, lambda: DUE))
+    assert Runs(estate.tools, lambda: DUE, Works()).begin(ORG, wait=PATIENT)
+    seen = progress(Runs(estate.tools, lambda: DUE, Works()))
     assert (seen.left, seen.certified, seen.is_under_way) == (0, 1, False)
-    assert progress(Runs(estate.tools, lambda: DUE), DUE + timedelta(seconds=1)).certified == 0
+    assert (
+        progress(Runs(estate.tools, lambda: DUE, Works()), DUE + timedelta(seconds=1)).certified
+        == 0
+    )
 
 
 def test_only_the_organisation_that_asked(estate):
     estate.bucket()
     estate.bucket(org=OTHER)
-    assert Runs(estate.tools, lambda: DUE).begin(ORG, wait=PATIENT)
+    assert Runs(estate.tools, lambda: DUE, Works()).begin(ORG, wait=PATIENT)
     assert {said.org for said in estate.said(entry.Certificate)} == {ORG}
 
 
@@ -76,7 +80,7 @@ def test_what_stops_it_is_told_and_gone_when_the_next_one_begins(estate):
     """The row of a bucket that is due was changed past the program."""
     estate.bucket(circumstance=CLINIC)
     bucket = estate.bucket()
-    runs = Runs(estate.tools, lambda: DUE)
+    runs = Runs(estate.tools, lambda: DUE, Works())
     row = (buckets.c.org == ORG) & (buckets.c.bucket == bucket.id)
     mac = _set_mac(estate, row, b"\0" * 16)
     assert runs.begin(ORG, wait=PATIENT)
@@ -91,11 +95,11 @@ def test_a_freeze_is_said_at_once(estate):
         found = [Damage("records (org=sunny)", "rows that are missing: 1")]
         freeze.begin(tx, estate.log, found, standard_ref=estate.ref, now=DUE)
     with pytest.raises(FrozenError):
-        Runs(estate.tools, lambda: DUE).begin(ORG, wait=0)
+        Runs(estate.tools, lambda: DUE, Works()).begin(ORG, wait=0)
 
 
 def _problem(runs):
-    return runs._runs[ORG].problem
+    return runs.works.of(("destruction", ORG)).problem
 
 
 def _set_mac(estate, row, mac):

@@ -4,6 +4,7 @@ from datetime import date
 
 from sampled import Clinic
 
+from epilock.beside import Works
 from epilock.destroy import erasure
 from epilock.destroy import run as destruction
 from epilock.ledger import entry
@@ -30,7 +31,7 @@ class Relief(Clinic):
         super().__init__(town, "relief-compensation", ASKED)
         self.analyst = self.hire("city", "analyst", "analyst")
         self.approver = self.hire("city", "approver", "approver")
-        self.maker = Maker(self.parts.gate, self.parts.database, town.clock)
+        self.maker = Maker(self.parts.gate, self.parts.database, town.clock, Works())
         self.grant = self.leave(
             self.analyst, self.approver, purpose="governance", form="deidentified", subjects=10,
             circumstances=("relief-compensation",),

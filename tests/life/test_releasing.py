@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from relief import DAY, FIELDS, Relief
 
 from epilock import inventory
+from epilock.beside import Works
 from epilock.destroy.move import Mover
 from epilock.errors import (
     ApprovalError,
@@ -198,7 +199,10 @@ class TestDecision:
             relief.analyst, relief.approver, purpose="governance", form="deidentified", subjects=1,
             circumstances=("relief-compensation",),
         )  # fmt: skip
-        assert [relief.ask(grant=leave).rule for _ in range(2)][1] == "grant/used-up"
+        first = relief.ask(grant=leave)
+        assert relief.ask(grant=leave) == first  # it is being made: asking again is no second try
+        relief.step(first)
+        assert relief.ask(grant=leave).rule == "grant/used-up"
         with relief.parts.database.write() as tx, pytest.raises(ForbiddenError):
             search.search(
                 relief.parts.gate, tx, relief.analyst, source="garden", emergency="flu",
@@ -331,7 +335,9 @@ class TestCrash:
         """The clock is asked before each effect: a process that dies there leaves all as it was."""
         found = relief.judge(relief.request(relief.previewed()))
         for calls in range(3):
-            maker = Maker(relief.parts.gate, relief.parts.database, _dying(town.clock, calls))
+            maker = Maker(
+                relief.parts.gate, relief.parts.database, _dying(town.clock, calls), Works()
+            )
             try:
                 maker.step(found.org, found.release)
             except RuntimeError:
@@ -351,7 +357,7 @@ class TestCrash:
         found = relief.judge(relief.request(relief.previewed()))
         gate = replace(relief.parts.gate, log=_Failing(relief.parts.log))
         with pytest.raises(OSError, match="no space"):
-            Maker(gate, relief.parts.database, town.clock).step(found.org, found.release)
+            Maker(gate, relief.parts.database, town.clock, Works()).step(found.org, found.release)
         assert count(relief, release_lines) == 0
         with pytest.raises(NotFoundError):
             text_of(relief, found)

@@ -22,6 +22,7 @@ def test_two_persons_lift_it_in_the_console(parts, site):
     assert "Destruction is frozen" in home.text
     assert "freeze of destruction, to be looked at" in home.text
     assert "to be looked at" not in read(second, "/console?lang=en").text
+    assert "少了1行。" in read(first, "/console/alarms?lang=zh").text
     page = read(first, "/console/alarms?lang=en")
     assert "records (org=sunny, bucket=1)" in page.text
     page = page.send(page.with_field("reason"), reason="repaired")

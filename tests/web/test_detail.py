@@ -40,6 +40,8 @@ def raised() -> Iterator[tuple[str, str, str]]:
 
 def words(kind: str, node: ast.Call) -> ast.expr | None:
     """What an error of this kind, or a problem, is made with."""
+    if kind == "Damage":
+        return node.args[1] if len(node.args) > 1 else None
     if kind == "Problem":
         return next((k.value for k in node.keywords if k.arg == "what"), None)
     return node.args[0] if node.args and kind.endswith(("Error", "__init__")) else None
@@ -73,6 +75,14 @@ INSIDE = {
 def test_what_people_read_about_accounts_is_in_both_languages(where):
     table = {PLACE.sub("{}", text.en) for text in TABLE.values()}
     said = {said for w, kind, said in FOUND if w == where and kind not in INSIDE and said}
+    assert said - table == set()
+
+
+def test_what_the_watcher_finds_is_in_both_languages():
+    """Who decides whether a freeze is lifted reads what went around the program."""
+    table = {PLACE.sub("{}", text.en) for text in TABLE.values()}
+    said = {s for w, kind, s in FOUND if w.startswith("watch/") and kind == "Damage" and s}
+    assert len(said) > 15
     assert said - table == set()
 
 

@@ -17,6 +17,7 @@ from visitor import Visitor
 
 import epilock.web
 from epilock.errors import FileFormatError
+from epilock.ledger import entry
 from epilock.web import language
 from epilock.web.app import create_app
 
@@ -61,6 +62,10 @@ class TestLoad:
         assert [
             k for k, t in said.items() if k.split(".")[0] in files and counts.search(t.en)
         ] == []
+
+    def test_every_kind_of_entry_has_a_name(self):
+        names = {f"log.kind.{kind}" for kind in entry.TYPES}
+        assert names - language.load().keys() == set()
 
     def test_every_string_that_a_page_says_is_there(self):
         phrases = language.load()

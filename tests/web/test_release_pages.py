@@ -1,6 +1,8 @@
 """Releases in the console: tried out and downloaded by one, approved by another, in numbers until then."""
 
+import threading
 import time
+from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -11,10 +13,14 @@ from test_chromium import CHROMIUM, Watch
 from town_server import free_port, serving
 from visitor import Visitor
 
+from epilock.accounts import staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
 from epilock.collect.point import Field
 from epilock.standard.text import Text
+from epilock.use import grant as grants
+from epilock.use.release import register
+from epilock.use.release.question import Question
 from epilock.web.app import create_app
 
 LOSS = Field(id="loss", category="relief.loss", label=Text("损失", "Loss"), optional=False)
@@ -127,6 +133,38 @@ class TestPages:
     def test_a_refusal_says_why(self, analyst, leave):
         page = try_out(analyst, since="2026-03-01", until="2026-03-10")
         assert "These days have fewer than 20 records" in page.text
+
+    def test_how_far_it_is_stands_on_the_page_in_hundredths_and_for_no_other(
+        self, stage, analyst, leave
+    ):
+        """A number of records would tell, before anybody approved, who came between two tries."""
+        parts, site, _ = stage
+        at = read(analyst, "/console/releases").path
+        open_ = threading.Event()
+
+        def held(told):
+            told("read", 1809, 3918)
+            assert open_.wait(60)
+
+        with parts.database.read() as tx:
+            grant = next(g for g in grants.listing(tx, "jinan") if g.form == "deidentified")
+            who = staff.load(tx, "jinan", grant.staff)
+        asked = Question(
+            source="sunny", emergency="outbreak-7", circumstance="relief-compensation",
+            since=date(2026, 3, 14), until=date(2026, 3, 14),
+            fields={"contact.address": "address"}, suppressed=5, search="optimal",
+        )  # fmt: skip
+        with parts.database.write() as tx:
+            found = register.decide(
+                parts.gate, tx, who, question=asked, grant=grant.grant, now=parts.now()
+            )
+        parts.works.begin(("release", found.org, found.release), held, wait=0.2)
+        page = read(analyst, f"{at}/{found.org}/{found.release}")
+        assert "Reading the records (46 %)" in page.text
+        assert "1809" not in page.text
+        other = badge(parts, site, "jinan", "qian", "analyst")
+        assert read(other, page.path).status == 403
+        open_.set()
 
     def test_two_persons_two_files(self, stage, analyst, approver, leave):
         """Who asked sees numbers until another approved; who approves sees the report, and never the table."""

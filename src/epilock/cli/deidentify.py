@@ -19,10 +19,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from epilock.beside import Told
 from epilock.deidentify.leaving.review import Rule
 from epilock.deidentify.release import config as configuration
 from epilock.deidentify.release.dispatch import deidentify_file
-from epilock.deidentify.release.run import Result, Told
+from epilock.deidentify.release.run import Result
 from epilock.errors import InputError
 from epilock.standard.load import load
 

@@ -1,24 +1,21 @@
-"""Runs that somebody asked for: each goes on in a thread of its own, beside the pages that show how far it is.
+"""Runs that somebody asked for: each goes on beside the pages that show how far it is.
 
 What a run does is committed step by step (``run``), so how far it is can be read from the database by any
 process, and a run that ends with its process loses nothing: the clock's next one goes on where it was.
 """
 
-import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from epilock.beside import Name, Works
 from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import freeze, run
 from epilock.destroy.intent import DESTROY, intents
 from epilock.destroy.run import Tools
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +42,6 @@ class Progress:
         return self.due + self.announced
 
 
-@dataclass(slots=True)
-class _Run:
-    thread: threading.Thread
-    problem: Exception | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Runs:
     """Runs of this process, one of an organisation at a time.
@@ -58,12 +49,12 @@ class Runs:
     Attributes:
         tools: What runs need.
         now: The clock.
+        works: What goes on in this process.
     """
 
     tools: Tools
     now: Callable[[], datetime]
-    _turn: threading.Lock = field(default_factory=threading.Lock)
-    _runs: dict[str, _Run] = field(default_factory=dict)
+    works: Works
 
     def begin(self, org: str, *, wait: float) -> bool:
         """Begin a run, unless one goes on; tell whether it has ended after ``wait`` seconds.
@@ -73,36 +64,28 @@ class Runs:
         """
         with self.tools.database.read() as tx:
             freeze.check_thawed(tx)
-        with self._turn:
-            known = self._runs.get(org)
-            if known is None or not known.thread.is_alive():
-                known = _Run(
-                    threading.Thread(target=self._go, args=(org,), name="run", daemon=True)
-                )
-                self._runs[org] = known
-                known.thread.start()
-        known.thread.join(wait)
-        return not known.thread.is_alive()
+        work = self.works.begin(_name(org), lambda _: self._go(org), wait=wait)
+        return not work.is_under_way
 
     def progress(self, tx: Transaction, org: str, since: datetime) -> Progress:
         """Return how far it is, counting what was certified from ``since`` on."""
         now, c = self.now(), intents.c
         found = dues.calendar(tx, self.tools.standard, now=now, org=org)
-        known = self._runs.get(org)
+        known = self.works.of(_name(org))
         return Progress(
             due=sum(part.is_due(now) for part in found),
             announced=_count(tx, c.org == org, c.done.is_(None)),
             certified=_count(tx, c.org == org, c.kind == DESTROY, c.done >= since),
-            is_under_way=known is not None and known.thread.is_alive(),
+            is_under_way=known is not None and known.is_under_way,
             problem=None if known is None else known.problem,
         )
 
     def _go(self, org: str) -> None:
-        try:
-            run.run(self.tools, now=self.now(), org=org)
-        except Exception as error:  # noqa: BLE001 - whoever asked is told; the next run goes on
-            self._runs[org].problem = error
-            _log.error("a run that was asked for could not do everything: %s", type(error).__name__)
+        run.run(self.tools, now=self.now(), org=org)
+
+
+def _name(org: str) -> Name:
+    return ("destruction", org)
 
 
 def _count(tx: Transaction, *where: sa.ColumnElement[bool]) -> int:

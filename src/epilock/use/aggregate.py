@@ -32,6 +32,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
+from epilock.beside import Told, nobody
 from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
 from epilock.deidentify.cells.line import SMALLEST, Table, is_small, suppress
 from epilock.deidentify.noise import budget
@@ -193,10 +194,10 @@ def decide(
     )  # fmt: skip
 
 
-def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
+def tally(gate: Gate, tx: Transaction, decided: Aggregate, told: Told = nobody) -> Counter[str]:
     """Return the exact counts that a committed decision allows to be made; they must not leave.
 
-    ``tx`` is a reading transaction begun after the decision's has committed.
+    ``tx`` is a reading transaction begun after the decision's has committed; ``told`` is told how far it is.
 
     Raises:
         ForbiddenError: The decision is not in the database, or refused; or the key service refuses the parts.
@@ -209,7 +210,7 @@ def tally(gate: Gate, tx: Transaction, decided: Aggregate) -> Counter[str]:
     found = _buckets(tx, question)
     counted = None if question.counted == DAY else question.counted
     leave = gate.under(tx, decided.by_org, decided.grant)
-    return tally_.count(leave, tx, found, counted, purpose=decided.purpose)
+    return tally_.count(leave, tx, found, counted, purpose=decided.purpose, told=told)
 
 
 def publish(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
+from epilock.beside import Told, nobody
 from epilock.db import Transaction
 from epilock.errors import ErasedError
 from epilock.store import tags, vault
@@ -21,18 +22,25 @@ _CHUNK = 5000  # records that are in memory at once
 
 
 def count(
-    gate: Gate, tx: Transaction, buckets: Sequence[Bucket], category: str | None, *, purpose: str
+    gate: Gate,
+    tx: Transaction,
+    buckets: Sequence[Bucket],
+    category: str | None,
+    *,
+    purpose: str,
+    told: Told = nobody,
 ) -> Counter[str]:
     """Return how many living records there are by value of ``category``, or by day if it is None.
 
-    On consent only those whose person gave ``purpose``.
+    On consent only those whose person gave ``purpose``. ``told`` is told how far it is.
 
     Raises:
         TamperedError: A row is missing or was changed, moved, cut or put back; it is named.
     """
     counts: Counter[str] = Counter()
     given = Given(gate, tx, purpose)
-    for bucket in buckets:
+    for passed, bucket in enumerate(buckets):
+        told("count", passed, len(buckets))
         if category is None:
             counts[bucket.day.isoformat()] += sum(map(given, living(tx, bucket)))
         else:

@@ -18,7 +18,6 @@ from epilock.assemble import Parts
 from epilock.destroy.beside import Runs
 from epilock.destroy.move import Mover
 from epilock.errors import EpilockError, SignInError
-from epilock.use.release.run import Maker
 from epilock.web import (
     anchored,
     check,
@@ -85,8 +84,7 @@ def create_app(
     app.state.site = Site(
         parts, pages, Mover(parts.log, parts.keys, parts.standard), Corrector(parts)
     )
-    app.state.maker = Maker(parts.gate, parts.database, parts.now)
-    app.state.runs = Runs(parts.tools, parts.now)
+    app.state.runs = Runs(parts.tools, parts.now, parts.works)
     app.state.insist = insist
     app.state.places = place.load(parts.settings.places)
     app.state.providers = providers or oidc.Providers()

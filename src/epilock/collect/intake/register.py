@@ -97,6 +97,7 @@ class Import:
     org: str
     id: str
     point: str
+    file: bytes
     targets: dict[str, int]
     left_out: tuple[LeftOut, ...]
     afterwards: bool
@@ -135,7 +136,7 @@ def begin(
         ConflictError: It was begun with another mapping. A field that a new notice asks, or asks no
             more, is none.
     """
-    found = _by_file(tx, org, point, file)
+    found = by_file(tx, org, point, file)
     if found is not None:
         return _resume(tx, found, mapping)
     code = new_id("i")
@@ -252,7 +253,8 @@ def _left_out(mapping: ColumnMap) -> list[list[str | None]]:
     return [[c.header, c.category, c.verdict, c.rule] for c in mapping.left_out]
 
 
-def _by_file(tx: Transaction, org: str, point: str, file: bytes) -> Import | None:
+def by_file(tx: Transaction, org: str, point: str, file: bytes) -> Import | None:
+    """Return the import of a file, by its fingerprint, at a point; None if none was begun."""
     c = imports.c
     rows = tx.all(imports, c.org == org, c.point == point, c.file == file)
     return _import(rows[0]) if rows else None
@@ -260,7 +262,7 @@ def _by_file(tx: Transaction, org: str, point: str, file: bytes) -> Import | Non
 
 def _import(row: dict[str, Any]) -> Import:
     return Import(
-        org=row["org"], id=row["import_id"], point=row["point"], targets=row["targets"],
+        org=row["org"], id=row["import_id"], point=row["point"], file=row["file"], targets=row["targets"],
         left_out=tuple(
             LeftOut(header=header, category=category, verdict=verdict, rule=rule)
             for header, category, verdict, rule in row["left_out"]

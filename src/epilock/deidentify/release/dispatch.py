@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from epilock.beside import Told
 from epilock.deidentify.evaluation.attack import linkage
 from epilock.deidentify.evaluation.covers import ByHierarchy, Gathering
 from epilock.deidentify.evaluation.inference import disclosure, membership
@@ -22,7 +23,7 @@ from epilock.deidentify.evaluation.utility import measures
 from epilock.deidentify.leaving.leave import Leave, leaving, rule_of_models
 from epilock.deidentify.leaving.review import Rule
 from epilock.deidentify.release.config import Config
-from epilock.deidentify.release.run import Result, Told, deidentify
+from epilock.deidentify.release.run import Result, deidentify
 from epilock.deidentify.reports import distribution, frontier
 from epilock.deidentify.reports import report as reports
 from epilock.deidentify.reports.report import Report

@@ -6,7 +6,7 @@ in memory at a time. Nothing is written here.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from epilock.beside import Told
 from epilock.deidentify.criteria import metric
 from epilock.deidentify.criteria.judge import Judge
 from epilock.deidentify.criteria.measured import Measured, measure
@@ -30,8 +31,6 @@ from epilock.errors import InputError, TooLargeError
 
 MOST_VALUES = 1 << 22  # different values of a column whose hierarchy follows from them
 _ROUNDING = 1e-9  # 0.05 of 20 rows is one row
-
-Told = Callable[[str, int, int], None]  # stage, how far it is, how far it has to go (0: not known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

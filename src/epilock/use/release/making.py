@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from epilock.beside import Told, nobody
 from epilock.deidentify.leaving.intersection import Earlier, check_together
 from epilock.deidentify.leaving.leave import Leave
 from epilock.deidentify.leaving.review import Review, Reviewed, Rule
@@ -63,8 +64,11 @@ def make(
     earlier: Sequence[Earlier],
     *,
     now: datetime,
+    told: Told = nobody,
 ) -> Made:
     """Return the release of the records ``opened`` by the rule ``asked``, beside the ``earlier`` ones.
+
+    ``told`` is told how far it is.
 
     Raises:
         RefusedError: It may not leave.
@@ -72,10 +76,10 @@ def make(
         InputError: There are no records.
     """
     config, rule = question.config(asked), Rule.of(asked)
-    result = deidentify(opened.table, config, reviewed=True)
+    result = deidentify(opened.table, config, told=told, reviewed=True)
     leave = Leave(Review(config.quasi_identifiers, record=RECORD), rule, RECORD, None)
     ids: list[str] = []
-    passing = list(leave.watch(_noting(ids, result.batches())))
+    passing = list(leave.watch(_noting(ids, result.batches(told))))
     reviewed = leave.review.conclude(rule)
     assignment = _assignment(ids, leave.review.assignment(), codes=rule.l > 1)
     if earlier:
@@ -86,7 +90,7 @@ def make(
     leave.reviewed = reviewed
     body = _csv(leave.schema(result.schema).names, passing)
     sha256 = hashlib.sha256(body).hexdigest()
-    report = report_of(result, config, leave, sha256, now)
+    report = report_of(result, config, leave, sha256, now, told=told)
     rows = leave.review.rows
     return Made(
         body=body, sha256=sha256, rows=rows, suppressed=result.suppressed,

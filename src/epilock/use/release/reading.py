@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import sqlalchemy as sa
 
+from epilock.beside import Told, nobody
 from epilock.db import Transaction
 from epilock.deidentify.cells.line import SMALLEST
 from epilock.deidentify.rows.hierarchy import ROOT
@@ -27,9 +28,10 @@ from epilock.store.vault import Record
 from epilock.use.decision import OPENED
 from epilock.use.gate import Gate
 from epilock.use.release.question import DAY, RECORD, Question
-from epilock.use.release.register import UNDER_WAY, Release, buckets_of, load
+from epilock.use.release.register import UNDER_WAY, Release, buckets_of, count_days, load
 from epilock.use.tally import NOT_GIVEN, Given, living, slices
 
+EACH = 500  # records, after which it is told how far it is
 Plain = Mapping[str, Mapping[str, str]]  # category, field: value
 
 
@@ -68,10 +70,10 @@ class Opened:
     state: bytes
 
 
-def open_records(gate: Gate, tx: Transaction, found: Release) -> Opened:
+def open_records(gate: Gate, tx: Transaction, found: Release, told: Told = nobody) -> Opened:
     """Return the records of a release as they are now; they must not leave.
 
-    ``tx`` is a reading transaction begun after the decision's has committed.
+    ``tx`` is a reading transaction begun after the decision's has committed; ``told`` is told how far it is.
 
     Raises:
         ForbiddenError: The decision is not in the database, or refused, or nothing waits for its records.
@@ -84,7 +86,10 @@ def open_records(gate: Gate, tx: Transaction, found: Release) -> Opened:
     state = state_of(tx, found)
     rows: list[Row] = []
     columns: dict[str, list[str]] = {name: [] for name in (RECORD, *question.fields)}
+    living_ones = sum(count_days(gate, tx, question).values())
     for row, plain in _opened(gate, tx, found):
+        if len(rows) % EACH == 0:
+            told("read", len(rows), living_ones)
         rows.append(row)
         columns[RECORD].append(row.id)
         for name in question.fields:

@@ -145,6 +145,8 @@ def decide(
 ) -> Release:
     """Decide whether ``who`` may try out the release; the decision is written either way (rule 1).
 
+    A question that is being made for ``who`` already is that release: no second try is used up.
+
     Raises:
         InputError: The question can't be asked; see ``question.check``.
         NotFoundError: There is no such grant.
@@ -152,6 +154,9 @@ def decide(
     check(gate.standard, question)
     gate.log.append(tx, [], now=now)  # holds the log's head: a grant is used up one by one
     found = grants.load(tx, who.org, grant)
+    again = _being_made(tx, who, found, question)
+    if again is not None:
+        return again
     days = count_days(gate, tx, question)
     rule = _refusal(gate, tx, who, found, question, days, now)
     allowed = not rule
@@ -367,6 +372,15 @@ def _refusal(  # noqa: PLR0911, PLR0917 - one line a refusal; the facts of one q
     if sum(days.values()) > MOST_RECORDS:
         return "release/too-many"
     return ""
+
+
+def _being_made(tx: Transaction, who: Staff, found: Grant, question: Question) -> Release | None:
+    c = releases.c
+    rows = tx.all(
+        releases, c.org == question.source, c.by_org == who.org, c.by == who.staff,
+        c.grant == found.grant, c.stage == ASKED,
+    )  # fmt: skip
+    return next((each for each in map(_read, rows) if each.question == question), None)
 
 
 def _range(gate: Gate, tx: Transaction, who: Staff, found: Grant, question: Question) -> str:

@@ -12,7 +12,8 @@ Order of effects, and what a crash leaves:
   7. When the grant ends ``sweep`` destroys the files' key, then the files, then says ``gone``.
                                                                        Crash: the next call goes on.
 
-What waits is taken up by ``Maker.go_on``, and after a crash by the caretaker (``Maker.complete``).
+What waits is taken up by ``Maker.go_on``, beside the pages that show how far it is, and after a crash by the
+caretaker (``Maker.complete``).
 
 Rules kept in this file:
   1. What is committed in 6 was made of exactly the records and the earlier releases that there are then.
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from epilock.beside import Name, Told, Work, Works, nobody
 from epilock.db import Database, Transaction
 from epilock.errors import (
     EpilockError,
@@ -88,38 +90,45 @@ class _Fresh:
 
 @dataclass(slots=True, eq=False)
 class Maker:
-    """Makes releases, each in a thread that a page need not wait for.
+    """Makes releases, each beside the pages that ask for it.
 
     Attributes:
         gate: Decides and opens.
         database: The main database.
         now: The clock.
+        works: What goes on in this process.
     """
 
     gate: Gate
     database: Database
     now: Callable[[], datetime]
+    works: Works
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def go_on(self, org: str, release: str, *, wait: float = 0) -> None:
         """Go on with a release that waits for the program; return when done, or after ``wait`` seconds."""
-        thread = threading.Thread(
-            target=self._in_turn, args=(org, release), name="release", daemon=True
+        self.works.begin(
+            _name(org, release), lambda told: self._in_turn(org, release, told), wait=wait
         )
-        thread.start()
-        thread.join(wait)
+
+    def work(self, found: Release) -> Work | None:
+        """Return the work at a release that goes on in this process, or None."""
+        work = self.works.of(_name(found.org, found.release))
+        return work if work is not None and work.is_under_way else None
 
     def complete(self) -> None:
         """Go on with what a crash left, and destroy the files of releases whose grant has ended."""
         with self.database.read() as tx:
             waiting = listing(tx, stages=UNDER_WAY)
         for found in waiting:
-            if self.now() - found.changed >= PATIENCE:
-                self._in_turn(found.org, found.release)
+            if self.now() - found.changed >= PATIENCE and self.work(found) is None:
+                self.go_on(found.org, found.release, wait=threading.TIMEOUT_MAX)
         self.sweep()
 
-    def step(self, org: str, release: str) -> Release:
+    def step(self, org: str, release: str, told: Told = nobody) -> Release:
         """Do what waits to be done with a release; return it as it is then.
+
+        ``told`` is told how far it is.
 
         Raises:
             EpilockError: It can't be made; the register says so.
@@ -128,9 +137,9 @@ class Maker:
             found = load(tx, org, release)
         try:
             if found.stage == ASKED:
-                self._preview(found)
+                self._preview(found, told)
             elif found.stage == APPROVING:
-                self._hand_out(found)
+                self._hand_out(found, told)
         except StateError:
             _log.info("a release was decided elsewhere")
         except EpilockError as error:
@@ -159,23 +168,20 @@ class Maker:
                 stage = GONE if each.stage == APPROVED else WITHDRAWN
                 enter(tx, each, stage, now=self.now())
 
-    def _in_turn(self, org: str, release: str) -> None:
-        try:
-            with self._turn:
-                self.step(org, release)
-        except Exception as error:  # noqa: BLE001 - the thread ends; what waits is taken up again
-            _log.error("a release could not be made: %s", type(error).__name__)
+    def _in_turn(self, org: str, release: str, told: Told) -> None:
+        with self._turn:
+            self.step(org, release, told)
 
-    def _preview(self, found: Release) -> None:
-        made = self._make(found).made
+    def _preview(self, found: Release, told: Told) -> None:
+        made = self._make(found, told).made
         report = self._sealed(found, REPORT, made.report.to_html().encode())
         with self.database.write() as tx:
             file.keep(tx, report)
             enter(tx, found, PREVIEWED, found=made.found, sha256=made.sha256, now=self.now())
 
-    def _hand_out(self, found: Release) -> None:
+    def _hand_out(self, found: Release, told: Told) -> None:
         for _ in range(MOST_TRIES):
-            fresh = self._make(found)
+            fresh = self._make(found, told)
             made, now = fresh.made, self.now()
             report = self._sealed(found, REPORT, made.report.to_html().encode())
             if made.sha256 != found.sha256:
@@ -200,7 +206,7 @@ class Maker:
             "the records of a release changed whenever it was made; it is tried again later"
         )
 
-    def _make(self, found: Release) -> _Fresh:
+    def _make(self, found: Release, told: Told) -> _Fresh:
         """Return the release as it would leave now."""
         question, now = found.question, self.now()
         asked = self.gate.standard.circumstances[question.circumstance].release
@@ -210,11 +216,12 @@ class Maker:
             if self._is_held(tx, found, now):
                 raise RefusedError("what is held is only stored", rule="duty/hold")
             gate = self.gate.under(tx, found.by_org, found.grant)
-            opened = open_records(gate, tx, found)
+            opened = open_records(gate, tx, found, told)
+            told("earlier", 0, 0)
             before = tuple(of_data_set(tx, question))
             earlier = joint.assignments(tx, gate.keys, before, opened.rows, asked)
         others = joint.earlier_of(before, earlier, asked)
-        made = make(question, opened, asked, others, now=now)
+        made = make(question, opened, asked, others, now=now, told=told)
         return _Fresh(
             keys=gate.keys, made=made, opened=opened, before=before, earlier=tuple(earlier)
         )
@@ -254,3 +261,7 @@ class Maker:
 
     def _sealed(self, found: Release, kind: str, body: bytes) -> file.FileRow:
         return file.seal(self.gate.keys, found.org, found.release, kind, body)
+
+
+def _name(org: str, release: str) -> Name:
+    return ("release", org, release)

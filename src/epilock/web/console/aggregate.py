@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.beside import PATIENCE, Told, Work
 from epilock.db import Transaction, missing
 from epilock.deidentify.cells.line import SMALLEST
 from epilock.deidentify.noise import budget
@@ -36,6 +37,7 @@ from epilock.web.request import day_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/counts")
 PART = "counts"
+HERE = "/console/counts"
 PRICES = (MICRO // 20, MICRO // 10, MICRO // 4, MICRO // 2, MICRO)  # that are offered
 MOST_VALUES = 200  # that are counted apart
 ANY = "any"  # what is counted changes neither price nor error
@@ -92,7 +94,7 @@ def post_count(desk: DeskOf, form: CheckedForm) -> Response:
     except WRONG as error:
         return _page(desk, form, error)
     if decided.verdict == OPENED and not decided.left:
-        _count(desk, decided)
+        _begun(desk, decided)
     return desk.go(f"/console/counts/{decided.question.source}/{decided.decision}")
 
 
@@ -100,6 +102,7 @@ def post_count(desk: DeskOf, form: CheckedForm) -> Response:
 def get_counted(source: str, decision: str, desk: DeskOf) -> Response:
     """Show a table to who asked for it, or why there is none."""
     desk.enter(PART)
+    going_on = None
     with desk.site.parts.database.read() as tx:
         found = aggregate.load(tx, source, decision)
     if found.by_org != desk.org:
@@ -107,20 +110,30 @@ def get_counted(source: str, decision: str, desk: DeskOf) -> Response:
     if found.by != desk.who:
         raise ForbiddenError("a table is shown to the one who asked for it")
     if found.verdict == OPENED and not found.left:  # a crash came between decision and table
-        found = _count(desk, found)
+        going_on = _begun(desk, found, wait=PATIENCE)
+        if going_on.problem is not None:
+            raise going_on.problem
+        if not going_on.is_under_way:
+            return desk.go(f"{HERE}/{source}/{decision}")
     return desk.show(
-        "counted.html", here=PART, found=found, refused=found.verdict == REFUSED, rows=_rows(found),
+        "counted.html", here=PART, found=found, refused=found.verdict == REFUSED, rows=[] if going_on else _rows(found), going_on=going_on,
         rule=found.rule.partition("/")[0], smallest=SMALLEST, not_given=NOT_GIVEN, others=OTHERS,
         cost="" if found.answer is None else shown(found.answer.epsilon),
     )  # fmt: skip
 
 
-def _count(desk: Desk, decided: Aggregate) -> Aggregate:
+def _begun(desk: Desk, decided: Aggregate, *, wait: float = 0) -> Work:
+    """Return the work that counts for a decision, which goes on beside the page."""
     parts = desk.site.parts
-    with parts.database.read() as tx:
-        counts = aggregate.tally(parts.gate, tx, decided)
-    with parts.database.write() as tx:
-        return aggregate.publish(parts.gate, tx, decided, counts, now=desk.site.now())
+
+    def count(told: Told) -> None:
+        with parts.database.read() as tx:
+            counts = aggregate.tally(parts.gate, tx, decided, told)
+        with parts.database.write() as tx:
+            aggregate.publish(parts.gate, tx, decided, counts, now=parts.now())
+
+    name = ("count", decided.question.source, decided.decision)
+    return parts.works.begin(name, count, wait=wait)
 
 
 def _question(form: FormData, leave: Grant) -> Question:

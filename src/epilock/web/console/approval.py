@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from epilock.accounts import passkey
 from epilock.accounts.passkey import Passkey
+from epilock.beside import PATIENCE
 from epilock.db import Transaction
 from epilock.deidentify.noise.budget import Book, shown
 from epilock.deidentify.pseudonyms import study as studies
@@ -137,9 +138,15 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
             tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
             approve=approve, now=now,
         )  # fmt: skip
-    if approve:
-        runs.complete(parts.tools, now=now, org=org)
-    return desk.go("/console/approvals", done="erased" if approve else "refused")
+    if not approve:
+        return desk.go("/console/approvals", done="refused")
+    work = parts.works.begin(
+        ("erasure", org, request), lambda _: runs.complete(parts.tools, now=now, org=org),
+        wait=PATIENCE,
+    )  # fmt: skip
+    if work.problem is not None:
+        raise work.problem
+    return desk.go("/console/approvals", done="approved" if work.is_under_way else "erased")
 
 
 @router.post("/budgets/{org}/{allotment}")

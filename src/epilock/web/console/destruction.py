@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.beside import PATIENCE
 from epilock.db import Transaction
 from epilock.destroy import due as dues
 from epilock.destroy import hold as holds
@@ -38,7 +39,6 @@ PART = "destruction"
 HERE = "/console/destruction"
 PER_PAGE = 50
 WEEKS = 6  # of the calendar
-PATIENCE = 2.0  # seconds until a page says how far a run is
 LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 
 

@@ -2,7 +2,7 @@
 
 Rules kept in this file:
   1. The file is not kept between the preview and the import: it is chosen again, so that no plaintext
-     rests here. It is at most 1 MB, which never leaves memory; a larger one is imported at a terminal.
+     rests here. It is at most 1 MB, which never leaves memory and is forgotten when the import ends; a larger one is imported at a terminal.
   2. Letters hold codes that open records: they are for a custodian alone, and the ledger says so before.
 """
 
@@ -15,13 +15,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
+from epilock.beside import PATIENCE, Name, Told
 from epilock.collect import issue, qr
 from epilock.collect import point as points
 from epilock.collect.consent import LAWFUL
 from epilock.collect.intake import register, told
 from epilock.collect.intake.mapping import ACT, LEAVE_OUT, METHOD, SIGNED, map_columns
 from epilock.collect.intake.preview import preview
-from epilock.collect.intake.read import open_table
+from epilock.collect.intake.read import fingerprint, open_table
 from epilock.collect.intake.register import Import
 from epilock.collect.intake.run import Target, run, target_of
 from epilock.collect.intake.table import Source
@@ -34,6 +35,7 @@ from epilock.web.request import word
 
 router = APIRouter(include_in_schema=False, prefix="/console/imports")
 PART = "imports"
+HERE = "/console/imports"
 MAX_FILE = 1_000_000  # bytes; a multipart file of up to 1 MiB stays in memory (Starlette)
 MOST_SHOWN = 200  # problems on the page; the report has all
 
@@ -122,13 +124,38 @@ def _take(desk: Desk, form: FormData, body: bytes, name: str) -> Response:
         by_hand = _by_hand(form)
         if word(form, "go") != "import":
             return _preview(desk, target, source, by_hand)
-        done = run(
-            parts.intake, source, org=desk.org, point=target.point.point, by=desk.who,
-            by_hand=by_hand, now=desk.site.now, beside=False,
-        )  # fmt: skip
+        return _brought_in(desk, target, source, by_hand)
     except WRONG as error:
         return _start(desk, error)
-    return desk.go(f"/console/imports/{done.id}", done="imported")
+
+
+def _brought_in(desk: Desk, target: Target, source: Source, by_hand: dict[str, str]) -> Response:
+    """Bring a list in, beside the page; its bytes are in memory until it ends.
+
+    Raises:
+        EpilockError: It can't be, and that is known already.
+    """
+    parts, by, point = desk.site.parts, desk.who, target.point.point
+    file = fingerprint(source, parts.intake.secret)
+
+    def bring_in(told: Told) -> None:
+        run(
+            parts.intake, source, org=target.point.org, point=point, by=by, by_hand=by_hand,
+            now=parts.now, told=lambda found: told("rows", found.last_row, 0), beside=False,
+        )  # fmt: skip
+
+    work = parts.works.begin(_work(desk, point, file), bring_in, wait=PATIENCE)
+    if work.problem is not None:
+        raise work.problem
+    with parts.database.read(org=desk.org) as tx:
+        found = register.by_file(tx, desk.org, point, file)
+    if found is None:  # its first commit is still to come
+        return desk.go(HERE)
+    return desk.go(f"{HERE}/{found.id}", done="imported" if found.done else "")
+
+
+def _work(desk: Desk, point: str, file: bytes) -> Name:
+    return ("import", desk.org, point, file.hex())
 
 
 def _preview(desk: Desk, target: Target, source: Source, by_hand: dict[str, str]) -> Response:
@@ -201,15 +228,19 @@ def _start(desk: Desk, error: EpilockError | None = None) -> Response:
     )  # fmt: skip
 
 
-def _one(desk: Desk, import_id: str, error: EpilockError | None = None) -> Response:
+def _one(desk: Desk, import_id: str, error: Exception | None = None) -> Response:
     with desk.site.parts.database.read(org=desk.org) as tx:
         found: Import = register.load(tx, desk.org, import_id)
         troubles = register.troubles(tx, found)[: MOST_SHOWN + 1]
         left = told.untold(tx, found)
         point, _ = issue.in_force(tx, desk.org, found.point)
+    work = desk.site.parts.works.of(_work(desk, found.point, found.file))
+    if work is not None and error is None and not found.done:
+        error = work.problem
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "import.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         found=found, troubles=troubles[:MOST_SHOWN], more=len(troubles) > MOST_SHOWN, left=left,
         point=point, ways=told.WAYS, custodian=desk.has("custodian"),
+        going_on=work if work is not None and work.is_under_way else None,
     )  # fmt: skip

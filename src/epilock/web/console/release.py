@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.beside import PATIENCE
 from epilock.collect import point as points
 from epilock.db import Transaction, missing
 from epilock.errors import EpilockError, ForbiddenError
@@ -24,7 +25,6 @@ from epilock.use.release import file, question, register
 from epilock.use.release.file import REPORT, TABLE
 from epilock.use.release.question import COARSE, Question
 from epilock.use.release.register import Release
-from epilock.use.release.run import Maker
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
@@ -32,7 +32,6 @@ from epilock.web.request import day_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/releases")
 PART = "releases"
-PATIENCE = 2.0  # seconds that a page waits for what is being made
 LEAVE_OUT = ""
 
 
@@ -98,7 +97,7 @@ def get_release(source: str, release: str, desk: DeskOf) -> Response:
         "release.html", here=PART, found=found, q=found.question, own=found.by == desk.who,
         judges=judges, lines=_lines(found), rule=found.rule.partition("/")[0],
         asked=desk.site.parts.standard.circumstances[found.question.circumstance].release,
-        waiting=found.stage in register.UNDER_WAY,
+        waiting=found.stage in register.UNDER_WAY, work=desk.site.parts.maker.work(found),
     )  # fmt: skip
 
 
@@ -175,10 +174,8 @@ def _load(desk: Desk, tx: Transaction, source: str, release: str) -> Release:
 
 def _made(desk: Desk, found: Release) -> Response:
     """Let what waits be made, and go to its page."""
-    maker = desk.request.app.state.maker
-    assert isinstance(maker, Maker)  # noqa: S101 - ``create_app`` put it there
     if found.verdict == OPENED:
-        maker.go_on(found.org, found.release, wait=PATIENCE)
+        desk.site.parts.maker.go_on(found.org, found.release, wait=PATIENCE)
     return desk.go(_path(found))
 
 
