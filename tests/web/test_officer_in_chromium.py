@@ -120,7 +120,7 @@ def test_no_page_of_the_day_is_wider_than_a_phone(stage, chromium, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 320, "height": 640})
     for path in (
-        "", "/points", "/records", "/records/sunny/1", "/grants", "/approvals", "/requests", "/seen",
+        "", "/points", "/points/new/quarantine", "/records", "/records/sunny/1", "/grants", "/approvals", "/requests", "/seen",
         "/seen/extract", "/destruction", "/destruction/holds", "/oversight?org=sunny", "/log",
         "/levels/jinan/outbreak-7?level=N", "/settings",
     ):  # fmt: skip
