@@ -94,7 +94,7 @@ class TestState:
 
     def test_a_witness_that_cosigns(self, asked, chief, visitor):
         assert "cosigns" in read(chief, "/console/witnesses").text
-        assert "audit.example: cosigned" in read(visitor, "/log").text
+        assert "audit.example: entries cosigned: " in read(visitor, "/log").text
         assert visitor.get("/log/checkpoint").text.count("— audit.example ") == 1
 
     def test_one_that_is_at_odds_stands_out_for_everybody(self, asked, parts, site, visitor, clock):
