@@ -1,6 +1,10 @@
 """Long work goes on beside who asked: begun once, watched in numbers, known after it has stopped."""
 
+import gc
 import threading
+import weakref
+
+import pytest
 
 from epilock.beside import MOST_KEPT, Place, Works
 from epilock.errors import StateError
@@ -51,6 +55,27 @@ def test_what_stopped_it_is_known_until_it_is_begun_again():
     assert works.of(NAME).problem is None
 
 
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_it_worked_on_is_forgotten_when_it_has_ended(stops):
+    """A list of people is in memory as long as it is brought in, also if that stops half-way."""
+    works, people = Works(), People()
+    gone = weakref.ref(people)
+    work = works.begin(NAME, _bring_in(people, stops=stops), wait=PATIENT)
+    del people
+    gc.collect()
+    assert (work.is_under_way, gone(), works.of(NAME)) == (False, None, work)
+
+
+def test_whoever_is_told_what_stopped_it_is_not_kept_with_it():
+    work, asks = Works().begin(NAME, _stop, wait=PATIENT), People()
+    gone = weakref.ref(asks)
+    with pytest.raises(StateError):
+        _ask(work, asks)
+    del asks
+    gc.collect()
+    assert (work.problem, gone()) == (None, None)
+
+
 def test_what_it_says_in_a_log_names_nobody(caplog):
     Works().begin(NAME, _stop, wait=PATIENT)
     assert caplog.messages == ["a release that was asked for stopped: StateError"]
@@ -69,6 +94,26 @@ def test_how_far_is_said_in_hundredths_or_not_at_all():
     """A number of records before a release is approved would tell who came between two of them."""
     said = [Place("read", 1, 3), Place("read", 5, 3), Place("search", 7, 0), Place()]
     assert [each.hundredths for each in said] == [33, 100, None, None]
+
+
+class People:
+    """What must not stay in memory."""
+
+
+def _bring_in(people, *, stops):
+    def bring_in(_told):
+        read = people
+        try:
+            assert not stops, read
+        except AssertionError as error:
+            raise StateError("row 7 is not brought in") from error
+
+    return bring_in
+
+
+def _ask(work, asks):
+    assert asks
+    work.check()
 
 
 def _stop(told) -> None:

@@ -2,8 +2,9 @@
 
 Always true:
   1. One work of a name goes on at a time in this process; who asks for it again watches the one there is.
-  2. Kept in memory is how far it is, as numbers, and what stopped it. What a work makes it commits itself,
-     so that an answer outlives the page that asked, and a work that ends with its process is begun again.
+  2. Kept in memory is how far it is, as numbers, and what stopped it; of what it worked on nothing is, once it
+     has ended. What a work makes it commits itself, so that an answer outlives the page that asked, and a work
+     that ends with its process is begun again.
   3. A name tells nobody anything: a page asks for a work after it has checked who may see what it makes.
 """
 
@@ -54,8 +55,8 @@ class Work:
     def __init__(self, kind: str, do: Callable[[Told], object]) -> None:
         self.at = Place()
         self.problem: Exception | None = None
-        self._kind, self._do = kind, do
-        self._thread = threading.Thread(target=self._go, name=kind, daemon=True)
+        self._kind = kind
+        self._thread = threading.Thread(target=self._go, args=(do,), name=kind, daemon=True)
         self._thread.start()
 
     @property
@@ -67,11 +68,18 @@ class Work:
         """Return when it has ended, or after some seconds."""
         self._thread.join(seconds)
 
-    def _go(self) -> None:
+    def check(self) -> None:
+        """Raise what stopped it, to the first who asks: frames of whoever is told are not kept either."""
+        problem, self.problem = self.problem, None
+        if problem is not None:
+            raise problem
+
+    def _go(self, do: Callable[[Told], object]) -> None:
         try:
-            self._do(self._told)
+            do(self._told)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
-            self.problem = error
+            error.__cause__ = error.__context__ = None  # their frames hold what was worked on
+            self.problem = error.with_traceback(None)
             _log.error("a %s that was asked for stopped: %s", self._kind, type(error).__name__)
 
     def _told(self, stage: str, done: int, of: int) -> None:

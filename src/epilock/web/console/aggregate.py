@@ -111,8 +111,7 @@ def get_counted(source: str, decision: str, desk: DeskOf) -> Response:
         raise ForbiddenError("a table is shown to the one who asked for it")
     if found.verdict == OPENED and not found.left:  # a crash came between decision and table
         going_on = _begun(desk, found, wait=PATIENCE)
-        if going_on.problem is not None:
-            raise going_on.problem
+        going_on.check()
         if not going_on.is_under_way:
             return desk.go(f"{HERE}/{source}/{decision}")
     return desk.show(

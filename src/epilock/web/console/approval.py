@@ -144,8 +144,7 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
         ("erasure", org, request), lambda _: runs.complete(parts.tools, now=now, org=org),
         wait=PATIENCE,
     )  # fmt: skip
-    if work.problem is not None:
-        raise work.problem
+    work.check()
     return desk.go("/console/approvals", done="approved" if work.is_under_way else "erased")
 
 

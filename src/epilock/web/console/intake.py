@@ -145,8 +145,7 @@ def _brought_in(desk: Desk, target: Target, source: Source, by_hand: dict[str, s
         )  # fmt: skip
 
     work = parts.works.begin(_work(desk, point, file), bring_in, wait=PATIENCE)
-    if work.problem is not None:
-        raise work.problem
+    work.check()
     with parts.database.read(org=desk.org) as tx:
         found = register.by_file(tx, desk.org, point, file)
     if found is None:  # its first commit is still to come
