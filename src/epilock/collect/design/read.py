@@ -29,9 +29,8 @@ FOREIGN = (
     (b"SQLite format 3\0", "a database; export the table as CSV"),
     (b"PAR1", "a Parquet file; give its header as CSV"),
 )
-_PHOTOGRAPH = re.compile(
-    rb".{4}ftyp(?:hei|mif|avi)|RIFF.{4}WEBP", re.DOTALL
-)  # as telephones make it
+# As telephones make it.
+_PHOTOGRAPH = re.compile(rb".{4}ftyp(?:hei|mif|avi)|RIFF.{4}WEBP", re.DOTALL)
 _TOML = re.compile(r"^\s*(?:#.*\n\s*)*\[\[?(?:point|field)\b", re.MULTILINE)
 _MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|table|[a-z]+[ >:/])", re.IGNORECASE)
 

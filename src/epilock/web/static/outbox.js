@@ -27,9 +27,10 @@ const outbox = (() => {
   const all = (store) => within(store, "readonly", (rows) => rows.getAll());
   const base64 = (bytes) => btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
 
-  // Every page of this device that is open hears of a change, whichever of them made it.
+  // Every page of this device that is open hears of a change, whichever of them made it; in
+  // Safari before 15.4, which has no such channel, when it looks next.
   const changed = new EventTarget();
-  const others = new BroadcastChannel("epilock-outbox");
+  const others = "BroadcastChannel" in globalThis ? new BroadcastChannel("epilock-outbox") : { postMessage() {} };
   others.onmessage = () => changed.dispatchEvent(new Event("change"));
   async function change(work, stores = "boxes") {
     await within(stores, "readwrite", work);
