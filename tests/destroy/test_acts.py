@@ -21,7 +21,7 @@ CLOCK, RIGHT, TWO, NOTHING = "clock", "right", "two persons, cooled", "nothing i
 DEEP = {"destroy"}
 EDGE = {
     "destroy.run": {"run", "complete", "purge"},
-    "deidentify.study": {"end"},
+    "deidentify.pseudonyms.study": {"end"},
     "use.release.file": {"destroy"},
     "collect.offline": {"forget_ended", "end"},
     "collect.paper": {"sweep"},
@@ -47,8 +47,8 @@ ACTS = {
     ("web.console.received", "destroy.run.complete"): (
         RIGHT, "PIPL 47: the person objected by receipt, a custodian agrees",
     ),
-    ("web.console.approval", "deidentify.study.end"): (TWO, "the key of a study"),
-    ("cli.study", "deidentify.study.end"): (TWO, "the key of a study"),
+    ("web.console.approval", "deidentify.pseudonyms.study.end"): (TWO, "the key of a study"),
+    ("cli.study", "deidentify.pseudonyms.study.end"): (TWO, "the key of a study"),
     ("web.console.offline", "collect.offline.end"): (
         NOTHING, "a stolen device: its key ends; what it had sent is stored",
     ),
@@ -62,7 +62,7 @@ ACTS = {
     ("backup.replay", "store.removal.move"): (CLOCK, "what the log says was moved after the backup"),
     ("backup.restore", "destroy.run.complete"): (CLOCK, "what was announced before the backup"),
     ("store.keyservice.desk", "keys.destroy"): (CLOCK, "what the log shows to be announced or due"),
-    ("deidentify.study", "keys.destroy"): (TWO, "the key of a study"),
+    ("deidentify.pseudonyms.study", "keys.destroy"): (TWO, "the key of a study"),
     ("use.release.file", "keys.destroy"): (NOTHING, "a table of records that are there"),
     ("collect.offline", "keys.destroy"): (CLOCK, "keys of leases that are over"),
     ("store.photograph", "keys.destroy"): (CLOCK, "photographs of paper that may exist no longer"),
