@@ -22,6 +22,8 @@ $(VENV)/tested: requirements/spark.lock $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/spark.lock
 	touch $@
 
+# The program is started again and again: what was compiled is kept, also where the machine says otherwise.
+test: export PYTHONDONTWRITEBYTECODE =
 test: install $(VENV)/tested
 	$(BIN)/python -m pytest
 
@@ -51,11 +53,12 @@ docs: install
 	$(BIN)/python -m epilock.cli.reference > docs/reference/cli.md
 	$(BIN)/python -m epilock.web.reference > docs/reference/http-api.md
 	$(BIN)/python -m epilock.ledger.reference > docs/reference/ledger-entries.md
-	$(BIN)/python tests/web/screens.py --docs docs/images
+	PYTHONPATH=tests $(BIN)/python tests/web/screens.py --docs docs/images
 
-# A picture of every page to look at, in build/screens.
+# A picture of every page to look at, or of each of PAGES, in SCREENS.
+SCREENS ?= build/screens
 screens: install
-	$(BIN)/python tests/web/screens.py build/screens
+	PYTHONPATH=tests $(BIN)/python tests/web/screens.py $(SCREENS) $(PAGES)
 
 # `dev` is what is worked and tested with, `run` the part of it that an installation needs.
 COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \

@@ -1,4 +1,4 @@
-"""The console beside a million records: how long its pages take a signed-in officer, and how large they are."""
+"""The console beside a million records and 300 organisations: how long its pages take, and how large they are."""
 
 import http.client
 import time
@@ -14,19 +14,26 @@ from bench.server import Server, folder
 from epilock.accounts import credentials, session, staff, totp
 from epilock.assemble import INSTALLATION, Parts
 from epilock.db import microseconds, new_id
+from epilock.registry import organisation
+from epilock.standard.clock import COLLECTION
+from epilock.standard.level import CHINA
+from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.use import decision as decisions
 
 ROLES = ("custodian", "approver", "supervisor")
 MOST_MS = 50
+GATE = "residential-entry"
 DAYS = 10  # over which the records are spread
 DECISIONS = 20  # records to one decision of the gate
+NEIGHBOURS = 300  # organisations that collect beside it, each with a bucket of each of these days
 PAGES = (
     "/console", "/console/points", "/console/records", "/console/records/garden/1",
     "/console/records/garden/1?after={middle}", "/console/records/garden/1/{middle}",
     "/console/grants", "/console/approvals", "/console/requests", "/console/destruction",
-    "/console/destruction/1", "/console/seen", "/console/seen?order=at", "/console/oversight?org=garden",
-    "/console/log",
+    "/console/destruction/1", "/console/destruction?order=-day", "/console/seen", "/console/seen?order=at",
+    "/console/seen?review=emergency", "/console/oversight", "/console/oversight?org=garden", "/console/log",
+    "/console/log?until={yesterday}", "/console/levels/city/outbreak?level=N", "/console/sheets", "/console/imports",
 )  # fmt: skip
 
 
@@ -40,6 +47,7 @@ def measure(records: int = 1_000_000, rounds: int = 40) -> list[Row]:
         for ago in range(DAYS):
             filling.fill(home, records // DAYS, now=now - timedelta(days=ago))
         _decide(home, records // DECISIONS, now)
+        _settle(home, NEIGHBOURS, now)
         server = Server("bench.installation", str(home), "PORT")
         try:
             return _rows(server, token, middle=records // DAYS // 2, rounds=rounds)
@@ -50,7 +58,7 @@ def measure(records: int = 1_000_000, rounds: int = 40) -> list[Row]:
 def _rows(server: Server, token: str, *, middle: int, rounds: int) -> list[Row]:
     found, largest = [], 0
     for name in PAGES:
-        path = name.format(middle=middle)
+        path = name.format(middle=middle, yesterday=(datetime.now(UTC) - timedelta(days=1)).date())
         largest = max(largest, len(_get(server.port, path, token)))  # it fills the caches, too
         times, before = [], server.processor()
         for _ in range(rounds):
@@ -63,7 +71,7 @@ def _rows(server: Server, token: str, *, middle: int, rounds: int) -> list[Row]:
         shown = f"{p95:.1f} (processor {worked:.1f})"
         found.append(
             Row(
-                f"{name.replace('{middle}', 'N')}, ms, 95th percentile",
+                f"{name.format(middle='N', yesterday='DAY')}, ms, 95th percentile",
                 shown,
                 f"< {MOST_MS}",
                 p95 < MOST_MS,
@@ -110,6 +118,34 @@ def _decide(home: Path, count: int, now: datetime) -> None:
     with filling.at(home) as parts, parts.database.write() as tx:
         bucket = buckets.load(tx, "garden", 1)
         tx.bulk(decisions.decisions, [_decision(bucket.id, n, now) for n in range(count)])
+
+
+def _settle(home: Path, count: int, now: datetime) -> None:
+    """Register so many organisations with buckets of the last days, all of whose parts live."""
+    contact, at = dict.fromkeys(organisation.CONTACT, "made up"), microseconds(now)
+    today = now.astimezone(CHINA).date()
+    with filling.at(home) as parts, parts.database.write() as tx:
+        names = [part.name for part in parts.standard.parts(GATE)]
+        key = parts.notice_signer("garden").vkey
+        for n in range(count):
+            organisation.register(
+                tx, parts.log, standard_ref=parts.standard.ref, org=f"neighbour-{n}", kind="compound",
+                range_="R1", parent="city", area="370102", name=Text("甲", "A"), contact=contact,
+                notice_key=key, now=now,
+            )  # fmt: skip
+        places = [(f"neighbour-{n}", ago) for n in range(count) for ago in range(DAYS)]
+        tx.bulk(
+            buckets.buckets,
+            [
+                (org, ago + 1, f"made-up/{ago}", "city", "outbreak", GATE,
+                 (today - timedelta(days=ago)).isoformat(), COLLECTION, at, 0)
+                for org, ago in places
+            ],
+        )  # fmt: skip
+        tx.bulk(
+            buckets.bucket_parts,
+            [(org, ago + 1, name, buckets.LIVE, at) for org, ago in places for name in names],
+        )
 
 
 def _decision(bucket: int, n: int, now: datetime) -> tuple[object, ...]:

@@ -41,9 +41,9 @@ def make(home: Path, *, database: str | None = None, keys: str | None = None) ->
             tx, parts.log, standard_ref=ref, authority="city", emergency="outbreak",
             kind="public-health", area="370102", name=Text("疫情", "Outbreak"), now=now,
         )  # fmt: skip
-        issue.change_level(
-            tx, parts.press, authority="city", emergency="outbreak", level="II", issuer="City",
-            instrument="1", date_=today, expected_end=None, now=now,
+        emergency.change_level(
+            tx, parts.log, standard_ref=ref, authority="city", emergency="outbreak", level="II",
+            issuer="City", instrument="1", date_=today, expected_end=None, now=now,
         )  # fmt: skip
         mandate.record_assessment(
             tx, parts.log, standard_ref=ref, org="garden", about="residential-entry", date_=today,

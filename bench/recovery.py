@@ -90,7 +90,7 @@ def _give(parts: Parts, first: int, count: int) -> None:
     today = now.astimezone(CHINA).date()
     given = islice(filling.submissions(form, first), count)
     while some := list(islice(given, BATCH)):
-        parts.keeper.store([form.accept(each, today=today) for each in some], now=now)
+        parts.keeper.store([form.accept(each, today=today) for each in some], now=lambda: now)
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

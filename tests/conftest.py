@@ -12,17 +12,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import hypothesis
 import pytest
 import sqlalchemy as sa
 
-from epilock.db import Database, key_metadata, metadata, open_engine
+from epilock.db import Database, open_engine
+from moulds import BEGAN, Mould, Moulds, Urls, files, nothing, schemas
+from softhsm import SoftHsm
 
 MAC_KEY = bytes(range(32))
 RECURSION = 1000  # Python's own limit
+
+# What tests write to a disk is flushed thousands of times; nobody pulls the plug here, so it lies in memory if that will do.
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30  # noqa: S108 - a file system, in which pytest makes folders of its own
+if "TMPDIR" not in os.environ and MEMORY.is_dir():
+    has = os.statvfs(MEMORY)
+    if has.f_bavail * has.f_frsize >= ENOUGH and not has.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
 
 # The same examples in each run, and none that fails because the machine was busy. `make fuzz` looks for others.
 hypothesis.settings.register_profile("epilock", derandomize=True, deadline=None, database=None)
@@ -33,7 +42,7 @@ class Clock:
     """A clock that a test moves by hand; called, it returns the instant."""
 
     def __init__(self) -> None:
-        self.instant = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
+        self.instant = BEGAN
 
     def __call__(self) -> datetime:
         return self.instant
@@ -99,41 +108,51 @@ def postgres() -> Iterator[str]:
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    """URLs of two empty databases: the main one and the key store's."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/main.sqlite", f"sqlite:///{tmp_path}/keys.sqlite"
-        return
-    server = request.getfixturevalue("postgres")
-    name = f"t{os.urandom(6).hex()}"
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as conn:  # a schema is made in milliseconds, a database is not
-        conn.execute(sa.text(f"CREATE SCHEMA {name}"))
-        conn.execute(sa.text(f"CREATE SCHEMA {name}_keys"))
-    yield tuple(f"{server}?options=-csearch_path%3D{n}" for n in (name, f"{name}_keys"))
-    with admin.connect() as conn:
-        conn.execute(sa.text(f"DROP SCHEMA {name} CASCADE"))
-        conn.execute(sa.text(f"DROP SCHEMA {name}_keys CASCADE"))
-    admin.dispose()
+@pytest.fixture(scope="session")
+def moulds(tmp_path_factory: pytest.TempPathFactory) -> Moulds:
+    return Moulds(tmp_path_factory.mktemp("moulds"))
 
 
 @pytest.fixture
-def database(database_url: tuple[str, ...]) -> Iterator[Database]:
-    """The main database, its tables made."""
-    engine = open_engine(database_url[0])
-    metadata.create_all(engine)
-    database = Database(engine, MAC_KEY)
+def mould() -> Mould:
+    """What the databases of a test are a copy of; a folder of tests says another one."""
+    return nothing
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(
+    request: pytest.FixtureRequest, moulds: Moulds, mould: Mould, tmp_path: Path
+) -> Iterator[Urls]:
+    """URLs of two databases that were migrated: the main one and the key store's."""
+    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    with moulds.copy(mould, tmp_path, server) as urls:
+        yield urls
+
+
+@pytest.fixture
+def empty_url(database_url: Urls, tmp_path: Path) -> Urls:
+    """The same without a table."""
+    if database_url[0].startswith("sqlite"):
+        return files(tmp_path / "empty")
+    main = sa.make_url(database_url[0])
+    return schemas(
+        main.set(query={}, database="postgres").render_as_string(hide_password=False), main.database,
+        "no_main", "no_keys",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def database(database_url: Urls) -> Iterator[Database]:
+    """The main database."""
+    database = Database(open_engine(database_url[0]), MAC_KEY)
     yield database
     database.close()
 
 
 @pytest.fixture
-def key_database(database_url: tuple[str, ...]) -> Iterator[Database]:
-    """The key store's database, its tables made."""
-    engine = open_engine(database_url[1])
-    key_metadata.create_all(engine)
-    database = Database(engine, MAC_KEY)
+def key_database(database_url: Urls) -> Iterator[Database]:
+    """The key store's database."""
+    database = Database(open_engine(database_url[1]), MAC_KEY)
     yield database
     database.close()
 
@@ -149,3 +168,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     if os.environ.get("CI") and terminalreporter.stats.get("skipped"):
         terminalreporter.write_line("skipped tests fail the run in CI")
         terminalreporter._session.exitstatus = 1  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="session")
+def hsm(tmp_path_factory):
+    """A token; the library reads its configuration once in a process, so all tests of a process share one."""
+    pytest.importorskip("pkcs11")
+    made = SoftHsm(tmp_path_factory.mktemp("hsm"))
+    os.environ["SOFTHSM2_CONF"] = str(made.config)
+    yield made
+    del os.environ["SOFTHSM2_CONF"]

@@ -1,5 +1,7 @@
 """What an installation keeps of how it was made."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -37,3 +39,15 @@ def test_there_is_one_in_a_home(tmp_path):
     assemble.found(told(home), now=now).close()
     with pytest.raises(ConflictError, match="an installation already"):
         assemble.found(told(home), now=now)
+
+
+def test_it_opens_without_what_prints_or_calculates():
+    """Fonts, compiled loops and the web would be half of every command's start."""
+    program = (
+        "import sys, epilock.assemble\n"
+        "print(*sorted({'fpdf', 'numba', 'duckdb', 'openpyxl', 'fastapi'} & sys.modules.keys()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == ""

@@ -11,8 +11,8 @@ from epilock.migrate import upgrade
 
 
 @pytest.mark.parametrize(("which", "wanted"), [("main", metadata), ("keys", key_metadata)])
-def test_no_table_or_column_is_missing(database_url, which, wanted):
-    engine = open_engine(database_url[which == "keys"])
+def test_no_table_or_column_is_missing(empty_url, which, wanted):
+    engine = open_engine(empty_url[which == "keys"])
     upgrade(engine, which)
     upgrade(engine, which)
     with engine.connect() as conn:
@@ -21,8 +21,8 @@ def test_no_table_or_column_is_missing(database_url, which, wanted):
     assert [d for d in found if "test_" not in repr(d)] == []
 
 
-def test_a_later_schema_is_refused(database_url):
-    engine = open_engine(database_url[0])
+def test_a_later_schema_is_refused(empty_url):
+    engine = open_engine(empty_url[0])
     upgrade(engine, "main")
     with engine.connect() as conn, conn.begin():
         conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -22,6 +23,8 @@ from epilock.errors import InputError, StateError
 from epilock.store.check import check
 from epilock.watch.round import Sight, Watcher
 from epilock.web.app import create_app
+
+AFTERWARDS = life.START + timedelta(days=60)
 
 
 def as_role(url, role):
@@ -55,7 +58,7 @@ def parts(urls, tmp_path_factory):
         home=tmp_path_factory.mktemp("roles") / "home",
     )
     life.live(told, lambda _line: None)
-    parts = assemble.build(told, now=lambda: life.START)
+    parts = assemble.build(told, now=lambda: AFTERWARDS)
     with parts.database.write() as tx:
         one, once = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org="sunny-garden", login="one",
@@ -70,7 +73,7 @@ def parts(urls, tmp_path_factory):
 
 def test_a_whole_life_with_so_few_rights(parts):
     """Collected, opened, destroyed, purged and checked."""
-    destruction.purge(parts.tools, now=life.START)
+    destruction.purge(parts.tools, now=AFTERWARDS)
     assert list(check(parts.database, parts.keys, parts.log)) == []
 
 
@@ -210,9 +213,9 @@ def test_a_name_is_no_way_in():
         list(roles.statements("main", schema="public; DROP TABLE x"))
 
 
-def test_of_two_programs_that_start_one_migrates(database_url):
+def test_of_two_programs_that_start_one_migrates(empty_url):
     """The other waits, and finds it done: both serve afterwards."""
-    engines = [open_engine(database_url[0]) for _ in range(3)]
+    engines = [open_engine(empty_url[0]) for _ in range(3)]
     problems = []
 
     def start(engine):
@@ -233,9 +236,9 @@ def test_of_two_programs_that_start_one_migrates(database_url):
         engine.dispose()
 
 
-def test_rows_that_are_there_go_forward_while_another_writes(database_url):
+def test_rows_that_are_there_go_forward_while_another_writes(empty_url):
     """From the schema of an earlier version, with rows, while a process of that version still writes."""
-    engine = open_engine(database_url[0])
+    engine = open_engine(empty_url[0])
     with engine.connect().execution_options(epilock_write=True) as conn, conn.begin():
         command.upgrade(migrate._config(conn, "main"), "0006")
     insert = sa.text(
@@ -262,7 +265,7 @@ def test_rows_that_are_there_go_forward_while_another_writes(database_url):
     writer = threading.Thread(target=write)
     writer.start()
     more()
-    second = open_engine(database_url[0])
+    second = open_engine(empty_url[0])
     migrate.upgrade(second, "main")
     second.dispose()
     more()

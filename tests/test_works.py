@@ -1,30 +1,15 @@
 """Long work goes on beside who asked: begun once, watched in numbers, known after it has stopped."""
 
 import gc
-import threading
 import weakref
 
 import pytest
 
 from epilock.beside import MOST_KEPT, Place, Works
 from epilock.errors import StateError
+from held import PATIENT, Held
 
-PATIENT = 60.0
 NAME = ("release", "sunny", "r1")
-
-
-class Held:
-    """A work that stops where it has said how far it is, until it is let go on."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.reached, self.open = threading.Event(), threading.Event()
-
-    def __call__(self, told) -> None:
-        self.begun += 1
-        told("read", 500, 2000)
-        self.reached.set()
-        assert self.open.wait(PATIENT)
 
 
 def test_who_asks_again_watches_the_one_there_is():

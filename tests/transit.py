@@ -123,7 +123,7 @@ class Engine:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
             scheme = "https"
         self.url = f"{scheme}://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self):
         self._http.shutdown()

@@ -41,10 +41,10 @@ from epilock.store.keys import KeyStore
 from epilock.store.keyservice.client import RemoteKeys
 from epilock.store.root.opening import is_missing, open_root
 from epilock.use.gate import Gate, compile_table
-from epilock.use.release.run import Maker
 
 if TYPE_CHECKING:
     from epilock.traces import Traces
+    from epilock.use.release.run import Maker
 
 NEW_ORIGIN = "localhost/epilock"
 INSTALLATION = ""  # the organisation of secrets that belong to the installation
@@ -68,7 +68,6 @@ class Parts:
         gate: Decides and opens.
         tools: What destruction runs need.
         works: Long work that goes on beside the pages which ask for it.
-        maker: Makes releases, beside these pages too.
         chain: To anchor the log on a chain, or None if none was named.
         stamps: To have it stamped, or None if no authority was named.
         meters: What the process counts about itself.
@@ -90,7 +89,6 @@ class Parts:
     gate: Gate
     tools: Tools
     works: Works
-    maker: Maker
     chain: ChainDuty | None
     stamps: StampDuty | None
     meters: Meters
@@ -102,6 +100,13 @@ class Parts:
     def duties(self) -> tuple[Duty, ...]:
         """Return where the log is anchored: nowhere, unless it was set."""
         return tuple(duty for duty in (self.chain, self.stamps) if duty is not None)
+
+    @property
+    def maker(self) -> "Maker":
+        """Return what makes releases, beside the pages that ask for them."""
+        from epilock.use.release.run import Maker  # noqa: PLC0415 - half of every command's start
+
+        return Maker(self.gate, self.database, self.now, self.works)
 
     def notice_signer(self, org: str) -> Signer:
         """Return the notice key of ``org``, made on first use."""
@@ -208,7 +213,7 @@ def build(settings: Settings, *, now: Callable[[], datetime], damaged: bool = Fa
     return Parts(
         settings=settings, standard=standard, database=database, keys=keys, log=log, press=press,
         keeper=keeper, writer=Writer(keeper, now=now, meters=meters), intake=intake, tally=Tally(), now=now,
-        gate=gate, works=works, maker=Maker(gate, database, now, works),
+        gate=gate, works=works,
         tools=Tools(database=database, keys=keys, log=log, standard=standard),
         chain=chain, stamps=stamps, meters=meters, traces=traces,
         session_secret=keys.secret(INSTALLATION, "session"),

@@ -5,16 +5,17 @@ level took effect; once a day arrivals of ninety days ago are forgotten and acco
 disabled; counts of notices are kept, and once a day committed to the ledger; keys of offline leases that are over
 are destroyed, photographs of paper that may exist no longer, then what is due; dead rows are purged; releases that a crash left are gone on
 with, and the files of those whose grant has ended are destroyed. While a freeze lasts nothing is destroyed or
-purged. A round that fails is logged by its kind and tried again; nothing here decides anything.
+purged. A round that fails is logged by its kind and tried again; what can't be issued anew keeps nothing else from
+being done. Nothing here decides anything.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from epilock import rate
 from epilock.accounts import arrival, attest, passkey
 from epilock.accounts import session as sessions
 from epilock.assemble import Parts
-from epilock.collect import issue, offline, paper, tally
+from epilock.collect import offline, paper, reissue, tally
 from epilock.db import Database, open_engine
 from epilock.destroy import run as destruction
 from epilock.ledger.gather import Gatherer
@@ -51,8 +52,14 @@ class Caretaker:
         """Do one round."""
         parts, now = self._parts, self._parts.now()
         self._watcher.round(now)
+        try:
+            reissue.go_on(parts.database, parts.press, now=parts.now)
+        finally:
+            self._go_on(now)
+
+    def _go_on(self, now: datetime) -> None:
+        parts = self._parts
         with parts.database.write() as tx:
-            issue.refresh(tx, parts.press, now=now)
             rate.sweep(tx, window=timedelta(days=1), now=now)
             passkey.sweep(tx, now=now)
             sessions.sweep(tx, now=now)

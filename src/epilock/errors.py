@@ -25,6 +25,7 @@ Rules kept in this file:
       StateError            not possible in this state
         NotFoundError         no such thing
         ConflictError         another thing has that name, or it was changed meanwhile
+          DecidedError          another answer stands already, or another person gave it
           OldSizeError          a witness cosigned another size last
         ClosedError           the point, emergency or lease has ended
         LimitError            as many as were allowed have come in
@@ -187,6 +188,10 @@ class NotFoundError(StateError):
 
 class ConflictError(StateError):
     """Another thing has that name, or it was changed meanwhile."""
+
+
+class DecidedError(ConflictError):
+    """Another answer than this stands already, or another person gave it."""
 
 
 class OldSizeError(ConflictError):

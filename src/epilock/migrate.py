@@ -6,6 +6,7 @@ migrates and the other waits: SQLite by its write lock, PostgreSQL by an advisor
 Where who serves may not change tables (``roles``), their owner migrates: ``epilock database migrate``.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -35,14 +36,14 @@ def upgrade(engine: sa.Engine, which: Which) -> None:
         if conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         config = _config(conn, which)
-        known = {s.revision for s in ScriptDirectory.from_config(config).walk_revisions()}
+        head, known = _versions(which)
         current = MigrationContext.configure(conn).get_current_revision()
         if current is not None and current not in known:
             raise StateError(
                 f"the {which} database was made by a later version of epilock (schema {current}); "
                 "install that version or restore an older backup"
             )
-        if current == ScriptDirectory.from_config(config).get_current_head():
+        if current == head:
             return
         try:
             command.upgrade(config, "head")
@@ -53,6 +54,13 @@ def upgrade(engine: sa.Engine, which: Which) -> None:
                 f"the {which} database is of an earlier version, and this account may not change it: its"
                 " owner runs `epilock database migrate`"
             ) from None
+
+
+@lru_cache(maxsize=2)
+def _versions(which: Which) -> tuple[str | None, frozenset[str]]:
+    """Return the newest version and all that this program knows; their files are read once in a process."""
+    scripts = ScriptDirectory(str(FOLDER / which))
+    return scripts.get_current_head(), frozenset(s.revision for s in scripts.walk_revisions())
 
 
 def draft(engine: sa.Engine, which: Which, message: str) -> None:

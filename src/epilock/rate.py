@@ -62,6 +62,12 @@ class Counter:
         wait = int((row["began"] + self.window - now).total_seconds()) + 1
         return RateError("too many attempts; please wait", wait=wait)
 
+    def give_back(self, tx: Transaction, *, now: datetime) -> None:
+        """Count one event less: it turned out not to be of the kind that is bounded."""
+        row = _held(tx, self._key(), now)
+        if row["count"] and now < row["began"] + self.window:
+            tx.update(rates, self._key(), count=row["count"] - 1)
+
     def standing(self, tx: Transaction, *, now: datetime) -> tuple[int, datetime]:
         """Return how many events the window that is open holds, and when it began; nothing is counted."""
         return self._standing(tx.find(rates, **self._key()), now)

@@ -5,4 +5,5 @@ Rooms declare their tables where they use them; what speaks of all (rights, migr
 
 import epilock.caretaker
 import epilock.destroy.request
-import epilock.inventory  # noqa: F401 - each for the tables of what it imports
+import epilock.inventory
+import epilock.use.release.file  # noqa: F401 - each for the tables of what it imports

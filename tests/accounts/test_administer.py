@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 
+import passwords
 from epilock.accounts import administer, session, staff
 from epilock.errors import ForbiddenError, SignInError, StateError
 
@@ -23,7 +24,7 @@ class Office:
         with self.parts.database.write() as tx:
             return staff.add_staff(
                 tx, self.parts.log, standard_ref=self.parts.standard.ref, org=org, login=login, roles=roles,
-                now=self.parts.now(),
+                now=self.parts.now(), once=passwords.once(),
             )[0]  # fmt: skip
 
     def change(self, who, *roles, by, wait=lambda: None):

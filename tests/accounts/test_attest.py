@@ -2,6 +2,7 @@
 
 import pytest
 
+import passwords
 from epilock.accounts import administer, attest, session, staff, tenure
 from epilock.caretaker import Caretaker
 from epilock.errors import ForbiddenError, StateError
@@ -11,7 +12,7 @@ from epilock.ledger import entry
 def add(parts, login: str, *roles: str) -> staff.Staff:
     with parts.database.write() as tx:
         return staff.add_staff(
-            tx, parts.log, standard_ref=parts.standard.ref, org="sunny", login=login, roles=roles, now=parts.now(),
+            tx, parts.log, standard_ref=parts.standard.ref, org="sunny", login=login, roles=roles, now=parts.now(), once=passwords.once(),
         )[0]  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+import passwords
 from epilock import rate
-from epilock.accounts import guessing, password, sign_in, staff
+from epilock.accounts import guessing, sign_in, staff
 from epilock.db import Database
 from epilock.errors import RateError, SignInError
 
@@ -15,7 +16,7 @@ PASSWORD = "a sentence that is long enough"
 @pytest.fixture
 def accounts(database: Database, clock) -> Database:
     """Two accounts of ``sunny``; their entries of the log are another test's matter."""
-    hashed = password.hashed(PASSWORD, before="")
+    hashed = passwords.hashed(PASSWORD)
     with database.write() as tx:
         for login in ("wang", "li"):
             tx.insert(

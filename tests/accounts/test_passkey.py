@@ -10,7 +10,8 @@ from authenticator import Authenticator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epilock.accounts import credentials, passkey, password, sign_in, staff
+import passwords
+from epilock.accounts import credentials, passkey, sign_in, staff
 from epilock.accounts.passkey import Passkey
 from epilock.errors import ConflictError, EpilockError, InputError, SignInError, StateError
 
@@ -28,7 +29,7 @@ class Office:
             for org, code in ((ORG, WHO), ("jinan", "s-mnopqrstuvwx")):
                 tx.insert(
                     staff.staff, org=org, staff=code, login="wang", roles=["custodian"],
-                    password=password.hashed("a long sentence", before=""), must_change=False, totp_step=0,
+                    password=passwords.hashed("a long sentence"), must_change=False, totp_step=0,
                     failures=0, added=clock(),
                 )  # fmt: skip
 

@@ -5,7 +5,8 @@ import re
 import pyotp
 import pytest
 
-from epilock.accounts import credentials, guessing, password, recovery, sign_in, staff, totp
+import passwords
+from epilock.accounts import credentials, guessing, recovery, sign_in, staff, totp
 from epilock.errors import SignInError, StateError
 
 ORG, WHO, PASSWORD = "sunny", "s-abcdefghijkl", "a long sentence"
@@ -19,7 +20,7 @@ def codes(database, clock):
         for code in (WHO, "s-mnopqrstuvwx"):
             tx.insert(
                 staff.staff, org=ORG, staff=code, login=code[2:], roles=["custodian"],
-                password=password.hashed(PASSWORD, before=""), must_change=False, totp_step=0, failures=0,
+                password=passwords.hashed(PASSWORD), must_change=False, totp_step=0, failures=0,
                 added=clock(),
             )  # fmt: skip
         key = totp.new_key()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+import passwords
 from epilock.accounts import session, sign_in, staff
 from epilock.collect import issue
 from epilock.collect import point as points
@@ -50,7 +51,7 @@ def hired(estate):
 def hire(estate, tx, login, role):
     return staff.add_staff(
         tx, estate.parts.log, standard_ref=estate.parts.standard.ref, org="qinghe-cdc",
-        login=login, roles=(role,), now=estate.clock(),
+        login=login, roles=(role,), now=estate.clock(), once=passwords.once(),
     )  # fmt: skip
 
 
@@ -153,8 +154,7 @@ class TestCollection:
         """They are made once more, byte for byte: a version is never issued with another text."""
         estate.backup()
         estate.clock.instant += timedelta(hours=1)
-        with estate.parts.database.write() as tx:
-            assert life.set_level(tx, estate.parts, "III", "2", estate.clock()) == 1
+        assert life.set_level(estate.parts, "III", "2", estate.clock()) == 1
         again(estate)
         (point,) = (p.point for p in listing(estate.parts))
         with estate.restored() as parts, parts.database.read() as tx:
@@ -223,7 +223,7 @@ def parcel(estate):
     form = city.form_in_force(parts, ORG, point.point)
     person = people(1, seed=3, today=today)[0]
     given = form.accept(city.fill(form, person, 1), today=today)
-    (stored,) = parts.keeper.store([given], now=now)
+    (stored,) = parts.keeper.store([given], now=lambda: now)
     return stored
 
 
@@ -294,16 +294,18 @@ class TestEnds:
         """Its content is dead by the log; the one that took its place is lost, and named."""
         old = estate.give()
         estate.backup()
-        new = estate.give()
-        with estate.parts.database.write() as tx:
+        parts = estate.parts
+        with parts.database.write() as tx:
             bucket = buckets.load_by_name(tx, ORG, old.bucket)
-            by = vault.find_record(tx, ORG, bucket.id, new.n)
-            move.correct(
-                tx, estate.parts.log, standard_ref=estate.parts.standard.ref, bucket=bucket,
-                n=old.n, by=by, now=estate.clock(),
+            move.Mover(parts.log, parts.keys, parts.standard).correct(
+                tx, bucket=bucket, n=old.n, minor=2, now=estate.clock(),
+                given=vault.find_record(tx, ORG, bucket.id, old.n).given,
+                parts=vault.open_record(tx, parts.keys, ORG, bucket.id, old.n),
             )  # fmt: skip
+            _, n = vault.find_receipt(tx, ORG, vault.handle_of(old.receipt_id))
+            by = vault.find_record(tx, ORG, bucket.id, n)
         done = again(estate)
-        assert done.replayed.lost == [(new.bucket, new.n)]
+        assert done.replayed.lost == [(old.bucket, by.n)]
         with estate.restored() as parts:
             with parts.database.read() as tx, pytest.raises(StateError, match="was moved"):
                 vault.open_record(tx, parts.keys, ORG, bucket.id, old.n)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
+import passwords
 from epilock import assemble, settings
 from epilock.accounts import credentials, staff
 from epilock.cli import grant as commands
@@ -36,7 +37,14 @@ def home(tmp_path):
             )  # fmt: skip
         for login, roles in (("lin", ("analyst", "approver")), ("bao", ("approver",))):
             who, once = staff.add_staff(
-                tx, parts.log, standard_ref=ref, org="cdc", login=login, roles=roles, now=NOW
+                tx,
+                parts.log,
+                standard_ref=ref,
+                org="cdc",
+                login=login,
+                roles=roles,
+                now=NOW,
+                once=passwords.once(),
             )
             credentials.change_password(tx, org="cdc", code=who.staff, old=once, new=PASSWORD)
     parts.close()

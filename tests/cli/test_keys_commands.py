@@ -13,7 +13,6 @@ from epilock import assemble, settings
 from epilock.cli.failure import explain
 from epilock.cli.gather import gathered
 from epilock.errors import EpilockError
-from softhsm import SoftHsm
 from transit import Engine, certificate
 
 NOW = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
@@ -43,10 +42,8 @@ def run(home):
     return run
 
 
-def test_into_a_token_and_back(run, home, tmp_path):
-    hsm = SoftHsm(tmp_path / "hsm")
-    os.environ["SOFTHSM2_CONF"] = str(hsm.config)
-    token, back = hsm.address(epochs=True), tmp_path / "again.key"
+def test_into_a_token_and_back(run, home, tmp_path, hsm):
+    token, back = hsm.address(uuid4().hex, epochs=True), tmp_path / "again.key"
     code, said = run("keys", "status")
     assert (code, "in a file" in said, "garden epoch 1" in said) == (0, True, True)
     code, said = run("keys", "move", token)
@@ -112,10 +109,8 @@ def test_the_age_of_a_key_file(run, home):
 
 
 @pytest.mark.parametrize("kind", ["token", "engine"])
-def test_another_root_key_in_a_token_or_engine(run, home, tmp_path, kind):
+def test_another_root_key_in_a_token_or_engine(run, home, tmp_path, hsm, kind):
     if kind == "token":
-        hsm = SoftHsm(tmp_path / "hsm")
-        os.environ["SOFTHSM2_CONF"] = str(hsm.config)
         root = hsm.address(uuid4().hex, epochs=True)
     else:
         engine = Engine(tmp_path)

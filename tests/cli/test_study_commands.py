@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
+import passwords
 from epilock import assemble, settings
 from epilock.accounts import credentials, staff
 from epilock.cli.failure import explain
@@ -30,7 +31,14 @@ def run(tmp_path):
         )  # fmt: skip
         for login, role in (("bao", "custodian"), ("lin", "approver")):
             who, once = staff.add_staff(
-                tx, parts.log, standard_ref=ref, org="cdc", login=login, roles=(role,), now=NOW
+                tx,
+                parts.log,
+                standard_ref=ref,
+                org="cdc",
+                login=login,
+                roles=(role,),
+                now=NOW,
+                once=passwords.once(),
             )
             credentials.change_password(tx, org="cdc", code=who.staff, old=once, new=PASSWORD)
     parts.close()

@@ -66,9 +66,9 @@ class TestNotAForm:
             (b"\0" * 5_000, "empty"),
             (b",,,\n,,,\n", "asks nothing"),
             (b"%PDF-1.7", "PDF"),
-            (b"\x89PNG\r\n\x1a\n", "picture"),
-            (b"\0\0\0\x18ftypheic\0\0", "picture"),
-            (b"RIFF\x10\x20\0\0WEBPVP8 \xff\xfe", "picture"),
+            (b"\x89PNG\r\n\x1a\n", "is no form"),
+            (b"\0\0\0\x18ftypheic\0\0", "is no form"),
+            (b"RIFF\x10\x20\0\0WEBPVP8 \xff\xfe", "is no form"),
             (b"\x1f\x8b\x08", "gzip"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "before 2007"),
             (

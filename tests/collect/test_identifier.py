@@ -124,6 +124,7 @@ class TestTelephones:
             "138-0000-1234",
             "+86 138 0000 1234",
             "0086-13800001234",
+            "\u202d138\u20140000\u20141234\u202c",
             "8613800001234",
             "（+86）13800001234",
             "１３８００００１２３４",
@@ -139,6 +140,7 @@ class TestTelephones:
     def test_abroad(self):
         """A visitor's number is taken with its country."""
         assert check("contact.mobile", "+852 6123 4567") == "+85261234567"
+        assert check("contact.mobile", "00852 6123 4567") == "+85261234567"
 
     @pytest.mark.parametrize(
         ("written", "kept"),

@@ -125,9 +125,12 @@ class TestError:
         assert held > 40
 
     def test_of_a_mean_of_nobody_is_everything(self):
-        said = answer(request(q.Mean(**TEMPERATURE, rows=400), 1000), TABLE.slice(0, 0))
-        assert said.accuracy.within == 7
-        assert 35 <= said.value <= 42
+        """But where chance counts far more rows than it should; and it is never more than everything."""
+        asked = request(q.Mean(**TEMPERATURE, rows=400), 1000)
+        said = [answer(asked, TABLE.slice(0, 0)) for _ in range(100)]
+        stated = sorted(each.accuracy.within for each in said)
+        assert stated[len(stated) // 5] == stated[-1] == 7
+        assert all(35 <= each.value <= 42 for each in said)
 
     def test_of_a_rank(self):
         query = q.Quantile(column="age", lower=0, upper=999, share=Decimal("0.9"))

@@ -13,7 +13,7 @@ from epilock.deidentify.cells import publication
 from epilock.deidentify.noise import asked
 from epilock.deidentify.noise.answer import preview
 from epilock.deidentify.noise.query import MICRO, Count, Request
-from epilock.deidentify.pseudonyms import coding
+from epilock.deidentify.pseudonyms import pseudonym
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
@@ -47,7 +47,7 @@ def test_every_key_of_the_files_is_told():
     wanted = {field.name for field in dataclasses.fields(publication.Wanted)}
     assert told["reference/small-cells.md"] >= wanted
     kinds = set(re.findall(r"`([a-z-]+)`", (DOCS / PAGES[1]).read_text("utf-8")))
-    assert kinds >= coding.KINDS.keys()
+    assert kinds >= pseudonym.KINDS.keys()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ ACTS = {
     ("web.console.sheet", "collect.paper.sweep"): (CLOCK, "those whose page somebody attests as gone"),
     ("web.console.record", "destroy.run.complete"): (NOTHING, "an event: the record goes on elsewhere"),
     ("web.receipt", "destroy.run.complete"): (RIGHT, "PIPL 15, 47: who has the receipt withdraws"),
-    ("web.corrector", "destroy.run.complete"): (RIGHT, "PIPL 46: a corrected record takes its place"),
+    ("web.correction", "destroy.run.complete"): (RIGHT, "PIPL 46: a corrected record takes its place"),
     ("web.console.approval", "destroy.run.complete"): (
         RIGHT, "PIPL 47 without a receipt: an officer saw who asks, another person approves",
     ),

@@ -10,11 +10,10 @@ from estate import DAY, DELIVERY, ORG, OTHER, midnight_after, noon
 
 from epilock.destroy import certificate, erasure
 from epilock.destroy.certificate import Gone
-from epilock.destroy.move import Mover, correct
+from epilock.destroy.move import Mover
 from epilock.errors import EntryError, FileFormatError, NoteError, ProofError
 from epilock.ledger import entry
 from epilock.ledger.note import Signer
-from epilock.store import vault
 
 NOW = noon(DAY)
 DUE = midnight_after(DAY + timedelta(days=28))
@@ -101,7 +100,7 @@ class TestProve:
         estate.complete(NOW)
         estate.run(LATER)
         proofs = prove(estate, bucket, 1)
-        assert [p.kind for p in proofs] == ["move", "erase", "destroy"]
+        assert [p.kind for p in proofs] == ["move", "replaced", "destroy"]
         found = gone(estate, receipt, proofs)
         assert {(g.place[0], g.kind) for g in found} == {
             (bucket.name, "erased"),
@@ -117,19 +116,14 @@ class TestProve:
         bucket = estate.bucket(2)
         receipt = estate.receipt(bucket, 1)
         with estate.database.write() as tx:
-            sealer = vault.take_sealer(
-                tx, estate.log, estate.keys, bucket, standard_ref=estate.ref, holder="w",
-                until=NOW, now=NOW,
-            )  # fmt: skip
-            n = estate.keep(tx, bucket, sealer)
-            correct(
-                tx, estate.log, standard_ref=estate.ref, bucket=bucket, n=1, now=NOW,
-                by=vault.find_record(tx, ORG, bucket.id, n),
-            )  # fmt: skip
+            Mover(estate.log, estate.keys, estate.standard).correct(
+                tx, bucket=bucket, n=1, parts=estate.plain(bucket, 7), given=1, minor=0, now=NOW
+            )
+        n = 4096
         estate.run(LATER)
         proofs = prove(estate, bucket, 1)
         said = {p.kind for p in proofs}
-        assert said == {"move", "erase", "destroy"}
+        assert said == {"move", "anew", "replaced", "destroy"}
         places = {g.place for g in gone(estate, receipt, proofs)}
         assert places == {(bucket.name, 1), (bucket.name, n)}
         collected = next(p for p in proofs if p.index == min(p.index for p in proofs))

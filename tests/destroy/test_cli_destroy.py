@@ -6,6 +6,7 @@ import pytest
 from estate import CITY, DAY, DELIVERY, ORG, Estate, midnight_after, noon
 from typer.testing import CliRunner
 
+import passwords
 from epilock import assemble, settings
 from epilock.accounts import credentials, staff
 from epilock.cli import destroy as commands
@@ -52,7 +53,14 @@ def run(home):
 def hire(town, org, login, *roles, change=True):
     with town.database.write() as tx:
         who, once = staff.add_staff(
-            tx, town.log, standard_ref=town.ref, org=org, login=login, roles=roles, now=noon(DAY)
+            tx,
+            town.log,
+            standard_ref=town.ref,
+            org=org,
+            login=login,
+            roles=roles,
+            now=noon(DAY),
+            once=passwords.once(),
         )
         if change:
             credentials.change_password(tx, org=org, code=who.staff, old=once, new=PASSWORD)
@@ -147,7 +155,7 @@ class TestDecisions:
         with town.database.write() as tx:
             _, once = staff.add_staff(
                 tx, town.log, standard_ref=town.ref, org=ORG, login="anna", roles=("custodian",),
-                now=noon(DAY),
+                now=noon(DAY), once=passwords.once(),
             )  # fmt: skip
         words = ("order", bucket.name, "all", "--reason", "due", "--as", "anna@sunny")
         code, out = run(*words, typed=f"{once}\n\n")

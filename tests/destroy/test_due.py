@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from estate import CLINIC, DAY, GATE, ORG, OTHER, VACCINE, midnight_after, noon
 
 from epilock.destroy import due as dues
@@ -17,6 +18,21 @@ DUE = midnight_after(DAY + timedelta(days=28))
 def calendar(estate, now=noon(DAY), **how):  # noqa: B008 - an instant, made once
     with estate.database.read() as tx:
         return dues.calendar(tx, estate.standard, now=now, **how)
+
+
+def asked(estate, until):
+    """How many statements the calendar up to an instant takes."""
+    seen, engine = [], estate.database.engine
+
+    def note(*what) -> None:
+        seen.append(what)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert calendar(estate, until=until)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    return len(seen)
 
 
 def hold(estate, bucket, days):
@@ -57,6 +73,29 @@ class TestCalendar:
         estate.bucket(day=DAY + timedelta(days=2))
         found = calendar(estate, until=DUE + timedelta(days=1))
         assert {d.due.at for d in found} == {DUE}
+
+    @pytest.mark.parametrize("org", [None, ORG, OTHER])
+    def test_up_to_any_instant_it_is_the_beginning_of_the_whole_one(self, estate, org):
+        """Though what is not due by then is not read."""
+        for n, where in enumerate((GATE, CLINIC, VACCINE, "fever-clinic", "accommodation")):
+            estate.bucket(
+                1, circumstance=where, day=DAY + timedelta(days=n), org=(ORG, OTHER)[n % 2]
+            )
+        estate.level("IV", noon(DAY + timedelta(days=3)))
+        whole = [d for d in calendar(estate, org=org) if d.due.at is not None]
+        assert len(whole) > 4
+        for at in sorted({d.due.at for d in whole}):
+            for until in (at, at + timedelta(seconds=1)):
+                assert calendar(estate, org=org, until=until) == [
+                    d for d in whole if d.due.at < until
+                ]
+
+    def test_what_falls_due_takes_the_same_statements_for_any_number_of_buckets(self, estate):
+        estate.bucket(1)
+        few = asked(estate, DUE + timedelta(days=99))
+        for n in range(12):
+            estate.bucket(1, day=DAY + timedelta(days=n), org=(ORG, OTHER)[n % 2])
+        assert asked(estate, DUE + timedelta(days=99)) == few
 
     def test_what_has_no_day_yet_comes_last(self, estate):
         estate.bucket()

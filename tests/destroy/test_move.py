@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from threading import Thread
 
+import msgspec
 import pytest
 from estate import (
     CLINIC,
@@ -10,7 +11,6 @@ from estate import (
     DELIVERY,
     GATE,
     ORG,
-    OTHER,
     VACCINE,
     Crash,
     Crashing,
@@ -20,8 +20,16 @@ from estate import (
 )
 
 from epilock.destroy import erasure
-from epilock.destroy.move import Mover, correct
-from epilock.errors import ErasedError, InputError, NotDueError, NotFoundError, StateError
+from epilock.destroy.move import Mover
+from epilock.errors import (
+    ClosedError,
+    ErasedError,
+    InputError,
+    NotDueError,
+    NotFoundError,
+    RefusedError,
+    StateError,
+)
 from epilock.ledger import entry
 from epilock.store import bucket as buckets
 from epilock.store import tags, vault
@@ -301,63 +309,140 @@ class TestLeases:
 
 
 class TestCorrect:
-    def collect_again(self, estate, tx, bucket):
-        sealer = vault.take_sealer(
-            tx, estate.log, estate.keys, bucket, standard_ref=estate.ref, holder="w",
-            until=NOW + timedelta(hours=1), now=NOW,
-        )  # fmt: skip
-        n = estate.keep(tx, bucket, sealer)
-        return vault.find_record(tx, bucket.org, bucket.id, n)
-
-    def fix(self, estate, bucket, n=1, now=NOW):
+    def fix(self, estate, mover, bucket, n=1, *, to=7, now=NOW):
         with estate.database.write() as tx:
-            by = self.collect_again(estate, tx, bucket)
-            return by, correct(
-                tx, estate.log, standard_ref=estate.ref, bucket=bucket, n=n, by=by, now=now
+            return mover.correct(
+                tx, bucket=bucket, n=n, parts=estate.plain(bucket, to), given=1, minor=0, now=now
             )
 
-    def test_the_new_record_takes_the_old_ones_place(self, estate):
+    def fix_and_crash(self, estate, mover, bucket):
+        with estate.database.write() as tx:
+            mover.correct(
+                tx, bucket=bucket, n=0, parts=estate.plain(bucket, 7), given=1, minor=0, now=NOW
+            )
+            raise Crash
+
+    def test_the_new_record_takes_the_old_ones_place(self, estate, mover):
         bucket = estate.bucket(2)
-        by, intent = self.fix(estate, bucket)
-        assert where(estate, bucket) == (estate.load(bucket), by.n)
+        before = estate.record(bucket, 1)
+        intent = self.fix(estate, mover, bucket)
+        target, n = where(estate, bucket)
+        assert (target, n) == (estate.load(bucket), 4096)  # in its own bucket, so its clock runs on
+        assert estate.open(target, n) == estate.plain(bucket, 7)
+        after = estate.record(target, n)
+        for name in ("point", "handle", "notice", "parts", "language", "given", "at"):
+            assert getattr(after, name) == getattr(before, name), name
         estate.complete(NOW)
         (said,), (why,) = estate.said(entry.Correct), estate.said(entry.Erasure)
-        assert (said.n, said.by_n) == (why.n, by.n) == (1, by.n)
-        assert (why.reason, why.erasure) == ("correction", intent.intent)
+        assert (said.n, said.by_n, said.by_bucket) == (1, n, bucket.name)
+        assert (why.n, why.reason, why.erasure) == (1, "correction", intent.intent)
         with pytest.raises(ErasedError):
             estate.keys.leaf(ORG, bucket.name, bucket.parts[0], 1)
         assert estate.findings(NOW + timedelta(days=2)) == []
 
-    def test_the_counts_add_up(self, estate):
+    def test_of_the_old_one_no_fingerprint_stays(self, estate, mover):
         bucket = estate.bucket(2)
-        self.fix(estate, bucket)
+        before = estate.record(bucket, 1)
+        self.fix(estate, mover, bucket)
+        assert before.digest
+        assert estate.record(bucket, 1).digest is None
+        assert estate.record(*where(estate, bucket)).digest == b""
+        with estate.database.read() as tx:
+            found = [
+                tags.find(
+                    tx, estate.keys, ORG, bucket.emergency, "contact.mobile", f"1380000000{n}"
+                )
+                for n in (1, 7)
+            ]
+        assert found == [[], [(bucket.id, 4096, "subject")]]
+
+    def test_a_record_whose_clock_runs_stays_under_that_clock(self, estate, mover, bucket):
+        """Neither back under the ceiling, nor from the day of the correction on."""
+        start(estate, mover, bucket)
+        estate.complete(NOW)
+        target, n = where(estate, bucket)
+        with estate.database.write() as tx:
+            mover.correct(
+                tx, bucket=target, n=n, parts=estate.plain(target, 7), given=1, minor=0,
+                now=NOW + timedelta(days=6),
+            )  # fmt: skip
+        assert where(estate, bucket)[0] == target
+        due = midnight_after(DELIVERED + timedelta(days=7))
+        estate.run(due)
+        assert set(estate.states(target).values()) == {DESTROYED}
+        assert estate.findings(due) == []
+
+    def test_it_holds_up_no_certificate(self, estate, mover):
+        """Corrected two hours before its day, it is certified on its day."""
+        bucket = estate.bucket(2)
         due = midnight_after(DAY + timedelta(days=28))
+        self.fix(estate, mover, bucket, now=due - timedelta(hours=2))
         estate.run(due)
         (said,) = estate.said(entry.Certificate)
+        assert said.complete
         assert (said.collected, said.erased, said.destroyed) == (3, 1, 2)
         assert estate.findings(due) == []
 
-    def test_not_by_a_record_of_another_organisation(self, estate):
-        bucket, theirs = estate.bucket(2), estate.bucket(1, org=OTHER)
-        with pytest.raises(StateError, match="same organisation"), estate.database.write() as tx:
-            correct(
-                tx, estate.log, standard_ref=estate.ref, bucket=bucket, n=1,
-                by=vault.find_record(tx, OTHER, theirs.id, 0), now=NOW,
-            )  # fmt: skip
-
-    def test_not_twice(self, estate):
+    def test_nothing_happens_where_nothing_differs(self, estate, mover):
         bucket = estate.bucket(2)
-        self.fix(estate, bucket)
+        assert self.fix(estate, mover, bucket, to=1) is None
+        assert where(estate, bucket) == (estate.load(bucket), 1)
+        assert estate.said(entry.Correct) == estate.said(entry.Erasure) == []
+        with estate.database.write() as tx:
+            younger = mover.correct(
+                tx, bucket=bucket, n=1, parts=estate.plain(bucket, 1), given=1, minor=2, now=NOW
+            )
+        assert younger is not None
+        assert estate.record(*where(estate, bucket)).minor == 2
+
+    def test_what_was_rolled_back_takes_its_lease_back(self, estate, mover):
+        """Else numbers of a block that nobody leased are sealed, and again by whoever leases it."""
+        bucket = estate.bucket(2)
+        with pytest.raises(Crash):
+            self.fix_and_crash(estate, mover, bucket)
+        assert estate.open(bucket, 0) == estate.plain(bucket, 0)
+        self.fix(estate, mover, bucket)
+        assert [e.block for e in estate.said(entry.Lease) if e.bucket == bucket.name] == [0, 1]
+        estate.complete(NOW)
+        assert estate.findings(NOW + timedelta(days=2)) == []
+
+    def test_not_twice(self, estate, mover):
+        bucket = estate.bucket(2)
+        self.fix(estate, mover, bucket)
         with pytest.raises(StateError, match="moved"):
-            self.fix(estate, bucket)
+            self.fix(estate, mover, bucket, to=8)
         assert len(estate.said(entry.Correct)) == 1
 
-    def test_nothing_corrects_what_is_destroyed(self, estate):
-        bucket, later = estate.bucket(2), estate.bucket(1, day=DAY + timedelta(days=9))
+    def test_nothing_is_added_that_may_no_longer_be_asked(self, estate, mover):
+        """What was given before may be corrected as long as it is there (PIPL 46)."""
+        bucket = estate.bucket(2)
+        estate.level("N", noon(DAY))
+        self.fix(estate, mover, bucket)
+        place = where(estate, bucket)
+        fuller = estate.plain(bucket, 8)
+        part, said = next(iter(fuller.items()))
+        more = msgspec.json.decode(said) | {"biometric.face": {"f": "x"}}
+        with pytest.raises(RefusedError, match=r"biometric\.face"), estate.database.write() as tx:
+            mover.correct(
+                tx, bucket=bucket, n=place[1], given=1, minor=0, now=NOW,
+                parts={**fuller, part: msgspec.json.encode(more)},
+            )  # fmt: skip
+        assert where(estate, bucket) == place
+
+    def test_nothing_corrects_what_is_destroyed(self, estate, mover):
+        bucket = estate.bucket(2)
+        parts = estate.plain(bucket, 7)
         due = midnight_after(DAY + timedelta(days=28))
         estate.run(due)
-        with pytest.raises(ErasedError), estate.database.write() as tx:
-            correct(
-                tx, estate.log, standard_ref=estate.ref, bucket=bucket, n=1,
-                by=vault.find_record(tx, ORG, later.id, 0), now=due,
-            )  # fmt: skip
+        with pytest.raises((ErasedError, StateError)), estate.database.write() as tx:
+            mover.correct(tx, bucket=bucket, n=1, parts=parts, given=1, minor=0, now=due)
+
+    def test_no_part_is_added_whose_day_has_come(self, estate, mover):
+        bucket = estate.bucket(2, circumstance=CLINIC)
+        everything = estate.plain(bucket, 7)
+        estate.level("III", noon(DAY))
+        now = midnight_after(DAY + timedelta(days=7))
+        estate.run(now)
+        with pytest.raises(ClosedError, match="it takes no more"), estate.database.write() as tx:
+            mover.correct(tx, bucket=bucket, n=1, parts=everything, given=1, minor=0, now=now)
+        assert estate.said(entry.Correct) == []

@@ -48,6 +48,16 @@ def test_asked_and_answered_in_public(estate, kind):
         answer(estate, asked, ANSWERS[kind][-1])
 
 
+@pytest.mark.parametrize("kind", [OBJECTION, COMPLAINT])
+def test_who_answers_for_whom_is_the_same_read_from_either_end(estate, kind):
+    with estate.database.read() as tx:
+        for by in (CITY, ORG, OTHER):
+            for_whom = requests.answered_by(tx, kind, by)
+            assert sorted(for_whom) == [
+                org for org in sorted((CITY, ORG, OTHER)) if by in requests.answering(tx, kind, org)
+            ]
+
+
 def test_an_objection_that_is_right_erases_the_record(estate):
     bucket = estate.bucket(3)
     answer(estate, ask(estate, bucket, OBJECTION), "erased")

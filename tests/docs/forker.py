@@ -17,9 +17,10 @@ with socket.socket(socket.AF_UNIX) as s:
     s.connect({path!r})
     told = json.dumps([sys.argv, os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(s, [told], [0, 1, 2])
-    pid = int(s.recv(16))
+    lines = s.makefile("rb")
+    pid = int(lines.readline())
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
-    sys.exit(int(s.recv(16) or 1))
+    sys.exit(int(lines.readline() or 1))
 """
 
 
@@ -63,7 +64,7 @@ def run(  # noqa: PLR0917 - what was handed over
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    conn.sendall(str(os.getpid()).encode())
+    conn.sendall(b"%d\n" % os.getpid())
     code = 1
     try:
         main(words[1:])
@@ -71,7 +72,7 @@ def run(  # noqa: PLR0917 - what was handed over
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
     finally:
         sys.stdout.flush()
-        conn.sendall(str(code).encode())
+        conn.sendall(b"%d\n" % code)
         os._exit(0)
 
 

@@ -45,9 +45,9 @@ def _make(parts, now):
             tx, parts.log, standard_ref=ref, authority="qinghe", emergency="flood",
             kind="natural-disaster", area="370102", name=Text("洪水", "Flood"), now=now,
         )  # fmt: skip
-        issue.change_level(
-            tx, parts.press, authority="qinghe", emergency="flood", level="II", issuer="x",
-            instrument="1", date_=now.date(), expected_end=None, now=now,
+        emergencies.change_level(
+            tx, parts.log, standard_ref=ref, authority="qinghe", emergency="flood", level="II",
+            issuer="x", instrument="1", date_=now.date(), expected_end=None, now=now,
         )  # fmt: skip
         mandates.record_assessment(
             tx, parts.log, standard_ref=ref, org="sunny", about="staffing", date_=now.date(),
@@ -64,7 +64,7 @@ def _make(parts, now):
     form = city.form_in_force(parts, "sunny", point.point)
     person = people(1, seed=7, today=now.date())[0]
     given = form.accept(city.fill(form, person, 1), today=now.astimezone(CHINA).date())
-    (stored,) = parts.keeper.store([given], now=now)
+    (stored,) = parts.keeper.store([given], now=lambda: now)
     return stored.code
 
 

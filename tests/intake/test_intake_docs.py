@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,9 @@ PEOPLE = [
 
 
 class Clock:
-    instant = datetime.fromisoformat(NOW).astimezone(UTC)
+    """When the factory was set up: a while before the guide is followed."""
+
+    instant = datetime.fromisoformat(NOW).astimezone(UTC) - timedelta(hours=1)
 
     def __call__(self):
         return self.instant

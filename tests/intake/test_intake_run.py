@@ -1,5 +1,6 @@
 """What an import promises: each row once, nothing that is refused, and on from where it stopped."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -28,6 +29,8 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.audit import Auditor, StandardRules
+from epilock.ledger.log import Log
+from epilock.registry import emergency as emergencies
 from epilock.standard.level import CHINA
 from epilock.store.check import check
 
@@ -53,6 +56,29 @@ def stop_at(count):
             raise StopError
 
     return told
+
+
+class Head(Log):
+    """A log for whose head a batch waits while another has it, who does what ``before`` says."""
+
+    before = None
+
+    def append(self, tx, entries, *, now):
+        if not entries and self.before is not None:
+            before, self.before = self.before, None
+            before()
+        return super().append(tx, entries, now=now)
+
+
+def fall(works):
+    """Let the level fall; the notices are still to follow."""
+    works.clock.instant += timedelta(seconds=2)
+    with works.parts.database.write() as tx:
+        emergencies.change_level(
+            tx, works.parts.log, standard_ref=works.ref, authority="city", emergency="flu",
+            level="III", issuer="City", instrument="No. 2", date_=works.clock().date(),
+            expected_end=None, now=works.clock(),
+        )  # fmt: skip
 
 
 class TestRun:
@@ -286,6 +312,31 @@ class TestRefusals:
     def test_a_field_without_a_column(self, works):
         with pytest.raises(InputError, match="no column for temperature"):
             works.run(works.point(), works.file(table([r[:2] for r in ROWS], HEADERS[:2])))
+
+    def test_a_level_whose_notice_is_still_to_be_issued(self, works):
+        """What the new level forbids is not stored under the notice of the old one either."""
+        point = works.point()
+        fall(works)
+        with pytest.raises(StaleNoticeError, match="the response level has changed"):
+            works.run(point, works.file(table([person(1)])))
+        assert works.said("collect") == []
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    def test_a_level_that_is_set_while_a_batch_waits_for_its_turn(self, works):
+        """On SQLite the write lock lets nobody in between; on PostgreSQL the log's head does, once it is held."""
+        point = works.point()
+        log = Head(works.parts.log.origin, lambda _: works.parts.log.signer)
+        intake = dataclasses.replace(works.parts.intake, log=log)
+        source = works.file(table([person(n % 4000) for n in range(4096 + 5)]))
+
+        def wait(_):
+            log.before = lambda: fall(works)
+
+        with pytest.raises(StaleNoticeError, match="the response level has changed"):
+            running.run(
+                intake, source, org=ORG, point=point, by="s-tester", now=works.clock, told=wait
+            )
+        assert len(works.said("collect")) == 4096
 
     def test_a_notice_that_changes_meanwhile(self, works):
         """What the new level forbids is not stored; the same command goes on under the new notice."""

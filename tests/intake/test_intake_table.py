@@ -150,7 +150,7 @@ class TestBadFiles:
             (b"PARE" + bytes(20), "encrypted"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le"),
              "encrypted with a password"),
-            (b"<html><table>", "HTML"), (b"\x89PNG\r\n", "picture"),
+            (b"<html><table>", "HTML"), (b"\x89PNG\r\n", "is no list"),
             (bytes(range(256)) * 8, "CSV"), ("测甲,13800000001\n测乙,13800000002\n".encode(), "no header"),
             (table(ROWS * 20_000, HEADERS) + b"\xff\xfe\xff", "the rest is not"),
         ],

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from works import HEADERS, ORG, table
 
+import passwords
 from epilock.accounts import staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
@@ -136,7 +137,7 @@ def submit(works):
         client=str(uuid4()), notice=form.notice, given=given, fields=good, language="zh"
     )
     (stored,) = parts.keeper.store(
-        (form.accept(said, today=works.clock().date()),), now=works.clock()
+        (form.accept(said, today=works.clock().date()),), now=works.clock
     )
     return stored
 
@@ -146,7 +147,14 @@ def work_of_staff(works):
     parts, now = works.parts, works.clock()
     with parts.database.write() as tx:
         who, _ = staff.add_staff(
-            tx, parts.log, standard_ref=works.ref, org=ORG, login=LOGIN, roles=("analyst",), now=now
+            tx,
+            parts.log,
+            standard_ref=works.ref,
+            org=ORG,
+            login=LOGIN,
+            roles=("analyst",),
+            now=now,
+            once=passwords.once(),
         )
         by, _ = staff.add_staff(
             tx,
@@ -156,6 +164,7 @@ def work_of_staff(works):
             login="second",
             roles=("approver",),
             now=now,
+            once=passwords.once(),
         )
         asked = grant.request(
             tx, parts.standard, who, source=ORG, purpose="personnel", form="masked", subjects=1,

@@ -4,7 +4,7 @@ import csv
 import io
 from datetime import date, timedelta
 
-from epilock.collect import issue
+from epilock.collect import issue, reissue
 from epilock.collect.intake.run import run
 from epilock.collect.intake.table import Source
 from epilock.collect.point import Field, Plan
@@ -66,11 +66,14 @@ class Works:
 
     def level(self, level):
         self.clock.instant += timedelta(seconds=1)  # two changes are never at one instant
-        with self.parts.database.write() as tx:
-            issue.change_level(
-                tx, self.parts.press, authority="city", emergency="flu", level=level, issuer="City",
-                instrument="No. 1", date_=self.clock().date(), expected_end=None, now=self.clock(),
+        parts = self.parts
+        with parts.database.write() as tx:
+            emergency.change_level(
+                tx, parts.log, standard_ref=self.ref, authority="city", emergency="flu", level=level,
+                issuer="City", instrument="No. 1", date_=self.clock().date(), expected_end=None,
+                now=self.clock(),
             )  # fmt: skip
+        reissue.go_on(parts.database, parts.press, now=self.clock)
 
     def point(
         self, asked=GATE, circumstance="workplace-entry", *, ordered=True, optional=(), **change

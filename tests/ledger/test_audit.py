@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 import pytest
+from msgspec import structs
 from story import (
     BUCKET,
     DUE,
@@ -290,6 +291,22 @@ class TestRecords:
     def test_after_the_point_was_closed(self):
         closed = e.PointClosed(**HEAD, at=at(15), point=POINT, reason="ended")
         assert kinds(collect(0), closed, collect(1)) == ["point-closed"]
+        assert kinds(collect(0), closed, collect(1), collect(2), correct(0, 2), *gone(0)) == [
+            "point-closed"
+        ]
+
+    def test_a_correction_after_the_point_was_closed(self):
+        """PIPL 46 does not end with the collection."""
+        closed = e.PointClosed(**HEAD, at=at(15), point=POINT, reason="ended")
+        assert kinds(*THREE, closed, collect(9), correct(0, 9), *gone(0)) == []
+        assert kinds(*THREE, closed, correct(0, 9), collect(9), *gone(0)) == []
+
+    def test_a_correction_in_another_bucket_is_kept_by_another_clock(self):
+        later = bucket(bucket=BUCKET.replace("03-14", "03-15"), day="2026-03-15")
+        moved = structs.replace(correct(0, 9), by_bucket=later.bucket)
+        assert kinds(*THREE, later, collect(9, bucket=later.bucket), moved, *gone(0)) == [
+            "elsewhere"
+        ]
 
     def test_a_correction_by_nothing(self):
         assert kinds(*THREE, correct(0, 9), *gone(0)) == ["correction-missing"]

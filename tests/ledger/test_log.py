@@ -2,14 +2,16 @@
 
 import threading
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
 from ledgers import NOW, ORIGIN, new_log, signer, some
 
+from epilock.db import Transaction
 from epilock.errors import EntryError, IntegrityError, NotFoundError, ProofError, StateError
-from epilock.ledger import checkpoint, tree
+from epilock.ledger import checkpoint, shards, tree
 from epilock.ledger.entry import MOST_BYTES
 from epilock.ledger.log import Log
 from epilock.ledger.nodes import MOST_EDGES
@@ -44,6 +46,33 @@ def check_everything(database, log, entries):
         for index in {0, len(entries) // 2, len(entries) - 1} if entries else ():
             assert verify(log.proof(tx, index), [signer().verifier]).entry == entries[index]
         assert list(log.check(tx)) == []
+
+
+class TestDays:
+    def test_the_first_entry_of_a_day_is_found_without_reading_all(self, database, monkeypatch):
+        log, at, said = new_log(), NOW, {}
+        with database.write() as tx:
+            for n in range(60):
+                at += timedelta(hours=n % 5)
+                batch = log.append(tx, some(1 + n % 3), now=at)
+                said.setdefault(at, batch.first)
+            size = log.size(tx)
+        seen = []
+        monkeypatch.setattr(
+            Transaction,
+            "all",
+            lambda *a, _all=Transaction.all, **k: seen.append(a) or _all(*a, **k),
+        )
+        with database.read() as tx:
+            for instant, first in said.items():
+                seen.clear()
+                assert shards.position_of(tx, log, instant) == first
+                assert len(seen) <= 2 * size.bit_length()
+            assert shards.position_of(tx, log, at + timedelta(hours=1)) == size
+
+    def test_in_an_empty_log_every_day_begins_at_its_beginning(self, database):
+        with database.read() as tx:
+            assert shards.position_of(tx, new_log(), NOW) == 0
 
 
 class TestAppend:

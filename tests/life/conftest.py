@@ -8,11 +8,13 @@ from program import Program
 from sampled import Clinic
 
 from epilock import assemble, settings
-from epilock.collect import issue
+from epilock.collect import issue, reissue
+from epilock.collect import point as points
 from epilock.collect.form import Submission
 from epilock.collect.point import Field, Plan
 from epilock.registry import emergency, mandate, organisation
 from epilock.standard.text import Text
+from moulds import BEGAN, nothing
 
 PERSON = {
     "name": "欧阳测试", "mobile": "13912345678", "temperature": "36.6", "check_in": "西门岗亭",
@@ -28,9 +30,13 @@ ASKED = {
 class Town:
     """The installation and what a test does with it again and again."""
 
-    def __init__(self, parts, clock):
+    def __init__(self, parts, clock, point=None):
         self.parts, self.clock = parts, clock
-        ref, now = parts.standard.ref, clock()
+        self.point = point or self._settle()
+
+    def _settle(self):
+        """Register who lives there, open the gate and return its code."""
+        parts, ref, now = self.parts, self.parts.standard.ref, self.clock()
         today = now.date()
         contact = dict.fromkeys(organisation.CONTACT, "made up")
         with parts.database.write() as tx:
@@ -55,7 +61,7 @@ class Town:
             )  # fmt: skip
         self.level("II")
         with parts.database.write() as tx:
-            self.point = issue.open_with_notice(
+            return issue.open_with_notice(
                 tx, parts.press, org="garden", plan=self.plan(), now=now
             ).point
 
@@ -74,11 +80,14 @@ class Town:
         )  # fmt: skip
 
     def level(self, level):
-        with self.parts.database.write() as tx:
-            return issue.change_level(
-                tx, self.parts.press, authority="city", emergency="flu", level=level, now=self.clock(),
-                issuer="City", instrument="No. 1", date_=self.clock().date(), expected_end=None,
+        parts = self.parts
+        with parts.database.write() as tx:
+            emergency.change_level(
+                tx, parts.log, standard_ref=parts.standard.ref, authority="city", emergency="flu",
+                level=level, issuer="City", instrument="No. 1", date_=self.clock().date(),
+                expected_end=None, now=self.clock(),
             )  # fmt: skip
+        return reissue.go_on(parts.database, parts.press, now=self.clock)
 
     def form(self):
         with self.parts.database.read() as tx:
@@ -101,13 +110,17 @@ class Town:
         return form.accept(self.submission(form, **change), today=self.clock().date())
 
     def store(self, *accepted):
-        return self.parts.keeper.store(accepted or (self.accepted(),), now=self.clock())
+        return self.parts.keeper.store(accepted or (self.accepted(),), now=self.clock)
+
+
+def _environ(urls):
+    return {"EPILOCK_DATABASE": urls[0], "EPILOCK_KEY_DATABASE": urls[1]}
 
 
 @pytest.fixture
 def environ(database_url):
     """The settings of an installation on either database, as the environment gives them."""
-    return {"EPILOCK_DATABASE": database_url[0], "EPILOCK_KEY_DATABASE": database_url[1]}
+    return _environ(database_url)
 
 
 @pytest.fixture
@@ -115,10 +128,31 @@ def home(tmp_path):
     return tmp_path / "home"
 
 
+def settled(urls, home):
+    """A town in which nothing was collected yet."""
+    parts = assemble.found(settings.read(_environ(urls), home=home), now=lambda: BEGAN)
+    Town(parts, lambda: BEGAN)
+    parts.close()
+
+
+@pytest.fixture
+def mould(request, clock):
+    """The town, for whoever asks for it at the hour in which it was made; others settle it anew."""
+    return settled if "town" in request.fixturenames and clock() == BEGAN else nothing
+
+
 @pytest.fixture
 def town(environ, home, clock):
-    parts = assemble.found(settings.read(environ, home=home), now=clock)
-    yield Town(parts, clock)
+    told = settings.read(environ, home=home)
+    if (home / "root.key").exists():
+        parts = assemble.build(told, now=clock)
+        with parts.database.read() as tx:
+            (gate,) = points.listing(tx, "garden")
+        made = Town(parts, clock, gate.point)
+    else:
+        parts = assemble.found(told, now=clock)
+        made = Town(parts, clock)
+    yield made
     parts.close()
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import passwords
 from epilock.accounts import staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
@@ -75,7 +76,7 @@ class Clinic:
         with self.parts.database.write() as tx:
             return staff.add_staff(
                 tx, self.parts.log, standard_ref=self.ref, org=org, login=login, roles=roles,
-                now=self.town.clock(),
+                now=self.town.clock(), once=passwords.once(),
             )[0]  # fmt: skip
 
     def leave(self, who, by, **change):

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 import epilock.web.app  # noqa: F401 - with it every table is known
+import passwords
 from epilock import assemble, inventory, settings
 from epilock.accounts import staff
 from epilock.collect import issue, point
@@ -260,7 +261,7 @@ def begin(town):
         bucket = buckets.load_by_name(tx, "garden", first.bucket)
         who, by, third = (
             staff.add_staff(
-                tx, parts.log, standard_ref=ref, org=org, login=login, roles=(role,), now=clock()
+                tx, parts.log, standard_ref=ref, org=org, login=login, roles=(role,), now=clock(), once=passwords.once()
             )[0]
             for org, login, role in (
                 ("cdc", "doctor", "analyst"), ("cdc", "second", "approver"),

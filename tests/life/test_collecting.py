@@ -12,7 +12,6 @@ from epilock.collect.point import Field, Plan
 from epilock.collect.record import Keeper, Stored
 from epilock.collect.writer import Writer
 from epilock.db import metadata
-from epilock.destroy import erasure
 from epilock.errors import (
     ClosedError,
     ConflictError,
@@ -35,8 +34,6 @@ from epilock.registry import mandate
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import vault
-from epilock.store.keytree import LEASE_LEAVES
-from epilock.web.corrector import Corrector
 
 PERSON = ("欧阳测试", "13912345678", "36.6", "西门岗亭")
 
@@ -304,10 +301,10 @@ class TestFaults:
         once = town.accepted()
         keeper.fail = moment
         with pytest.raises(RuntimeError):
-            keeper.store([once], now=town.clock())
+            keeper.store([once], now=town.clock)
         assert count(town, vault.records) == 0
         keeper.fail = ""
-        (stored,) = keeper.store([once], now=town.clock())
+        (stored,) = keeper.store([once], now=town.clock)
         assert not stored.repeated
         verify(stored.proof, [Verifier.from_vkey(parts.log.signer.vkey)])
 
@@ -350,14 +347,14 @@ class TestPartThatIsBeingDestroyed:
                 tx, town.parts.press, org="cdc", plan=town.plan(), now=town.clock()
             )
         keeper = keeper_of(town)
-        (first,) = keeper.store([town.accepted()], now=town.clock())
+        (first,) = keeper.store([town.accepted()], now=town.clock)
         with town.parts.database.write() as tx:
             bucket = buckets.load_by_name(tx, "garden", first.bucket)
             buckets.retire_parts(tx, bucket, ["3-II"], buckets.DYING, now=town.clock())
         with town.parts.database.read() as tx:
             form = issue.form_of(town.parts.standard, *issue.in_force(tx, "cdc", other.point))
         theirs = form.accept(town.submission(form), today=town.clock().date())
-        ours, stored = keeper.store([town.accepted(), theirs], now=town.clock())
+        ours, stored = keeper.store([town.accepted(), theirs], now=town.clock)
         assert isinstance(ours, ClosedError)
         assert isinstance(stored, Stored)
         assert stored.bucket.startswith("cdc/")
@@ -381,17 +378,17 @@ class TestTwoProcesses:
 
     def test_a_notice_that_changes_meanwhile_is_no_longer_in_force(self, town):
         keeper = keeper_of(town, Interrupted)
-        keeper.store([town.accepted()], now=town.clock())
+        keeper.store([town.accepted()], now=town.clock)
         late = town.accepted()
         town.clock.forward(hours=1)
         keeper.between = lambda: town.level("I")
-        (answer,) = keeper.store([late], now=town.clock())
+        (answer,) = keeper.store([late], now=town.clock)
         assert isinstance(answer, StaleNoticeError)
         assert count(town, vault.records) == 1
 
     def test_a_point_that_closes_meanwhile_takes_nothing(self, town):
         keeper = keeper_of(town, Interrupted)
-        keeper.store([town.accepted()], now=town.clock())
+        keeper.store([town.accepted()], now=town.clock)
 
         def close():
             with town.parts.database.write() as tx:
@@ -401,13 +398,13 @@ class TestTwoProcesses:
                 )  # fmt: skip
 
         keeper.between = close
-        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        (answer,) = keeper.store([town.accepted()], now=town.clock)
         assert isinstance(answer, ClosedError)
         assert count(town, vault.records) == 1
 
     def test_a_part_whose_destruction_is_announced_meanwhile_takes_nothing(self, town):
         keeper = keeper_of(town, Interrupted)
-        (first,) = keeper.store([town.accepted()], now=town.clock())
+        (first,) = keeper.store([town.accepted()], now=town.clock)
 
         def announce():
             with town.parts.database.write() as tx:
@@ -415,39 +412,9 @@ class TestTwoProcesses:
                 buckets.retire_parts(tx, bucket, ["3-II"], buckets.DYING, now=town.clock())
 
         keeper.between = announce
-        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        (answer,) = keeper.store([town.accepted()], now=town.clock)
         assert isinstance(answer, ClosedError)
         assert count(town, vault.records) == 1
-
-
-class TestCorrection:
-    def test_one_that_fails_takes_its_lease_back(self, town):
-        """Else numbers of a block that nobody leased are sealed, and again by whoever leases it."""
-        parts = town.parts
-        first, second = town.store(town.accepted(), town.accepted())
-        with parts.database.write() as tx:
-            bucket = buckets.load_by_name(tx, "garden", first.bucket)
-            erasure.erase(
-                tx, parts.log, parts.standard, org="garden", bucket=bucket.id, n=first.n,
-                reason="withdrawal", now=town.clock(),
-            )  # fmt: skip
-        corrector = Corrector(parts)
-        with pytest.raises(StateError, match="being erased"):
-            corrector.store(
-                town.accepted(),
-                receipt=first.receipt_id,
-                bucket=bucket,
-                n=first.n,
-                now=town.clock(),
-            )
-        corrector.store(
-            town.accepted(), receipt=second.receipt_id, bucket=bucket, n=second.n, now=town.clock()
-        )
-        keeper_of(town).store([town.accepted(), town.accepted()], now=town.clock())
-        with parts.database.read() as tx:
-            leased = {row["block"] for row in tx.all(buckets.leases)}
-            used = {row["n"] // LEASE_LEAVES for row in tx.all(vault.records)}
-        assert used <= leased
 
 
 class FullDisk(Log):
@@ -464,7 +431,7 @@ class TestBucket:
         """No change of state without its ledger entry, also if the batch goes on without this submission."""
         log = town.parts.log
         keeper = keeper_of(town, log=FullDisk(log.origin, lambda _: log.signer))
-        (answer,) = keeper.store([town.accepted()], now=town.clock())
+        (answer,) = keeper.store([town.accepted()], now=town.clock)
         assert isinstance(answer, IntegrityError)
         assert count(town, buckets.buckets) == 0
 
@@ -487,7 +454,7 @@ class TestTally:
     def test_what_is_given_is_counted_where_it_is_stored_and_once(self, town):
         accepted = town.accepted()
         for _ in range(2):  # the second is the first again
-            keeper_of(town).store([accepted], now=town.clock())
+            keeper_of(town).store([accepted], now=town.clock)
         with town.parts.database.read() as tx:
             (row,) = tx.all(tally.tallies)
         assert (row["notice"], row["given"], row["shown"]) == (town.form().notice, 1, 0)

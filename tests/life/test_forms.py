@@ -168,7 +168,8 @@ class TestSearch:
             "value": PERSON["mobile"], "grant": leave.grant, **change,
         }  # fmt: skip
         with town.parts.database.write() as tx:
-            return search.search(town.parts.gate, tx, who, now=town.clock(), **asked)
+            _, found = search.search(town.parts.gate, tx, who, now=town.clock(), **asked)
+        return found
 
     def test_it_reaches_no_further_than_the_grant(self, town, clinic, doctor, leave):
         """The same telephone stands in the gate's book too, which the grant does not name."""

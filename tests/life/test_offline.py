@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import passwords
 from epilock.accounts import credentials, staff
 from epilock.cli import outbox as commands
 from epilock.collect import code, offline, outbox, point
@@ -45,7 +46,7 @@ class Device:
         with parts.database.write() as tx:
             self.lease = offline.take(
                 tx, parts.log, parts.keys, parts.standard, org="garden", point=town.point,
-                holder="s1", most=most, now=town.clock(),
+                holder="s1", most=most, now=town.clock,
             )  # fmt: skip
 
     def box(self, submission=None, **change):
@@ -204,7 +205,7 @@ class TestTerminal:
             for login, role in (("bao", "collector"), ("lin", "analyst")):
                 who, once = staff.add_staff(
                     tx, town.parts.log, standard_ref=town.parts.standard.ref, org="garden",
-                    login=login, roles=(role,), now=town.clock(),
+                    login=login, roles=(role,), now=town.clock(), once=passwords.once(),
                 )  # fmt: skip
                 credentials.change_password(
                     tx, org="garden", code=who.staff, old=once, new=self.PASSWORD

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
+import passwords
 from epilock import rate
 from epilock.accounts import credentials, guessing, password, session, sign_in, staff, totp
 from epilock.destroy import erasure
@@ -38,7 +39,7 @@ def people(town):
         ):  # fmt: skip
             found[login], found[f"{login}-password"] = staff.add_staff(
                 tx, town.parts.log, standard_ref=town.parts.standard.ref, org=org, login=login,
-                roles=roles, now=town.clock(),
+                roles=roles, now=town.clock(), once=passwords.once(),
             )  # fmt: skip
     return found
 

@@ -4,6 +4,7 @@ Each process is the real program with a memory of its own: one that has pages an
 the command that renews.
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
@@ -103,7 +104,7 @@ def test_while_people_are_answered(crowd, program, tmp_path):
     at = f"unix:{tmp_path}/run/keys.sock"
     service = program.start("keys", "serve", "--at", at, "--wait", "0", "--openings", "1000000")
     while f"keys at {at}" not in program.said():
-        pass
+        time.sleep(0.01)
     visitor = Visitor(addresses.read(at))
     threads = crowd.come(port)
     for n in range(1, TIMES + 1):

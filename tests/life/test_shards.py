@@ -184,7 +184,7 @@ def test_a_crash_leaves_one_open_log(years):
     years.town.store()
     years.succeed(SECOND)
     with pytest.raises(ClosedError, match="started again"):
-        years.town.parts.keeper.store((years.town.accepted(),), now=years.clock())
+        years.town.parts.keeper.store((years.town.accepted(),), now=years.clock)
     with pytest.raises(ClosedError):
         years.succeed(THIRD)  # by a program that has not been started again
     years.reopen()

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from test_split import Split
 
+import passwords
 from epilock.accounts import staff
 from epilock.collect import paper
 from epilock.demo.drill.device import ORIGIN, Device
@@ -36,7 +37,7 @@ def people(split, town):
         for login, role in (("doctor", "analyst"), ("second", "approver")):
             found[login], _ = staff.add_staff(
                 tx, town.parts.log, standard_ref=town.parts.standard.ref, org="cdc", login=login,
-                roles=(role,), now=town.clock(),
+                roles=(role,), now=town.clock(), once=passwords.once(),
             )  # fmt: skip
     return found
 

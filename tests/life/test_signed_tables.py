@@ -22,7 +22,8 @@ from epilock.store.keyservice.client import RemoteKeys
 from epilock.store.keyservice.desk import Limits, sealing
 from epilock.use import aggregate, grant
 from epilock.use.question import Question
-from epilock.use.release.register import APPROVED, FAILED, PREVIEWED
+from epilock.use.release import register
+from epilock.use.release.register import APPROVED, ASKED, FAILED, PREVIEWED
 
 DAY = date(2026, 3, 14)
 RESULT = "health.test-result"
@@ -65,6 +66,15 @@ class SignedRelief(Signing, Relief):
 
     def leave(self, who, by, **change):
         return super().leave(who, by, **{"parts": PARTS, **change})
+
+    def tries(self):
+        """How many tries of its grant are used up."""
+        with self.parts.database.read() as tx:
+            return grant.load(tx, self.grant.org, self.grant.grant).used
+
+    def load(self, found):
+        with self.parts.database.read() as tx:
+            return register.load(tx, found.org, found.release)
 
 
 RESULTS = {"name": "identity.name", "mobile": "contact.mobile", "result": RESULT}
@@ -133,6 +143,41 @@ class TestRelease:
         granted.end(sealing(split.desk.keys), *ended, now=town.clock())
         found = relief.previewed()
         assert (found.stage, found.problem["kind"]) == (FAILED, "keys")
+
+    def test_rests_where_no_more_is_given_today_and_uses_up_one_try(self, relief, split, town):
+        """Who asks the same tomorrow goes on with it; nothing asks in between, for each day's parts count."""
+        split.desk.limits = Limits(parts=1)
+        found = relief.previewed()
+        assert (found.stage, found.problem["kind"]) == (ASKED, "later")
+        assert "1 of the 1 parts that are given out" in found.problem["detail"]
+        assert relief.ask().release == found.release
+        town.clock.forward(hours=24)
+        relief.maker.complete()
+        assert relief.load(found).stage == ASKED
+        split.desk.limits = Limits(parts=PARTS)
+        made = relief.previewed()
+        assert (made.release, made.stage, made.problem) == (found.release, PREVIEWED, None)
+        assert relief.tries() == 1
+
+    def test_what_was_approved_is_asked_for_again_where_no_more_is_given_today(
+        self, relief, split, town
+    ):
+        approved = relief.judge(relief.request(relief.previewed()))
+        town.clock.forward(hours=24)
+        split.desk.limits = Limits(parts=1)
+        found = relief.step(approved)
+        assert (found.stage, found.problem["kind"], found.approved_by) == (PREVIEWED, "later", None)
+        split.desk.limits = Limits(parts=PARTS)
+        assert relief.step(relief.judge(relief.request(found))).stage == APPROVED
+        assert relief.tries() == 1
+
+    def test_rests_no_longer_than_its_grant(self, relief, split, town):
+        split.desk.limits = Limits(parts=1)
+        found = relief.previewed()
+        town.clock.instant = relief.grant.until
+        relief.maker.complete()
+        ended = relief.load(found)
+        assert (ended.stage, ended.problem["kind"]) == (FAILED, "refused")
 
     def test_under_a_grant_of_before_is_refused_by_its_rule(self, relief):
         with relief.parts.database.write() as tx:

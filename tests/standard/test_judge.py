@@ -79,7 +79,49 @@ class TestStrictest:
         judged = one("residential-entry", "II", label="姓名、身份证号及住址")
         assert (judged.verdict, judged.category) == (REFUSED, "identity.resident-id")
         assert judged.also == ("identity.name", "contact.address")
-        assert "拆开" in judged.advice.zh
+        assert "其中“居民身份证号”“详细住址”不可以问：拆开" in judged.advice.zh
+
+    @pytest.mark.parametrize("label", ["身份证号 姓名", "姓名　身份证号", "体温 姓名 身份证号"])
+    def test_a_blank_hides_nothing(self, label):
+        judged = one("residential-entry", "II", label=label)
+        assert (judged.verdict, judged.category) == (REFUSED, "identity.resident-id")
+        assert "identity.name" in judged.also
+
+    @pytest.mark.parametrize("first", ["", "姓名\n", "姓名 "])
+    @pytest.mark.parametrize("blank", [" ", "　", "\n", "\n\n"])
+    @pytest.mark.parametrize("asked", ["请上传人脸照片", "银行卡号", "居(村)委会"])
+    def test_a_consent_hides_nothing(self, first, blank, asked):
+        """What follows "I have read and agree" is asked, in the same line or the next."""
+        label = f"{first}我已阅读并同意{blank}{asked}"
+        assert one("residential-entry", "II", label=label).verdict == REFUSED
+
+    def test_a_consent_is_no_question(self):
+        """What it names itself is what is consented to; what stands in a list behind it is asked."""
+        label = "我已阅读并同意收集姓名和住址"
+        assert one("residential-entry", "II", label=label).verdict == META
+        label = "监护人知情同意、银行卡号、宗教信仰"
+        assert one("residential-entry", "II", label=label).verdict == REFUSED
+
+    def test_a_line_s_word_is_kept(self):
+        """Where the lines closed up would say less than they do one by one."""
+        judged = one("residential-entry", "II", label="orf1ab\n基因组")
+        assert "biometric.gene" in (judged.category, *judged.also)
+
+    def test_no_forbidden_field_beside_an_allowed_one_is_allowed(self):
+        """By the standard's own names, with a blank between, in both orders and at every circumstance."""
+        standard = load()
+        for where in standard.circumstances:
+            names = {c: standard.categories[c].name.zh for c in standard.categories}
+            leave = {c for c in names if standard.ask(where, c, "II").allowed}
+            pairs = [(a, b) for a in leave for b in names if b not in leave]
+            asked = [
+                Asked(label=label, field=label)
+                for a, b in pairs
+                for label in (f"{names[a]} {names[b]}", f"{names[b]}　{names[a]}")
+                if not _takes_in(a, b)
+            ]
+            found = {j.label for j in judge(standard, asked, where, "II") if j.verdict == ALLOWED}
+            assert found == set()
 
     def test_half_unnamed(self):
         judged = one("arrival", "IV", label="目的地及事由")
@@ -242,3 +284,9 @@ class TestCoded:
     def test_code(self, label, category):
         field = {"label": label, "context": "Travel history", "coded": "health.temperature"}
         assert one("fever-clinic", "II", **field).category == category
+
+
+def _takes_in(a, b):
+    """Tell whether one is a person or place that takes in the other: "家长 电话" is the guardian."""
+    holders = Synonyms.load().holders
+    return any(o in holders[h].absorbs for h, o in ((a, b), (b, a)) if h in holders)

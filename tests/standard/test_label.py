@@ -1,17 +1,34 @@
 """What a label asks for: the promises of the synonym table, on wordings it was not written from."""
 
+import re
+import tomllib
 from collections import defaultdict
+from importlib import resources
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epilock.errors import StandardFileError
+from epilock.standard import label as label_
 from epilock.standard import load
-from epilock.standard.label import MAX_LABEL, UNKNOWN, Match, Reader, guess, is_day
-from epilock.standard.synonyms import Synonyms
+from epilock.standard.label import (
+    MAX_LABEL,
+    MAX_LOOK_UPS,
+    MAX_PIECES,
+    MAX_ROW,
+    UNKNOWN,
+    Match,
+    Reader,
+    guess,
+    is_day,
+    things,
+)
+from epilock.standard.parting import _end, close
+from epilock.standard.synonyms import _GAP, SPECIAL, Synonyms
 
+TABLE = resources.files("epilock.standard") / "synonyms.toml"
 HEADERS = Path(__file__).parents[1] / "data" / "forms" / "headers.tsv"
 
 
@@ -127,6 +144,179 @@ class TestCompounds:
         match = guess("事由及目的地")
         assert match.parts == ("location.travel-history",)
         assert match.unnamed
+
+    @pytest.mark.parametrize(
+        ("label", "parts"),
+        [
+            ("身份证号 姓名", ("identity.resident-id", "identity.name")),
+            ("身份证号　姓　名", ("identity.resident-id", "identity.name")),
+            ("家庭住址 手机号 姓名", ("contact.address", "contact.mobile", "identity.name")),
+            ("1. 姓名 2. 身份证号", ("identity.name", "identity.resident-id")),
+            ("身份证号 - 姓名", ("identity.resident-id", "identity.name")),
+            ("身份证号 ID No. 姓名 Name", ("identity.resident-id", "identity.name")),
+            ("身份证号 name", ("identity.resident-id", "identity.name")),
+            ("身份证 姓名", ("identity.resident-id", "identity.name")),
+            ("身份证 复印件 姓名", ("image.id-document", "identity.name")),
+            ("基本信息（姓名 身份证号）", ("identity.name", "identity.resident-id")),
+            ("是否去过 武汉 身份证号", ("location.travel-history", "identity.resident-id")),
+            ("姓名 男/女", ("identity.name", "identity.sex")),
+            ("国家、证号", ("identity.nationality", "identity.resident-id")),
+            ("银行卡号、微信号", ("finance.bank-account", "online.account")),
+            ("家长姓名 电话", ("family.guardian",)),
+            ("是否 发热", ("health.symptoms",)),
+            ("联系 电话", ("contact.mobile",)),
+            ("姓 名", ("identity.name",)),
+            ("身份 证号", ("identity.resident-id",)),
+            ("密 切 接 触 者 姓 名", ("tracing.close-contacts",)),
+            ("Full name", ("identity.name",)),
+            ("Date of birth", ("identity.birth-date",)),
+            ("姓名 Full name", ("identity.name",)),
+            ("体温 （早 晚）", ("health.temperature",)),
+            ("体温 ℃", ("health.temperature",)),
+            ("1. 姓名", ("identity.name",)),
+            ("IP 地址", ("online.ip",)),
+            ("工作 单位", ("work.employer",)),
+            ("性别 男 女", ("identity.sex",)),
+            ("身 分證字號", ("identity.resident-id",)),
+        ],
+    )
+    def test_a_blank_parts_things_that_each_have_a_name(self, label, parts):
+        """And stands within one thing where the table knows the word around it."""
+        assert guess(label).parts == parts
+
+    def test_beside_what_has_no_category(self):
+        """What is known beside it stays known, and the rest unnamed."""
+        match = guess("身份证号 血型")
+        assert (match.parts, match.unnamed) == (("identity.resident-id",), True)
+
+
+def vocabulary() -> list[tuple[str, str]]:
+    """Return (word, category) of every Chinese word that names one by itself, wherever it is asked."""
+    table = Synonyms.load()
+    words = [(w, s) for w, s in table._words.items() if not w.isascii() and not s.at]
+    return sorted((w, s.code) for w, s in words if s.code not in SPECIAL and not s.weak)
+
+
+def sentences() -> list[str]:
+    """Return what forms say of themselves, and what takes in whatever stands in it ("我已阅读…")."""
+    data = tomllib.loads(TABLE.read_text("utf-8"))
+    open_ = [w for c in data["category"].values() for w in c.get("zh", ()) if _GAP.search(w)]
+    words = [*data["meta"]["zh"], *data["none"]["zh"], *open_]
+    return sorted({_GAP.sub("以上", w) for w in words if not w.isascii()})
+
+
+def signs(n: int) -> list[str]:
+    """Return ``n`` Chinese characters in no order that makes words, none twice in a row of 20,000."""
+    return [chr(0x4E00 + i * 7919 % 20_902) for i in range(n)]
+
+
+STRONG = vocabulary()
+FEW = 8  # look-ups of a label as a whole
+SENTENCES = sentences()
+BLANKS = st.sampled_from([" ", "　", "  ", "\n", "\n\n", " - ", "_"])
+READER = Reader(Synonyms.load())
+
+
+def lost(a: str, b: str, blank: str) -> set[str]:
+    """Return the categories of ``a`` and ``b`` that are not asked by both beside each other.
+
+    A person takes in what is theirs ("家长 电话") and what they are to another, and an account its bank's.
+    """
+    table, beside = Synonyms.load(), READER.read(f"{a}{blank}{b}").parts
+    holder = table.holders.get(READER.read(a).category)
+    inside = holder.absorbs if holder else frozenset()
+    if holder and "关系" in b:
+        inside |= {READER.read(b).category}
+    return {c for label in (a, b) for c in READER.read(label).parts} - set(beside) - inside
+
+
+class TestNothingHides:
+    """Two questions with only a blank between them are judged as two."""
+
+    def test_of_the_standard_s_names(self):
+        """Each category beside each other one, in both orders."""
+        names = [c.name.zh for c in load().categories.values()]
+        pairs = [(a, b) for a in names for b in names if a != b]
+        hidden = [(a, b) for a, b in pairs if lost(a, b, " ")]
+        assert hidden == []
+
+    @settings(max_examples=600)
+    @given(
+        a=st.sampled_from(STRONG),
+        b=st.sampled_from(STRONG),
+        blank=BLANKS,
+    )
+    def test_of_all_its_words(self, a, b, blank):
+        assert lost(a[0], b[0], blank) == set()
+
+    @settings(max_examples=600)
+    @given(said=st.sampled_from(SENTENCES), word=st.sampled_from(STRONG), blank=BLANKS)
+    def test_behind_what_a_form_says_of_itself(self, said, word, blank):
+        """Nor where a sentence would take in all that follows it."""
+        assert lost(said, word[0], blank) == set()
+        between = READER.read(f"姓名{blank}{said}{blank}{word[0]}").parts
+        assert {"identity.name", *READER.read(f"{said}{blank}{word[0]}").parts} <= {*between}
+
+    @settings(max_examples=300)
+    @given(word=st.sampled_from(STRONG))
+    def test_a_blank_within_a_word_hides_nothing(self, word):
+        """Wherever it stands between its characters, the word asks what it asks."""
+        label, code = word
+        for broken in {re.sub(f"^(.{{{n}}}[一-鿿]) ?(?=[一-鿿])", r"\1 ", label) for n in range(9)}:
+            assert code in READER.read(broken).parts
+
+    def test_of_many(self):
+        """Nor in a label of more pieces than are put together."""
+        words = [w for w, _ in STRONG[:: len(STRONG) // MAX_PIECES]]
+        label = " ".join((*words, "我已阅读并同意", "宗教信仰"))
+        asked = {c for w in words for c in READER.read(w).parts}
+        asked -= {"identity.name"}  # which the person before takes in
+        assert {*asked, "belief.religion"} <= {*READER.read(label).parts}
+
+
+class TestPace:
+    """What is looked up does not grow with the blanks of a form, whatever stands between them."""
+
+    def test_a_label_all_blanks(self):
+        """It is looked up a few times as a whole, not at each of its blanks."""
+        reader = Reader(Synonyms.load())
+        reader.read(" ".join(signs(MAX_LABEL // 2)))
+        assert len(reader.looked_up) <= FEW
+
+    def test_a_label(self):
+        """Of as many pieces as are put together: some ten look-ups a piece."""
+        reader = Reader(Synonyms.load())
+        reader.read(" ".join(signs(MAX_PIECES)))
+        assert len(reader.looked_up) <= 12 * MAX_PIECES
+
+    def test_a_form(self):
+        """Its look-ups have an end, behind which each label costs a few."""
+        reader, asked = Reader(Synonyms.load()), signs(500 * 40)
+        for n in range(500):
+            reader.read(" ".join(asked[n * 40 : n * 40 + 40]))
+        assert len(reader.looked_up) <= MAX_LOOK_UPS + 12 * MAX_PIECES + 500 * FEW
+
+    def test_a_row(self, monkeypatch):
+        """A row of more questions than a form has is parted at each blank, and a paste has an end too."""
+        reader = Reader(Synonyms.load())
+        monkeypatch.setattr(label_, "Reader", lambda _: reader)
+        asked = signs(10_000)
+        assert things([" ".join(asked)]) == asked
+        assert len(reader.looked_up) <= FEW
+        things(" ".join(asked[n : n + 400]) for n in range(0, len(asked), 400))
+        assert len(reader.looked_up) <= MAX_LOOK_UPS + 12 * MAX_ROW
+
+    def test_brackets(self):
+        """Compared with the brackets beside it only, each blank still is within or without."""
+        pieces = READER.parting.pieces("姓名（甲 乙） 电话（丙 丁） 住址 （戊 己） 体温")
+        assert [text for _, text in pieces] == [
+            "姓名（甲 乙）", "电话（丙 丁）", "住址 （戊 己）", "体温",
+        ]  # fmt: skip
+
+    def test_end(self):
+        """Of what is long only the end is closed."""
+        assert _end("甲" * 500 + " 乙   丙 丁") == "甲甲甲甲甲乙丙丁"
+        assert _end("姓 名") == close("姓 名")
 
 
 class TestMeta:

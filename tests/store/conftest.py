@@ -1,6 +1,5 @@
 """A key store on either database, its root key and slots in files; a log beside it."""
 
-import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +11,6 @@ from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
 from epilock.store.keys import KeyStore
 from epilock.store.root.keyfile import KeyFileRoot
-from softhsm import SoftHsm
 from transit import Engine
 
 ORIGIN = "log.example/epilock"
@@ -36,18 +34,6 @@ def log() -> Log:
 @pytest.fixture
 def world(keys: KeyStore, log: Log) -> World:
     return World(keys, log)
-
-
-@pytest.fixture(scope="module")
-def hsm(tmp_path_factory):
-    """A token; the library reads its configuration once in a process, so all tests of a module share one."""
-    pytest.importorskip("pkcs11")
-    made = SoftHsm(tmp_path_factory.mktemp("hsm"))
-    before = os.environ.get("SOFTHSM2_CONF")
-    os.environ["SOFTHSM2_CONF"] = str(made.config)
-    yield made
-    if before is None:
-        del os.environ["SOFTHSM2_CONF"]
 
 
 @pytest.fixture

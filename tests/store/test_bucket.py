@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 from holdings import DAY, NOW, ORG, RULES, Rules
 
+from epilock.db import MOST_ROWS
 from epilock.errors import ClosedError, ConflictError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.store import bucket as buckets
@@ -169,6 +170,23 @@ class TestStates:
             buckets.retire_parts(tx, bucket, ["2-IV"], buckets.DYING, now=NOW)
             with pytest.raises(ClosedError, match="closed"):
                 world.ensure(tx)
+
+    def test_names_of_many_are_found_together(self, database):
+        many = range(1, MOST_ROWS + 3)
+        with database.write() as tx:
+            tx.bulk(
+                buckets.buckets,
+                [
+                    (ORG, n, f"{ORG}/{n}", "city", "outbreak-7", "school", "2026-03-14", "collection", 0, 0)
+                    for n in many
+                ],
+            )  # fmt: skip
+            assert buckets.names(tx, ORG, many) == {n: f"{ORG}/{n}" for n in many}
+            assert buckets.names(tx, ORG, []) == {}
+            with pytest.raises(NotFoundError):
+                buckets.names(tx, ORG, [1, MOST_ROWS + 9])
+            with pytest.raises(NotFoundError):
+                buckets.names(tx, "school", [1])
 
     def test_the_listing_is_by_state_and_day(self, database, world):
         with database.write() as tx:

@@ -109,6 +109,21 @@ class TestSteps:
             assert slot.read() == {epoch: key}
 
 
+class TestReaders:
+    def test_a_rotation_between_the_two_cells_hides_no_key(self, slot, root):
+        """The reader finds the first cell not yet, the second no longer written, and reads again."""
+        slot.next(2, current=1)
+        slot.keep(2)
+        new = []
+
+        def rotate(step: str) -> None:
+            if step == "read between" and not new:
+                new.append(slot.next(3, current=2))
+                slot.keep(3)
+
+        assert Slot(slot.path, slot.path.stem, root, step=rotate).read() == {3: new[0]}
+
+
 class TestCrash:
     def test_a_torn_next_is_empty(self, slot):
         """The power failed while the new cell was written: nothing happened."""

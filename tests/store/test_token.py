@@ -212,6 +212,21 @@ class TestMoving:
         assert move(key_database, tmp_path / "slots", token, file) == 3
         assert self.what_opens(key_database, file, tmp_path) == before
 
+    def test_what_another_process_made_meanwhile_is_moved_too(
+        self, keys, key_database, tmp_path, file, token
+    ):
+        """It saw the new key late: its slot came after those that were gone through."""
+        steps = []
+
+        def late(step):
+            steps.append(step)
+            if steps.count("wipe done") == 2 and step == "wipe done":
+                keys.add_bucket("clinic", BUCKET.replace(ORG, "clinic"), [PART])
+
+        assert move(key_database, tmp_path / "slots", file, token, step=late) == 4
+        moved = KeyStore(key_database, token, tmp_path / "slots")
+        assert moved.leaf("clinic", BUCKET.replace(ORG, "clinic"), PART, 3)
+
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_no_old_cell_is_left(self, keys, key_database, tmp_path, file, token):
         move(key_database, tmp_path / "slots", file, token)

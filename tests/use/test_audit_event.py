@@ -28,7 +28,7 @@ def _bundle(**changes):
         "places": ((1, 7), (1, 8), (2, 0)), "categories": (), "at": AT, "entry_index": 17, **changes,
     }  # fmt: skip
     return audit_event.bundle(
-        [Decision(**said)], buckets={("sunny", 1): "sunny/a", ("sunny", 2): "sunny/b"},
+        [Decision(**said)], buckets={1: "sunny/a", 2: "sunny/b"},
         organisations=ORGANISATIONS, standard=STANDARD, url="https://epilock.example", now=AT,
     )  # fmt: skip
 

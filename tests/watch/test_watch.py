@@ -216,7 +216,7 @@ class TestFreeze:
         clock.forward(days=40)
         with parts.keys.database.read() as tx:
             before = tx.conn.exec_driver_sql("SELECT count(*) FROM part_keys").scalar()
-        with pytest.raises(FrozenError, match="1 findings"):
+        with pytest.raises(FrozenError, match="findings: 1"):
             destruction.run(parts.tools, now=clock())
         with pytest.raises(FrozenError):
             destruction.purge(parts.tools, now=clock())

@@ -41,10 +41,12 @@ PUBLIC = {
 }
 CONSOLE = {
     "home": "/console",
+    "console-problem": "/console/nowhere",
     "points": "/console/points",
     "point-new": "/console/points/new",
     "point": "/console/points/{point}",
     "point-fields": "/console/points/new/residential-entry",
+    "point-fields-unassessed": "/console/points/new/school",
     "point-count": "/console/points/{point}/count",
     "point-notice": "/console/points/{point}/notice/1",
     "records": "/console/records",
@@ -52,6 +54,7 @@ CONSOLE = {
     "record": "/console/records/sunny/1/0",
     "imports": "/console/imports",
     "offline-leases": "/console/offline",
+    "offline-end": "/console/offline/{lease}/end",
     "sheets": "/console/sheets",
     "sheet": "/console/sheets/{paper}",
     "sheet-page": "/console/sheets/{paper}/A-12/3",
@@ -61,6 +64,7 @@ CONSOLE = {
     "received": "/console/received",
     "releases": "/console/releases",
     "budgets": "/console/budgets",
+    "budgets-asked": "/console/budgets/asked",
     "studies": "/console/studies",
     "approvals": "/console/approvals",
     "destruction": "/console/destruction",
@@ -69,17 +73,24 @@ CONSOLE = {
     "levels": "/console/levels",
     "level": "/console/levels/jinan/outbreak-7",
     "level-preview": "/console/levels/jinan/outbreak-7?level=N",
+    "level-end": "/console/levels/jinan/outbreak-7?level=E",
+    "level-renewed": "/console/levels/jinan/outbreak-7?level=II",
     "oversight": "/console/oversight",
     "seen": "/console/seen",
     "seen-searches": "/console/seen/searches",
     "seen-counts": "/console/seen/counts",
+    "seen-releases": "/console/seen/releases",
     "seen-extract": "/console/seen/extract",
     "alarms": "/console/alarms",
     "console-log": "/console/log",
     "settings": "/console/settings",
     "holds": "/console/destruction/holds",
+    "orders": "/console/destruction/orders",
+    "orders-elsewhere": "/console/destruction/orders?org=jinan",
     "witnesses": "/console/witnesses",
     "papers": "/console/papers",
+    "assessments": "/console/papers/assessments",
+    "agreements": "/console/papers/agreements",
     "password": "/console/password",
     "second-factor": "/console/second-factor",
     "account": "/console/account",
@@ -104,6 +115,7 @@ class Somewhere:
         parts, site: The installation and its site.
         point: An open point of ``sunny``.
         paper: One that collects on paper, with a page that was keyed in.
+        lease: Code of a lease of the open point.
         everyone: The browser of someone who has every role but the administrator's.
         admin: That of an administrator.
     """
@@ -112,12 +124,13 @@ class Somewhere:
     site: Any
     point: Point
     paper: Point
+    lease: str
     everyone: Visitor
     admin: Visitor
 
     def path(self, name: str) -> str:
         """The address of the page ``name``."""
-        return EVERY[name].format(point=self.point.point, paper=self.paper.point)
+        return EVERY[name].format(point=self.point.point, paper=self.paper.point, lease=self.lease)
 
     def visitor(self, name: str) -> Visitor:
         """Who may see the page ``name``."""
@@ -140,9 +153,19 @@ def found(
     _key_in(everyone, paper)
     arrived(parts, "wang", "203.0.113.7")
     return Somewhere(
-        parts=parts, site=site, point=point, paper=paper, everyone=everyone,
+        parts=parts, site=site, point=point, paper=paper, lease=_take_along(everyone, point), everyone=everyone,
         admin=badge(parts, site, "sunny", "admin", "administrator"),
     )  # fmt: skip
+
+
+def _take_along(visitor: Visitor, point: Point) -> str:
+    """Take the point along; return the lease's code."""
+    sheet = read(visitor, "/console/offline")
+    csrf = sheet.value("csrf")
+    answer = visitor.post(
+        "/console/offline", data={"csrf": csrf, "point": point.point, "most": "200"}
+    )
+    return str(answer.headers["location"].rpartition("/")[2].partition("?")[0])
 
 
 def _key_in(visitor: Visitor, paper: Point) -> None:

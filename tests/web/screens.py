@@ -91,6 +91,7 @@ def _page(  # noqa: PLR0917 - where, what and how
     else:
         _sign_in(context, somewhere.visitor(name), base)
         page.goto(base + somewhere.path(name))
+        page.locator("main").wait_for()
         made = camera.take(page, f"{name}-{size}-{language}")
     context.close()
     return made
@@ -105,20 +106,26 @@ def _sign_in(context: BrowserContext, visitor: Visitor, base: str) -> None:
 def _walk(page: Page, address: str, camera: Camera, ending: str) -> int:
     """A resident's walk, to the receipt."""
     page.goto(address)
-    page.locator("form button").first.click()
+    _press(page, "form button")
     made = camera.take(page, f"walk-1-authorise-{ending}")
     for box in page.locator("input[type=checkbox][required]").all():
         box.check()
-    page.locator("form button").first.click()
+    _press(page, "form button")
     made += camera.take(page, f"walk-2-fields-{ending}")
     if camera.whole:
-        page.locator("form button[name=step][value=send]").click()
+        _press(page, "form button[name=step][value=send]")
         made += camera.take(page, f"walk-3-wrong-{ending}")
     for field, value in TYPED.items():
         page.locator(f"[name='{field}']").fill(value)
-    page.locator("form button[name=step][value=send]").click()
+    _press(page, "form button[name=step][value=send]")
     page.locator("#code").wait_for()
     return made + camera.take(page, f"walk-4-receipt-{ending}")
+
+
+def _press(page: Page, button: str) -> None:
+    """Press the first such button, and wait for the page that it leads to: none is taken while it is left."""
+    with page.expect_navigation():
+        page.locator(button).first.click()
 
 
 if __name__ == "__main__":

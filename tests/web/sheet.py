@@ -31,12 +31,14 @@ class Sheet(HTMLParser):
         text: What a person reads, in one line.
         forms: Its forms, in order.
         errors: Addresses and words of the error summary.
+        path, address: Where it was, without and with its query.
     """
 
     def __init__(self, visitor: Visitor, answer: httpx.Response) -> None:
         super().__init__()
         self.visitor, self.status, self.html = visitor, answer.status_code, answer.text
         self.path = answer.request.url.path
+        self.address = answer.request.url.raw_path.decode()
         self.headers = answer.headers
         self.forms: list[Form] = []
         self.links: list[tuple[str, str]] = []

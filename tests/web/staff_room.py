@@ -7,6 +7,7 @@ import pyotp
 from sheet import Sheet, read
 from visitor import Visitor
 
+import passwords
 from epilock.accounts import arrival, session, staff
 from epilock.accounts.arrival import From
 from epilock.accounts.place import Places
@@ -20,7 +21,7 @@ def hire(parts: Parts, org: str, login: str, *roles: str) -> str:
     with parts.database.write() as tx:
         _, password = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org=org, login=login, roles=roles,
-            now=parts.now(),
+            now=parts.now(), once=passwords.once(),
         )  # fmt: skip
     return password
 
@@ -53,7 +54,7 @@ def badge(parts: Parts, site: Any, org: str, login: str, *roles: str) -> Visitor
     with parts.database.write() as tx:
         who, _ = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org=org, login=login, roles=roles,
-            now=parts.now(),
+            now=parts.now(), once=passwords.once(),
         )  # fmt: skip
         tx.update(
             staff.staff, {"org": org, "staff": who.staff}, must_change=False, totp=b"enrolled"

@@ -1,5 +1,8 @@
 """The console's alarms: what went around the program is told, and two persons let destruction go on."""
 
+import csv
+import io
+
 from sheet import read
 from staff_room import badge
 
@@ -52,3 +55,32 @@ def test_destroying_by_hand_is_refused_with_the_reason(parts, site):
     refused = custodian.post("/console/destruction/run?lang=en", data={"csrf": csrf})
     assert refused.status_code == 409
     assert "Destruction is frozen" in refused.text
+
+
+def test_earlier_ones_are_filtered_sorted_and_taken_away(parts, site):
+    for n in range(3):
+        frozen(parts)
+        with parts.database.write() as tx:
+            common = {"by_org": "jinan", "now": parts.now()}
+            freeze.ask(
+                tx, by="s-1", roles={"supervisor"}, reason=("repaired", "exercise")[n % 2], **common
+            )
+            freeze.lift(
+                tx,
+                parts.log,
+                standard_ref=parts.standard.ref,
+                by="s-2",
+                roles={"custodian"},
+                **common,
+            )
+    officer = badge(parts, site, "jinan", "ren", "supervisor")
+    page = read(officer, "/console/alarms")
+    assert page.text.count("lifted by s-2") == 3
+    only = read(officer, "/console/alarms?reason=exercise&order=count")
+    assert only.text.count("lifted by s-2") == 1
+    answer = officer.get(next(h for h, _ in only.links if "export=csv" in h))
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [(r["findings"], r["reason"], r["lifted_by"]) for r in rows] == [
+        ("1", "exercise", "s-2")
+    ]
+    assert "Nothing fits" in read(officer, "/console/alarms?until=2020-01-01").text

@@ -141,7 +141,7 @@ class TestReceipt:
         after = visitor.post("/api/receipts", json={"code": code}).json()
         assert after["kept"] == []
         kinds = {p["kind"] for p in after["proofs"]}
-        assert kinds == {"erase", "move"}
+        assert kinds == {"erase", "replaced", "anew", "move"}
 
     def test_a_request_is_made_once_and_what_comes_of_it_is_told(self, visitor, gate):
         code = _submit(visitor, gate).json()["receipt"]

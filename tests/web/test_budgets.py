@@ -114,6 +114,17 @@ class TestBudget:
         assert "Refused" in decide(people["zhao"], "refuse").text
         assert "There is no budget yet" in read(people["wang"], "/console/budgets").text
 
+    def test_approved_twice_it_is_given_once(self, people, parts):
+        ask_budget(people["wang"])
+        page = read(people["zhao"], "/console/approvals")
+        approve = next(f for f in page.forms if ("verdict", "approve") in f.values)
+        assert "Approved" in page.send(approve).text
+        again = page.send(approve)
+        assert (again.status, again.path) == (200, "/console/approvals")
+        assert "nothing was done twice" in again.text
+        asked = [e for e in entries(parts, "approval") if e.kind == "budget"]
+        assert len(asked) == 1
+
 
 class TestStudy:
     def test_opened_by_one_ended_by_two(self, people, parts, clock):
@@ -125,7 +136,10 @@ class TestStudy:
         end = next(f for f in page.forms if f.action.endswith("/long-covid/end"))
         assert "another person must approve" in page.send(end).text
         assert "End of a study" in read(people["zhao"], "/console/approvals").text
-        assert "refused" in decide(people["zhao"], "refuse").text.lower()
+        page = read(people["zhao"], "/console/approvals")
+        refuse = next(f for f in page.forms if ("verdict", "refuse") in f.values)
+        assert "refused" in page.send(refuse).text.lower()
+        assert "no end of long-covid waits" in page.send(refuse).text  # as if nobody had asked
 
         page = read(people["wang"], "/console/studies")
         page.send(next(f for f in page.forms if f.action.endswith("/long-covid/end")))

@@ -16,10 +16,13 @@ from test_resident import TYPED, _fields
 from visitor import Visitor
 
 from epilock.accounts import staff
-from epilock.collect import tally
+from epilock.collect import reissue, tally
+from epilock.destroy import intent as intents
 from epilock.destroy import request as requests
 from epilock.ledger import entry
+from epilock.use.search import searches
 from epilock.web.app import create_app
+from held import Held
 
 
 @pytest.fixture
@@ -98,7 +101,10 @@ class TestPoint:
         assert poster.content.startswith(b"%PDF")
         assert poster.headers["content-type"] == "application/pdf"
 
-    def test_what_only_stands_in_for_something_finer_is_not_ticked_beside_it(self, custodian):
+    def test_what_only_stands_in_for_something_finer_is_not_ticked_beside_it(
+        self, custodian, parts
+    ):
+        town.assess(parts, "sunny", "supplies")
         page = read(
             custodian,
             "/console/points/new/supplies",
@@ -121,9 +127,16 @@ class TestPoint:
             custodian,
             "/console/points/new/residential-entry",
         )
-        again = page.send(page.with_field("zh"), zh="东门", en="East Gate")
+        form = page.with_field("zh")
+        assert [v for n, v in form.values if n == "field"] == [
+            "identity_name"
+        ]  # the rest waits for one
+        assert page.text.count("needs an impact assessment") > 1
+        again = page.send(form, ("field", "contact_mobile"), zh="东门", en="East Gate")
         assert again.status == 403
         assert "duty/assessment" in again.text
+        assert "before a point asks for contact_mobile" in again.text
+        assert again.html.count("untick this, or have one recorded first") == 1
         assert ("zh", "东门") in again.with_field("zh").values
 
     def test_a_name_in_one_language_is_the_name_in_both(self, custodian, parts):
@@ -193,6 +206,7 @@ class TestOpening:
         page = read(custodian, "/console/records/sunny/1")
         opened = page.send(page.to("/open/sunny"), ("place", "1:0"))
         assert "张**" in opened.text
+        assert "be seen for this purpose, in this form" in opened.text
         assert TYPED["f.mobile"] not in opened.html
         assert opened.headers["cache-control"] == "no-store"
         decisions = _entries(parts, "decision")
@@ -231,16 +245,25 @@ class TestOpening:
         assert "grant/" in refused.text
         assert [d.verdict for d in _entries(parts, "decision")] == ["refused"]
 
-    def test_found_by_a_telephone_that_stands_in_no_address(self, custodian, approver, given):
+    def test_what_is_opened_with_nothing_ticked_comes_back_with_its_list(
+        self, custodian, approver, given
+    ):
         _ask(custodian)
         _approve(approver)
-        page = read(custodian, "/console/records")
-        found = page.send(
-            page.with_field("value"), category="contact.mobile", value=TYPED["f.mobile"]
-        )
-        assert "Found: 1" in found.text
-        assert TYPED["f.mobile"] not in found.html
-        assert found.path == "/console/records/search/sunny"
+        page = read(custodian, "/console/records/sunny/1?age=adult")
+        page = page.send(page.to("/open/sunny"))
+        assert (page.status, "tick the records to open first" in page.text) == (400, True)
+        assert 'value="adult" selected' in page.html
+        assert "张**" in page.send(page.to("/open/sunny"), ("place", "1:0")).text
+
+    def test_what_was_ticked_stays_ticked(self, custodian, approver, given):
+        """A form that is wrong otherwise loses nothing: here a record that is none stands beside it."""
+        _ask(custodian)
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        page = page.send(page.to("/open/sunny"), ("place", "1:0"), ("place", "1:x"))
+        assert page.status == 400
+        assert ("place", "1:0") in page.to("/open/sunny").values
 
     def test_who_asked_cannot_approve(self, parts, site, given):
         both = badge(parts, site, "sunny", "both", "custodian", "approver")
@@ -253,6 +276,142 @@ class TestOpening:
             data={"csrf": page.value("csrf"), "verdict": "approve"},
         )
         assert answer.status_code == 403
+
+
+class TestSearch:
+    """What was searched for stands nowhere; what was found has an address."""
+
+    @pytest.fixture
+    def looking(self, custodian, approver, given):
+        _ask(custodian)
+        _approve(approver)
+        return read(custodian, "/console/records")
+
+    @staticmethod
+    def find(page: Sheet, value: str, category: str = "contact.mobile") -> Sheet:
+        return page.send(page.with_field("value"), category=category, value=value)
+
+    def test_found_by_a_telephone_that_stands_in_no_address(self, looking, custodian, parts):
+        found = self.find(looking, f"+86 {TYPED['f.mobile']}")
+        assert "Found: 1" in found.text
+        assert TYPED["f.mobile"] not in found.html
+        assert re.fullmatch(r"/console/records/found/sunny/f-\w+\?seal=[\w-]+", found.address)
+        with parts.database.read() as tx:
+            (row,) = tx.all(searches)
+        assert row["found"] == 1
+
+    def test_going_back_or_reloading_searches_nothing_anew(self, looking, custodian, parts, clock):
+        found = self.find(looking, TYPED["f.mobile"])
+        again = read(custodian, found.address)
+        assert "张**" in again.send(again.to("/open/sunny"), ("place", "1:0")).text
+        assert "Found: 1" in read(custodian, found.address).text
+        assert len(_entries(parts, "search")) == 1
+        clock.forward(minutes=16)
+        over = read(custodian, found.address)
+        assert "Search again if you must" in over.text
+        assert ("place", "1:0") not in over.to("/search/sunny").boxes
+
+    def test_nor_is_it_shown_when_the_grant_has_ended(self, looking, custodian):
+        found = self.find(looking, TYPED["f.mobile"])
+        grants = read(custodian, "/console/grants")
+        grants.send(grants.to("/revoke"))
+        assert "while the grant is active" in read(custodian, found.address).text
+
+    def test_another_member_of_staff_is_not_shown_it(self, looking, parts, site):
+        found = self.find(looking, TYPED["f.mobile"])
+        other = badge(parts, site, "sunny", "sun", "custodian")
+        assert read(other, found.address).status == 403
+        outside = badge(parts, site, "lishan-cdc", "lin", "analyst")
+        assert read(outside, found.address).status == 404
+
+    def test_its_address_is_good_for_no_other_search(self, looking, custodian):
+        """Nor can anybody write one: it lists records that a search of one's own found."""
+        found = self.find(looking, TYPED["f.mobile"])
+        none = self.find(looking, "13800000000")
+        assert "Found: 0" in none.text
+        seal = found.address.partition("seal=")[2]
+        for wrong in (seal, seal[:-6], "", "x", "张三"):
+            page = read(custodian, f"{none.path}?seal={wrong}")
+            assert page.status == 200
+            assert "Record 0" not in page.text
+
+    def test_where_nobody_was_found_the_form_is_there_again(self, looking):
+        none = self.find(looking, "13800000000")
+        assert "Nothing was found" in none.text
+        assert "Found: 1" in self.find(none, TYPED["f.mobile"]).text
+
+    @pytest.mark.parametrize(
+        ("category", "value", "says"),
+        [
+            ("contact.mobile", "", "land line"),
+            ("contact.mobile", "abc", "land line"),
+            ("identity.resident-id", "11010119900307", "18"),
+            ("identity.name", " ", "fill in"),
+        ],
+    )
+    def test_what_can_be_nobody_s_is_not_searched_for(self, looking, parts, category, value, says):
+        """It is said beside its field; nothing stands in the log, and no search is used up."""
+        page = self.find(looking, value, category)
+        assert page.status == 422
+        assert "#value" in [href for href, _ in page.links]
+        said = re.search(r'id="value-wrong">(.*?)</p>', page.html)[1]
+        assert says in said, said
+        assert (page.value("category"), page.value("value")) == (category, value)
+        assert not _entries(parts, "search")
+
+    def test_a_land_line_finds_who_was_mentioned(self, looking):
+        assert "Found: 0" in self.find(looking, "0531-8000 0000").text
+
+    def test_what_is_opened_with_nothing_ticked_comes_back_with_what_was_found(self, looking):
+        found = self.find(looking, TYPED["f.mobile"])
+        page = found.send(found.to("/open/sunny"))
+        assert (page.status, "tick the records to open first" in page.text) == (400, True)
+        assert "张**" in page.send(page.to("/open/sunny"), ("place", "1:0")).text
+
+
+_SLIPS = {"purpose": "tracing", "form": "masked", "subjects": "many", "reason": "gate", "until": "2026-03-13"}  # fmt: skip
+
+
+class TestAskingForAGrant:
+    """What is wrong is said beside its field, in the words of the page, and nothing that was typed is lost."""
+
+    @pytest.mark.parametrize(
+        ("language", "says"),
+        [
+            ("en", ("Tick at least one circumstance", "Give a whole number", "needs the number of the case", "before it begins")),
+            ("zh", ("请至少勾选一种情形", "请填整数", "这个目的要填写", "不能早于今天")),
+        ],
+    )  # fmt: skip
+    def test_each_slip_stands_beside_its_field(self, custodian, language, says):
+        page = read(custodian, f"/console/grants?lang={language}")
+        page = page.send(page.with_field("subjects"), **_SLIPS)
+        assert page.status == 400
+        fields = ("circumstance", "subjects", "case", "until")
+        assert [h for h, _ in page.links if h.startswith("#")][1:] == [f"#{f}" for f in fields]
+        for field, said in zip(fields, says, strict=True):
+            assert said in re.search(rf'id="{field}-wrong">(.*?)</p>', page.html)[1]
+        kept = dict(page.with_field("subjects").values)
+        assert {name: kept[name] for name in _SLIPS} == _SLIPS
+
+    def test_an_empty_form_says_all_that_is_missing(self, custodian):
+        page = read(custodian, "/console/grants")
+        empty = dict.fromkeys(("subjects", "case", "reason", "until"), "")
+        page = page.send(page.with_field("subjects"), purpose="personnel", **empty)
+        wrong = re.findall(r'id="(\w+)-wrong"', page.html)
+        assert wrong == ["circumstance", "subjects", "reason", "until"]
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"subjects": "10001"}, "1 to 10000 subjects"),
+            ({"form": "aggregate", "subjects": "21"}, "1 to 20 tables"),
+            ({"form": "deidentified", "subjects": "11"}, "1 to 10 releases"),
+            ({"until": "2026-05-01"}, "within 30 days"),
+            ({"form": "pseudonymous"}, "study is named"),
+        ],
+    )
+    def test_bounds_are_said_as_they_are(self, custodian, change, says):
+        assert says in _ask(custodian, **change).text
 
 
 def _again(page: Sheet) -> str:
@@ -272,6 +431,12 @@ class TestEnding:
         assert done.path == "/console/destruction/run"
         again = read(custodian, _again(done))
         assert "certificates are in the log" in again.text
+        with parts.database.read() as tx:
+            made = intents.of_bucket(tx, "sunny", 1)
+        linked = [int(h.rpartition("/")[2]) for h, _ in again.links if "/log/entry/" in h]
+        assert sorted(linked) == sorted(i.entry_index for i in made)
+        assert sum(len(i.parts) for i in made) > len(made)
+        assert "may be fewer certificates than parts" in again.text
 
     @pytest.mark.usefixtures("given")
     def test_a_run_that_takes_long_is_left_and_found_again(self, parts, clock):
@@ -311,6 +476,7 @@ class TestEnding:
         page = read(custodian, "/console/destruction/1")
         form = page.to("/holds")
         until = (clock() + timedelta(days=20)).date().isoformat()
+        assert "hold/" not in page.text
         held = page.send(form, until=until)
         assert "Held until" in held.text
         assert len(_entries(parts, "hold")) == 1
@@ -332,7 +498,7 @@ class TestLevel:
         page = read(authority, "/console/levels/jinan/outbreak-7?level=N")
         assert "may no longer be asked" in page.text
         assert "Body temperature" in page.text
-        assert "sunny/outbreak-7/residential-entry" in page.text
+        assert "Residential entry 14 March 2026 Visit 3-II" in page.text
         assert len(_entries(parts, "level")) == 1
 
     def test_it_is_set_and_notices_are_issued_anew(self, authority, given, parts, clock):
@@ -341,6 +507,112 @@ class TestLevel:
         done = page.send(page.with_field("instrument"), instrument="2026-8")
         assert "The level is in force" in done.text
         assert _entries(parts, "notice")[-1].level == "I"
+
+    def test_sent_twice_it_is_one_change(self, authority, given, parts, clock):
+        clock.forward(minutes=5)
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=I")
+        for _ in range(2):
+            page.send(page.with_field("instrument"), instrument="2026-8")
+            clock.forward(minutes=1)
+        assert [said.level for said in _entries(parts, "level")] == ["II", "I"]
+        assert len(_entries(parts, "notice")) == 2
+
+    def test_what_was_looked_at_before_another_change_is_shown_anew_and_not_set(
+        self, authority, given, parts, clock
+    ):
+        clock.forward(minutes=5)
+        first, second = (
+            read(authority, f"/console/levels/jinan/outbreak-7?level={level}")
+            for level in ("N", "I")
+        )
+        second.send(second.with_field("instrument"), instrument="2026-8")
+        clock.forward(minutes=5)
+        again = first.send(first.with_field("instrument"), instrument="2026-9")
+        assert again.status == 409
+        assert "nothing was set: the level was changed since you looked" in again.text
+        assert "Things that may no longer be asked" in again.text
+        assert again.value("instrument") == "2026-9"
+        assert [said.level for said in _entries(parts, "level")] == ["II", "I"]
+        again.send(again.with_field("instrument"))
+        assert [said.level for said in _entries(parts, "level")] == ["II", "I", "N"]
+
+    def test_a_form_that_stands_on_no_preview_sets_nothing(self, authority, given, parts, clock):
+        clock.forward(minutes=5)
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=N")
+        for seen in ("", "x", "0", "99"):
+            sent = page.send(page.with_field("instrument"), instrument="2026-9", seen=seen)
+            assert sent.status == 409
+        assert [said.level for said in _entries(parts, "level")] == ["II"]
+
+    @pytest.mark.parametrize(
+        ("field", "day"),
+        [("date", "2027-05-01"), ("expected_end", "2020-01-01"), ("expected_end", "2026-03-14")],
+    )
+    def test_an_impossible_day_is_said_beside_its_field_and_all_that_was_typed_stays(
+        self, authority, parts, field, day
+    ):
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=N")
+        again = page.send(page.with_field("instrument"), **{"instrument": "2026-9", field: day})
+        assert again.status == 400
+        assert f'id="{field}-wrong"' in again.html
+        assert again.value("instrument") == "2026-9"
+        assert again.value(field) == day
+        assert [said.level for said in _entries(parts, "level")] == ["II"]
+
+    def test_a_level_is_renewed_with_another_expected_end(self, authority, given, parts, clock):
+        clock.forward(minutes=5)
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=II")
+        assert "names another expected end (now: none named)" in page.text
+        assert "Points whose notice is issued anew 0" in page.text
+        again = page.send(page.with_field("instrument"), instrument="2026-9")
+        assert again.status == 409
+        assert "this level is set already" in again.text
+        done = again.send(again.with_field("instrument"), expected_end="2026-04-01")
+        assert "The level is in force" in done.text
+        assert [said.expected_end for said in _entries(parts, "level")] == [None, "2026-04-01"]
+        assert len(_entries(parts, "notice")) == 1
+
+    def test_the_end_is_said_to_stay_before_it_is_set(self, authority, given, parts, clock):
+        clock.forward(minutes=5)
+        other = read(authority, "/console/levels/jinan/outbreak-7?level=N")
+        assert "can't be undone" not in other.text
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=E")
+        assert "The end can't be undone" in page.text
+        page.send(page.with_field("instrument"), instrument="2026-9")
+        clock.forward(minutes=5)
+        late = other.send(other.with_field("instrument"), instrument="2026-10")
+        assert late.status == 410
+        assert "has ended" in late.text
+        assert [said.level for said in _entries(parts, "level")] == ["II", "E"]
+
+    def test_notices_that_take_long_are_watched_or_left(self, authority, given, parts, site, clock):
+        """The level counts when the page answers; how far the notices are is seen by whoever comes back."""
+        held, go_on = threading.Event(), threading.Event()
+
+        def wait(told):
+            told("notices", 30, 40)
+            held.set()
+            assert go_on.wait(60)
+
+        work = parts.works.begin(("notices", "jinan", "outbreak-7"), wait, wait=0)
+        assert held.wait(60)
+        clock.forward(minutes=5)
+        page = read(authority, "/console/levels/jinan/outbreak-7?level=I")
+        left = page.send(page.with_field("instrument"), instrument="2026-8")
+        assert _entries(parts, "level")[-1].level == "I"
+        assert "Notices still to be issued anew: 1" in left.text
+        assert "Issuing the notices anew (75 %)" in left.text
+        assert "count.js" in left.html
+        assert "were issued anew." not in left.text
+        form = read(authority, "/console/levels/jinan/outbreak-7?level=N").html
+        assert "count.js" not in form  # what is typed there would be lost
+        go_on.set()
+        work.wait(60)
+        assert "another process may be at it" in read(authority, left.path).text
+        reissue.go_on(parts.database, parts.press, now=clock)
+        later = read(authority, left.path)
+        assert "still to be issued" not in later.text
+        assert "count.js" not in later.html
 
     def test_only_the_authority_sets_it(self, custodian, given):
         page = read(custodian, "/console/levels/jinan/outbreak-7?level=I")
@@ -441,10 +713,27 @@ class TestRights:
         assert [f for f in seen.forms if f.method == "post" and "sign-out" not in f.action] == []
 
 
+class TestDone:
+    """That something was done is said by the page after the act, and by no address that somebody typed."""
+
+    def test_after_the_act_alone(self, custodian, given, parts, site):
+        asked = _ask(custodian)
+        assert "another person must approve" in asked.text
+        assert "another person must approve it" in read(custodian, asked.address).text  # again
+        said = asked.address.partition("done=")[2]
+        assert said.startswith("asked.")
+        elsewhere = badge(parts, site, "sunny", "sun", "custodian")
+        for visitor, done in (
+            (custodian, "erased"), (custodian, said.replace("asked", "erased")), (custodian, "."),
+            (custodian, "张三"), (elsewhere, said),
+        ):  # fmt: skip
+            assert 'role="status"' not in read(visitor, f"/console/grants?done={done}").html
+
+
 class TestPapers:
     def test_an_assessment_is_known_by_the_hash_of_its_report(self, parts, site):
         admin = badge(parts, site, "sunny", "admin", "administrator")
-        page = read(admin, "/console/papers")
+        page = read(admin, "/console/papers/assessments")
         form = page.with_field("report")
         answer = admin.post(
             form.action,
@@ -478,6 +767,52 @@ class TestRequests:
         assert [e.reason for e in _entries(parts, "erasure")] == ["objection"]
         assert len(_entries(parts, "erased")) == 1
         assert "approved and destroyed" in read(custodian, "/console/requests").text
+
+    def test_an_approval_does_not_wait_for_the_destruction(self, custodian, approver, parts):
+        self._asked(custodian)
+        with parts.database.read() as tx:
+            (asked,) = requests.listing(tx, "sunny")
+        held = Held()
+        parts.works.begin(("erasure", "sunny", asked.request), held, wait=0)
+        page = read(approver, "/console/approvals")
+        done = page.send(next(f for f in page.forms if ("verdict", "approve") in f.values))
+        assert "Approved" in done.text
+        assert "the record is destroyed" not in done.text
+        assert len(_entries(parts, "erasure")) == 1
+        held.open.set()
+
+    def test_the_same_answer_again_leads_to_what_was_decided_and_another_is_a_conflict(
+        self, custodian, approver, site, parts
+    ):
+        self._asked(custodian)
+        page = read(approver, "/console/approvals")
+        refuse, approve = (
+            next(f for f in page.forms if ("verdict", verdict) in f.values)
+            for verdict in ("refuse", "approve")
+        )
+        assert "Refused" in page.send(refuse).text
+        assert "nothing was done twice" in page.send(refuse).text
+        other = page.send(approve)
+        assert other.status == 409
+        assert "with another answer" in other.text
+        colleague = badge(parts, site, "jinan", "qian", "approver")
+        data = {"csrf": read(colleague, "/console/approvals").value("csrf"), "verdict": "refuse"}
+        answer = colleague.post(refuse.action, data=data)
+        assert answer.status_code == 409
+        assert "by another person" in answer.text
+        assert _entries(parts, "erased") == []
+
+    def test_what_is_not_there_is_not_said_to_be_decided(self, custodian, approver, parts, site):
+        self._asked(custodian)
+        page = read(approver, "/console/approvals")
+        refuse = next(f for f in page.forms if ("verdict", "refuse") in f.values)
+        page.send(refuse)
+        beside = badge(parts, site, "lishan-cdc", "qian", "approver")
+        data = {"csrf": read(beside, "/console/approvals").value("csrf"), "verdict": "refuse"}
+        assert beside.post(refuse.action, data=data).status_code in {403, 404}
+        nothing = refuse.action.split("?")[0].rpartition("/")[0] + "/r-nothing"
+        data["csrf"] = page.value("csrf")
+        assert approver.post(nothing, data=data).status_code == 404
 
     def test_who_recorded_it_cannot_approve_it(self, parts, site):
         both = badge(parts, site, "sunny", "both", "custodian", "approver")
@@ -541,6 +876,162 @@ class TestOversight:
         assert "All organisations" in page.text
         row = re.findall(r"<tr><td><a[^>]*org=sunny.*?</tr>", page.html, re.DOTALL)[0]
         assert '<span class="tag bad">' in row
+        turned = read(inspector, "/console/oversight?order=-organisation")
+        shown = [
+            [
+                h.rpartition("org=")[2].partition("&")[0]
+                for h, _ in p.links
+                if "/oversight?" in h and "org=" in h
+            ]
+            for p in (page, turned)
+        ]
+        assert len(set(shown[0])) > 1
+        assert list(dict.fromkeys(shown[0])) == list(dict.fromkeys(shown[1]))[::-1]
+        answer = inspector.get("/console/oversight?export=csv&has=overdue")
+        assert answer.text.splitlines()[0] == "organisation,points,due,overdue,orders,holds,review"
         one = read(inspector, "/console/oversight?org=sunny")
         assert "All organisations" not in one.text
         assert "Overdue: " in one.text
+
+    def test_orders_holds_and_days_are_the_supervisor_s_to_read_and_nobody_else_s(
+        self, parts, site, clock, custodian
+    ):
+        town.assess(parts, "sunny", "hold")
+        clock.forward(days=40)
+        renew(parts, custodian, "sunny", "wang")
+        bucket = read(custodian, "/console/destruction/1")
+        order = bucket.to("/orders")
+        assert "waiting" in bucket.send(order, part="3-II", reason="due").text
+        until = (clock() + timedelta(days=20)).date().isoformat()
+        assert "Held until" in bucket.send(bucket.to("/holds"), until=until).text
+
+        inspector = badge(parts, site, "jinan", "wu", "supervisor")
+        one = read(inspector, "/console/oversight?org=sunny")
+        assert "Orders of destruction : 1 waiting" in one.text
+        assert "Holds : 1 in force" in one.text
+        for path, said in (
+            ("?org=sunny", "Sunny Garden"), ("?org=sunny&state=held", "Residential entry"),
+            ("/orders?org=sunny&stage=proposed", "2026-03-14"), ("/orders?org=sunny&stage=lapsed", "Nothing fits"),
+        ):  # fmt: skip
+            page = read(inspector, f"/console/destruction{path}")
+            assert said in page.text
+            acts = {f.action for f in page.forms if f.method == "post"}
+            assert [a for a in acts if "/sign-out" not in a and "/release" not in a] == []
+            assert [h for h, _ in page.links if "/destruction/1" in h] == []
+            stranger = badge(parts, site, "jinan", f"li{len(path)}", "custodian", "approver")
+            assert read(stranger, f"/console/destruction{path}").status == 403
+        assert inspector.get("/console/destruction/orders?org=nope&export=csv").status_code == 404
+        assert "parts kept: 5." in one.text
+        table = inspector.get("/console/destruction/orders?org=sunny&export=csv").text.splitlines()
+        assert table[0].startswith("order,bucket,parts,reason,stage,proposed_by,proposed")
+        assert "3-II,due,proposed" in table[1]
+        own = inspector.get("/console/destruction/orders?export=csv").text.splitlines()
+        assert len(own) == 1
+        mine = read(custodian, "/console/destruction/orders?stage=proposed")
+        done = mine.send(mine.to("/cancel"))
+        assert "Nothing fits" in done.text
+
+    @pytest.mark.parametrize(
+        "who",
+        ["sunny approver", "sunny supervisor", "jinan approver", "jinan custodian", "jinan supervisor"],
+    )  # fmt: skip
+    def test_a_hold_is_released_by_another_person_here_or_above(
+        self, parts, site, clock, custodian, who
+    ):
+        town.assess(parts, "sunny", "hold")
+        bucket, until = (
+            read(custodian, "/console/destruction/1"),
+            (clock() + timedelta(days=20)).date(),
+        )
+        bucket.send(bucket.to("/holds"), until=until.isoformat())
+        for path in ("", "/holds"):  # who placed it has no button, and reads who has
+            own = read(custodian, f"/console/destruction{path}")
+            assert "another person releases it" in own.text
+            assert [f for f in own.forms if f.action.endswith("/release")] == []
+        org, role = who.split()
+        second = badge(parts, site, org, "zhao", role)
+        held = read(second, "/console/destruction/holds?state=lasting")
+        if org == "jinan":
+            assert "Holds of organisations below Sunny Garden" in held.text
+            held = read(second, next(h for h, _ in held.links if "org=sunny" in h))
+        assert held.to("/release").action.count("org=sunny") == (org == "jinan")
+        done = held.send(held.to("/release"))
+        assert "Nothing fits" in done.text
+        assert "The hold is released" in done.text
+        assert len(_entries(parts, "hold-released")) == 1
+
+    def test_nobody_beside_sees_or_releases_it(self, parts, site, clock, custodian):
+        town.assess(parts, "sunny", "hold")
+        bucket, until = (
+            read(custodian, "/console/destruction/1"),
+            (clock() + timedelta(days=20)).date(),
+        )
+        bucket.send(bucket.to("/holds"), until=until.isoformat())
+        code = next(
+            f.action
+            for f in read(
+                badge(parts, site, "sunny", "qian", "approver"), "/console/destruction/holds"
+            ).forms
+            if f.action.endswith("/release")
+        )
+        beside = badge(parts, site, "lishan-cdc", "sun", "custodian", "approver")
+        assert read(beside, "/console/destruction/holds?org=sunny").status == 403
+        watching = badge(parts, site, "lishan-cdc", "wu", "supervisor")
+        page = read(watching, "/console/destruction/holds?org=sunny")
+        assert "held" in page.text
+        assert [f for f in page.forms if f.action.endswith("/release")] == []
+        for browser in (beside, watching):
+            csrf = read(browser, "/console").value("csrf")
+            for org, status in (("sunny", 403), ("", 404), ("nope", 404)):
+                answer = browser.post(f"{code}?org={org}", data={"csrf": csrf})
+                assert answer.status_code == status
+        assert _entries(parts, "hold-released") == []
+
+
+class TestProblems:
+    """Within the console, with the way back: nobody is put out of it for a refusal."""
+
+    @pytest.fixture
+    def wang(self, parts, site):
+        return badge(parts, site, "sunny", "wang", "custodian")
+
+    @pytest.mark.parametrize(
+        ("path", "status", "back"),
+        [
+            ("/console/points?state=x", 400, "/console/points"),
+            ("/console/oversight", 403, "/console"),
+            ("/console/destruction?org=jinan", 403, "/console/destruction"),
+            ("/console/destruction/77", 404, "/console/destruction"),
+            ("/console/destruction/x/y/z", 404, "/console/destruction"),
+            ("/console/destruction/run", 422, "/console/destruction"),
+            ("/console/nowhere", 404, "/console"),
+            ("/console/points?state=x&lang=zh", 400, "/console/points?lang=zh"),
+        ],
+    )
+    def test_a_page_that_is_not_shown(self, wang, path, status, back):
+        page = read(wang, path)
+        assert page.status == status
+        assert page.to("/console/sign-out")
+        assert "scanned a code" not in page.text
+        assert [href for href, _ in page.links].count(back) >= 1
+
+    @pytest.mark.parametrize(
+        ("path", "back"),
+        [
+            ("/console/destruction/holds/h-x/release?state=lasting&done=x", "/console/destruction/holds?state=lasting"),
+            ("/console/destruction/77/orders", "/console/destruction"),
+            ("/console/grants/x/revoke?to=//evil.example", "/console/grants?to=%2F%2Fevil.example"),
+        ],
+    )  # fmt: skip
+    def test_a_form_that_is_refused(self, wang, path, back):
+        csrf = read(wang, "/console").value("csrf")
+        answer = wang.post(path, data={"csrf": csrf})
+        assert answer.status_code == 404
+        page = Sheet(wang, answer)
+        assert page.to("/console/sign-out")
+        assert back in [href for href, _ in page.links]
+
+    def test_somebody_who_is_not_signed_in_sees_nothing_of_it(self, site):
+        page = read(Visitor(site), "/console/nowhere")
+        assert page.status == 404
+        assert "sign-out" not in page.html

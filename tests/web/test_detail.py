@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import epilock
+from epilock.collect.design import pasted, read_pasted
+from epilock.errors import TooLargeError
 from epilock.web import language
 from epilock.web.detail import Details
 from epilock.web.language import Speaker
@@ -36,6 +38,8 @@ def raised() -> Iterator[tuple[str, str, str]]:
                 said = words(kind, node)
                 name = said.id if isinstance(said, ast.Name) else ""
                 yield where, kind, named.get(name, "") if name else sentence(said)
+                instead = next((k.value for k in node.keywords if k.arg == "allowed"), None)
+                yield where, "allowed", sentence(instead)
 
 
 def words(kind: str, node: ast.Call) -> ast.expr | None:
@@ -64,6 +68,22 @@ ACCOUNTS = re.compile(
     r"accounts/(?!place)\w+\.py"
     r"|web/console/(account|arrival|attest|desk|door|factor|mine|proof|provider|roster)\.py"
 )
+# What officers read on their pages.
+DESK = re.compile(
+    r"collect/(intake/|point|issue)|registry/|destroy/(freeze|hold|order|request)"
+    r"|deidentify/pseudonyms/study|use/(aggregate|allotment|grant|review|search)|web/console/"
+)
+# What residents, volunteers and whoever checks a form read.
+MET = re.compile(
+    r"collect/(design/|form|offline|outbox|paper|photograph|record|template|writer)|sheets/archive"
+    r"|web/(correction|form_check|hall|holding|offline|receipt|security|submit|subject_request|takeaway|ticket)\.py"
+)
+PROGRAMS = {  # what only a program can do wrong
+    "the submission: {}", "client must be a UUID, new for each filled form", "language must be one of {}",
+    "the receipt id in a sealed form must be a version 4 UUID", "a photograph's SHA-256 has 64 hexadecimal digits",
+    "the bucket of the day could not be made", "the writer is stopped",
+    'a box is sent as {"csrf": ..., "box": base64}', "a body needs its length (Content-Length)",
+}  # fmt: skip
 INSIDE = {
     "TamperedError",  # answered as a fault of ours, without its sentence
     "UnfinishedError",  # a redirect
@@ -89,7 +109,7 @@ def test_what_the_watcher_finds_is_in_both_languages():
 @pytest.mark.parametrize("key", TABLE)
 def test_each_sentence_is_one_that_the_program_raises(key):
     """A sentence that is put otherwise there must be put otherwise here."""
-    assert PLACE.sub("{}", TABLE[key].en) in RAISED
+    assert PLACE.sub("{}", TABLE[key].en) in RAISED | {pasted.NAME}
 
 
 @pytest.mark.parametrize("key", TABLE)
@@ -105,6 +125,26 @@ def test_it_is_found_by_its_shape_with_its_values(key):
 )
 def test_another_sentence_is_not_guessed(other):
     assert DETAILS.say(ZH, other) is None
+
+
+@pytest.mark.parametrize("where", sorted({w for w, _, _ in FOUND if MET.match(w)}))
+def test_what_a_person_meets_who_fills_in_or_checks_a_form_is_in_both_languages(where):
+    table = {PLACE.sub("{}", text.en) for text in TABLE.values()}
+    said = {said for w, kind, said in FOUND if w == where and kind not in INSIDE and said}
+    assert said - table - PROGRAMS == set()
+
+
+@pytest.mark.parametrize("where", sorted({w for w, _, _ in FOUND if DESK.match(w)}))
+def test_what_an_officer_reads_is_in_both_languages(where):
+    table = {PLACE.sub("{}", text.en) for text in TABLE.values()}
+    said = {said for w, kind, said in FOUND if w == where and kind not in INSIDE and said}
+    assert said - table == set()
+
+
+def test_a_value_that_is_a_sentence_of_the_table_is_said_too():
+    with pytest.raises(TooLargeError) as raised:
+        read_pasted("a" * (pasted.MAX_PASTED + 1))
+    assert DETAILS.say(ZH, str(raised.value)) == "贴上的内容：超过20,000个字符，请改为上传文件。"
 
 
 def test_what_a_value_holds_is_no_pattern_and_no_place():

@@ -6,7 +6,7 @@ from staff_room import PASSWORD, badge, code_at, hire, settle, sign_in
 from visitor import Visitor
 
 from epilock.web.app import create_app
-from epilock.web.console.proof import inside
+from epilock.web.console.proof import ATTEMPTS, inside
 
 
 @pytest.fixture
@@ -18,6 +18,10 @@ class TestSignIn:
     def test_without_a_session_every_page_leads_to_the_door_and_back(self, visitor):
         answer = visitor.get("/console/points")
         assert answer.status_code == 303
+        assert answer.headers["location"] == "/console/sign-in?to=%2Fconsole%2Fpoints"
+
+    def test_a_query_that_is_too_long_is_left_out(self, visitor):
+        answer = visitor.get(f"/console/points?state={'x' * 1000}")
         assert answer.headers["location"] == "/console/sign-in?to=%2Fconsole%2Fpoints"
 
     def test_what_was_wrong_is_not_said(self, visitor, once):
@@ -42,10 +46,27 @@ class TestSignIn:
         assert pages[-1].status == 429
         assert int(pages[-1].headers["retry-after"]) > 0
 
+    def test_an_office_behind_one_address_comes_in(self, visitor, once):
+        """Who gets in was no guesser: what they tried does not count against those beside them."""
+        for _ in range(ATTEMPTS + 5):
+            assert sign_in(visitor, "sunny", "wang", once).path == "/console/password"
+
+    def test_one_address_guesses_so_often_and_no_more_whoever_else_gets_in(self, visitor, once):
+        """Neither a colleague's sign-ins nor the guesser's own account give a guess more."""
+        for n in range(ATTEMPTS):
+            assert sign_in(visitor, "sunny", f"nobody-{n}", "wrong").status == 401
+            if n < ATTEMPTS - 1:
+                assert sign_in(visitor, "sunny", "wang", once).path == "/console/password"
+        page = sign_in(visitor, "sunny", "nobody-20", "wrong")
+        assert page.status == 429
+        assert int(page.headers["retry-after"]) > 0
+        assert sign_in(visitor, "sunny", "wang", once).status == 429
+
     def test_no_redirect_leads_out_of_the_console(self):
         for to in (
             "https://evil.example",
             "//evil.example",
+            "/console/..//evil.example?to=/console",
             "/console//evil",
             "/console/../r",
             "/r",
@@ -102,6 +123,21 @@ class TestSettingUp:
 
 
 class TestSession:
+    def test_a_list_is_come_back_to_as_it_was_filtered(self, parts, clock):
+        visitor = Visitor(create_app(parts, insist=False))
+        once = hire(parts, "sunny", "wang", "custodian")
+        page = sign_in(visitor, "sunny", "wang", once)
+        page.send(page.with_field("old"), old=once, new=PASSWORD, again=PASSWORD)
+        clock.forward(minutes=31)
+        door = read(visitor, "/console/points?state=closed&order=-name&done=opened&lang=en")
+        who = {"org": "sunny", "login": "wang", "password": PASSWORD}
+        answer = visitor.post(door.form().action, data=dict(door.form().values) | who)
+        assert answer.headers["location"] == "/console/points?lang=en&state=closed&order=-name"
+        visitor.cookies.delete("epilock")
+        door = read(visitor, "/console/seen?since=")  # of all days: an empty answer is one
+        answer = visitor.post(door.form().action, data=dict(door.form().values) | who)
+        assert answer.headers["location"] == "/console/seen?since="
+
     def test_it_ends_after_half_an_hour_of_silence(self, parts, site, clock):
         visitor = settle(parts, site, "sunny", "wang", "custodian")
         clock.forward(minutes=29)

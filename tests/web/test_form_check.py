@@ -94,6 +94,13 @@ class TestPasted:
         assert said(check(visitor, "住址"))["住址"] == "no"
         assert said(check(visitor, "住址", level="I"))["住址"] == "only if optional"
 
+    def test_a_cell_that_asks_several_things_is_answered_for_each(self, visitor, clock):
+        clock.forward(minutes=11)
+        page = check(visitor, file=("a.csv", "日期,身份证号 姓名\n".encode()))
+        assert said(page)["身份证号 姓名"] == "no"
+        both = [load().categories[c].name.en for c in ("identity.resident-id", "identity.name")]
+        assert ", ".join(both) in page.text
+
     def test_the_present_level_is_what_it_begins_with(self, visitor):
         page = read(visitor, "/check")
         assert "In force now: Outbreak 7, Level II" in page.text
@@ -113,6 +120,29 @@ class TestPasted:
         assert page.status == 422
         assert page.value("questions") == "姓名"
         assert page.value("circumstance") == "residential-entry"
+
+
+class TestInChinese:
+    @pytest.mark.parametrize(
+        ("questions", "file", "said"),
+        [
+            ("名" * 20_001, None, "贴上的内容：超过20,000个字符"),
+            ("", ("a.pdf", b"%PDF-1.7"), "PDF文件不是表"),
+            ("", ("a.csv", b"13800000001,37.2\n"), "没有找到表头"),
+            ("", ("a.csv", ",".join(f"第{n}项" for n in range(501)).encode()), "最多判断500项"),
+        ],
+    )
+    def test_what_is_wrong_is_said_in_chinese(self, visitor, clock, questions, file, said):
+        clock.forward(minutes=11)
+        answer = visitor.post(
+            "/check?lang=zh",
+            data={**GATE, "questions": questions},
+            files={"file": file or ("", b"")},
+        )
+        box = answer.text.partition('role="alert"')[2].partition("</div>")[0]
+        assert answer.status_code in {413, 422}
+        assert said in box
+        assert 'lang="en"' not in box
 
 
 class TestUploaded:
@@ -152,13 +182,24 @@ class TestUploaded:
         assert CANARY not in page.html  # the file's name is nobody's business
 
     def test_a_form_that_is_too_large_is_refused_before_it_is_read(self, visitor):
-        big = check(visitor, file=("a.csv", b"a" * security.MAX_PUBLIC))
+        for size in (1_000_001, 1_900_000):
+            big = check(visitor, "姓名", file=("a.csv", b"a" * size))
+            assert big.status == 413
+            assert "a file of at most 1 MB is taken here" in big.text
+            assert big.value("questions") == "姓名"  # and all else that was said
+            assert big.value("circumstance") == "residential-entry"
+
+    def test_far_too_large_it_is_turned_away_with_its_limit_and_a_way_back(self, visitor):
+        big = check(visitor, file=("a.csv", b"a" * 2_000_000))
         assert big.status == 413
+        assert "a file of at most 1 MB is taken here" in big.text
+        assert "Nothing was stored" in big.text
+        assert "/check" in [href for href, _ in big.links]
 
     def test_no_upload_of_any_page_touches_the_disk(self, visitor):
         """Lists that are imported hold names; what is allowed to come in is kept in memory."""
         assert visitor.get("/").status_code == 200  # the site is made
-        assert MultiPartParser.spool_max_size >= max(security.LIMITS.values())
+        assert MultiPartParser.spool_max_size >= security.MAX_FORM
 
     def test_a_form_that_would_keep_others_waiting_is_not_judged(self, visitor):
         """Too many fields, or labels too long together: refused, and told where a large form is judged."""

@@ -7,9 +7,15 @@ from staff_room import badge
 from visitor import Visitor
 
 from epilock.collect import issue
+from epilock.collect.intake import register
+from epilock.collect.intake.mapping import map_columns
+from epilock.collect.intake.read import fingerprint, open_table
+from epilock.collect.intake.run import target_of
+from epilock.collect.intake.table import Source
 from epilock.collect.point import Plan
 from epilock.ledger import entry
 from epilock.standard.text import Text
+from held import Held
 
 LIST = "姓名,手机,体温,身份证号\n测甲,13800000001,36.6,secret-1\n测乙,12,36.5,secret-2\n".encode()
 
@@ -52,7 +58,7 @@ class TestImport:
     def test_from_the_file_to_the_letters(self, custodian, parts, site, point):
         page = send(custodian, read(custodian, "/console/imports"))
         assert page.status == 200
-        assert "Of the first 2 rows 1 would be stored" in page.text
+        assert "Rows looked at: 2, of which 1 would be stored" in page.text
         assert "never/workplace-entry/identity.resident-id" in page.text
         assert "secret" not in page.html
         assert "1380000" not in page.html
@@ -86,6 +92,27 @@ class TestImport:
         first = send(custodian, page, go="import")
         assert send(custodian, page, go="import").path == first.path
         assert len(said(parts, "collect")) == 1
+
+    def test_while_it_comes_in_its_page_says_so_and_nothing_begins_twice(
+        self, custodian, parts, point
+    ):
+        intake, held = parts.intake, Held("rows", 1, 0)
+        source = Source(path="", name="list.csv", content=LIST)
+        target, file = target_of(intake, "sunny", point.point), fingerprint(source, intake.secret)
+        mapping = map_columns(intake.standard, target.form, open_table(source), {})
+        with parts.database.write() as tx:
+            found = register.begin(
+                tx, intake.log, standard_ref=intake.standard.ref, org="sunny", point=point.point,
+                notice=target.form.notice, file=file, mapping=mapping, by="s-1", now=parts.now(),
+            )  # fmt: skip
+        parts.works.begin(("import", "sunny", point.point, file.hex()), held, wait=0)
+        page = read(custodian, f"/console/imports/{found.id}")
+        assert "The list is coming in. You can leave this page" in page.text
+        looked = send(custodian, read(custodian, "/console/imports"))
+        assert send(custodian, looked, go="import").path == page.path
+        assert (held.begun, said(parts, "collect")) == (1, [])
+        held.open.set()
+        assert "The list is in" in send(custodian, looked, go="import").text
 
     def test_a_column_is_mapped_by_hand(self, custodian, point):
         content = LIST.replace("体温".encode(), "项目三".encode())

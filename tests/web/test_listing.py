@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sheet import read
 from staff_room import badge
+from test_resident import TYPED, _fields
+from visitor import Visitor
 
 from epilock.db import Database, Instant, Transaction, microseconds, open_engine
 from epilock.destroy.request import erasure_requests
@@ -117,6 +119,14 @@ class TestLeafing:
             with filled.write() as tx:
                 tx.delete(things, org="mine", code="t-new")
 
+    @pytest.mark.parametrize("way", ["after", "before"])
+    def test_where_nothing_is_left_it_is_the_first_page(self, tx, way):
+        """Who deals with the last row of the last page is not told that there is none."""
+        order = "code" if way == "after" else "-code"
+        last = max(r["code"] for r in tx.all(things, MINE))
+        page = listing.find(tx, PLAN, {"order": order, way: last}, MINE)
+        assert page.rows == listing.find(tx, PLAN, {"order": order}, MINE).rows
+
     def test_a_place_that_is_not_there_is_said(self, tx):
         with pytest.raises(NotFoundError, match="begin at its first page"):
             listing.find(tx, PLAN, {"after": "t-nowhere"}, MINE)
@@ -137,6 +147,8 @@ class TestDatabases:
                     there = _walk(tx, {"order": order})
                     assert len(set(there)) == len(there) == ROWS
                     assert _walk(tx, {"order": order, "before": there[-1]}, "before") == there[:-1]
+                with pytest.raises(NotFoundError):
+                    listing.find(tx, PLAN, {"after": "t-\0"}, MINE)
         finally:
             things.metadata.drop_all(database.engine)
 
@@ -241,7 +253,34 @@ class TestInTheConsole:
         assert [row["point"] for row in rows] == [here.point]
         assert read(custodian, "/console/points?state=all").status == 400
 
-    @pytest.mark.parametrize("path", ["received", "seen", "seen/searches", "seen/counts"])
+    def test_records_of_a_day_are_filtered_and_taken_away(self, parts, site):
+        town.mandate(parts, "sunny", "residential-entry")
+        points = [
+            town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT, en=en)
+            for en in ("North Gate", "West Gate")
+        ]  # fmt: skip
+        for point in points:
+            visitor = Visitor(site)
+            page = _fields(visitor, f"/c/sunny/{point.point}")
+            assert page.send(page.form(), step="send", **TYPED).status == 200
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        page = read(custodian, f"/console/records/sunny/1?point={points[1].point}&lang=en")
+        assert ("Record 1" in page.text, "Record 0" in page.text) == (True, False)
+        link = next(href for href, _ in page.links if "export=csv" in href)
+        (row,) = csv.DictReader(io.StringIO(custodian.get(link).text))
+        assert (row["record"], row["point"], row["age"]) == ("1", points[1].point, "adult")
+        assert not set(TYPED.values()) & set(row.values())
+        page = read(custodian, "/console/records/sunny/1?age=under14&lang=en")
+        assert "Nothing fits the filter" in page.text
+
+    def test_where_there_is_nothing_there_is_nothing_to_filter(self, parts, site):
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        assert 'id="filters"' not in read(custodian, "/console/grants").html
+        assert 'id="filters"' in read(custodian, "/console/grants?stage=ended").html
+
+    @pytest.mark.parametrize(
+        "path", ["received", "seen", "seen/searches", "seen/counts", "seen/releases"]
+    )
     def test_what_a_list_begins_with_is_taken_away_by_one_link(self, parts, site, path):
         everyone = badge(parts, site, "sunny", "all", "custodian")
         page = read(everyone, f"/console/{path}?lang=en")
@@ -261,8 +300,11 @@ class TestInTheConsole:
             "seen",
             "seen/searches",
             "seen/counts",
+            "seen/releases",
             "received",
             "approvals",
+            "destruction",
+            "log",
         ],
     )
     def test_each_list_can_be_taken_away_without_what_someone_gave(self, parts, site, path):

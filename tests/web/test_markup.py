@@ -12,7 +12,7 @@ from visitor import Visitor
 
 from epilock.web.page import STATIC
 
-VOID = {"meta", "link", "input", "br", "hr", "img", "path", "rect", "source", "col"}
+VOID = {"meta", "link", "input", "br", "wbr", "hr", "img", "path", "rect", "source", "col"}
 
 
 class Markup(HTMLParser):

@@ -1,10 +1,13 @@
 """With the receipt alone a person sees, corrects, withdraws and keeps proofs; without it nothing is found."""
 
+import csv
 import json
 import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
@@ -18,12 +21,16 @@ from test_resident import MOBILE, TYPED, _authorise, _fields, _needed
 from visitor import Visitor
 
 from epilock.collect import code as codes
+from epilock.collect import point as points
 from epilock.collect import receipt_form
 from epilock.destroy import run
 from epilock.ledger import entry
+from epilock.ledger.audit import Auditor, StandardRules
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
 from epilock.store import vault
+
+KEPT = re.compile(r"Kept until the end of [\w ]+\. Days left: \d+")
 
 
 @pytest.fixture
@@ -49,6 +56,15 @@ def _kinds(parts) -> list[str]:
     with parts.database.read() as tx:
         said = parts.log.entries(tx, 0, parts.log.size(tx))
     return [entry.kind(entry.decode(e)) for e in said]
+
+
+def _audited(parts, now) -> list:
+    """What a stranger finds who reads the whole log."""
+    auditor = Auditor(StandardRules([parts.standard]))
+    with parts.database.read() as tx:
+        for index, said in enumerate(parts.log.entries(tx, 0, parts.log.size(tx))):
+            auditor.read(index, entry.decode(said))
+    return list(auditor.conclude(now).by_key)
 
 
 class TestLooking:
@@ -78,6 +94,16 @@ class TestLooking:
     def test_a_guesser_waits(self, visitor):
         pages = [_look(visitor, "00000-00000-00000-00000-00000-00001") for _ in range(31)]
         assert pages[-1].status == 429
+
+    def test_a_problem_is_told_in_the_language_that_was_chosen(self, site, visitor, code):
+        page = _look(Visitor(site, language="zh"), code)
+        form = {"code": code, "entry": "999999"}
+        assert '<html lang="zh' in page.html
+        for chosen in ({"lang": "en"}, {"lang": "zh", "lang_to": "en"}):
+            answer = page.visitor.post("/r/proof", data={**form, **chosen})
+            assert (answer.status_code, '<html lang="en' in answer.text) == (404, True)
+        for nothing in ({}, {"lang": "xx"}):
+            assert '<html lang="zh' in page.visitor.post("/r/proof", data={**form, **nothing}).text
 
     def test_the_code_stands_in_no_address(self, visitor, code):
         page = _look(visitor, code)
@@ -165,6 +191,76 @@ class TestCorrecting:
         assert kinds.count("correct") == 1
         assert kinds.count("erased") == 1
 
+    def test_it_goes_on_its_day_and_was_given_when_it_was_given(self, visitor, code, parts, clock):
+        """What the notice promised holds, also a week later and where the point has closed meanwhile."""
+        before = _look(visitor, code)
+        clock.forward(days=7)
+        with parts.database.write() as tx:
+            (point,) = tx.all(points.points)
+            points.close_point(
+                tx, parts.log, parts.standard, org=point["org"], point=point["point"],
+                reason="finished", now=clock(),
+            )  # fmt: skip
+        waiting = KEPT.findall(_look(visitor, code).text)
+        form = before.send(before.to("/r/correct"))
+        form.send(form.to("/r/correct/send"), **{"f.name": "张三丰"})
+        after = _look(visitor, code)
+        assert KEPT.findall(after.text) == waiting != []
+        given = re.search(r"\d+ March 2026[^<]*", before.html)[0]
+        assert given in after.html
+        assert "The old copy that was replaced is destroyed" in after.text
+        assert "still kept" in after.text
+        run.run(parts.tools, now=clock())
+        assert _audited(parts, clock()) == []
+
+    def test_what_is_sent_unchanged_stays_as_it_is(self, visitor, code, parts):
+        page = _look(visitor, code)
+        form = page.send(page.to("/r/correct"))
+        done = form.send(form.to("/r/correct/send"))
+        assert "This is what is stored" in done.text
+        assert {"correct", "erased"}.isdisjoint(_kinds(parts))
+
+    def test_pressed_twice_it_is_corrected_once_and_says_what_is_stored(self, visitor, code, parts):
+        page = _look(visitor, code)
+        form = page.send(page.to("/r/correct"))
+        form.send(form.to("/r/correct/send"), **{"f.name": "张三丰"})
+        again = form.send(form.to("/r/correct/send"), **{"f.name": "张三丰"})
+        assert "This is what is stored" in again.text
+        assert _kinds(parts).count("correct") == 1
+
+    def test_several_at_once_correct_one_after_the_other(self, visitor, code, parts):
+        """Another page of the same person had the record moved in between."""
+        page = _look(visitor, code)
+        form = page.send(page.to("/r/correct")).to("/r/correct/send")
+        said = [{**dict(form.values), "f.name": name} for name in ("张三丰", "张三丰", "张无忌")]
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda data: visitor.post("/r/correct/send", data=data), said))
+        assert [answer.status_code for answer in found] == [200, 200, 200]
+        page = _look(visitor, code)
+        assert re.search("张三丰|张无忌", page.send(page.to("/r/data")).text)
+        assert _audited(parts, parts.now()) == []
+
+    def test_who_turns_out_to_be_a_child_needs_a_guardians_tick_and_loses_nothing(
+        self, visitor, parts
+    ):
+        """PIPL 31."""
+        point = town.open_point(parts, "sunny", "quarantine", town.NAME, town.ID_CARD)
+        page = _fields(visitor, f"/c/sunny/{point.point}")
+        done = page.send(
+            page.form(), step="send", **{"f.name": "张三", "f.id_card": "370102198001010015"}
+        )
+        code = "-".join(re.findall(r"<span>([0-9A-Z]{5})</span>", done.html))
+        page = _look(visitor, code)
+        form = page.send(page.to("/r/correct"))
+        wrong = form.send(
+            form.to("/r/correct/send"), **{"f.id_card": "370102202001010014", "f.name": "小明"}
+        )
+        assert wrong.status == 422
+        assert wrong.errors == ["#act-guardian"]
+        again = wrong.to("/r/correct/send")
+        assert ("f.name", "小明") in again.values
+        assert "Corrected" in wrong.send(again, ("act", "guardian")).text
+
     def test_a_slip_is_said_beside_the_field_and_nothing_is_lost(self, visitor, code, parts):
         page = _look(visitor, code)
         form = page.send(page.to("/r/correct"))
@@ -174,16 +270,37 @@ class TestCorrecting:
         assert ("f.name", "李四") in wrong.to("/r/correct/send").values
         assert "correct" not in _kinds(parts)
 
-    def test_what_may_no_longer_be_asked_is_not_stored_anew(self, visitor, code, parts, clock):
+    def test_what_is_kept_may_be_corrected_also_where_it_may_no_longer_be_asked(
+        self, visitor, code, parts, clock
+    ):
+        """PIPL 46: as long as it is there, it should be right."""
         clock.forward(hours=1)
         town.level(parts, "N")
         page = _look(visitor, code)
-        refused = page.send(page.to("/r/correct"))
-        assert refused.status == 403
-        assert "level/residential-entry" in refused.text
+        form = page.send(page.to("/r/correct"))
+        assert "Corrected" in form.send(form.to("/r/correct/send"), **{"f.name": "张三丰"}).text
+        assert _audited(parts, clock()) == []
 
 
 class TestWithdrawing:
+    def test_pressed_twice_it_is_withdrawn(self, visitor, code, parts):
+        page = _look(visitor, code)
+        sure = page.send(page.to("/r/withdraw"))
+        done = [sure.send(sure.to("/r/withdraw")) for _ in range(2)]
+        assert all("Withdrawn and destroyed" in page.text for page in done)
+        assert _kinds(parts).count("erased") == 1
+
+    def test_where_nothing_can_be_withdrawn_nothing_is_called_gone(self, visitor, parts):
+        town.mandate(parts, "sunny", "residential-entry")
+        point = town.open_point(
+            parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT
+        )
+        code = _give(visitor, point)
+        answer = visitor.post("/r/withdraw", data={"code": code, "sure": "1"})
+        assert answer.status_code == 200
+        assert "gone" not in answer.text
+        assert "erased" not in _kinds(parts)
+
     def test_it_asks_once_then_destroys_at_once_with_proof(self, visitor, code, parts):
         page = _look(visitor, code)
         sure = page.send(page.to("/r/withdraw"))
@@ -330,6 +447,33 @@ class TestAsking:
         page = _look(visitor, required)
         assert "All of it is gone" in page.text
         assert "Agreed: it is destroyed" in page.text
+
+    def test_nothing_is_answered_before_an_answer_is_chosen(self, visitor, site, parts, required):
+        """An answer is final and in the log: Enter must not give one."""
+        self.ask(_look(visitor, required), "objection", "harms-me")
+        office = badge(parts, site, "sunny", "office", "custodian")
+        page = read(office, "/console/received")
+        form = next(f for f in page.forms if "answer" in f.fields)
+        again = page.send(form)
+        assert (again.status, "Choose an answer first." in again.text) == (422, True)
+        assert 'aria-invalid="true"' in again.html
+        assert "request-closed" not in _kinds(parts)
+        form = next(f for f in again.forms if "answer" in f.fields)
+        assert "is answered" in again.send(form, answer="still-needed").text
+
+    def test_a_last_day_is_the_day_in_china_wherever_it_is_said(
+        self, visitor, site, parts, clock, required
+    ):
+        clock.instant = datetime(2026, 3, 14, 16, 25, 22, 650_991, UTC)  # the 15th in China
+        done = self.ask(_look(visitor, required), "objection", "harms-me")
+        assert "30 March 2026" in done.text
+        assert "To be answered by 30 March 2026" in _look(visitor, required).text
+        office = badge(parts, site, "sunny", "office", "custodian")
+        assert "by 30 March 2026" in read(office, "/console/received").text
+        assert "30 March 2026 00:25" in read(office, "/console").text
+        (row,) = csv.DictReader(office.get("/console/received?export=csv").text.splitlines())
+        assert row["asked"] == "2026-03-15T00:25:22+08:00"
+        assert row["due"] == "2026-03-30T00:25:22+08:00"
 
     def test_what_can_be_withdrawn_needs_no_objection(self, visitor, code):
         page = _look(visitor, code)

@@ -20,6 +20,7 @@ from sheet import read
 from staff_room import PASSWORD, hire
 from town_server import free_port
 
+import passwords
 from epilock.accounts import session, staff
 from epilock.collect import code as codes
 from epilock.destroy import run as destruction
@@ -208,11 +209,11 @@ def office(parts, browser: Browser, point) -> None:
     with parts.database.write() as tx:
         who, _ = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org="lishan-cdc", login="doctor",
-            roles=("analyst",), now=parts.now(),
+            roles=("analyst",), now=parts.now(), once=passwords.once(),
         )  # fmt: skip
         by, _ = staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org="lishan-cdc", login="second",
-            roles=("approver",), now=parts.now(),
+            roles=("approver",), now=parts.now(), once=passwords.once(),
         )  # fmt: skip
         tx.update(
             staff.staff, {"org": "lishan-cdc", "staff": who.staff}, must_change=False, totp=b"set"

@@ -129,6 +129,20 @@ def test_no_page_of_the_day_is_wider_than_a_phone(stage, chromium, scheme):
     page.context.close()
 
 
+def test_on_a_phone_a_list_is_sorted_by_its_headings(stage, chromium):
+    page = _desk(stage, chromium, "sunny", "sorter", "custodian", scripts=False)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(f"{stage[1]}/console/destruction")
+    page.get_by_role("link", name="Day", exact=True).click()
+    assert "order=day" in page.url
+    marked = page.locator("[aria-sort] a").evaluate("e => getComputedStyle(e, '::after').content")
+    assert "\u2191" in marked
+    page.goto(f"{stage[1]}/console/log")
+    page.get_by_role("link", name="Proof", exact=True).click()
+    assert "order=index" in page.url
+    page.context.close()
+
+
 def test_an_entry_is_verified_in_the_browser_by_one_click(stage, chromium):
     page = _desk(stage, chromium, "sunny", "reader", "custodian", scripts=True)
     page.get_by_role("link", name="Public log", exact=True).first.click()
@@ -165,4 +179,70 @@ def test_a_page_of_paper_is_keyed_in_with_its_photograph(stage, chromium, tmp_pa
     page.get_by_role("link", name="B-1").first.click()
     assert page.get_by_text(sha256(photo.read_bytes()).hexdigest()).is_visible()
     assert page.get_by_text("It rests sealed").is_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_on_a_phone_the_parts_and_the_filters_are_folded_away(stage, chromium, scripts):
+    who = "with" if scripts else "without"
+    page = _desk(stage, chromium, "sunny", f"phone.{who}", "custodian", scripts=scripts)
+    page.set_viewport_size({"width": 360, "height": 640})
+    parts = page.get_by_role("navigation", name="Parts of the console")
+    menu = page.get_by_role("button", name="Parts of the console")
+    assert not parts.is_visible()
+    assert page.get_by_role("heading", level=1).bounding_box()["y"] < 320  # above the half
+
+    menu.click()
+    assert parts.is_visible()
+    page.keyboard.press("Escape")
+    assert not parts.is_visible()
+    _reach(page, menu)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Close").click()
+    assert not parts.is_visible()
+    menu.click()
+    _press(page, "link", "Records")
+    assert page.get_by_role("heading", name="Records", exact=True).is_visible()
+
+    kinds = page.get_by_label("Circumstance")
+    assert not kinds.is_visible()
+    page.get_by_role("button", name="Filters", exact=True).click()
+    kinds.select_option("school")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Filter", exact=True).click()
+    assert page.get_by_text("Nothing fits the filter.").is_visible()
+    page.get_by_role("button", name="Filters (1)", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Show all").click()
+    assert page.get_by_role("link", name="Residential entry").is_visible()
+    page.context.close()
+
+
+def test_what_was_unfolded_is_in_nobody_s_way_on_a_page_that_grows_or_is_printed(stage, chromium):
+    page = _desk(stage, chromium, "sunny", "grows", "custodian", scripts=False)
+    page.set_viewport_size({"width": 800, "height": 600})
+    menu = page.get_by_role("button", name="Parts of the console")
+    menu.click()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    main = page.get_by_role("heading", level=1)
+    assert main.bounding_box()["width"] > 800
+    page.get_by_role("button", name="Close").click()
+    assert page.get_by_role("navigation", name="Parts of the console").is_visible()
+    assert main.bounding_box()["width"] > 800
+    page.set_viewport_size({"width": 794, "height": 1000})
+    assert menu.is_visible()
+    page.emulate_media(media="print")
+    assert not menu.is_visible()
+    page.context.close()
+
+
+def test_on_a_wide_page_nothing_is_folded(stage, chromium):
+    page = _desk(stage, chromium, "sunny", "wide", "custodian", scripts=False)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    parts = page.get_by_role("navigation", name="Parts of the console")
+    assert parts.bounding_box()["x"] < page.get_by_role("heading", level=1).bounding_box()["x"]
+    page.get_by_role("link", name="Records", exact=True).click()
+    assert page.get_by_label("Circumstance").is_visible()
+    for name in ("Parts of the console", "Filters", "Close"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 0
     page.context.close()

@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ import town
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 from staff_room import badge
 from test_chromium import CHROMIUM, CONTRAST, SIZES, Watch
+from test_resident_in_browser import SHIFT
 from test_sheet_page import camera
 from town_server import free_port, serving
 
-from epilock.collect import code
+from epilock.collect import code, offline
 from epilock.collect.answer import Problem
 from epilock.collect.identifier import CHECKS
 from epilock.errors import FieldsError
@@ -32,6 +34,7 @@ NAME, MOBILE, TODAY = "欧阳测试", "13912345678", town.START.date()
 TYPED = (NAME, MOBILE, "36.6")
 ID_NUMBER = "110101199003070054"  # of nobody: a number that passes its check
 KEYED = {"f-name": NAME, "f-mobile": MOBILE, "f-temperature": "36.6"}
+STILL = 0.05  # of the browser's layout shift, in which a line more on a phone is 0.02
 # RFC 9180, A.3.1: DHKEM(P-256, HKDF-SHA256), base mode.
 PK_E = (
     "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863"
@@ -71,6 +74,26 @@ IDBFactory.prototype.open = () => {
   return asked;
 };
 """
+FULL = """
+() => {
+  window.add = IDBObjectStore.prototype.add;
+  IDBObjectStore.prototype.add = function (row) {
+    const asked = window.add.call(this, row);
+    this.transaction.abort();
+    return asked;
+  };
+}
+"""
+UNHEARD = """
+async () => {
+  const db = await new Promise((done) => { const r = indexedDB.open("epilock"); r.onsuccess = () => done(r.result); });
+  const tx = db.transaction("leases", "readwrite"), rows = tx.objectStore("leases");
+  rows.openCursor().onsuccess = ({ target: { result } }) => { if (result) result.update({ ...result.value, over: true }); };
+  await new Promise((done) => { tx.oncomplete = done; });
+  db.close();
+}
+"""
+ROOM = "() => { IDBObjectStore.prototype.add = window.add; }"
 VECTOR = """
 async ({ d, x, y, theirs }) => {
   const curve = { name: "ECDH", namedCurve: "P-256" };
@@ -128,6 +151,12 @@ class Stage:
         page.get_by_role("button", name="Take it along").click()
         page.get_by_text("you may leave the network").wait_for()
 
+    def end(self, page: Page) -> None:
+        """The officer ends the lease whose form ``page`` shows."""
+        lease = re.search(r"/offline/(l-\w+)", page.url)[1]
+        with self.parts.database.write() as tx:
+            offline.end(tx, offline.load(tx, "sunny", lease), now=self.clock())
+
     def stored(self) -> int:
         with self.parts.database.read() as tx:
             query = sa.select(sa.func.count()).select_from(vault.records)
@@ -157,9 +186,9 @@ def fill(
     address="",
     again="",
     saved=True,
-    words=("Seal and save", "provisional: not sent yet"),
+    words=("Seal and save", ""),
 ) -> str:
-    """One person's form; return the receipt's code."""
+    """One person's form; return the receipt's code, provisional or, with a network, soon final."""
     for box in page.locator("#leased input[type=checkbox][required]").all():
         box.check()
     page.locator("#f-name").fill(name)
@@ -174,7 +203,7 @@ def fill(
     if not saved:
         page.locator("#summary li").first.wait_for()
         return ""
-    page.get_by_text(words[1]).wait_for()
+    (page.get_by_text(words[1]) if words[1] else page.locator("#receipt")).wait_for()
     return page.locator("#code").inner_text()
 
 
@@ -197,6 +226,7 @@ class TestJourney:
             codes = []
             for name in (NAME, "诸葛样本"):
                 codes.append(fill(page, name))
+                assert page.get_by_text("provisional: not sent yet").is_visible()
                 page.get_by_role("button", name="Next person").click()
             waiting(page, "2 waiting")
             page.get_by_text("No network").wait_for()
@@ -258,7 +288,8 @@ class TestJourney:
             page.get_by_role("button", name="Bring it in").click()
             assert page.get_by_text("1 had been stored before").is_visible()
             lease = json.loads(exported.value.path().read_text())["boxes"][0]["lease"]
-            page.locator(f"form[action*='{lease}'] button").click()
+            page.locator(f"a[href*='{lease}/end']").click()
+            page.get_by_role("button", name="End it").click()
             page.get_by_label("The file that a device exported").set_input_files(
                 exported.value.path()
             )
@@ -304,6 +335,20 @@ class TestJourney:
             page.get_by_text("Nobody has opened it").first.wait_for()
             assert watch.strangers == []
 
+    def test_a_form_of_another_organisation_keeps_no_other_back(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            lease = page.locator("#leased").get_attribute("data-lease")
+            page.route(f"**/{lease}/boxes?*", lambda route: route.fulfill(status=404, json={}))
+            fill(page)
+            waiting(page, "1 waiting")
+            page.get_by_role("button", name="Next person").click()
+            stage.take_along(page)
+            fill(page, "诸葛样本")
+            page.get_by_text("stands in the log").wait_for()
+            waiting(page, "1 waiting")
+            page.get_by_text("please sign in with the organisation").wait_for()
+
     def test_what_is_refused_leaves_only_after_it_is_in_a_file(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:
             stage.take_along(page)
@@ -323,6 +368,36 @@ class TestJourney:
             remove.click()
             waiting(page, "empty")
             assert len(json.loads(exported.value.path().read_text())["boxes"]) == 1
+
+    def test_what_is_exported_while_it_is_sent_again_counts_as_in_a_file(self, stage):
+        """The answer that refuses it once more comes after the file was written."""
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            fill(page, address=ID_NUMBER)
+            waiting(page, "1 not taken")
+            held = []
+            page.route("**/boxes?*", lambda route: held.append(route))  # noqa: PLW0108 - the browser asks for a function of its own
+            with page.expect_request("**/boxes?*"):
+                page.goto(f"{stage.base}/offline?lang=en")
+            page.locator("#refused li").first.wait_for()
+            with page.expect_download():
+                page.get_by_role("button", name="Export").click()
+            have = page.get_by_label("I have the file")
+            expect(have).to_be_enabled()
+            with page.expect_response("**/boxes?*"):
+                held[0].continue_()
+            page.wait_for_function("navigator.locks.query().then((all) => !all.held.length)")
+            have.check()
+            page.get_by_role("button", name="Take away").click()
+            waiting(page, "empty")
+
+    def test_what_is_wrong_with_a_tick_stands_across_it(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.get_by_role("button", name="Seal and save").click()
+            tick = page.locator(".tick.wrong").first
+            assert tick.locator(".error").bounding_box()["width"] > 200
+            assert tick.locator("label").bounding_box()["width"] > 200
 
 
 class TestReconnection:
@@ -447,6 +522,262 @@ class TestReconnection:
         assert stage.stored() == before + 1
 
 
+class TestMishaps:
+    """A full disk, a wrong clock, a lease that ends, a program that is updated: what was sealed stays."""
+
+    def test_a_full_device_says_so_and_what_was_typed_is_saved_once_there_is_room(self, stage):
+        before = stage.stored()
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            page.evaluate(FULL)
+            fill(page, words=("Seal and save", "It could not be saved"))
+            assert page.locator("#f-name").input_value() == NAME
+            page.evaluate(ROOM)
+            page.get_by_role("button", name="Seal and save").click()
+            page.get_by_text("provisional: not sent yet").wait_for()
+            with serving(stage.site, stage.port):
+                page.get_by_role("button", name="Send now").click()
+                waiting(page, "empty")
+        assert stage.stored() == before + 1
+
+    def test_a_clock_that_runs_ahead_takes_no_point_from_the_device(self, stage):
+        """It says that the day is over, and when the clock is right again the form is there, without a network."""
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+                form = page.url
+                page.clock.set_system_time(stage.clock() + timedelta(days=40))
+                page.goto(f"{stage.base}/offline")
+                page.get_by_text("only sending is left").wait_for()
+                page.reload()
+                page.get_by_text("only sending is left").wait_for()
+            page.clock.set_system_time(stage.clock())
+            page.goto(form)
+            page.get_by_role("button", name="Seal and save").wait_for()
+
+    def test_a_lease_that_ends_while_its_form_is_open_takes_nobody_new(self, stage):
+        with stage.laptop() as page:
+            page.clock.install(time=stage.clock())
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            page.get_by_role("button", name="Seal and save").wait_for()
+            page.clock.fast_forward(timedelta(days=3) // timedelta(milliseconds=1))
+            page.get_by_text("nothing more can be filled in").wait_for()
+            assert page.get_by_role("button", name="Seal and save").is_hidden()
+
+    def test_a_lease_that_ended_leaves_the_device_and_what_was_sealed_stays_with_its_reason(
+        self, tmp_path, chromium
+    ):
+        stage = Stage(tmp_path / "home", chromium)
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            fill(page)
+            page.once("dialog", lambda dialog: dialog.accept())
+            stage.clock.forward(days=3)
+            page.clock.set_system_time(stage.clock())
+            page.context.clear_cookies()
+            token = badge(stage.parts, stage.site, "sunny", "later", "collector").cookies["epilock"]
+            page.context.add_cookies([{"name": "epilock", "value": token, "url": stage.base}])
+            with serving(stage.site, stage.port):
+                page.goto(f"{stage.base}/offline")
+                waiting(page, "1 not taken")
+                page.locator("#no-leases").wait_for()
+                page.locator("#lost ol li").wait_for()
+        stage.parts.close()
+
+    def test_a_program_that_is_updated_keeps_what_waits_and_its_form(self, stage):
+        before = stage.stored()
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+                form = page.url
+            fill(page)
+            page.once("dialog", lambda dialog: dialog.accept())
+            with serving(updated(stage.site), stage.port):
+                page.context.clear_cookies()  # so that nothing is sent yet
+                page.goto(f"{stage.base}/offline")
+                page.evaluate(
+                    "navigator.serviceWorker.getRegistration('/offline').then((r) => r.update())"
+                )
+                page.wait_for_function(
+                    "caches.keys().then((n) => n.some((e) => e.endsWith('-new')) && n.length === 2)"
+                )
+                page.reload()
+                waiting(page, "1 waiting")
+            page.goto(form)
+            page.get_by_role("button", name="Seal and save").wait_for()
+            page.context.add_cookies([{"name": "epilock", "value": stage.token, "url": stage.base}])
+            with serving(stage.site, stage.port):
+                page.get_by_role("button", name="Send now").click()
+                waiting(page, "empty")
+        assert stage.stored() == before + 1
+
+
+def updated(site):
+    """The same site, whose worker is another version."""
+
+    async def app(scope, receive, send):
+        async def altered(message):
+            if scope.get("path") == "/offline/worker.js":
+                if message["type"] == "http.response.start":
+                    message["headers"] = [
+                        h for h in message["headers"] if h[0] != b"content-length"
+                    ]
+                else:
+                    message["body"] = re.sub(
+                        rb'(epilock-offline-\w+)"', rb'\1-new"', message.get("body", b"")
+                    )
+            await send(message)
+
+        await site(scope, receive, altered)
+
+    return app
+
+
+class TestEnded:
+    """A lease that was ended takes nobody's data any more, wherever its form is open."""
+
+    def test_what_is_refused_for_it_closes_its_form_in_every_tab(self, stage):
+        before = stage.stored()
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+                form, other = page.url, page.context.new_page()
+                other.clock.set_system_time(stage.clock())
+                other.goto(form)
+                other.get_by_text("you may leave the network").wait_for()
+                other.locator("#f-name").fill(NAME)
+                stage.end(page)
+                fill(page, words=("Seal and save", "If this code is not found, nothing was kept"))
+                for each in (page, other):
+                    each.get_by_text("Ask nobody any more").wait_for()
+                    expect(each.locator("#leased")).to_be_hidden()
+                    waiting(each, "1 not taken")
+                assert other.locator("#f-name").input_value() == ""
+                assert page.get_by_text("provisional: not sent yet").is_hidden()
+                other.close()
+            page.once("dialog", lambda dialog: dialog.accept())
+            page.goto(form)  # without a network it is known too
+            page.get_by_text("Ask nobody any more").wait_for()
+            assert page.get_by_role("button", name="Seal and save").is_hidden()
+        assert stage.stored() == before
+
+    def test_what_can_never_be_opened_is_not_sent_again_and_is_taken_away(self, stage):
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            for name in ("甲", "乙"):
+                fill(page, f"测试{name}")
+                page.get_by_role("button", name="Next person").click()
+            stage.end(page)
+            page.context.set_offline(False)
+            page.get_by_text("Ask nobody any more").wait_for()
+            waiting(page, "2 not taken")
+            asked = []
+            page.context.on("request", lambda request: asked.append(request.url))
+            page.goto(f"{stage.base}/offline?lang=en")
+            page.get_by_text("has ended: ask nobody any more").wait_for()
+            page.get_by_role("button", name="Send now").click()
+            page.wait_for_function("navigator.locks.query().then((all) => !all.held.length)")
+            assert [url for url in asked if "/boxes" in url or "/over" in url] == []
+            lost = page.locator("#lost")
+            assert lost.locator("li").all_inner_texts() == [
+                "No. 1 · East Gate",
+                "No. 2 · East Gate",
+            ]
+            assert page.get_by_text("each sending tries again").is_hidden()
+            assert page.get_by_text("No network").is_hidden()
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
+            assert page.evaluate(CONTRAST) == []
+            page.get_by_role("button", name="Take these away").click()
+            waiting(page, "empty")
+            expect(lost).to_be_hidden()
+
+    @pytest.mark.parametrize("where", ["hub", "form"])
+    def test_who_is_not_signed_in_hears_of_it_by_opening_a_page(self, stage, where):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            form = page.url
+            page.context.clear_cookies()
+            stage.end(page)
+            page.goto(form if where == "form" else f"{stage.base}/offline")
+            page.get_by_text(re.compile("ask nobody any more", re.IGNORECASE)).wait_for()
+
+    def test_a_form_that_stands_open_hears_of_it_within_a_minute(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            page.clock.install(time=stage.clock())
+            stage.take_along(page)
+            with page.expect_response("**/offline/over*"):
+                page.reload()
+            stage.end(page)
+            asked = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.clock.run_for(61_000)
+            page.get_by_text("Ask nobody any more").wait_for()
+            page.clock.run_for(300_000)
+            assert len(asked) == 1  # what is known is not asked again
+
+    def test_one_that_ends_while_a_form_is_saved_gives_no_receipt(self, stage):
+        """Another page of the device has learnt it, and this one has not heard yet."""
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            page.evaluate(UNHEARD)
+            fill(page, words=("Seal and save", "Ask nobody any more"))
+            assert page.locator("#receipt").is_hidden()
+            waiting(page, "empty")
+
+    def test_in_chinese(self, stage):
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0], "zh-CN") as page:
+            page.goto(f"{stage.base}/console/offline")
+            page.get_by_role("button", name="带上，今天用").click()
+            page.get_by_text("可以断网").wait_for()
+            stage.end(page)
+            fill(page, words=("锁上并保存", "就是什么也没保存"))
+            page.get_by_text("不要再问任何人").wait_for()
+            page.once("dialog", lambda dialog: dialog.accept())
+            page.goto(f"{stage.base}/offline?lang=zh")
+            page.get_by_text("再发送也不会收").wait_for()
+
+
+class TestStill:
+    """Nothing moves under who reads: a page is shown when what the device holds is in it."""
+
+    @pytest.mark.parametrize("size", [(360, 640), (1280, 800)])
+    def test_in_each_of_its_states(self, stage, size):
+        with stage.laptop(size) as page:
+            moved = {}
+
+            def look(state: str, path: str, sign: str) -> None:
+                page.goto(stage.base + path)
+                page.locator(sign).wait_for()
+                moved[state] = page.evaluate(SHIFT)
+
+            with serving(stage.site, stage.port):
+                look("no point", "/offline", "#no-leases")
+                stage.take_along(page)
+                lease = page.url.removeprefix(stage.base)
+                look("its form", lease, "#kept.good")
+                look("one point", "/offline", "#leases li")
+            look("a form without a network", lease, "#kept.good")
+            fill(page)
+            moved["provisional receipt"] = page.evaluate(SHIFT)
+            page.once("dialog", lambda dialog: dialog.accept())
+            look("one waits", "/offline", "[data-ended=no-network]")
+            page.context.clear_cookies()
+            with serving(stage.site, stage.port):
+                look("one waits, nobody signed in", "/offline", "[data-ended=sign-in]")
+        assert {state: n for state, n in moved.items() if n > STILL} == {}
+
+    def test_a_script_that_never_comes_leaves_the_page_readable(self, stage):
+        with stage.laptop() as page, serving(stage.site, stage.port):
+            page.route("**/hub*.js", lambda route: route.abort())
+            page.goto(f"{stage.base}/offline")
+            page.locator("h1").wait_for()
+
+
 class TestLimit:
     def test_the_device_counts_and_stops(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:
@@ -512,6 +843,21 @@ class TestKeysAlone:
             page.get_by_label("收据码", exact=True).wait_for()
 
 
+def assert_below(page: Page, what: str, *, led=True) -> None:
+    """The outbox that stays is above ``what``; where one was led to it, its top is on the screen."""
+    bar, top, tall = page.evaluate(
+        """(what) => {
+          const outbox = document.getElementById("outbox");
+          const box = outbox.getBoundingClientRect();
+          const stays = getComputedStyle(outbox).position === "sticky";
+          return [stays ? box.bottom : 0, document.querySelector(what).getBoundingClientRect().top, innerHeight];
+        }""",
+        what,
+    )
+    if led or bar:
+        assert bar <= top < tall, (what, bar, top)
+
+
 class TestForm:
     def test_a_slip_is_found_while_the_person_is_there(self, stage):
         with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
@@ -528,12 +874,57 @@ class TestForm:
             assert page.evaluate(CONTRAST) == []
             assert page.get_by_role("button", name="Send now").is_visible()
 
+    @pytest.mark.parametrize("type_size", ["100%", "200%"])
+    @pytest.mark.parametrize("width", [320, 360, 1280])
+    def test_what_is_jumped_to_stands_below_the_outbox(self, stage, width, type_size):
+        """Also where the outbox says the most it can: some wait, some were not taken, nobody is signed in."""
+        with serving(stage.site, stage.port), stage.laptop((width, 640)) as page:
+            page.emulate_media(reduced_motion="reduce")
+            stage.take_along(page)
+            fill(page, address=ID_NUMBER)
+            waiting(page, "1 not taken")
+            page.get_by_role("button", name="Next person").click()
+            page.context.clear_cookies()
+            fill(page)
+            page.get_by_role("button", name="Next person").click()
+            page.get_by_text("please sign in with the organisation").wait_for()
+            page.evaluate(f"document.documentElement.style.fontSize = '{type_size}'")
+            page.get_by_role("button", name="Seal and save").click()
+            assert_below(page, "#summary")
+            for n in range(page.locator("#summary a").count()):
+                link = page.locator("#summary a").nth(n)
+                target = link.get_attribute("href")
+                link.focus()
+                assert_below(page, f"#summary li:nth-child({n + 1})", led=False)
+                page.keyboard.press("Enter")
+                expect(page.locator(target)).to_be_focused()
+                assert_below(page, f".wrong:has({target}) .slip")
+                assert_below(page, target)
+            page.locator("#leased button").last.focus()
+            for _ in range(20):  # back up the form, by keys alone
+                page.keyboard.press("Shift+Tab")
+                if page.evaluate("Boolean(document.activeElement.closest('#leased'))"):
+                    assert_below(page, ":focus", led=False)
+
+    def test_a_slip_that_is_led_to_leaves_who_is_asked_again(self, stage):
+        """Where the link of the summary leads, it is still the refused form that is filled in."""
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
+            stage.take_along(page)
+            fill(page, address=ID_NUMBER)
+            waiting(page, "1 not taken")
+            page.once("dialog", lambda dialog: dialog.accept())
+            page.goto(f"{stage.base}/offline?lang=en")
+            page.get_by_role("link", name="Ask the person again").click()
+            page.get_by_role("button", name="Seal and save").click()
+            page.locator("#summary a").first.click()
+            assert page.get_by_label("Receipt code").is_visible()
+
     def test_a_day_that_is_over_is_not_filled_in(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:
             stage.take_along(page)
             page.clock.set_system_time(town.START.replace(day=15))
             page.reload()
-            assert page.get_by_text("nothing more can be filled in").is_visible()
+            page.get_by_text("nothing more can be filled in").wait_for()
             assert page.get_by_role("button", name="Seal and save").is_hidden()
 
 
@@ -673,6 +1064,6 @@ class TestPaper:
             page.get_by_text("keyed in and registered").wait_for()
             page.get_by_role("button", name="I attest").focus()
             page.keyboard.press("Enter")
-            page.get_by_text("destroyed on").wait_for()
+            page.get_by_text("noted that the page was destroyed").wait_for()
             assert (watch.complaints, watch.strangers) == ([], [])
         assert stage.stored() == before + 2

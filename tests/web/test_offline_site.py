@@ -1,6 +1,7 @@
 """What the site gives a device to keep, and what it takes from it: nothing of anybody, and nothing without a session."""
 
 import json
+import re
 from base64 import b64encode
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from sheet import read
 from staff_room import badge
 
 from epilock.collect import code, offline
+from epilock.collect import point as points
 from epilock.collect.outbox import FORMAT
 
 JSON = {"accept": "application/json"}
@@ -28,7 +30,7 @@ def lease(parts, volunteer):
     page = read(volunteer, "/console/offline")
     page.send(page.with_field("point"))
     with parts.database.read() as tx:
-        return offline.listing(tx, "sunny")[0]
+        return offline.read(*tx.all(offline.offline_leases))
 
 
 class TestTaking:
@@ -39,6 +41,28 @@ class TestTaking:
         assert page.send(page.with_field("point"), point=point).status == 400
 
 
+class TestForm:
+    def test_the_browser_remembers_nothing_that_is_typed_in_it(self, volunteer, lease):
+        """Else the profile on the disk holds names and numbers in clear, whatever is sealed."""
+        page = read(volunteer, f"/offline/{lease.lease}")
+        assert set(re.findall(r'autocomplete="([^"]*)"', page.html)) == {"off"}
+
+
+class TestClosing:
+    def test_a_point_that_devices_have_with_them_is_closed_knowingly(self, parts, volunteer, lease):
+        page = read(volunteer, f"/console/points/{lease.point}")
+        assert "Devices that have this point with them: 1." in page.text
+        unsure = page.send(page.to("/close"), reason="finished")
+        assert unsure.status == 400
+        assert "have not sent is lost" in unsure.text
+        with parts.database.read() as tx:
+            assert points.load(tx, "sunny", lease.point).closed is None
+        page.send(page.to("/close"), ("sure", "yes"), reason="finished")
+        with parts.database.read() as tx:
+            assert points.load(tx, "sunny", lease.point).closed is not None
+        assert "ended; its key is gone" in read(volunteer, "/console/offline").text
+
+
 class TestEnding:
     def test_nobody_but_who_took_it_or_a_custodian_ends_it(self, parts, site, volunteer, lease):
         """What was not sent under it is lost."""
@@ -46,9 +70,69 @@ class TestEnding:
         other = badge(parts, site, "sunny", "other", "collector")
         csrf = read(other, "/console/offline").value("csrf")
         assert other.post(address, data={"csrf": csrf}).status_code == 403
+        assert other.get(address).status_code == 403
+        assert "End it" not in read(other, "/console/offline").text
         custodian = badge(parts, site, "sunny", "wang", "custodian")
         csrf = read(custodian, "/console/offline").value("csrf")
         assert custodian.post(address, data={"csrf": csrf}).status_code == 303
+
+    def test_it_asks_first_and_says_which_and_what_is_lost(self, parts, volunteer, lease):
+        """Looking at the question ends nothing; it leads back to the list as it was."""
+        listed = read(volunteer, "/console/offline?holder=me")
+        question = read(volunteer, next(to for to, _ in listed.links if "/end" in to))
+        told = ("East Gate", lease.lease, "volunteer", "0 of 200", "can then never be opened")
+        assert [words for words in told if words not in question.text] == []
+        assert "still taken" in read(volunteer, "/console/offline?holder=me").text
+        ended = question.send(question.to("/end"))
+        assert "The lease has ended" in ended.text
+        assert ("holder", "me") in ended.with_field("holder").values
+        assert "its key is gone or about to go" in ended.text
+        assert read(volunteer, question.path).status == 410
+
+    def test_rows_say_who_took_it_and_how_many_came_in(self, parts, site, volunteer, lease):
+        other = badge(parts, site, "sunny", "other", "collector")
+        page = read(other, "/console/offline")
+        page = page.send(page.with_field("point"), most="7")
+        said = read(other, "/console/offline").text
+        assert [w for w in ("volunteer", "0 of 200", "other", "0 of 7") if w not in said] == []
+
+
+class TestOver:
+    """What a device asks whenever it reaches the site, with a session or after it."""
+
+    def test_a_lease_that_goes_on_is_not_named(self, visitor, lease):
+        assert over(visitor, lease) == []
+
+    def test_one_that_was_ended_is(self, parts, clock, visitor, lease):
+        with parts.database.write() as tx:
+            offline.end(tx, lease, now=clock())
+        assert over(visitor, lease) == [lease.lease]
+
+    def test_one_whose_time_is_over_is(self, visitor, clock, lease):
+        clock.forward(days=3)
+        assert over(visitor, lease) == [lease.lease]
+
+    def test_one_whose_point_has_closed_is(self, parts, clock, visitor, lease):
+        with parts.database.write() as tx:
+            points.close_point(
+                tx, parts.log, parts.standard, org="sunny", point=lease.point, reason="moved",
+                now=clock(),
+            )  # fmt: skip
+        assert over(visitor, lease) == [lease.lease]
+
+    @pytest.mark.parametrize(
+        "named", ["", "sunny", "/", "lishan-cdc/{lease}", "sunny/l-zzz", "sunny/%00", "x" * 3000]
+    )
+    def test_what_is_no_lease_is_not_named(self, parts, clock, visitor, lease, named):
+        with parts.database.write() as tx:
+            offline.end(tx, lease, now=clock())
+        answer = visitor.get(f"/offline/over?lease={named.format(lease=lease.lease)}")
+        assert (answer.status_code, answer.json()) == (200, {"over": []})
+
+
+def over(visitor, lease):
+    """What the site answers a device about a lease."""
+    return visitor.get(f"/offline/over?lease=sunny/{lease.lease}").json()["over"]
 
 
 class TestKept:
@@ -131,7 +215,7 @@ class TestLimit:
         page = read(volunteer, "/console/offline")
         page.send(page.with_field("point"), most="1")
         with parts.database.read() as tx:
-            lease = offline.listing(tx, "sunny")[0]
+            lease = offline.read(*tx.all(offline.offline_leases))
         csrf = volunteer.get("/offline/session", headers=JSON).json()["csrf"]
         fields = {"name": "欧阳测试", "mobile": "13912345678"}
         boxes = [sealed(parts, lease, uuid4(), fields) for _ in range(2)]

@@ -9,6 +9,7 @@ from staff_room import PASSWORD, code_at, settle, sign_in
 from test_use import MOBILE, collecting
 from visitor import Visitor
 
+import passwords
 from epilock.accounts import credentials, session, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.use import grant as grants
@@ -241,5 +242,5 @@ def _new(parts):
     with parts.database.write() as tx:
         return staff.add_staff(
             tx, parts.log, standard_ref=parts.standard.ref, org="sunny", login="new",
-            roles=("custodian",), now=parts.now(),
+            roles=("custodian",), now=parts.now(), once=passwords.once(),
         )[1]  # fmt: skip

@@ -16,6 +16,7 @@ from epilock.assemble import INSTALLATION
 from epilock.errors import ForbiddenError, SignInError, StateError
 from epilock.ledger.wire import Answer
 from epilock.web.app import create_app
+from epilock.web.console.proof import ATTEMPTS
 
 ISSUER = "https://login.city.example"
 KEY = RSAKey.generate_key(2048, {"kid": "1"})
@@ -122,6 +123,18 @@ def test_without_one_nothing_opens_before_the_sites_own_is_shown(place, browser)
     place.clock.forward(minutes=1)
     code = code_at(place.key, place.clock())
     assert page.send(page.with_field("proof_code"), proof_code=code).path == "/console"
+
+
+def test_an_office_behind_one_address_comes_in(place, browser):
+    for _ in range(ATTEMPTS + 5):
+        assert place.enter(browser, amr=["mfa"]).status_code == 303
+
+
+def test_one_address_asks_for_a_provider_so_often_without_coming_in(place, browser):
+    for _ in range(ATTEMPTS):
+        place.leave(browser)
+    page = read(browser, "/console/sign-in")
+    assert page.send(page.with_field("provider_org"), provider_org="sunny").status == 429
 
 
 def test_many_sign_ins_that_are_asked_about_do_not_hide_that_one_is_unproved(place, browser):

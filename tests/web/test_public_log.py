@@ -1,7 +1,10 @@
 """The public log: a stranger can follow it, see what is overdue, and take a proof home."""
 
 import re
-from datetime import UTC, datetime
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import town
@@ -15,6 +18,9 @@ from epilock.ledger import succession
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
 from epilock.web.app import create_app
+from epilock.web.log import Gallery
+
+START = datetime(2026, 3, 14, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -24,6 +30,36 @@ def given(parts, visitor):
     page = _fields(visitor, f"/c/sunny/{point.point}")
     assert page.send(page.form(), step="send", **TYPED).status == 200
     return point
+
+
+class TestGallery:
+    """One picture for all who ask; while it is made anew, the one before."""
+
+    def test_who_asks_while_another_s_is_being_made_gets_the_one_before(self):
+        begun, go_on = threading.Event(), threading.Event()
+
+        def make(now):
+            if now > START:
+                begun.set()
+                assert go_on.wait(60)
+            return SimpleNamespace(made=now)
+
+        gallery = Gallery(make)
+        first, later = gallery.look(START), START + timedelta(minutes=2)
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(gallery.look, later)
+            assert begun.wait(60)
+            assert gallery.look(later) is first
+            go_on.set()
+            assert second.result(60).made == later
+        assert gallery.look(later) is second.result()
+
+    def test_it_is_a_minute_old_at_most_and_never_of_the_future(self):
+        gallery = Gallery(lambda now: SimpleNamespace(made=now))
+        first = gallery.look(START)
+        assert gallery.look(START + timedelta(seconds=59)) is first
+        assert gallery.look(START + timedelta(seconds=60)).made == START + timedelta(seconds=60)
+        assert gallery.look(START).made == START
 
 
 @pytest.mark.usefixtures("given")
@@ -77,7 +113,7 @@ class TestPage:
     def test_parts_that_go_together_stand_together(self, visitor):
         page = read(visitor, "/log")
         assert page.text.count("the end of 11 April 2026") == 1
-        assert "2-IV 3-II 3-IV" in page.text
+        assert "Name 2-IV , Visit 3-II , Mobile number, Body temperature 3-IV" in page.text
 
     def test_what_is_due_but_within_the_day_of_grace_is_said_to_be_going(self, visitor, clock):
         clock.instant = datetime(2026, 3, 21, 17, 0, tzinfo=UTC)  # one in the night of the next day

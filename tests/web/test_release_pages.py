@@ -1,6 +1,5 @@
 """Releases in the console: tried out and downloaded by one, approved by another, in numbers until then."""
 
-import threading
 import time
 from datetime import date
 from uuid import uuid4
@@ -22,6 +21,7 @@ from epilock.use import grant as grants
 from epilock.use.release import register
 from epilock.use.release.question import Question
 from epilock.web.app import create_app
+from held import PATIENT, Held
 
 LOSS = Field(id="loss", category="relief.loss", label=Text("损失", "Loss"), optional=False)
 PERSON = {"name": "张三", "id_card": "370102199003070913", "mobile": "13912345678"}
@@ -68,7 +68,7 @@ def stage(tmp_path_factory):
         for street in STREETS
         for n in range(40)
     ]  # fmt: skip
-    parts.keeper.store(given, now=clock())
+    parts.keeper.store(given, now=clock)
     clock.forward(days=1)
     site = create_app(parts)
     with serving(site, port) as base:
@@ -96,7 +96,7 @@ def leave(analyst, approver):
     }  # fmt: skip
     page.send(page.with_field("subjects"), ("circumstance", "relief-compensation"), **asked)
     page = read(approver, "/console/approvals")
-    assert "at most 5 tries" in page.text
+    assert ": at most 5, until" in page.text
     page.send(next(f for f in page.forms if ("verdict", "approve") in f.values))
 
 
@@ -140,12 +140,7 @@ class TestPages:
         """A number of records would tell, before anybody approved, who came between two tries."""
         parts, site, _ = stage
         at = read(analyst, "/console/releases").path
-        open_ = threading.Event()
-
-        def held(told):
-            told("read", 1809, 3918)
-            assert open_.wait(60)
-
+        held = Held("read", 1809, 3918)
         with parts.database.read() as tx:
             grant = next(g for g in grants.listing(tx, "jinan") if g.form == "deidentified")
             who = staff.load(tx, "jinan", grant.staff)
@@ -158,13 +153,14 @@ class TestPages:
             found = register.decide(
                 parts.gate, tx, who, question=asked, grant=grant.grant, now=parts.now()
             )
-        parts.works.begin(("release", found.org, found.release), held, wait=0.2)
+        parts.works.begin(("release", found.org, found.release), held, wait=0)
+        assert held.reached.wait(PATIENT)
         page = read(analyst, f"{at}/{found.org}/{found.release}")
         assert "Reading the records (46 %)" in page.text
         assert "1809" not in page.text
         other = badge(parts, site, "jinan", "qian", "analyst")
         assert read(other, page.path).status == 403
-        open_.set()
+        held.open.set()
 
     def test_two_persons_two_files(self, stage, analyst, approver, leave):
         """Who asked sees numbers until another approved; who approves sees the report, and never the table."""
@@ -184,10 +180,17 @@ class TestPages:
         page = read(approver, at)
         assert "SHA-256" in page.text
         forms = [f for f in page.forms if f.action.endswith("/judge")]
-        page = settled(
-            approver, page.send(next(f for f in forms if ("verdict", "approve") in f.values))
+        approve, refuse = (
+            next(f for f in forms if ("verdict", verdict) in f.values)
+            for verdict in ("approve", "refuse")
         )
+        seen = page
+        page = settled(approver, page.send(approve))
         assert "handed out" in page.text
+        again = seen.send(approve)
+        assert (again.status, again.path.partition("?")[0]) == (200, at)
+        assert "nothing was done twice" in again.text
+        assert seen.send(refuse).status == 409
         assert read(approver, f"{at}/table.csv").status == 403
         table = analyst.get(f"{at}/table.csv")
         assert table.headers["content-disposition"].endswith(f'{at.rpartition("/")[2]}.csv"')

@@ -8,8 +8,10 @@ import town
 from sheet import Sheet, read
 from visitor import Visitor
 
-from epilock.collect import issue, tally
+from epilock.collect import issue, reissue, tally
 from epilock.collect.notice import fingerprint
+from epilock.collect.notice_flow import reached
+from epilock.registry import emergency as emergencies
 from epilock.standard.text import Text
 from epilock.store import vault
 
@@ -50,6 +52,18 @@ def _fields(visitor: Visitor, address: str) -> Sheet:
 def _stored(parts) -> int:
     with parts.database.read() as tx:
         return len(tx.all(vault.records))
+
+
+class TestFourLines:
+    def test_whoever_sees_nothing_is_not_named_as_seeing_it(self, visitor, parts, gate):
+        """The four lines say what the full notice says."""
+        standard, asked = parts.standard, [f.category for f in gate.fields]
+        seeing = reached(standard, "residential-entry", asked)
+        others = set(standard.circumstances["residential-entry"].ranges) - set(seeing)
+        text = read(visitor, f"/c/sunny/{gate.point}").text
+        assert others
+        assert all(standard.ranges[r].name.en in text for r in seeing)
+        assert not any(standard.ranges[r].name.en in text for r in others)
 
 
 class TestReasons:
@@ -118,6 +132,22 @@ class TestNotice:
         page = read(visitor, address)
         assert "nothing is asked" in page.text
         assert page.forms == []
+
+    def test_who_comes_while_it_is_issued_anew_is_told_before_they_begin(
+        self, parts, visitor, address, clock
+    ):
+        clock.forward(minutes=1)
+        with parts.database.write() as tx:
+            emergencies.change_level(
+                tx, parts.log, standard_ref=parts.standard.ref, authority="jinan",
+                emergency="outbreak-7", level="III", issuer="济南市指挥部", instrument="No. 8",
+                date_=clock().date(), expected_end=None, now=clock(),
+            )  # fmt: skip
+        page = read(visitor, f"{address}?lang=zh")
+        assert page.status == 409
+        assert "告知正在重新发布，请过一分钟再看" in page.text
+        reissue.go_on(parts.database, parts.press, now=clock)
+        assert read(visitor, address).status == 200
 
 
 class TestAuthorisation:

@@ -142,9 +142,11 @@ class TestJourney:
             "form[action^='/r'] button", has_text=re.compile("查看我的信息|See my data")
         ).click()
         for path in ("data", "correct", "withdraw"):
-            page.locator(f"form[action='/r/{path}'] button").first.click()
+            with page.expect_navigation():
+                page.locator(f"form[action='/r/{path}'] button").first.click()
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-            page.locator("form[action='/r'] button").last.click()
+            with page.expect_navigation():
+                page.locator("form[action='/r'] button").last.click()
         with page.expect_download() as file:
             page.locator("input[value=pdf] ~ button").click()
         assert file.value.path().read_bytes().startswith(b"%PDF")
@@ -199,6 +201,13 @@ class TestJourney:
                 page.locator("#check-answer.good").wait_for()
             moved[path] = page.evaluate(SHIFT)
         assert set(moved.values()) == {0}
+
+    @pytest.mark.parametrize("size", [PHONE, DESK])
+    def test_nothing_on_the_page_that_a_device_keeps_moves_while_it_loads(self, place, visit, size):
+        page = visit(size=size)
+        page.goto(f"{place.base}/offline")
+        page.locator("#no-leases").wait_for()
+        assert page.evaluate(SHIFT) == 0
 
 
 class TestBadConnection:

@@ -11,11 +11,12 @@ from starlette.routing import Route
 from visitor import Visitor
 
 from epilock.web import security
-from epilock.web.hall import Hall
+from epilock.web.hall import OCTETS, Hall
 from epilock.web.problem import of
 from epilock.web.security import Guard
 
 SECRET = "13800001234"
+UPLOAD = "/console/papers/assessments"
 
 
 async def _fine(request: Request) -> Response:
@@ -34,7 +35,7 @@ async def _broken(request: Request) -> Response:
 def _client(*, secure: bool = False, hall: Hall | None = None) -> Visitor:
     routes = [
         Route("/", _fine, methods=["GET", "POST"]),
-        Route(security.UPLOADS[0], _fine, methods=["POST"]),
+        Route(UPLOAD, _fine, methods=["POST"]),
         Route("/kept", _kept),
         Route("/broken", _broken),
     ]
@@ -74,10 +75,18 @@ class TestBodies:
         assert _client().post("/", content=b"x" * 65_536).status_code == 200
         assert _client().post("/", content=b"x" * 65_537).status_code == 413
 
-    def test_an_upload_has_at_most_2_mb(self):
-        path = security.UPLOADS[0]
-        assert _client().post(path, content=b"x" * 2_000_000).status_code == 200
-        assert _client().post(path, content=b"x" * 2_000_001).status_code == 413
+    def test_where_a_file_is_taken_one_up_to_twice_its_limit_reaches_the_page(self):
+        """The page keeps what was typed; the door could only turn it away."""
+        most = security.FILES[UPLOAD].most
+        assert _client().post(UPLOAD, content=b"x" * 2 * most).status_code == 200
+        assert _client().post(UPLOAD, content=b"x" * (2 * most + 1)).status_code == 413
+
+    def test_the_largest_body_leaves_room_for_others(self):
+        """Of what may be inside at once (``hall.py``)."""
+        assert (
+            max(security.MAX_FORM, *(2 * one.most for one in security.FILES.values())) == 16_000_000
+        )
+        assert OCTETS >= 4 * security.MAX_FORM
 
     def test_a_body_of_unstated_length_is_refused(self):
         async def body():

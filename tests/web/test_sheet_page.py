@@ -2,8 +2,10 @@
 
 import io
 import re
+import time
 from datetime import timedelta
 from hashlib import sha256
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +14,13 @@ from PIL import Image
 from sheet import read
 from staff_room import badge
 
+import passwords
 from epilock.accounts import staff
-from epilock.collect import paper
+from epilock.collect import issue, paper
+from epilock.collect import point as points
 from epilock.store import vault
 from epilock.use import grant
+from epilock.web.console import sheet
 
 HEAD = {"book": "A-12", "page": "3", "pages": "50", "written": "2026-03-14", "place": "cabinet 2"}
 ROW_1 = {"r1.name": "欧阳测试", "r1.mobile": "13912345678"}
@@ -71,11 +76,18 @@ class TestKeyingIn:
         assert "Row 5" in page.text
         assert "诸葛样本" in page.html
 
+    def test_what_nobody_signed_and_a_wrong_row_are_said_together(self, parts, send):
+        page = send(acts=[], **{"r5.mobile": "12"})
+        assert (page.status, stored(parts)) == (422, 0)
+        assert page.text.count("leave out whoever did not sign") == 1
+        assert "#act-1" in page.html
+        assert "Row 5" in page.text
+
     @pytest.mark.parametrize(
         "typed",
         [
             {"page": "51"}, {"page": "x"}, {"book": "a/b"}, {"place": ""},
-            {"written": "2026-03-15"}, {"written": "today"}, {"sheet": "none"}, {"acts": []},
+            {"written": "2026-03-15"}, {"written": "today"}, {"sheet": "none"},
             {"r1.name": "", "r1.mobile": "", "r5.name": "", "r5.mobile": ""},
         ],
     )  # fmt: skip
@@ -83,9 +95,107 @@ class TestKeyingIn:
         page = send(**typed)
         assert (400 <= page.status < 500, stored(parts)) == (True, 0)
 
+    @pytest.mark.parametrize(
+        ("typed", "field"),
+        [
+            ({"page": "51"}, "page"), ({"book": "a/b"}, "book"), ({"place": ""}, "place"),
+            ({"written": "2026-03-15"}, "written"),
+        ],
+    )  # fmt: skip
+    def test_what_is_wrong_stands_beside_its_field_and_in_the_summary(self, send, typed, field):
+        page = send(**typed)
+        assert beside(page.html) == [field]
+        assert f'href="#{field}"' in page.html
+
+    def test_that_a_page_is_registered_already_stands_beside_its_number(self, send):
+        send()
+        page = send(sheet=str(uuid4()))
+        assert page.status == 409
+        assert beside(page.html) == ["page"]
+        assert page.html.count("was keyed in already") == 2
+
+    def test_all_that_is_wrong_is_said_at_once(self, send):
+        page = send(acts=[], book="a/b", place="", **{"r5.mobile": "12"})
+        assert beside(page.html) == ["book", "place"]
+        assert "Row 5" in page.text
+        assert "#act-1" in page.html
+
+    def test_who_opens_a_point_for_paper_can_key_in_at_once(self, parts, volunteer):
+        """Paper as a way to collect says that it is kept on paper too: nobody has to say it twice."""
+        town.assess(parts, "sunny", "residential-entry")
+        page = read(volunteer, "/console/points/new/residential-entry?method=paper")
+        assert "medium" not in page.html
+        point = page.send(page.with_field("zh"), zh="南门").path.rpartition("/")[2]
+        assert f"/console/sheets/{point}" in read(volunteer, "/console/sheets").html
+        assert read(volunteer, f"/console/sheets/{point}").with_field("book")
+        with parts.database.read() as tx:
+            assert "paper" in issue.in_force(tx, "sunny", point)[1].notice.media
+
     def test_a_point_that_does_not_say_paper_in_its_notice_takes_none(self, parts, volunteer):
         other = town.open_point(parts, "sunny", "residential-entry", town.NAME)
         assert read(volunteer, f"/console/sheets/{other.point}").status == 403
+
+
+def beside(html):
+    """The fields beside which an error stands, in order."""
+    return re.findall(r'<p class="error" id="(\w+)-wrong">', html)
+
+
+class TestRows:
+    """A ledger's page has as many lines as it has; whoever keys it in need not leave one out."""
+
+    @pytest.fixture
+    def full(self):
+        """A page of 99 lines."""
+        rows = range(1, sheet.MOST_ROWS + 1)
+        return {f"r{n}.name": "欧阳测试" for n in rows} | {
+            f"r{n}.mobile": f"139{n:08}" for n in rows
+        }
+
+    def test_each_has_its_number(self, volunteer, point):
+        page = read(volunteer, f"/console/sheets/{point}")
+        assert re.findall(r'<th scope="row" class="number">(\d+)', page.html) == [
+            str(n) for n in range(1, 21)
+        ]
+
+    def test_more_are_asked_for_without_storing_or_losing_anything(self, parts, send):
+        page = send(more="yes", **{"r20.name": "司徒样本"})
+        assert (page.status, stored(parts)) == (200, 0)
+        assert page.value("r1.name") == "欧阳测试"
+        assert page.value("r20.name") == "司徒样本"
+        assert page.value("place") == "cabinet 2"
+        assert "r40.name" in page.with_field("book").fields
+        assert re.findall(r'id="([^"]+)"[^>]* autofocus', page.html) == ["r21.name"]
+        page = page.send(page.with_field("book"), more="yes")
+        page = page.send(page.with_field("book"), more="yes")
+        page = page.send(page.with_field("book"), more="yes")
+        assert "r99.name" in page.with_field("book").fields
+        assert "r100.name" not in page.with_field("book").fields
+        assert "More rows" not in page.text
+
+    def test_a_page_of_99_lines_is_stored_whole_and_soon(self, parts, send, full):
+        began = time.monotonic()
+        assert "registered" in send(**full).text
+        assert time.monotonic() - began < sheet.SECONDS_TO_STORE / 3
+        assert stored(parts) == sheet.MOST_ROWS
+
+    def test_with_one_wrong_all_99_are_still_there(self, parts, send, full):
+        page = send(**{**full, "r99.mobile": "12"})
+        assert (page.status, stored(parts)) == (422, 0)
+        assert "Row 99" in page.text
+        assert [page.value(f"r{n}.name") for n in range(1, 100)] == ["欧阳测试"] * 99
+
+    def test_the_widest_point_with_the_longest_page_fits_into_a_form(self, volunteer, point):
+        """Each cell is a field of the form, also an empty one."""
+        cells = {
+            f"r{n}.f{m}": ""
+            for n in range(1, sheet.MOST_ROWS + 1)
+            for m in range(points.MAX_FIELDS)
+        }
+        form = read(volunteer, f"/console/sheets/{point}").with_field("book")
+        data = {**dict(form.values), **HEAD, **cells, "more": "yes"}
+        files = {"photo": ("p.jpg", b"", "image/jpeg")}
+        assert volunteer.post(form.action, data=data, files=files).status_code == 200
 
 
 def camera():
@@ -163,11 +273,34 @@ class TestPhotograph:
         answer = keyed_in(b"%PDF-1.7 not a photograph")
         assert (answer.status_code, stored(parts)) == (400, 0)
         assert "诸葛样本" in answer.text  # what was typed is still there
+        assert beside(answer.text) == ["photo"]
+        assert 'href="#photo"' in answer.text
 
-    def test_one_that_is_too_large_stores_nothing(self, parts, keyed_in):
-        answer = keyed_in(bytes(8_050_000))
+    @pytest.mark.parametrize("size", [8_000_001, 15_900_000])
+    def test_one_that_is_too_large_stores_nothing_and_loses_nothing(self, parts, keyed_in, size):
+        answer = keyed_in(bytes(size))
         assert (answer.status_code, stored(parts)) == (413, 0)
-        assert keyed_in(bytes(9_000_000)).status_code == 413
+        assert "诸葛样本" in answer.text
+        assert beside(answer.text) == ["photo"]
+        assert answer.text.count("a file of at most 8 MB is taken here") == 2
+
+    @pytest.mark.parametrize(
+        ("language", "said"), [("en", "at most 8 MB is taken"), ("zh", "这里的文件最多8 MB")]
+    )
+    def test_one_that_no_page_takes_is_turned_away_with_the_limit_and_a_way_back(
+        self, volunteer, point, language, said
+    ):
+        path = f"/console/sheets/{point}?lang={language}"
+        answer = volunteer.post(path, data={}, files={"photo": ("p.jpg", bytes(16_000_000))})
+        assert answer.status_code == 413
+        assert said in answer.text
+        assert f'href="{path}"' in answer.text
+
+    def test_one_that_was_chosen_for_a_page_that_is_wrong_is_asked_for_again(self, keyed_in):
+        for typed in ({"place": ""}, {"more": "yes"}):
+            answer = keyed_in(camera(), **typed)
+            assert "choose the photograph again" in answer.text
+        assert "choose the photograph again" not in keyed_in(b"").text
 
     def test_it_goes_when_someone_attests_that_the_page_went(
         self, volunteer, officer, point, keyed_in
@@ -183,6 +316,6 @@ class TestPhotograph:
 def _second(parts, tx):
     made, _ = staff.add_staff(
         tx, parts.log, standard_ref=parts.standard.ref, org="lishan-cdc", login="second",
-        roles=("approver",), now=parts.now(),
+        roles=("approver",), now=parts.now(), once=passwords.once(),
     )  # fmt: skip
     return made

@@ -142,7 +142,7 @@ def test_a_grant_to_count_is_signed_for_so_many_whole_parts(split, device, chrom
     granted.add(sealing(desk.keys), ORG, approval.read_approver(line), now=stage.clock())
     second.go("/console/approvals")
     box = second.page.locator("section", has_text=wanted.grant).inner_text()
-    assert "at most 1 whole parts, each all records of a day of one kind" in box
+    assert "each all records of a day of one kind: at most 1" in box
     sign(second, wanted)
     assert stage_of(stage, wanted) == ACTIVE
     second.close()

@@ -1,6 +1,7 @@
 """The console beyond opening: counting, what was opened in an emergency and its review, searching."""
 
 import re
+from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,9 @@ from epilock.accounts import session, staff
 from epilock.collect import issue
 from epilock.collect.form import Submission
 from epilock.ledger import entry
+from epilock.use import aggregate
+from epilock.use import grant as grants
+from held import PATIENT, Held
 
 MOBILE = "13912345678"
 
@@ -61,7 +65,7 @@ def collecting(parts, circumstance, *fields):
             )
             for result in results
         ]  # fmt: skip
-        parts.keeper.store(accepted, now=parts.now())
+        parts.keeper.store(accepted, now=parts.now)
 
     return take
 
@@ -103,6 +107,7 @@ def grant(doctor: Visitor, approver: Visitor, circumstance: str = "sampling", **
     page = read(approver, "/console/approvals")
     form = next(f for f in page.forms if ("verdict", "approve") in f.values)
     assert "Approved" in page.send(form).text
+    assert "nothing was done twice" in page.send(form).text
 
 
 def count(doctor: Visitor, what: str = "quarantine:health.test-result", **typed: str) -> Sheet:
@@ -150,6 +155,30 @@ class TestCounts:
         grant(doctor, approver)
         assert read(doctor, "/console/records/sunny/1").status == 403
         assert read(doctor, "/console/records?source=sunny").status == 403
+
+    def test_while_it_is_counted_the_page_says_so_and_can_be_left(self, doctor, yesterday, parts):
+        day = date.fromisoformat(yesterday(*["negative"] * 12))
+        held = Held("count", 3, 12)
+        with parts.database.read() as tx:
+            leave = next(iter(grants.listing(tx, "lishan-cdc")))
+            who = staff.load(tx, "lishan-cdc", leave.staff)
+        asked = aggregate.Question(
+            source="sunny", emergency="outbreak-7", circumstance="quarantine", since=day, until=day,
+            counted="health.test-result",
+        )  # fmt: skip
+        with parts.database.write() as tx:
+            found = aggregate.decide(
+                parts.gate, tx, who, question=asked, grant=leave.grant, now=parts.now()
+            )
+        parts.works.begin(("count", "sunny", found.decision), held, wait=0)
+        assert held.reached.wait(PATIENT)
+        page = read(doctor, f"/console/counts/sunny/{found.decision}")
+        assert "It is being counted. You can leave this page" in page.text
+        assert "(25 %)" in page.text
+        assert not re.search(r"negative\s+\d", page.text)
+        held.open.set()
+        assert re.search(r"negative\s+12", read(doctor, page.path).text)
+        assert len(entries(parts, "aggregate-decision")) == 1
 
     def test_a_table_is_shown_to_who_asked_alone(self, doctor, yesterday, parts, site):
         day = yesterday(*["negative"] * 12)
@@ -200,6 +229,16 @@ class TestEmergency:
         assert "found unconscious" not in done.text
         (said,) = entries(parts, "review")
         assert (said.verdict, said.reason) == ("unjustified", "could-have-asked")
+
+    def test_whose_record_it_was_finds_it_among_what_was_opened(
+        self, doctor, approver, samples, parts, site
+    ):
+        samples("negative")
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        assert "Nothing fits" in read(custodian, "/console/seen?review=emergency").text
+        self.opened(doctor, approver)
+        found = read(custodian, "/console/seen?review=emergency")
+        assert len(re.findall(r'href="/log/entry/\d+', found.html)) == 1
 
     def test_overdue_it_stands_out(  # noqa: PLR0917 - three persons, and time
         self, doctor, approver, samples, parts, site, clock

@@ -95,7 +95,6 @@ class TestPoster:
         page, watch = open_page(chromium, stage, size, language, scripts=scripts)
         page.goto(f"{stage[0]}/console")  # where signing in leads
         hand = Hand(page)
-        hand.click(link(page, "采集点", "Points"))
         hand.click(link(page, "开一个采集点", "Open a point"))
         hand.click(link(page, "小区门口登记", "The gate of a housing compound"))
         hand.type(page.locator(f"#{language[:2]}"), "阳光花园西门")
@@ -113,7 +112,7 @@ class TestPoster:
         page, watch = open_page(chromium, stage, SIZES[1], "en-GB", scripts=False)
         page.goto(f"{stage[0]}/console")
         for zh, en in (
-            ("采集点", "Points"), ("开一个采集点", "Open a point"), ("小区门口登记", "The gate"),
+            ("开一个采集点", "Open a point"), ("小区门口登记", "The gate"),
         ):  # fmt: skip
             with_keys(page, link(page, zh, en))
             with page.expect_navigation():

@@ -12,7 +12,7 @@ from alembic import command
 
 from epilock import assemble, migrate, settings
 from epilock.assemble import Parts
-from epilock.collect import issue, point
+from epilock.collect import issue, point, reissue
 from epilock.collect.point import Field, Plan, Point
 from epilock.db import key_metadata, metadata, open_engine
 from epilock.registry import emergency as emergencies
@@ -162,11 +162,12 @@ def register(
 def level(parts: Parts, code: str) -> None:
     """Set the level from now on; notices are issued anew."""
     with parts.database.write() as tx:
-        issue.change_level(
-            tx, parts.press, authority="jinan", emergency="outbreak-7", level=code,
-            issuer="济南市指挥部", instrument="2026年第7号", date_=date(2026, 3, 14),
+        emergencies.change_level(
+            tx, parts.log, standard_ref=parts.standard.ref, authority="jinan", emergency="outbreak-7",
+            level=code, issuer="济南市指挥部", instrument="2026年第7号", date_=date(2026, 3, 14),
             expected_end=None, now=parts.now(),
         )  # fmt: skip
+    reissue.go_on(parts.database, parts.press, now=parts.now)
 
 
 def assess(parts: Parts, org: str, circumstance: str) -> None:
@@ -193,12 +194,13 @@ def open_point(
     *fields: Field,
     zh: str = "东门",
     en: str = "East Gate",
+    method: str = "qr-form",
 ) -> Point:
     """Open a point, assessed first."""
     assess(parts, org, circumstance)
     plan = Plan(
-        emergency="jinan/outbreak-7", circumstance=circumstance, name=Text(zh, en), fields=fields
-    )
+        emergency="jinan/outbreak-7", circumstance=circumstance, method=method, name=Text(zh, en), fields=fields,
+    )  # fmt: skip
     with parts.database.write() as tx:
         return issue.open_with_notice(tx, parts.press, org=org, plan=plan, now=parts.now())
 
@@ -208,7 +210,7 @@ def open_paper_point(parts: Parts) -> Point:
     assess(parts, "sunny", "residential-entry")
     plan = Plan(
         emergency="jinan/outbreak-7", circumstance="residential-entry", method="paper",
-        media=("vault", "paper"), name=Text("门岗", "Gate"), fields=(NAME, MOBILE),
+        name=Text("门岗", "Gate"), fields=(NAME, MOBILE),
     )  # fmt: skip
     with parts.database.write() as tx:
         return issue.open_with_notice(tx, parts.press, org="sunny", plan=plan, now=parts.now())

@@ -24,6 +24,7 @@ from epilock.errors import ForbiddenError, StateError
 from epilock.ledger.log import Log
 
 EVERY, GRACE, QUIET = timedelta(days=90), timedelta(days=30), timedelta(days=45)
+NOTES = ("due", "joined", "moved", "quiet", "bare")  # what is to be noticed of an account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Standing:
         return now >= self.due
 
     def notes(self, now: datetime) -> list[str]:
-        """Return what is to be noticed: ``due``, ``joined``, ``moved``, ``quiet``, ``bare``."""
+        """Return what is to be noticed, of ``NOTES``."""
         found = {
             "due": self.is_due(now),
             "joined": self.confirmed_by is None and now - self.joined < EVERY,

@@ -23,6 +23,7 @@ LONGEST = timedelta(hours=12)
 API_LONGEST = timedelta(days=365)
 PROVED = timedelta(minutes=5)  # that a proof lasts, before one is asked for again
 _HANDLE = 16  # hexadecimal characters of a token's hash: enough to tell an account's sessions apart
+_MARK = 8  # bytes of what an address says
 
 sessions = sealed_table(
     "sessions",
@@ -107,7 +108,7 @@ def find(tx: Transaction, token: str, *, now: datetime) -> Session:
         raise SignInError("this account is disabled")
     proof = tx.find(proofs, org=org, hash=_hash(token))
     return Session(
-        staff=who, kind=row["kind"], csrf=_csrf(token), seen=row["seen"],
+        staff=who, kind=row["kind"], csrf=csrf_of(token), seen=row["seen"],
         proved=row["opened"] if proof is None else proof["at"],
     )  # fmt: skip
 
@@ -170,6 +171,23 @@ def handle_of(token: str) -> str:
     return _hash(token).hex()[:_HANDLE]
 
 
+def csrf_of(token: str) -> str:
+    """Return what the forms of a session carry."""
+    return sha256(b"csrf\0" + token.encode()).hexdigest()
+
+
+def said(token: str, what: str) -> str:
+    """Return ``what`` as an address carries it back to this session: with a mark that nobody else can make."""
+    mark = hmac.digest(token.encode(), b"said\0" + what.encode(), "sha256")
+    return f"{what}.{mark[:_MARK].hex()}"
+
+
+def heard(token: str, text: str) -> str:
+    """Return what ``said`` made ``text`` of for this session; "" if it did not."""
+    what = text.rpartition(".")[0]
+    return what if hmac.compare_digest(said(token, what).encode(), text.encode()) else ""
+
+
 def check_csrf(session: Session, given: str) -> None:
     """Return if ``given`` is the session's form token.
 
@@ -196,7 +214,3 @@ def _ends(row: dict[str, Any]) -> datetime:
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode()).digest()
-
-
-def _csrf(token: str) -> str:
-    return sha256(b"csrf\0" + token.encode()).hexdigest()

@@ -8,7 +8,8 @@ import typer
 from epilock.cli.identity import As, signed_in
 from epilock.cli.installation import At, Home, opened
 from epilock.deidentify.pseudonyms import study as studies
-from epilock.deidentify.pseudonyms.coding import KINDS, PLAIN, pseudonymise_file
+from epilock.deidentify.pseudonyms.coding import pseudonymise_file
+from epilock.deidentify.pseudonyms.pseudonym import KINDS, PLAIN
 
 
 def pseudonymise(

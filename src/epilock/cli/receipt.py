@@ -16,7 +16,6 @@ from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.ledger.shards import proof_at
 from epilock.web import holding as holdings
-from epilock.web.corrector import Corrector
 from epilock.web.holding import Holding
 from epilock.web.page import pages_in
 from epilock.web.receipt import erase
@@ -80,7 +79,7 @@ def _code(given: str | None) -> str:
 
 
 def _site(parts: Parts) -> Site:
-    return Site(parts, pages_in(), Mover(parts.log, parts.keys, parts.standard), Corrector(parts))
+    return Site(parts, pages_in(), Mover(parts.log, parts.keys, parts.standard))
 
 
 def _print(tx: Transaction, site: Site, held: Holding) -> None:

@@ -14,7 +14,7 @@ from epilock.accounts import staff
 from epilock.assemble import Parts
 from epilock.cli.files import read_small
 from epilock.cli.installation import At, Home, day, instant_text, opened, pair
-from epilock.collect import issue
+from epilock.collect import reissue
 from epilock.destroy.hold import ABOUT
 from epilock.errors import InputError
 from epilock.registry import emergency as emergencies
@@ -152,11 +152,15 @@ def change_level(
 ) -> None:
     """Change the response level; the points' notices are issued anew."""
     authority, own = pair(code)
-    with opened(home, now) as parts, parts.database.write() as tx:
-        reissued = issue.change_level(
-            tx, parts.press, authority=authority, emergency=own, level=level, issuer=issuer,
-            instrument=instrument, date_=day(date_),
-            expected_end=None if expected_end is None else day(expected_end), now=parts.now(),
+    with opened(home, now) as parts:
+        with parts.database.write() as tx:
+            emergencies.change_level(
+                tx, parts.log, standard_ref=parts.standard.ref, authority=authority, emergency=own,
+                level=level, issuer=issuer, instrument=instrument, date_=day(date_),
+                expected_end=None if expected_end is None else day(expected_end), now=parts.now(),
+            )  # fmt: skip
+        reissued = reissue.go_on(
+            parts.database, parts.press, now=parts.now, of=(authority, own)
         )  # fmt: skip
     print(f"{code} is at level {level}; {reissued} notices issued anew")
 

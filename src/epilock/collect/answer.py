@@ -121,10 +121,10 @@ _SPACES = re.compile(r"\s+")
 _LINES = re.compile(r"[ \t\r\f\v\u00a0\u3000]+")
 _MANY_DIGITS = re.compile(r"(?:\d[ .·•\t\u00a0\u3000－-]*){17}")
 _RESIDENT_ID = re.compile(r"(?<![0-9])[0-9]{17}[0-9Xx](?![0-9])")
-_GAPS = str.maketrans("", "", " -\u00b7\u2022.\t\u00a0")
+_GAPS = str.maketrans("", "", " -\u00b7\u2022.\t\u00a0\u2010\u2011\u2012\u2013\u2014\u2212")
 _LETTER = re.compile(r"[^\W\d_]")
 _NOT_NAME = re.compile(r"[\d_<>{}\[\]|\\@#$%^&*=+~/?!:;\"]")
-_TEMPERATURE = re.compile(r"([0-9]{2,3})(?:[.,度点]([0-9]{1,2})?)?(?:°C|℃|°|C|c|度)?")
+_TEMPERATURE = re.compile(r"([0-9]{2,3})(?:[.,度点]([0-9]{1,2})?)?(?:°C|℃|°|C|c|度|摄氏度)?")
 _DATE = re.compile(r"([0-9]{4})(?:-|/|\.|年)([0-9]{1,2})(?:-|/|\.|月)([0-9]{1,2})日?")
 _PLAIN_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _BAND = re.compile(r"([0-9]{1,3})(?:-|–|—|~|至|到)([0-9]{1,3})岁?|([0-9]{1,3})岁?(?:\+|以上)")
@@ -134,11 +134,16 @@ _AGE = re.compile(r"([0-9]{1,3})岁?")
 # Full-width ASCII (U+FF01 to U+FF5E), as Chinese keyboards give it, and the ideographic space. Not
 # NFKC, which would also read a superscript as a digit.
 _WIDTHS = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+# What comes along, unseen, when a number is copied from a chat or an address book.
+_UNSEEN = dict.fromkeys(
+    (0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
+)
+_FOLDED = _WIDTHS | _UNSEEN
 
 
 def fold(value: str) -> str:
-    """Return ``value`` trimmed, full-width forms as ASCII: the start of every identifier's check."""
-    return value.strip() if value.isascii() else value.translate(_WIDTHS).strip()
+    """Return ``value`` trimmed, full-width forms as ASCII and nothing unseen: the start of every identifier's check."""
+    return value.strip() if value.isascii() else value.translate(_FOLDED).strip()
 
 
 def squeeze(value: str) -> str:

@@ -4,24 +4,26 @@ Rules kept in this file:
   1. A notice version is stored with its canonical bytes and its signature and never changed.
   2. A submission is accepted under the version in force only; the level it was issued at is the level
      in force at that instant, or the point says that it must be issued anew.
-  3. The change of a level and the notices that follow from it commit together.
+  3. From a change of level on, a point takes nothing under a notice of another level. So what is issued anew may
+     follow the change in transactions of its own (``reissue``).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
 import sqlalchemy as sa
 
 from epilock.collect import notice as notices_
 from epilock.collect import point as points_
-from epilock.collect import poster, qr
+from epilock.collect import qr
 from epilock.collect.consent import LAWFUL
 from epilock.collect.form import Form
 from epilock.collect.notice import Contact, MandateFacts, Notice, PointFacts, Recipient, ThirdParty
 from epilock.collect.point import Plan, Point
 from epilock.db import Instant, Transaction, metadata, sealed_table
-from epilock.errors import ClosedError
+from epilock.errors import ClosedError, EpilockError, StaleNoticeError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.ledger.note import Signer
@@ -32,6 +34,8 @@ from epilock.standard import Standard
 from epilock.standard.level import CHINA
 from epilock.standard.text import Text
 from epilock.store.vault import Record
+
+OTHER_LEVEL = "the response level has changed, and the notice is being issued anew: please read it again in a minute"
 
 notices = sealed_table(
     "notices",
@@ -155,6 +159,8 @@ def by_hash(tx: Transaction, org: str, point: str, sha256: str) -> Issued:
 
 def poster_of(press: Press, point: Point, issued: Issued, *, now: datetime) -> bytes:
     """Return the A4 poster (PDF) of a point's notice."""
+    from epilock.collect import poster  # noqa: PLC0415 - a fifth of the program's start, for who prints
+
     mark = notices_.fingerprint(press.signer(point.org).verifier.public)
     url = qr.point_url(press.url, point.point, mark)
     return poster.of_notice(issued.notice, url=url, fingerprint=mark, made=now)
@@ -166,6 +172,16 @@ def form_of(standard: Standard, point: Point, issued: Issued) -> Form:
         standard, point, level=issued.notice.level, version=issued.notice.version,
         notice=issued.sha256, acts=issued.notice.authorisation(),
     )  # fmt: skip
+
+
+def check_level(tx: Transaction, point: Point, level: str, *, now: datetime) -> None:
+    """Return if ``level``, at which a point's notice was issued, is in force (rule 3).
+
+    Raises:
+        StaleNoticeError: It is not, and the notice is to be issued anew.
+    """
+    if emergencies.history(tx, point.authority, point.emergency).at(now) != level:
+        raise StaleNoticeError(OTHER_LEVEL)
 
 
 def acts_of(tx: Transaction, record: Record) -> tuple[str, ...] | None:
@@ -180,44 +196,37 @@ def acts_of(tx: Transaction, record: Record) -> tuple[str, ...] | None:
     return tuple(act for i, act in enumerate(notice.authorisation().ids) if given >> i & 1)
 
 
-def change_level(
-    tx: Transaction,
-    press: Press,
-    *,
-    authority: str,
-    emergency: str,
-    level: str,
-    issuer: str,
-    instrument: str,
-    date_: date,
-    expected_end: date | None,
-    now: datetime,
-) -> int:
-    """Change the level from now on and issue the notices of all open points anew; return how many.
+def to_be_issued(
+    tx: Transaction, *, now: datetime, of: tuple[str, str] | None = None
+) -> list[tuple[str, str]]:
+    """Return organisation and code of each open point whose notice is of another level than now.
 
-    Raises what ``registry.emergency.change_level`` raises.
+    ``of`` is the authority and the code of an emergency; None: of all. Those of an emergency whose levels can't be
+    read are among them: issuing says why.
     """
-    emergencies.change_level(
-        tx, press.log, standard_ref=press.standard.ref, authority=authority, emergency=emergency,
-        level=level, issuer=issuer, instrument=instrument, date_=date_, expected_end=expected_end,
-        now=now,
-    )  # fmt: skip
-    return refresh(tx, press, now=now)
 
+    @cache
+    def level(authority: str, emergency: str) -> str | None:
+        try:
+            return emergencies.history(tx, authority, emergency).at(now)
+        except EpilockError:
+            return None
 
-def refresh(tx: Transaction, press: Press, *, now: datetime) -> int:
-    """Issue anew each open point's notice that was issued at another level than now; return how many.
-
-    Runs after a change of level, and from the background for changes that took effect by the clock.
-    """
-    reissued = 0
-    for org in organisations.everyone(tx):
-        for point in points_.listing(tx, org.org, only_open=True):
-            level = emergencies.history(tx, point.authority, point.emergency).at(now)
-            if version_of(tx, org.org, point.point, point.version).notice.level != level:
-                issue(tx, press, org=org.org, point=point.point, now=now)
-                reissued += 1
-    return reissued
+    p, n = points_.points.c, notices.c
+    same = sa.and_(n.org == p.org, n.point == p.point, n.version == p.version)
+    query = (
+        sa.select(p.authority, p.emergency, n.level, p.org, p.point)
+        .join_from(points_.points, notices, same)
+        .where(p.closed.is_(None))
+        .order_by(p.opened, p.org, p.point)
+    )
+    if of is not None:
+        query = query.where(p.authority == of[0], p.emergency == of[1])
+    return [
+        (row.org, row.point)
+        for row in tx.conn.execute(query)
+        if row.level != level(row.authority, row.emergency)
+    ]
 
 
 def _build(  # noqa: PLR0917 - what a notice is made of
@@ -275,11 +284,11 @@ def _mandate(tx: Transaction, point: Point) -> MandateFacts | None:
 
 def _recipients(tx: Transaction, press: Press, point: Point) -> tuple[Recipient, ...]:
     """Return the organisations of this installation that stand in the circumstance's ranges."""
-    ranges = press.standard.circumstances[point.circumstance].ranges
+    ranges = {*press.standard.circumstances[point.circumstance].ranges} - {"R1", "R6"}
     return tuple(
         Recipient(range=o.range, name=o.name)
-        for o in organisations.everyone(tx)
-        if o.org != point.org and o.range in ranges and o.range not in {"R1", "R6"}
+        for o in organisations.in_ranges(tx, ranges)
+        if o.org != point.org
     )
 
 

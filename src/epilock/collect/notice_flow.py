@@ -4,7 +4,7 @@ What is said of recipients is asked of the standard, purpose by purpose and form
 can't promise less than the gate of ``use`` lets through, nor more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from epilock.collect.notice_facts import Item, Kept, PointFacts, ThirdParty, item, names
 from epilock.standard import Standard
@@ -25,12 +25,13 @@ COLLECTOR, PROCESSOR = "R1", "R6"
 def recipients(standard: Standard, facts: PointFacts) -> list[Item]:
     """Return who may see it: each range, for which purposes, in which form; and who inspects."""
     items = []
-    for code in reached(standard, facts):
+    asked = [field.category for field in facts.fields]
+    for code in reached(standard, facts.circumstance, asked):
         name = standard.ranges[code].name
         known = [facts.organisation] if code == COLLECTOR else []
         known += [r.name for r in facts.recipients if r.range == code]
         who = _named(name, names(known)) if known else name
-        uses = _uses(standard, facts, code)
+        uses = _uses(standard, facts.circumstance, asked, code)
         items.append(item(f"range:{code}", f"{who.zh}：{uses.zh}。", f"{who.en}: {uses.en}."))
     return [
         *items,
@@ -53,31 +54,33 @@ def recipients(standard: Standard, facts: PointFacts) -> list[Item]:
     ]
 
 
-def reached(standard: Standard, facts: PointFacts) -> tuple[str, ...]:
-    """Return the ranges whose staff may see something of what is asked, for some purpose.
+def reached(standard: Standard, circumstance: str, asked: Iterable[str]) -> tuple[str, ...]:
+    """Return the ranges whose staff may see something of the categories ``asked``, for some purpose.
 
     Processors are left out: each of them is named as a third party.
     """
-    ranges = standard.circumstances[facts.circumstance].ranges
-    return tuple(r for r in ranges if r != PROCESSOR and _uses(standard, facts, r).zh)
+    ranges, categories = standard.circumstances[circumstance].ranges, tuple(asked)
+    return tuple(
+        r for r in ranges if r != PROCESSOR and _uses(standard, circumstance, categories, r).zh
+    )
 
 
 def _named(name: Text, known: Text) -> Text:
     return Text(f"{name.zh}（{known.zh}）", f"{name.en} ({known.en})")
 
 
-def _uses(standard: Standard, facts: PointFacts, code: str) -> Text:
-    """Return for what, and in which form, the range ``code`` may see anything that is asked."""
-    asked = tuple(dict.fromkeys(f.category for f in facts.fields))
+def _uses(standard: Standard, circumstance: str, asked: Iterable[str], code: str) -> Text:
+    """Return for what, and in which form, the range ``code`` may see anything that is ``asked``."""
+    categories = dict.fromkeys(asked)
     uses = []
-    for code_ in standard.circumstances[facts.circumstance].purposes:
+    for code_ in standard.circumstances[circumstance].purposes:
         purpose = standard.purposes[code_]
         forms = [
             _form(form, one_subject=purpose.one_subject)
             for form in FORMS
             if any(
-                standard.see(facts.circumstance, c, purpose=code_, range=code, form=form).allowed
-                for c in asked
+                standard.see(circumstance, c, purpose=code_, range=code, form=form).allowed
+                for c in categories
             )
         ]
         if forms:

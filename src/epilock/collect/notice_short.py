@@ -17,7 +17,10 @@ def short(
     """Return the notice in at most twelve lines, for the poster."""
     circumstance = standard.circumstances[facts.circumstance]
     media = names(_medium(standard, m) for m in facts.media)
-    ranges = names(standard.ranges[r].name for r in reached(standard, facts))
+    ranges = names(
+        standard.ranges[r].name
+        for r in reached(standard, facts.circumstance, [f.category for f in fields])
+    )
     name, contact = facts.organisation, facts.contact
     lines = [
         Text(f"谁收集：{name.zh}，{contact.telephone}", f"Who: {name.en}, {contact.telephone}"),

@@ -20,7 +20,7 @@ Rules kept in this file:
   5. A refusal names the form by the end of its receipt code and the fields by name, never by value.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -178,35 +178,41 @@ def take(
     point: str,
     holder: str,
     most: int,
-    now: datetime,
+    now: Callable[[], datetime],
 ) -> Lease:
     """Lease a point for the rest of today, and for ``most`` forms, to the account ``holder``.
+
+    ``now`` is the clock: what is in force is judged when the turn has come, which is waited for where others write.
 
     Raises:
         NotFoundError: There is no such point.
         InputError: It collects in another way: on paper, by lists, by devices; or too many forms are wanted.
         ClosedError: It is closed, asks nothing now, or the day's bucket takes no more.
+        StaleNoticeError: Its notice is of another level than the one in force, and is being issued anew.
     """
     _check_most(most)
+    log.append(tx, [], now=now())  # the head first: what is judged now stays so until the commit
+    at = now()
     found, issued = issue.in_force(tx, org, point)
     if found.method not in METHODS:
         raise InputError(f"{point} collects by {found.method}, so its form is not taken along")
     if found.closed is not None or not issued.notice.fields:
         raise ClosedError(f"{point} is closed, or asks nothing at the present level")
-    day = now.astimezone(CHINA).date()
+    issue.check_level(tx, found, issued.notice.level, now=at)
+    day = at.astimezone(CHINA).date()
     until = datetime.combine(day + timedelta(days=1), time(), CHINA) + GRACE
     bucket = buckets.ensure(
         tx, log, keys, standard, org=org, authority=found.authority, emergency=found.emergency,
-        circumstance=found.circumstance, day=day, now=now,
+        circumstance=found.circumstance, day=day, now=at,
     )  # fmt: skip
     block = buckets.take_lease(
-        tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=now
+        tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=at
     )
     lease_code = tx.get(buckets.leases, org=org, bucket=bucket.id, block=block)["lease"]
     private = ec.generate_private_key(_CURVE)
     lease = Lease(
         org=org, lease=lease_code, point=point, version=issued.notice.version, holder=holder,
-        bucket=bucket.id, block=block, parts=bucket.live, day=day, taken=now, until=until,
+        bucket=bucket.id, block=block, parts=bucket.live, day=day, taken=at, until=until,
         public=private.public_key().public_bytes(
             Encoding.X962, PublicFormat.UncompressedPoint
         ),
@@ -217,7 +223,7 @@ def take(
     sealed = keyrows.wrap(cipher, plain, _aad(keys, lease))
     tx.insert(
         offline_leases, org=org, lease=lease_code, point=point, version=lease.version, holder=holder,
-        bucket=bucket.id, block=block, parts=list(lease.parts), day=day.isoformat(), taken=now,
+        bucket=bucket.id, block=block, parts=list(lease.parts), day=day.isoformat(), taken=at,
         until=until, public=lease.public, sealed=sealed,
     )  # fmt: skip
     tx.insert(offline_counts, org=org, lease=lease_code, most=most, stored=0)
@@ -230,14 +236,24 @@ def load(tx: Transaction, org: str, lease: str) -> Lease:
     Raises:
         NotFoundError: The organisation has none of this code.
     """
-    return _lease(tx.get(offline_leases, org=org, lease=lease))
+    return read(tx.get(offline_leases, org=org, lease=lease))
 
 
-def listing(tx: Transaction, org: str, *, most: int = 100) -> list[Lease]:
-    """Return the organisation's newest leases, the newest first."""
-    order = [offline_leases.c.taken.desc(), offline_leases.c.lease]
-    rows = tx.all(offline_leases, offline_leases.c.org == org, order_by=order, limit=most)
-    return [_lease(row) for row in rows]
+def points_of(tx: Transaction, org: str) -> list[str]:
+    """Return the codes of the points of which ``org`` has leased some."""
+    query = sa.select(offline_leases.c.point).distinct().where(offline_leases.c.org == org)
+    return sorted(tx.conn.execute(query).scalars())
+
+
+def is_running(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that what was sealed under a lease, a row of ``offline_leases``, is still taken."""
+    return sa.and_(offline_leases.c.sealed.is_not(None), offline_leases.c.until > now)
+
+
+def is_full() -> sa.ColumnElement[bool]:
+    """Return the condition that as many forms have come in under a lease as it was taken for."""
+    c, lease = offline_counts.c, offline_leases.c
+    return sa.exists().where(c.org == lease.org, c.lease == lease.lease, c.stored >= c.most)
 
 
 def counts(tx: Transaction, org: str, leases: Collection[str]) -> dict[str, Count]:
@@ -303,6 +319,35 @@ def check_open(lease: Lease, *, now: datetime) -> None:
         )
 
 
+def count_running(tx: Transaction, org: str, point: str, *, now: datetime) -> int:
+    """Return how many leases of the point run: what their devices have not sent is lost if it closes."""
+    c = offline_leases.c
+    return len(
+        tx.all(
+            offline_leases, c.org == org, c.point == point, c.sealed.is_not(None), c.until > now
+        )
+    )  # fmt: skip
+
+
+def over(
+    tx: Transaction, asked: Collection[tuple[str, str]], *, now: datetime
+) -> list[tuple[str, str]]:
+    """Return which of the leases ``asked`` about, by organisation and code, take nothing more.
+
+    A lease does when it has ended, or its point has closed. What is no lease is not among them.
+    """
+    found = []
+    for org, code_of in asked:
+        row = tx.find(offline_leases, org=org, lease=code_of)
+        if row is not None and (
+            row["sealed"] is None
+            or now >= row["until"]
+            or points.load(tx, org, row["point"]).closed is not None
+        ):
+            found.append((org, code_of))
+    return found
+
+
 def open_box(
     tx: Transaction, keys: Keys, standard: Standard, lease: Lease, box: bytes, *, now: datetime
 ) -> Accepted | Replaced:
@@ -361,7 +406,7 @@ def forget_ended(database: Database, keys: Keys, *, now: datetime) -> int:
     """
     with database.read() as tx:
         over = [
-            _lease(row)
+            read(row)
             for row in tx.all(
                 offline_leases, offline_leases.c.until <= now, offline_leases.c.sealed.is_not(None)
             )
@@ -432,7 +477,8 @@ def _aad(keys: Keys, lease: Lease) -> bytes:
     )
 
 
-def _lease(row: dict[str, Any]) -> Lease:
+def read(row: dict[str, Any]) -> Lease:
+    """Return the lease that a row of ``offline_leases`` states."""
     parts: Collection[str] = row["parts"]
     day = date.fromisoformat(row["day"])
     return Lease(**{**row, "parts": tuple(parts), "day": day})

@@ -25,6 +25,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from epilock.collect import point as points
+from epilock.collect.point import PAPER
 from epilock.db import Database, Instant, Transaction, metadata, new_id, sealed_table
 from epilock.errors import ConflictError, InputError, RefusedError, StateError
 from epilock.ledger import entry
@@ -35,7 +36,6 @@ from epilock.standard.level import CHINA
 from epilock.store import photograph as photographs
 from epilock.store.access import Keys
 
-MEDIUM = METHOD = "paper"
 MOST_PAGES = 10_000
 _BOOK = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,19}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -95,16 +95,41 @@ class Sheet:
     sha256: str | None
 
     def __post_init__(self) -> None:
-        if not _BOOK.fullmatch(self.book):
-            raise InputError("the ledger's number has letters, digits and hyphens, 20 at most")
-        if not 1 <= self.page <= self.pages <= MOST_PAGES:
-            raise InputError(
-                f"the page is a number from 1 to the count of pages, at most {MOST_PAGES}"
-            )
-        if not 0 < len(self.place) <= 100:  # noqa: PLR2004 - the column's width
-            raise InputError("say in at most 100 characters where the ledger is locked away")
+        check_book(self.book)
+        check_number(self.page, self.pages)
+        check_place(self.place)
         if self.sha256 is not None and not _HASH.fullmatch(self.sha256):
             raise InputError("a photograph's SHA-256 has 64 hexadecimal digits")
+
+
+def check_book(book: str) -> None:
+    """Return if ``book`` is a ledger's number.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not _BOOK.fullmatch(book):
+        raise InputError("the ledger's number has letters, digits and hyphens, 20 at most")
+
+
+def check_number(page: int, pages: int) -> None:
+    """Return if a ledger of ``pages`` can have a page ``page``.
+
+    Raises:
+        InputError: It can't.
+    """
+    if not 1 <= page <= pages <= MOST_PAGES:
+        raise InputError(f"the page is a number from 1 to the count of pages, at most {MOST_PAGES}")
+
+
+def check_place(place: str) -> None:
+    """Return if ``place`` says where a ledger is locked away.
+
+    Raises:
+        InputError: It is empty, or too long.
+    """
+    if not 0 < len(place) <= 100:  # noqa: PLR2004 - the column's width
+        raise InputError("say in at most 100 characters where the ledger is locked away")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +160,21 @@ class Page:
         return periods.keyed_in_late(self.written, self.keyed)
 
 
+def is_on_paper(point: points.Point) -> bool:
+    """Tell whether ``point`` is written on paper, and its notice says so."""
+    return point.method == PAPER and PAPER in point.media
+
+
 def check_point(point: points.Point) -> None:
     """Return if ``point`` is written on paper.
 
     Raises:
         RefusedError: It is not: its notice says nothing of paper.
     """
-    if point.method != METHOD or MEDIUM not in point.media:
+    if not is_on_paper(point):
         raise RefusedError(
-            f"{point.point} does not collect on paper", rule=f"method/{point.circumstance}/{METHOD}",
-            source=("PIPL-17",), allowed="open a point whose method and medium are paper",
+            f"{point.point} does not collect on paper", rule=f"method/{point.circumstance}/{PAPER}",
+            source=("PIPL-17",), allowed="open a point that collects on paper",
         )  # fmt: skip
 
 
@@ -180,7 +210,7 @@ def register(
         written=sheet.written.isoformat(), rows=rows, due=due.isoformat(),
     )  # fmt: skip
     log.append(tx, [entry.encode(said)], now=now)
-    return _page(tx.get(paper_pages, **key))
+    return read(tx.get(paper_pages, **key))
 
 
 def new_code() -> str:
@@ -202,27 +232,33 @@ def load(tx: Transaction, org: str, point: str, book: str, page: int) -> Page:
     Raises:
         NotFoundError: It is not registered.
     """
-    return _page(tx.get(paper_pages, org=org, point=point, book=book, page=page))
+    return read(tx.get(paper_pages, org=org, point=point, book=book, page=page))
 
 
-def check_new(tx: Transaction, org: str, point: str, sheet: Sheet, *, now: datetime) -> None:
-    """Return if a page may be keyed in.
+def check_written(written: date, *, now: datetime) -> None:
+    """Return if a page may have been written on the day ``written``.
 
     Raises:
-        ConflictError: It was before.
-        InputError: Its day is to come.
+        InputError: It is to come.
     """
-    if sheet.written > now.astimezone(CHINA).date():
+    if written > now.astimezone(CHINA).date():
         raise InputError("the day on the page can't be later than today")
+
+
+def check_new(tx: Transaction, org: str, point: str, sheet: Sheet) -> None:
+    """Return if a page was not keyed in yet.
+
+    Raises:
+        ConflictError: It was.
+    """
     if tx.find(paper_pages, org=org, point=point, book=sheet.book, page=sheet.page) is not None:
         raise ConflictError(f"page {sheet.page} of ledger {sheet.book} was keyed in already")
 
 
-def listing(tx: Transaction, org: str, *, most: int = 500) -> list[Page]:
-    """Return the organisation's pages: those that are still there first, the next due on top."""
-    c = paper_pages.c
-    order = [c.destroyed.is_not(None), c.due, c.point, c.book, c.page]
-    return [_page(row) for row in tx.all(paper_pages, c.org == org, order_by=order, limit=most)]
+def points_of(tx: Transaction, org: str) -> list[str]:
+    """Return the codes of the points of which ``org`` has registered pages."""
+    query = sa.select(paper_pages.c.point).distinct().where(paper_pages.c.org == org)
+    return sorted(tx.conn.execute(query).scalars())
 
 
 def attest(
@@ -281,6 +317,7 @@ def _over(tx: Transaction, today: date, org: str | None) -> dict[str, list[str]]
     return found
 
 
-def _page(row: dict[str, Any]) -> Page:
+def read(row: dict[str, Any]) -> Page:
+    """Return the page that a row of ``paper_pages`` states."""
     days = {name: date.fromisoformat(row[name]) for name in ("written", "due")}
     return Page(**{**row, **days})

@@ -15,7 +15,7 @@ Rules kept in this file:
 import re
 from base64 import b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import urandom
 from typing import Any
@@ -36,8 +36,9 @@ from epilock.standard.text import Text
 
 FIELD_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_FIELDS = 100
-ASSESSED_GRADE = 3  # PIPL 55: sensitive information needs an assessment before
+ASSESSED_GRADE = 3  # of what needs an assessment before; PIPL 55 asks it for what is sensitive
 LANGUAGES = ("zh", "en")
+PAPER = "paper"  # a way to collect, and what is then kept besides
 
 points = sealed_table(
     "points",
@@ -152,6 +153,11 @@ class Refusal:
     advice: Text
 
 
+def needs_assessment(standard: Standard, category: str) -> bool:
+    """Tell whether an impact assessment must be in force before a point asks for ``category`` (PIPL 55)."""
+    return standard.categories[category].grade >= ASSESSED_GRADE
+
+
 def refusals(standard: Standard, plan: Plan) -> tuple[Refusal, ...]:
     """Return the fields of ``plan`` that its circumstance allows at no level, by its method."""
     found = []
@@ -185,11 +191,15 @@ def open_point(
 ) -> Point:
     """Open a point for ``org``; its first notice is issued by ``notice.issue`` in the same transaction.
 
+    A point that collects on paper keeps on paper, whether its plan says so or not.
+
     Raises:
         InputError: The plan contradicts itself.
         RefusedError: A field is refused at every level, a medium is, or an assessment is missing.
         ClosedError: The emergency has no level or has ended.
     """
+    if plan.method == PAPER:
+        plan = replace(plan, media=tuple(dict.fromkeys((*plan.media, PAPER))))
     _check(standard, plan)
     organisations.load(tx, org)
     authority, _, emergency = plan.emergency.partition("/")
@@ -199,11 +209,12 @@ def open_point(
         raise ClosedError(f"{plan.emergency} has no response level in force: nothing may be asked")
     today = now.astimezone(CHINA).date()
     assessment = mandates.find_assessment(tx, org, plan.circumstance, today)
-    if assessment is None and _grade(standard, plan) >= ASSESSED_GRADE:
+    waiting = [f.id for f in plan.fields if needs_assessment(standard, f.category)]
+    if assessment is None and waiting:
         raise RefusedError(
-            "this point asks for categories of grade 3 or 4 and has no impact assessment in force",
+            f"an impact assessment must be in force before a point asks for {', '.join(waiting)}",
             rule="duty/assessment", source=("PIPL-55", "PIPL-56"),
-            allowed=f"record an assessment about {plan.circumstance} first, then open the point",
+            allowed=f"leave that out, or first record an assessment about {plan.circumstance}",
         )  # fmt: skip
     mandate = mandates.find_mandate(
         tx, org, authority=authority, emergency=emergency, circumstance=plan.circumstance,
@@ -278,6 +289,24 @@ def listing(tx: Transaction, org: str, *, only_open: bool = False) -> list[Point
     if only_open:
         where.append(points.c.closed.is_(None))
     return [read(r) for r in tx.all(points, *where, order_by=[points.c.opened.desc()])]
+
+
+def count_open(tx: Transaction, authority: str, emergency: str) -> dict[str, int]:
+    """Return how many points of any organisation collect in an emergency, by circumstance."""
+    c = points.c
+    query = (
+        sa.select(c.circumstance, sa.func.count())
+        .where(c.authority == authority, c.emergency == emergency, c.closed.is_(None))
+        .group_by(c.circumstance)
+    )
+    return dict(tx.conn.execute(query).all())
+
+
+def count_by_organisation(tx: Transaction) -> dict[str, int]:
+    """Return how many points collect, by organisation; without those that have none."""
+    c = points.c
+    query = sa.select(c.org, sa.func.count()).where(c.closed.is_(None)).group_by(c.org)
+    return dict(tx.conn.execute(query).all())
 
 
 def read(row: dict[str, Any]) -> Point:
@@ -382,10 +411,6 @@ def _check_refusals(standard: Standard, plan: Plan) -> None:
             f"{plan.circumstance} never asks for {', '.join(r.field for r in refused)}",
             rule=first.rule, source=first.source, allowed=first.advice.en,
         )  # fmt: skip
-
-
-def _grade(standard: Standard, plan: Plan) -> int:
-    return max(standard.categories[f.category].grade for f in plan.fields)
 
 
 def _basis(standard: Standard, circumstance: str, *, has_mandate: bool) -> str:

@@ -5,10 +5,10 @@ Rules kept in this file:
      one that uses the id for other content is a conflict.
   2. A number that was taken for a transaction that failed is never used again: its lease goes on after
      it, or is thrown away.
-  3. A submission under a notice that is no longer in force, for a point that has closed meanwhile, or with
-     a part that is being destroyed, is refused here too, in the transaction that would store it. Where
+  3. A submission under a notice that is no longer in force, or of another level than the one in force, for a
+     point that has closed meanwhile, or with a part that is being destroyed, is refused here too, in the transaction that would store it. Where
      several processes write (PostgreSQL), this is looked up again once the log's head is locked, and if
-     another process was faster, the batch begins anew.
+     another process was faster, the batch begins anew. The clock is read once nobody can come in between any more.
   4. One submission that is refused, for whatever reason, takes no other with it.
   5. What was filled in without a network goes into the bucket of the day it was filled in, under the notice
      that its person read, while its lease lasts and has room.
@@ -25,7 +25,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from epilock.collect import code, offline, tally
+from epilock.collect import code, issue, offline, tally
 from epilock.collect import point as points_
 from epilock.collect.form import Accepted, Form
 from epilock.collect.offline import Count
@@ -39,6 +39,7 @@ from epilock.errors import (
 )
 from epilock.ledger import entry
 from epilock.ledger.log import Batch, Log
+from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.standard.level import CHINA
@@ -104,6 +105,7 @@ class _Known(NamedTuple):
         today: The calendar day in China.
         wanted: Handles of the whole batch.
         points: Version of each point's notice in force; None: the point has closed.
+        levels: Level in force of each emergency, by authority and code.
         buckets: Buckets with their tag keys; None: there is none.
         handles: Those of ``wanted`` that were stored before, by organisation and bucket.
         sealed: Receipts that this transaction stores.
@@ -113,6 +115,7 @@ class _Known(NamedTuple):
     today: date
     wanted: Sequence[bytes]
     points: dict[tuple[str, str], int | None]
+    levels: dict[tuple[str, str], str | None]
     buckets: dict[_Place, tuple[Bucket, bytes] | None]
     handles: dict[tuple[str, int], frozenset[bytes]]
     sealed: set[bytes]
@@ -120,8 +123,15 @@ class _Known(NamedTuple):
     coming: Counter[tuple[str, str]]
 
 
+def _level(tx: Transaction, known: _Known, form: Form, now: datetime) -> str | None:
+    key = (form.point.authority, form.point.emergency)
+    if key not in known.levels:
+        known.levels[key] = emergencies.history(tx, *key).at(now)
+    return known.levels[key]
+
+
 def _known(now: datetime, wanted: Sequence[bytes] = ()) -> _Known:
-    return _Known(now.astimezone(CHINA).date(), wanted, {}, {}, {}, set(), {}, Counter())
+    return _Known(now.astimezone(CHINA).date(), wanted, {}, {}, {}, {}, set(), {}, Counter())
 
 
 class _ChangedError(Exception):
@@ -157,11 +167,14 @@ class Keeper:
         self._secret = secret
         self._holder = holder
         self._sealers: dict[str, Sealer] = {}
-        self._leases: dict[str, str] = {}  # codes, by bucket
         self._serials: dict[str, int] = {}
 
-    def store(self, batch: Sequence[Accepted], *, now: datetime) -> list[Stored | Exception]:
+    def store(
+        self, batch: Sequence[Accepted], *, now: Callable[[], datetime]
+    ) -> list[Stored | Exception]:
         """Store a batch in one transaction of its own; the answers are in its order.
+
+        ``now`` is the clock: what is in force is judged when the batch's turn has come (rule 3).
 
         Raises:
             Exception: The transaction failed: nothing of the batch is stored.
@@ -171,11 +184,13 @@ class Keeper:
                 return self._store_once(batch, now)
         raise ConflictError("what is asked here is being changed; please send this again")
 
-    def _store_once(self, batch: Sequence[Accepted], now: datetime) -> list[Stored | Exception]:
+    def _store_once(
+        self, batch: Sequence[Accepted], clock: Callable[[], datetime]
+    ) -> list[Stored | Exception]:
         answers: dict[int, Stored | Exception] = {}
         try:
             with self._database.write() as tx:
-                sealed, committed = self._write(tx, batch, answers, now)
+                sealed, committed = self._write(tx, batch, answers, clock)
         except BaseException:
             self._forget_leases()
             raise
@@ -185,25 +200,6 @@ class Keeper:
             for index, (item, proof) in enumerate(zip(sealed, proofs, strict=True), first):
                 answers[item.place] = self._stored(item, index, proof)
         return [answers[place] for place in range(len(batch))]
-
-    def put(
-        self, tx: Transaction, accepted: Accepted, *, receipt: bytes, now: datetime
-    ) -> vault.Record:
-        """Store one record in the caller's transaction under the id of a ``receipt`` that exists.
-
-        For corrections: the receipt stays and the record is a new one, whose commitment key is in
-        nobody's hands.
-        """
-        self._forget_lost_leases(tx)
-        try:
-            handle = vault.handle_of(receipt)
-            item = self._seal(tx, _known(now), 0, accepted, receipt, handle, b"", now)
-            batch = self._log.append(tx, [item.entry], now=now)
-            self._keep(tx, [item], self._log.base + batch.first, now)
-        except BaseException:
-            self._forget_leases()
-            raise
-        return vault.find_record(tx, item.bucket.org, item.bucket.id, item.n)
 
     def receipt_of(self, accepted: Accepted) -> bytes:
         """Return the receipt id (16 bytes) that a submission gets, now and when it is repeated."""
@@ -218,8 +214,9 @@ class Keeper:
         tx: Transaction,
         batch: Sequence[Accepted],
         answers: dict[int, Stored | Exception],
-        now: datetime,
+        clock: Callable[[], datetime],
     ) -> tuple[list[_Sealed], Batch | None]:
+        now = clock()
         receipts = [self.receipt_of(accepted) for accepted in batch]
         handles = [vault.handle_of(receipt) for receipt in receipts]
         known = _known(now, handles)
@@ -248,7 +245,7 @@ class Keeper:
             return [], None
         committed = self._log.append(tx, [item.entry for item in sealed], now=now)
         if tx.conn.dialect.name == "postgresql":  # SQLite has locked everything from the start
-            self._check_unchanged(tx, known)
+            self._check_unchanged(tx, known, clock())
         self._keep(tx, sealed, self._log.base + committed.first, now)
         _count(tx, known, sealed, now)
         known.handles.clear()
@@ -260,11 +257,14 @@ class Keeper:
                 answers[place] = error
         return sealed, committed
 
-    def _check_unchanged(self, tx: Transaction, known: _Known) -> None:
+    def _check_unchanged(self, tx: Transaction, known: _Known, now: datetime) -> None:
         """Return if all is as it was judged by; from here on the head is locked (rule 3)."""
         for (org, point), version in known.points.items():
             now_open = points_.load(tx, org, point)
             if version != (None if now_open.closed is not None else now_open.version):
+                raise _ChangedError
+        for emergency, level in known.levels.items():
+            if emergencies.history(tx, *emergency).at(now) != level:
                 raise _ChangedError
         for found in known.buckets.values():
             if found is not None:
@@ -294,6 +294,8 @@ class Keeper:
                 f"the notice has changed (version {version} is in force): "
                 "please read it and authorise again"
             )
+        elif _level(tx, known, form, now) != form.level:
+            raise StaleNoticeError(issue.OTHER_LEVEL)
 
     def _find(
         self, tx: Transaction, known: _Known, accepted: Accepted, handle: bytes, now: datetime
@@ -414,14 +416,7 @@ class Keeper:
                 holder=self._holder, until=buckets.lease_end(bucket, now), now=now,
             )  # fmt: skip
             self._sealers[bucket.name] = sealer
-            self._leases[bucket.name] = _lease_of(tx, sealer)
         return sealer
-
-    def _forget_lost_leases(self, tx: Transaction) -> None:
-        """Forget leases that are not in the database: the caller's transaction was rolled back since."""
-        for name, sealer in list(self._sealers.items()):
-            if _lease_of(tx, sealer) != self._leases[name]:
-                self._sealers.pop(name).close()
 
     def _forget_leases(self) -> None:
         for sealer in self._sealers.values():
@@ -468,13 +463,6 @@ class Keeper:
             item.commitment_key,
             False,  # noqa: FBT003 - by position for speed
         )
-
-
-def _lease_of(tx: Transaction, sealer: Sealer) -> str:
-    """Return the code of the lease of the sealer's block as the database has it; "" if it has none."""
-    bucket, block = sealer.bucket, sealer.block
-    row = tx.find(buckets.leases, org=bucket.org, bucket=bucket.id, block=block)
-    return "" if row is None else str(row["lease"])
 
 
 def _check_room(tx: Transaction, known: _Known, accepted: Accepted) -> None:

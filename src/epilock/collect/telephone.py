@@ -37,8 +37,9 @@ def check_mobile(value: str, *, today: date) -> str | Problem:
     if _MOBILE.fullmatch(value):
         return value
     number = squeeze(value).translate(_BRACKETS)
-    if _ABROAD.fullmatch(number):
-        return number
+    abroad = f"+{number[2:]}" if number.startswith("00") else number  # the other way to write it
+    if _ABROAD.fullmatch(abroad):
+        return abroad
     number = _drop_country(number)
     return number if _MOBILE.fullmatch(number) else MOBILE
 

@@ -163,7 +163,7 @@ class Writer:
         began = time.perf_counter()
         answers: Sequence[Answer]
         try:
-            answers = self.keeper.store([item.accepted for item in items], now=self._now())
+            answers = self.keeper.store([item.accepted for item in items], now=self._now)
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiting client is told
             answers = [error] * len(items)
         self._meters.commit.observe(time.perf_counter() - began)

@@ -13,7 +13,7 @@ from uuid import UUID
 from epilock import assemble
 from epilock.accounts import staff
 from epilock.assemble import Parts
-from epilock.collect import issue
+from epilock.collect import issue, reissue
 from epilock.collect.adopt import adopt
 from epilock.collect.consent import GUARDIAN
 from epilock.collect.form import Form, Submission
@@ -183,11 +183,13 @@ def _levels(city: City, day: int, now: datetime) -> None:
     for at, level in LEVELS:
         if at == day and not (day == 0 and _has_level(city, now)):
             with city.parts.database.write() as tx:
-                issue.change_level(
-                    tx, city.parts.press, authority=AUTHORITY, emergency=EMERGENCY, level=level,
-                    issuer="清和市人民政府", instrument=f"清政发〔2026〕{at + 1}号",
-                    date_=now.astimezone(CHINA).date(), expected_end=None, now=now,
+                emergencies.change_level(
+                    tx, city.parts.log, standard_ref=city.parts.standard.ref, authority=AUTHORITY,
+                    emergency=EMERGENCY, level=level, issuer="清和市人民政府",
+                    instrument=f"清政发〔2026〕{at + 1}号", date_=now.astimezone(CHINA).date(),
+                    expected_end=None, now=now,
                 )  # fmt: skip
+            reissue.go_on(city.parts.database, city.parts.press, now=lambda: now)
 
 
 def _has_level(city: City, now: datetime) -> bool:
@@ -266,7 +268,7 @@ def _records(city: City, day: int, residents: list[Person], now: datetime) -> No
             )
             waiting.append((circumstance, accepted))
     for (circumstance, _), stored in zip(
-        waiting, city.parts.keeper.store([a for _, a in waiting], now=now), strict=True
+        waiting, city.parts.keeper.store([a for _, a in waiting], now=lambda: now), strict=True
     ):
         if isinstance(stored, Exception):
             raise stored

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from epilock import assemble
 from epilock.accounts import staff
-from epilock.collect import issue, notice, notice_page, qr
+from epilock.collect import issue, notice, notice_page, qr, reissue
 from epilock.collect.form import Form, Submission
 from epilock.collect.point import Field, Plan
 from epilock.collect.record import Stored
@@ -75,7 +75,7 @@ def prepare(parts: assemble.Parts, clock: Clock) -> None:
             tx, parts.log, standard_ref=ref, authority="qinghe", emergency="outbreak-7",
             kind="public-health", area="370102", name=Text("疫情", "Outbreak"), now=now,
         )  # fmt: skip
-        set_level(tx, parts, "II", "清政发〔2026〕1号", now)
+        _change_level(tx, parts, "II", "清政发〔2026〕1号", now)
         today = now.astimezone(CHINA).date()
         mandates.record_mandate(
             tx, parts.log, standard_ref=ref, org="sunny-garden", authority="qinghe",
@@ -88,14 +88,20 @@ def prepare(parts: assemble.Parts, clock: Clock) -> None:
         )  # fmt: skip
 
 
-def set_level(
-    tx: Transaction, parts: assemble.Parts, level: str, instrument: str, now: datetime
-) -> int:
+def set_level(parts: assemble.Parts, level: str, instrument: str, now: datetime) -> int:
     """Change the level; return how many notices were issued anew."""
-    return issue.change_level(
-        tx, parts.press, authority="qinghe", emergency="outbreak-7", level=level,
-        issuer="清和市人民政府", instrument=instrument, date_=now.astimezone(CHINA).date(),
-        expected_end=None, now=now,
+    with parts.database.write() as tx:
+        _change_level(tx, parts, level, instrument, now)
+    return reissue.go_on(parts.database, parts.press, now=lambda: now)
+
+
+def _change_level(
+    tx: Transaction, parts: assemble.Parts, level: str, instrument: str, now: datetime
+) -> None:
+    emergencies.change_level(
+        tx, parts.log, standard_ref=parts.standard.ref, authority="qinghe", emergency="outbreak-7",
+        level=level, issuer="清和市人民政府", instrument=instrument,
+        date_=now.astimezone(CHINA).date(), expected_end=None, now=now,
     )  # fmt: skip
 
 
@@ -206,8 +212,7 @@ def _too_early(parts: assemble.Parts, clock: Clock, stored: Stored, say: Say) ->
 
 def _step_down(parts: assemble.Parts, clock: Clock, say: Say) -> None:
     clock.instant += timedelta(days=3)
-    with parts.database.write() as tx:
-        reissued = set_level(tx, parts, "III", "清政发〔2026〕9号", clock())
+    reissued = set_level(parts, "III", "清政发〔2026〕9号", clock())
     say(f"5. Three days later the level falls to III; {reissued} notice is issued anew.")
     clock.instant += timedelta(days=8)
     for done in destruction.run(parts.tools, now=clock()):

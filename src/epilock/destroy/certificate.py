@@ -40,7 +40,7 @@ from epilock.store import count, vault
 from epilock.store.bucket import DESTROYED, DYING, Bucket
 
 MOST_LEASES = 200  # what an entry can list
-MOVE, LOG = "move", "log"
+MOVE, ANEW, REPLACED, LOG = "move", "anew", "replaced", "log"
 Place = tuple[str, int]  # bucket name, record number
 Stand = tuple[str, int]  # origin of a log, index of an entry
 
@@ -53,8 +53,10 @@ class Proof:
         bucket: Name of the bucket that the record lay in.
         n: Its number there.
         parts: Parts of the record that it says are gone; of a move, none.
-        kind: ``destroy`` (with the bucket), ``erase`` (this record alone), ``move``, or ``log`` (another
-            log goes on where the one before was sealed).
+        kind: ``destroy`` (with the bucket), ``erase`` (this record alone), ``move``, ``anew`` (the record that
+            corrects another was stored), ``replaced`` (this
+            record alone, for another has taken its place), or ``log`` (another log goes on where the one
+            before was sealed).
         index: Position of the entry (``ledger.shards``).
         text: ``.tlog-proof``, the entry in ``extra``.
     """
@@ -125,7 +127,9 @@ def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Pro
     found: dict[int, Proof] = {}
     for place, record in _story(tx, org, bucket, n):
         if record.n != n or record.bucket != bucket:
-            _add(tx, log, found, record.entry_index, MOVE, place, ())
+            stored = entry.decode(entry_at(tx, log, record.entry_index))
+            kind = ANEW if isinstance(stored, entry.Collect) else MOVE
+            _add(tx, log, found, record.entry_index, kind, place, ())
         own = intents.of_record(tx, org, record.bucket, record.n)
         done = [*own, *intents.of_bucket(tx, org, record.bucket)]
         left = set(record.parts)
@@ -135,7 +139,8 @@ def prove(tx: Transaction, log: Log, org: str, bucket: int, n: int) -> tuple[Pro
             parts = tuple(sorted(left & set(intent.parts)))
             if intent.done is not None and intent.entry_index is not None and parts:
                 check(entry_at(tx, log, intent.entry_index), *place)
-                _add(tx, log, found, intent.entry_index, intent.kind, place, parts)
+                kind = intent.kind if intent.cause is None else REPLACED
+                _add(tx, log, found, intent.entry_index, kind, place, parts)
                 left.difference_update(parts)
     begun = vault.find_record(tx, org, bucket, n).entry_index
     place = _place(tx, org, bucket, n)

@@ -203,7 +203,7 @@ def check_thawed(tx: Transaction) -> None:
     if found is not None:
         raise FrozenError(
             f"destruction is frozen ({found.freeze}): something went around the program"
-            f" ({found.count} findings)", rule="freeze", source=("decision 33",),
+            f" (findings: {found.count})", rule="freeze", source=("decision 33",),
             allowed="two persons look at what was found and lift it: `epilock watch ask`, `epilock watch lift`",
         )  # fmt: skip
 
@@ -221,14 +221,14 @@ def load(tx: Transaction, freeze: str) -> Freeze:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _read(tx.get(freezes, org=INSTALLATION, freeze=freeze))
+    return read(tx.get(freezes, org=INSTALLATION, freeze=freeze))
 
 
 def listing(tx: Transaction) -> list[Freeze]:
     """Return all freezes, the latest first."""
     c = freezes.c
     rows = tx.all(freezes, c.org == INSTALLATION, order_by=[c.begun.desc(), c.freeze])
-    return [_read(row) for row in rows]
+    return [read(row) for row in rows]
 
 
 def _waiting(tx: Transaction) -> Freeze:
@@ -268,6 +268,7 @@ def _rows(found: Sequence[Damage]) -> list[list[str]]:
     return [[each.row, each.problem] for each in found]
 
 
-def _read(row: dict[str, Any]) -> Freeze:
+def read(row: dict[str, Any]) -> Freeze:
+    """Return the freeze of a row."""
     row.pop("org")
     return Freeze(**{**row, "findings": tuple(Damage(*each) for each in row["findings"])})

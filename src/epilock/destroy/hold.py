@@ -110,7 +110,7 @@ def place(
 
     Raises:
         InputError: The reason is none of ``REASONS``, the last day is past or after the assessment's, or
-            the assessment is about something else.
+            the assessment is about something else, or dated after today.
         NotFoundError: There is no such bucket or assessment.
         StateError: Nothing of the bucket is left to be held: it is destroyed, or that was announced.
     """
@@ -122,7 +122,7 @@ def place(
     found = buckets.load(tx, org, bucket)
     if not found.live:
         raise StateError(f"{found.name} is destroyed, or its destruction was announced")
-    _check_assessment(tx, found, assessment, last_day)
+    _check_assessment(tx, found, assessment, last_day, now.astimezone(CHINA).date())
     code, until = new_id("h"), midnight(last_day + _DAY)
     tx.insert(
         holds, org=org, hold=code, bucket=bucket, assessment=assessment, reason=reason, until=until,
@@ -258,7 +258,9 @@ def public_count(tx: Transaction, *, now: datetime) -> Mapping[str, int]:
     return {reason: sum(h.reason == reason for h in found) for reason in REASONS}
 
 
-def _check_assessment(tx: Transaction, bucket: Bucket, assessment: str, last_day: date) -> None:
+def _check_assessment(
+    tx: Transaction, bucket: Bucket, assessment: str, last_day: date, today: date
+) -> None:
     """Return if the assessment lets the bucket be held to the end of ``last_day`` (rule 2)."""
     row = _assessment(tx, bucket.org, assessment)
     if row["about"] not in {ABOUT, f"{ABOUT}/{bucket.circumstance}"}:
@@ -266,6 +268,8 @@ def _check_assessment(tx: Transaction, bucket: Bucket, assessment: str, last_day
             f"a hold needs an assessment about `{ABOUT}` or `{ABOUT}/{bucket.circumstance}` of its"
             " lawfulness, need and safety (ERL 85); this one is about something else"
         )
+    if row["date"] > today.isoformat():
+        raise InputError(f"the assessment is dated {row['date']}: nothing rests on it before")
     if last_day.isoformat() > row["until"]:
         raise InputError(f"the assessment ends on {row['until']}: a longer hold needs a new one")
 

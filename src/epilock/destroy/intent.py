@@ -160,6 +160,14 @@ def of_bucket(tx: Transaction, org: str, bucket: int) -> list[Intent]:
     return _all(tx, c.org == org, c.bucket == bucket, c.kind == DESTROY)
 
 
+def certified_since(tx: Transaction, org: str, since: datetime, *, limit: int) -> list[Intent]:
+    """Return the latest destructions of parts that were certified from ``since`` on, the latest first."""
+    c = intents.c
+    where = (c.org == org, c.kind == DESTROY, c.done >= since)
+    order = [c.done.desc(), c.entry_index.desc()]
+    return [_intent(row) for row in tx.all(intents, *where, order_by=order, limit=limit)]
+
+
 def of_record(tx: Transaction, org: str, bucket: int, n: int) -> list[Intent]:
     """Return the erasures of one record, the oldest first."""
     c = intents.c

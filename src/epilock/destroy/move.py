@@ -3,20 +3,24 @@
 Until the event that starts its clock (release from quarantine, delivery) a record lies in its collection
 bucket, under the ceiling. The event reseals what is left of it into the bucket of the event's day, where
 it dies with all others of that day; the old leaf is punctured. A leaf seals once, so a correction is a
-new record too. The receipt follows.
+new record too: in the bucket of the one it replaces, whose clock runs on. The receipt follows.
 
 In one transaction: the new record, the entry ``event`` or ``correct``, the old record marked as moved and
-its rows deleted, and the intent to erase its keys. From that entry on the monitor counts the record as
-one of the new bucket and as erased from the old; so do the rows. ``run.complete`` then punctures.
+its rows deleted, and the intent to erase its keys. From that entry on the monitor counts the record under
+its new number and the old one as erased; so do the rows. ``run.complete`` then punctures.
 
 Rules kept in this file:
   1. An event is entered once, for a record whose clock it starts, and not after its day under the
      ceiling has come: so it can't be used to keep anything longer twice.
   2. Nothing moves under a hold, or while part of it is being erased or destroyed.
-  3. What is opened to be resealed stays in this process's memory for that moment; nobody is shown it.
+  3. What is opened to be resealed, or compared, stays in this process's memory for that moment; nobody is
+     shown it.
+  4. A corrected record was collected when the first was: no correction keeps anything longer, and so what is
+     kept may be corrected while it is (PIPL 46). Nothing is added that may no longer be asked.
 """
 
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -25,11 +29,19 @@ from epilock.destroy import due as dues
 from epilock.destroy import erasure
 from epilock.destroy import intent as intents
 from epilock.destroy.intent import Intent
-from epilock.errors import ErasedError, InputError, NotDueError, StateError, TamperedError
+from epilock.errors import (
+    ErasedError,
+    InputError,
+    NotDueError,
+    RefusedError,
+    StateError,
+    TamperedError,
+)
 from epilock.ledger import entry
 from epilock.ledger.log import Log
+from epilock.registry import emergency as emergencies
 from epilock.standard import Standard
-from epilock.standard.level import CHINA
+from epilock.standard.level import CHINA, ENDED
 from epilock.store import bucket as buckets
 from epilock.store import removal, tags, vault
 from epilock.store.access import Keys
@@ -37,43 +49,8 @@ from epilock.store.bucket import COLLECTION, Bucket, leases
 from epilock.store.seal import Sealer
 from epilock.store.vault import Record
 
-HOLDER = "event"  # who holds the leases of event buckets: this process, see ``Mover``
+HOLDER = "moves"  # who holds the leases: this process, see ``Mover``
 LEASE = timedelta(hours=12)
-
-
-def correct(
-    tx: Transaction,
-    log: Log,
-    *,
-    standard_ref: str,
-    bucket: Bucket,
-    n: int,
-    by: Record,
-    now: datetime,
-) -> Intent:
-    """Put the record ``by``, stored before in this transaction, in the place of record ``n``.
-
-    Raises:
-        NotFoundError: There is no such record.
-        HeldError: The bucket is held.
-        StateError: The old record is not live, or part of it is being erased or destroyed; or ``by`` is
-            another organisation's.
-        ErasedError: Nothing is left of the old record.
-    """
-    if by.org != bucket.org:
-        raise StateError("a record is corrected by one of the same organisation")
-    log.append(tx, [], now=now)  # the head first, as ``intent`` says
-    old = erasure.check_still(tx, bucket, n, now=now)
-    target = buckets.load(tx, by.org, by.bucket)
-    said = entry.Correct(
-        org=bucket.org, standard=standard_ref, at=entry.stamp(now), bucket=bucket.name, n=n,
-        by_bucket=target.name, by_n=by.n,
-    )  # fmt: skip
-    cause = log.base + log.append(tx, [entry.encode(said)], now=now).first
-    return _leave(
-        tx, log, standard_ref, bucket, old, to=(by.bucket, by.n), reason="correction", cause=cause,
-        now=now,
-    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -86,7 +63,7 @@ class _Lease:
 
 
 class Mover:
-    """Enters events; each thread of the process has its own leases, so threads may share it.
+    """Enters events and corrections; each thread of the process has its own leases, so threads may share it.
 
     Args:
         log: The log.
@@ -143,6 +120,74 @@ class Mover:
             cause=cause, now=now,
         )  # fmt: skip
 
+    def correct(
+        self,
+        tx: Transaction,
+        *,
+        bucket: Bucket,
+        n: int,
+        parts: Mapping[str, bytes],
+        given: int,
+        minor: int,
+        now: datetime,
+    ) -> Intent | None:
+        """Put other answers in the place of record ``n`` and announce the old one's erasure.
+
+        Args:
+            tx: A writing transaction.
+            bucket: Where the record lies, and the corrected one will.
+            n: Its number.
+            parts: Part name to plaintext, as ``collect.form`` makes it under the record's own notice.
+            given: The acts that were given: those of before, and a guardian's where they make a child of it.
+            minor: The age group that they tell.
+            now: When.
+
+        Returns:
+            What was announced; None if the record says just that already: it stays as it is.
+
+        Raises:
+            NotFoundError: There is no such record.
+            HeldError: The bucket is held.
+            StateError: The record is not live, or part of it is being erased or destroyed.
+            ErasedError: Nothing is left of it.
+            RefusedError: ``parts`` tell what the record did not, and what may no longer be asked.
+            ClosedError: One of ``parts`` is being destroyed, or was, with its bucket.
+            TamperedError: A row is not what was stored.
+        """
+        self._log.append(tx, [], now=now)  # the head first, as ``intent`` says
+        old = erasure.check_still(tx, bucket, n, now=now)
+        bucket = buckets.load(tx, bucket.org, bucket.id)
+        before, after = (
+            tags.parse(each) for each in (vault.open_known(tx, self._keys, bucket, old), parts)
+        )
+        if (minor, given, after) == (old.minor, old.given, before):
+            return None
+        buckets.check_open(buckets.part_states(tx, bucket.org, bucket.id), bucket.name, parts)
+        self._check_added(tx, bucket, _categories(after) - _categories(before), now)
+        sealer = self._sealer(tx, bucket, now)
+        by_n = sealer.take()
+        sealed = sealer.seal(by_n, parts)
+        org, ref = bucket.org, self._standard.ref
+        collected = entry.Collect(
+            org=org, standard=ref, point=old.point, bucket=bucket.name, n=by_n, notice=old.notice,
+            parts=sorted(parts), commitment=sealed.commitment.hex(),
+        )  # fmt: skip
+        said = entry.Correct(
+            org=org, standard=ref, at=entry.stamp(now), bucket=bucket.name, n=n,
+            by_bucket=bucket.name, by_n=by_n,
+        )  # fmt: skip
+        batch = self._log.append(tx, [entry.encode(collected), entry.encode(said)], now=now)
+        first = self._log.base + batch.first
+        new = old._replace(
+            given=given, minor=minor, digest=b""
+        )  # of what it said before nothing is kept
+        vault.keep(tx, [_row(new, bucket, by_n, tuple(sorted(parts)), first)], sealed.rows)
+        self._tag(tx, bucket, by_n, parts)
+        return _leave(
+            tx, self._log, ref, bucket, old, to=(bucket.id, by_n), reason="correction",
+            cause=first + 1, now=now,
+        )  # fmt: skip
+
     def give_back(self, tx: Transaction, *, now: datetime) -> None:
         """Return this thread's leases and forget their keys; at the end of a command."""
         for lease in self._leases().values():
@@ -151,6 +196,19 @@ class Mover:
             if self._is_good(tx, lease, now):
                 buckets.return_lease(tx, bucket, lease.sealer.block, now=now)
         self._leases().clear()
+
+    def _check_added(
+        self, tx: Transaction, bucket: Bucket, added: Collection[str], now: datetime
+    ) -> None:
+        """Return if each category of ``added`` may be asked now (rule 4)."""
+        level = emergencies.history(tx, bucket.authority, bucket.emergency).at(now) or ENDED
+        for category in sorted(added):
+            verdict = self._standard.ask(bucket.circumstance, category, level)
+            if not verdict.allowed:
+                raise RefusedError(
+                    f"{category} may no longer be asked, so it is not added", rule=verdict.rule,
+                    source=verdict.source, allowed="correct what was given, or withdraw it",
+                )  # fmt: skip
 
     def _check(self, bucket: Bucket, event: str, day: date, now: datetime) -> None:
         where = self._standard.circumstances.get(bucket.circumstance)
@@ -194,7 +252,7 @@ class Mover:
             return known.sealer
         if known is not None:
             known.sealer.close()
-        until = now + LEASE
+        until = min(buckets.lease_end(target, now), now + LEASE)  # an event's day may lie ahead
         sealer = vault.take_sealer(
             tx, self._log, self._keys, target, standard_ref=self._standard.ref, holder=HOLDER,
             until=until, now=now,
@@ -216,13 +274,17 @@ class Mover:
         found: dict[tuple[str, str], _Lease] = self._here.leases
         return found
 
-    def _tag(self, tx: Transaction, target: Bucket, n: int, plain: dict[str, bytes]) -> None:
+    def _tag(self, tx: Transaction, target: Bucket, n: int, plain: Mapping[str, bytes]) -> None:
         key = self._keys.tag_key(target.org, target.emergency)
         found = tags.terms(tags.parse(plain))
         tags.keep(
             tx,
             tags.tag_rows(self._keys.suite_of(target.org), key, (target.org, target.id, n), found),
         )
+
+
+def _categories(plain: tags.Plain) -> set[str]:
+    return {category for said in plain.values() for category in said}
 
 
 def _row(

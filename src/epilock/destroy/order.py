@@ -270,7 +270,7 @@ def load(tx: Transaction, org: str, order: str) -> Order:
     Raises:
         NotFoundError: There is none of that code.
     """
-    return _order(tx.get(orders, org=org, order=order))
+    return read(tx.get(orders, org=org, order=order))
 
 
 def listing(
@@ -281,7 +281,7 @@ def listing(
     if org is not None:
         where.append(orders.c.org == org)
     order_by = [orders.c.proposed.desc(), orders.c.order]
-    return [_order(r) for r in tx.all(orders, *where, order_by=order_by)]
+    return [read(r) for r in tx.all(orders, *where, order_by=order_by)]
 
 
 def _enter(tx: Transaction, found: Order, stage: str, **values: Any) -> None:
@@ -290,5 +290,6 @@ def _enter(tx: Transaction, found: Order, stage: str, **values: Any) -> None:
     tx.update(orders, {"org": found.org, "order": found.order}, stage=stage, **values)
 
 
-def _order(row: dict[str, Any]) -> Order:
+def read(row: dict[str, Any]) -> Order:
+    """Return the order that a row holds."""
     return Order(**{**row, "parts": tuple(row["parts"])})

@@ -198,6 +198,14 @@ def answering(tx: Transaction, kind: str, org: str) -> list[str]:
     return [org] if kind == OBJECTION else organisations.superiors(tx, org) or [org]
 
 
+def answered_by(tx: Transaction, kind: str, by_org: str) -> list[str]:
+    """Return the organisations for which ``by_org`` is among ``answering``, in a few queries however many they are."""
+    if kind == OBJECTION:
+        return [by_org]
+    below = [o.org for o in organisations.below(tx, by_org) if o.org != by_org]
+    return below if organisations.superiors(tx, by_org) else [by_org, *below]
+
+
 def load(tx: Transaction, org: str, request: str, *, lock: bool = False) -> SubjectRequest:
     """Return a request.
 

@@ -52,7 +52,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     "level-backdated": Kind(CRITICAL, "响应级别在生效 {minutes} 分钟之后才记录", "a level was recorded {minutes} minutes after it took effect"),
     "policy-backdated": Kind(CRITICAL, "见证规则自 {since} 起生效，却在此之后才公布", "a policy for witnesses begins on {since}, and was announced after that day"),
     # Collection.
-    "point-closed": Kind(CRITICAL, "采集点关闭后仍有采集", "something was collected after the point was closed"),
+    "point-closed": Kind(CRITICAL, "采集点关闭后仍有采集，且不是更正", "something was collected after the point was closed, and corrects nothing"),
     "part-unknown": Kind(CRITICAL, "部分 {part} 不属于该批", "part {part} is not one of this bucket"),
     "number-repeated": Kind(CRITICAL, "批内编号 {n} 重复", "number {n} stands twice in this bucket"),
     "number-unknown": Kind(CRITICAL, "批内没有编号 {n}", "this bucket has no number {n}"),

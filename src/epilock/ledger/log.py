@@ -194,6 +194,10 @@ class Log:
         """Return the number of entries."""
         return self._head(tx).size
 
+    def size_before(self, tx: Transaction, instant: datetime) -> int:
+        """Return the number of entries that it had before ``instant``."""
+        return rows.size_before(tx, self._head(tx), instant)
+
     def number(self, tx: Transaction) -> int:
         """Return the number of this log in its database; 0 while nothing was appended."""
         return self._head(tx).log

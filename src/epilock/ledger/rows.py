@@ -124,6 +124,25 @@ def put_checkpoint(tx: Transaction, head: Head, now: datetime) -> None:
     tx.bulk(checkpoints, [(head.log, head.size, head.root, microseconds(now))])
 
 
+def size_before(tx: Transaction, head: Head, instant: datetime) -> int:
+    """Return how many entries the log of ``head`` had before ``instant``, by its checkpoints, without reading all.
+
+    Each look halves where the one can be that is sought, for checkpoints are in order of time as they are of size but
+    for moments: one states when its transaction began, which may have waited behind later ones, and by the machine's
+    clock. Where those of some moments are out of order and ``instant`` is among them, the answer is the size at one of
+    them.
+    """
+    c, least, most = checkpoints.c, 0, head.size
+    while least < most:
+        middle = (least + most) // 2
+        found = tx.all(checkpoints, c.log == head.log, c.size > middle, order_by=[c.size], limit=1)
+        if found and found[0]["at"] < instant:
+            least = found[0]["size"]
+        else:
+            most = middle
+    return least
+
+
 def put_entries(tx: Transaction, log: int, first: int, data: Sequence[bytes]) -> None:
     """Write entries, the first of them with the index ``first``."""
     tx.bulk(entries, [(log, index, each) for index, each in enumerate(data, first)])

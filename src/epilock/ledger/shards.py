@@ -6,6 +6,8 @@ never grows, so a position never changes its meaning, and rows of one log and th
 put in order by one number. Within the first log position and index are the same.
 """
 
+from datetime import datetime
+
 from epilock.db import Transaction
 from epilock.errors import NotFoundError
 from epilock.ledger.log import Log
@@ -51,6 +53,15 @@ def proof_at(tx: Transaction, log: Log, position: int) -> str:
     """Return the ``.tlog-proof`` of the entry at a position, in its own log; see ``Log.proof``."""
     where, index = at(log, position)
     return where.proof(tx, index)
+
+
+def position_of(tx: Transaction, log: Log, instant: datetime) -> int:
+    """Return the position of the first entry that came at ``instant`` or later, or of the next to come."""
+    for each in reversed(all_of(log)):
+        size = each.size_before(tx, instant)
+        if size:
+            return each.base + size
+    return 0
 
 
 def entries_at(tx: Transaction, log: Log, first: int, count: int) -> list[bytes]:

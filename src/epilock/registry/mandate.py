@@ -18,6 +18,7 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import emergency as emergencies_
 from epilock.registry import organisation as organisations_
+from epilock.standard.level import CHINA
 
 mandates = sealed_table(
     "mandates",
@@ -233,8 +234,12 @@ def record_assessment(
     """Record an impact assessment by the hash of its report; return its code.
 
     Raises:
-        InputError: The hash is not 64 hex digits.
+        InputError: It is dated after today, ends before its date, or the hash is not 64 hex digits.
     """
+    if date_ > now.astimezone(CHINA).date():
+        raise InputError("an assessment is made before it is recorded; its date is not after today")
+    if until < date_:
+        raise InputError("an assessment cannot end before its date")
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):  # noqa: PLR2004 - hex SHA-256
         raise InputError("sha256 must be the 64 lower-case hex digits of the report's hash")
     values: dict[str, Any] = {
@@ -265,7 +270,8 @@ def find_assessment(tx: Transaction, org: str, about: str, today: date) -> str |
     """Return the code of an assessment of ``about`` in force on ``today``, or None."""
     rows = tx.all(
         assessments, assessments.c.org == org, assessments.c.about == about,
-        assessments.c.until >= today.isoformat(), order_by=[assessments.c.recorded.desc()], limit=1,
+        assessments.c.date <= today.isoformat(), assessments.c.until >= today.isoformat(), order_by=[assessments.c.recorded.desc()],
+        limit=1,
     )  # fmt: skip
     return str(rows[0]["assessment"]) if rows else None
 

@@ -6,7 +6,7 @@ whose approver may be the second person when it has none of its own (a village o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -174,6 +174,13 @@ def by_serial(tx: Transaction, serial: int) -> Organisation:
 def everyone(tx: Transaction) -> list[Organisation]:
     """Return all organisations, oldest first."""
     return [_organisation(r) for r in tx.all(organisations, order_by=[organisations.c.serial])]
+
+
+def in_ranges(tx: Transaction, ranges: Collection[str]) -> list[Organisation]:
+    """Return the organisations of some ranges, oldest first."""
+    c = organisations.c
+    rows = tx.all(organisations, c.range.in_(sorted(ranges)), order_by=[c.serial])
+    return [_organisation(row) for row in rows]
 
 
 def superiors(tx: Transaction, org: str) -> list[str]:

@@ -228,9 +228,15 @@ class _Bench:
                 f"It is declared as {own.en} but its words ask for {name.en}: change one of them. {advice.en}",
             )
         elif len(parts) > 1:
+            names = [
+                self.standard.categories[p].name for p in parts
+                if not self.standard.ask(self.circumstance, p, self.level).allowed
+            ]  # fmt: skip
+            zh, en = "”“".join(n.zh for n in names), " and ".join(n.en for n in names)
+            are = "are" if len(names) > 1 else "is"
             advice = Text(
-                f"此栏一并问了几项，其中“{name.zh}”不可以问：拆开，只留可以问的。{advice.zh}",
-                f"It asks several things at once, of which {name.en} is refused: ask them apart. {advice.en}",
+                f"此栏一并问了几项，其中“{zh}”不可以问：拆开，只留可以问的。{advice.zh}",
+                f"It asks several things at once, of which {en} {are} refused: ask them apart. {advice.en}",
             )
         return Text(advice.zh.strip(), advice.en.strip())
 

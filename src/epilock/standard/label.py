@@ -8,6 +8,7 @@ How a label is read, in this order:
      ("电话（家长）").
   2. Words joined by 及, 、, / or "and" are several things ("姓名及电话"); words in a row are one
      thing, the last in Chinese ("身份证姓名" is a name), the one before a preposition in English.
+     Blanks between Chinese words part several things where each names one (``parting``).
   3. Another person takes in name and telephone ("家长姓名及电话" is the guardian), keeps the rest
      as it is and is named beside it ("家长工作单位" is an employer, of a guardian).
   4. "If other, please specify" is what the question before it is; a label without a word of its own
@@ -15,16 +16,21 @@ How a label is read, in this order:
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from epilock.standard.parting import RULES, SIGNS, Parting, Piece, close, unrepeated
 from epilock.standard.synonyms import META, NONE, SELF, SPECIAL, Hit, Synonyms
 from epilock.standard.wording import OPEN, bare
 
 TELEPHONE, RELATION = "contact.mobile", "relation"
 # Whose telephone stands beside their name; a column of companions is more often a list of names.
 NEXT_TO = frozenset({"contact.emergency-contact", "family.guardian", "tracing.close-contacts"})
+SEVERAL = 2
 MAX_LABEL = 2_000  # characters; a longer label is prose and stays unknown
+MAX_PIECES = 40  # of a label; more of them are not put together,
+MAX_ROW = 500  # nor more of a row of questions,
+MAX_LOOK_UPS = 20_000  # nor any after so many look-ups in one form: half a second
 
 _CONNECTIVE = re.compile(r"[|;()]|及|和|与|或|跟|\b(?:and|or)\b")
 _PREPOSITION = re.compile(
@@ -79,6 +85,17 @@ def guess(label: str, context: str = "", *, circumstance: str = "") -> Match:
     return Reader(Synonyms.load(), circumstance).read(label, context)
 
 
+def is_known(label: str) -> bool:
+    """Return whether ``label``, read as one thing, is understood: so a header is told from data."""
+    return Reader(Synonyms.load()).read_whole(label).known
+
+
+def things(lines: Iterable[str]) -> list[str]:
+    """Return what ``lines`` ask, each thing by itself, where only blanks part Chinese questions in a row."""
+    reader = Reader(Synonyms.load())
+    return [thing for line in lines for thing in reader.things(line)]
+
+
 def is_day(label: str) -> bool:
     """Return whether ``label`` only names a day ("2月3日", "第二天"): a title says what of."""
     return _DAY.fullmatch(Synonyms.load().wording.reduce(label)) is not None
@@ -99,17 +116,62 @@ class Reader:
     )
 
     def read(self, label: str, context: str = "") -> Match:
-        """Return what ``label``, in the groups of ``context``, asks for.
+        """Return what ``label``, in the groups of ``context``, asks for: all of it, and each part."""
+        whole = self.read_whole(label, context)
+        if len(label) > MAX_LABEL:
+            return whole
+        strong = any(h.names for h in self._look_up(label)[1])
+        pieces = self.parting.pieces(label, RULES if strong else SIGNS)
+        if self._is_prose(pieces, MAX_PIECES):
+            listed = self._read("；".join(text for _, text in pieces), context)
+            codes = [*listed.parts, *whole.parts]
+            return _match(codes, unnamed=listed.unnamed or whole.unnamed) if listed.parts else whole
+        parts = self.parting.parts(pieces)
+        named = [close(p.text).replace("\n", " ") for p in parts if p.codes]
+        if len(named) < SEVERAL:
+            return whole if whole.parts else self._behind(label, context) or whole
+        if strong:  # read as a list; of weak words only the last would count
+            named = ["；".join(named)]
+        readings = [*(self._read(thing, context) for thing in named), whole]
+        codes = [code for reading in readings for code in reading.parts]
+        return _match(codes, unnamed=any(reading.unnamed for reading in readings))
 
-        A line break parts two things, or only wraps a narrow header ("体" over "温").
-        """
+    def _behind(self, label: str, context: str) -> Match | None:
+        """Return what stands beside a sentence that would take it in ("我已阅读并同意 银行卡号"), if any does."""
+        parts = self.parting.parts(self.parting.pieces(label, RULES))
+        named = "；".join(close(p.text) for p in parts if p.strong)
+        return self._read(named, context) if named and any(p.greedy for p in parts) else None
+
+    def things(self, line: str) -> list[str]:
+        """Return what ``line`` asks, each thing by itself; of too much, each piece."""
+        pieces = self.parting.pieces(line)
+        if self._is_prose(pieces, MAX_ROW):
+            return [text for _, text in pieces]
+        return unrepeated(self.parting.parts(pieces))
+
+    def _is_prose(self, pieces: Sequence[Piece], most: int) -> bool:
+        """Return whether ``pieces`` are too many to see which of them are one thing."""
+        return len(pieces) > most or (len(pieces) > 1 and len(self.looked_up) > MAX_LOOK_UPS)
+
+    def read_whole(self, label: str, context: str = "") -> Match:
+        """Return what ``label`` asks for as one thing; its lines may be those of a narrow header."""
         if len(label) > MAX_LABEL:
             return UNKNOWN
-        match = self._read(label, context)
-        if "\n" not in label.strip():
-            return match
-        wrapped = self._read(label.replace("\n", ""), context)
-        return match if len(match.parts) > len(wrapped.parts) else wrapped
+        closed = close(label)
+        gaps = ("", " ") if "\n" in closed else ("",)
+        wrapped = [self._read(closed.replace("\n", gap), context) for gap in gaps]
+        whole = max(wrapped, key=lambda m: (m.known, len(m.parts)))
+        lines = self._read(label, context) if "\n" in label.strip() else UNKNOWN
+        if len(lines.parts) <= len(whole.parts):  # else no "…" of a line takes in the next one
+            return whole
+        if not whole.parts:
+            return lines
+        return _match([*lines.parts, *whole.parts], unnamed=lines.unnamed or whole.unnamed)
+
+    @property
+    def parting(self) -> Parting:
+        """What parts a label by the words of the table."""
+        return Parting(self._look_up, self.synonyms.covers)
 
     def _read(self, label: str, context: str) -> Match:
         text, own = self._look_up(label)
@@ -190,6 +252,7 @@ class Reader:
                 found = []
             codes += found
         inside = {c for code in codes for c in self.synonyms.swallows.get(code, ())}
+        inside -= {h.code for h in main if h.names}  # "开户行及账号", but not "银行卡号、微信号"
         return _match([c for c in codes if c not in {NONE, *inside}], unnamed=NONE in codes)
 
     def _aside(self, segment: Sequence[Hit], about: str) -> tuple[str, list[str]]:

@@ -55,6 +55,7 @@ class Hit:
         weak: Whether it counts only when nothing else is said.
         bracketed: Whether it stands in brackets.
         alone: Category it names when it stands alone ("患者": a name), or "".
+        gap: Whether it takes in other words ("我已阅读…").
     """
 
     start: int
@@ -63,6 +64,7 @@ class Hit:
     weak: bool
     bracketed: bool = False
     alone: str = ""
+    gap: bool = False
 
     @property
     def names(self) -> bool:
@@ -169,6 +171,9 @@ class Synonyms:
             self._add([*entry.get("zh", ()), *entry.get("en", ())], sense)
         self._add_numbers()
         self._lengths = _lengths(self._words)
+        self._gaps_by_start: dict[str, list[int]] = {}
+        for n, (piece, _, _) in enumerate(self._gaps):
+            self._gaps_by_start.setdefault(piece[0], []).append(n)
         self._add_fillers([*filler["zh"], *filler["en"]])
 
     def _add_staff(self, table: Mapping[str, Any]) -> None:
@@ -254,9 +259,11 @@ class Synonyms:
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
                 inside = text.count(OPEN, 0, start) > text.count(CLOSE, 0, start)
-                alone = self._alone.get(text[start:end], "") if sense.code == SELF else ""
+                word = text[start:end]
+                alone = self._alone.get(word, "") if sense.code == SELF else ""
                 code = sense.at.get(circumstance, sense.code)
-                hits.append(Hit(start, end, code, sense.weak, inside, alone))
+                gap = word not in self._words
+                hits.append(Hit(start, end, code, sense.weak, inside, alone, gap))
         hits.sort(key=lambda h: h.start)
         if name and all(h.code in {META, SELF} for h in hits):
             hits = list(self._parts(label, circumstance)) or hits
@@ -286,7 +293,8 @@ class Synonyms:
                 sense = self._words.get(text[start:end])
                 if sense is not None and end <= len(text) and _edge(text, end):
                     yield start, end, sense
-        for piece, pattern, sense in self._gaps:
+        begun = sorted({n for c in set(text) for n in self._gaps_by_start.get(c, ())})
+        for piece, pattern, sense in (self._gaps[n] for n in begun):
             if piece in text:
                 for m in pattern.finditer(text):
                     yield m.start(), m.end(), sense

@@ -28,7 +28,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
+from epilock.db import MOST_ROWS, Instant, Transaction, metadata, missing, new_id, sealed_table
 from epilock.errors import ClosedError, ConflictError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -224,6 +224,22 @@ def of_emergency(tx: Transaction, org: str, emergency: str) -> list[Bucket]:
         order_by=[buckets.c.bucket],
     )  # fmt: skip
     return read_all(tx, org, rows)
+
+
+def names(tx: Transaction, org: str, ids: Collection[int]) -> dict[int, str]:
+    """Return the name of each of some buckets, ``MOST_ROWS`` of them in one query.
+
+    Raises:
+        NotFoundError: One of them is not there.
+        TamperedError: One of their rows was changed past this program.
+    """
+    wanted, found = sorted(set(ids)), dict[int, str]()
+    for first in range(0, len(wanted), MOST_ROWS):
+        some = buckets.c.bucket.in_(wanted[first : first + MOST_ROWS])
+        found |= {r["bucket"]: str(r["name"]) for r in tx.all(buckets, buckets.c.org == org, some)}
+    if len(found) < len(wanted):
+        raise missing(buckets)
+    return found
 
 
 def read(row: Mapping[str, Any], states: Mapping[str, str]) -> Bucket:

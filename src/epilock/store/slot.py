@@ -19,19 +19,21 @@ Rules kept in this file:
   1. A cell is overwritten in place and synced; the file is never replaced once it is there, so that
      no copy of an old cell is left behind by this program.
   2. Whoever writes holds the lock of the file (``flock``: between threads and between processes).
-  3. Readers need no lock: they take the epoch that the database's row names.
+  3. Readers need no lock: they take the epoch that the database's row names. The cells are read one
+     after the other, so that a rotation in between can leave a reader without any: it reads again, until two
+     readings are alike. (That rotations cut two alike takes three of them between four reads of a cell.)
 """
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_SH, flock
 from hashlib import blake2s
 from pathlib import Path
 
 from epilock import durable
-from epilock.errors import KeysError, RootKeyError
+from epilock.errors import KeysError
 from epilock.store.root import RootKey
 from epilock.store.suite import KEY_BYTES
 
@@ -104,14 +106,9 @@ class Slot:
         """
         cells = self._cells()
         while True:
-            found = {cell[0]: cell[1] for cell in map(parse, cells) if cell is not None}
-            if not found:
-                raise KeysError(
-                    f"{self.path.name}: no whole epoch key; put back a replica of the slot"
-                )
             try:
-                return {epoch: self._unwrap(epoch, wrapped) for epoch, wrapped in found.items()}
-            except RootKeyError:  # unless it was wrapped anew since it was read
+                return self._open(cells)
+            except KeysError:  # unless it was written since it was read (rule 3)
                 before, cells = cells, self._cells()
                 if cells == before:
                     raise
@@ -211,14 +208,27 @@ class Slot:
 
     def _cells(self) -> tuple[bytes, bytes]:
         try:
-            data = self.path.read_bytes()
+            fd = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             raise KeysError(
                 f"{self.path.name} is missing; put back a replica of the slot"
             ) from None
-        if len(data) != 2 * CELL:
-            raise KeysError(f"{self.path.name} must be {2 * CELL} bytes; put back a replica of it")
-        return data[:CELL], data[CELL:]
+        try:
+            if os.fstat(fd).st_size != 2 * CELL:
+                raise KeysError(
+                    f"{self.path.name} must be {2 * CELL} bytes; put back a replica of it"
+                )
+            first = os.pread(fd, CELL, 0)
+            self._step("read between")
+            return first, os.pread(fd, CELL, CELL)
+        finally:
+            os.close(fd)
+
+    def _open(self, cells: Iterable[bytes]) -> dict[int, bytes]:
+        found = {cell[0]: cell[1] for cell in map(parse, cells) if cell is not None}
+        if not found:
+            raise KeysError(f"{self.path.name}: no whole epoch key; put back a replica of the slot")
+        return {epoch: self._unwrap(epoch, wrapped) for epoch, wrapped in found.items()}
 
     def _write(self, i: int, cell: bytes) -> None:
         fd = os.open(self.path, os.O_WRONLY)

@@ -263,16 +263,6 @@ def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Aggregate]:
     return [_read(tx, row) for row in rows]
 
 
-def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Aggregate]:
-    """Return the latest tables that ``who`` asked for."""
-    c = aggregates.c
-    rows = tx.all(
-        aggregates, c.by_org == who.org, c.by == who.staff, order_by=[c.entry_index.desc()],
-        limit=limit,
-    )  # fmt: skip
-    return [_read(tx, row) for row in rows]
-
-
 def _refusal(  # noqa: PLR0917 - one line a refusal; the facts of one question
     gate: Gate,
     tx: Transaction,

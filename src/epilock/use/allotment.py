@@ -190,6 +190,12 @@ def listing(tx: Transaction, org: str, *, stages: Collection[str] = (ASKED,)) ->
     return [_read(row) for row in rows]
 
 
+def datasets(tx: Transaction, org: str) -> list[str]:
+    """Return the datasets of ``org`` that a budget was asked for."""
+    query = sa.select(allotments.c.dataset).distinct().where(allotments.c.org == org)
+    return sorted(tx.conn.execute(query).scalars())
+
+
 def _check_room(  # noqa: PLR0917 - the account, and what it is to get
     tx: Transaction,
     org: str,

@@ -27,17 +27,17 @@ _REASONS = {"treatment": "TREAT", "tracing": "PUBHLTH", "research": "HRESCH"}
 def bundle(
     found: Sequence[Decision],
     *,
-    buckets: Mapping[tuple[str, int], str],
+    buckets: Mapping[int, str],
     organisations: Mapping[str, Organisation],
     standard: Standard,
     url: str,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return a Bundle of one AuditEvent for each decision, in their order.
+    """Return a Bundle of one AuditEvent for each decision about one organisation's records, in their order.
 
     Args:
         found: The decisions.
-        buckets: Name of each bucket that they are about, by organisation and id.
+        buckets: Name of each bucket that they are about, by id.
         organisations: By code; all that a decision names.
         standard: What its purposes are called.
         url: Address of the installation, in which its codes have a meaning.
@@ -57,14 +57,14 @@ def bundle(
 
 def _event(
     one: Decision,
-    buckets: Mapping[tuple[str, int], str],
+    buckets: Mapping[int, str],
     organisations: Mapping[str, Organisation],
     standard: Standard,
     url: str,
 ) -> dict[str, Any]:
     records: dict[str, int] = {}
     for bucket, _ in one.places:
-        name = buckets[one.org, bucket]
+        name = buckets[bucket]
         records[name] = records.get(name, 0) + 1
     return {
         "resourceType": "AuditEvent", "id": one.decision, "type": _TYPE, "action": "R",

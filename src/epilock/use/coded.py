@@ -9,8 +9,7 @@ Rules kept in this file:
 
 import pyarrow as pa
 
-from epilock.deidentify.pseudonyms.coding import KINDS
-from epilock.deidentify.pseudonyms.pseudonym import pseudonyms
+from epilock.deidentify.pseudonyms.pseudonym import KINDS, pseudonyms
 from epilock.standard import Standard
 from epilock.store.tags import SUBJECTS
 from epilock.use.mask import mask, tells_who

@@ -33,6 +33,10 @@ decisions = sealed_table(
     sa.Column("entry_index", sa.BigInteger, nullable=False),
     sa.Index("decisions_at", "org", "at", "decision"),
 )
+sa.Index(
+    "decisions_review", decisions.c.org, decisions.c.at,
+    sqlite_where=decisions.c.review == sa.true(), postgresql_where=decisions.c.review == sa.true(),
+)  # fmt: skip
 
 openings = sa.Table(
     "openings",

@@ -40,7 +40,6 @@ FORMS = ("raw", "masked", "status", PSEUDONYMOUS, AGGREGATE, DEIDENTIFIED)
 OF_MANY = frozenset({AGGREGATE, DEIDENTIFIED})  # forms that open no single record to anyone
 MOST_TABLES = 20  # that a grant to count may ask for
 MOST_RELEASES = 10  # that a grant for de-identified tables may try out
-MOST = {AGGREGATE: (MOST_TABLES, "tables"), DEIDENTIFIED: (MOST_RELEASES, "releases")}
 MOST_PARTS = 10_000  # that a grant of many may read whole
 USUAL_DAYS = 31  # whose parts a table reads whole if its grant says no number
 RESTS_ON = frozenset(
@@ -217,23 +216,15 @@ def request(
     """
     if not who.roles & HOLDERS:
         raise ForbiddenError(f"a grant is held by {', '.join(sorted(HOLDERS))}")
-    most, what = MOST.get(form, (MOST_SUBJECTS, "subjects"))
-    if not reason.strip() or not 1 <= subjects <= most:
-        raise InputError(f"a grant needs a reason and 1 to {most} {what}")
-    if not now < until <= now + LONGEST:
-        raise InputError(f"a grant ends within {LONGEST.days} days")
-    if purpose not in standard.purposes or not circumstances:
-        raise InputError("a grant needs a purpose and circumstances of the standard")
-    if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
-        raise InputError(f"{purpose} needs the number of the case, order or relation it rests on")
-    if parts is not None and (form not in OF_MANY or not 1 <= parts <= MOST_PARTS):
-        forms = " and ".join(sorted(OF_MANY))
-        raise InputError(
-            f"1 to {MOST_PARTS} whole parts are named for {forms}, and for no other form"
-        )
+    check_purpose(standard, purpose)
+    check_study(tx, who.org, purpose, form, study)
+    check_circumstances(standard, circumstances)
+    check_subjects(form, subjects)
+    check_parts(form, parts)
+    check_case(standard, purpose, case)
+    check_reason(reason)
+    check_until(until, now=now)
     organisations.load(tx, source)
-    _check_study(tx, who.org, purpose, form, study)
-    _check_known(standard, circumstances)
     range_ = reach(tx, standard, who.org, source, circumstances, purpose, form)
     _check_leave(standard, circumstances, purpose, form, range_)
     code = new_id("g")
@@ -247,6 +238,109 @@ def request(
     if parts is not None:
         tx.insert(grant_parts, org=who.org, grant=code, parts=parts)
     return load(tx, who.org, code)
+
+
+def check_purpose(standard: Standard, purpose: str) -> None:
+    """Return if the standard has the purpose.
+
+    Raises:
+        InputError: It has not.
+    """
+    if purpose not in standard.purposes:
+        raise InputError("a grant needs a purpose of the standard")
+
+
+def check_circumstances(standard: Standard, circumstances: Collection[str]) -> None:
+    """Return if circumstances are named, all of the standard.
+
+    Raises:
+        InputError: There is none, or the standard does not know one.
+    """
+    if not circumstances:
+        raise InputError("tick at least one circumstance: a grant reaches no other records")
+    for code in circumstances:
+        if code not in standard.circumstances:
+            raise InputError(f"{code!r} is no circumstance of the standard")
+
+
+def check_subjects(form: str, subjects: int) -> None:
+    """Return if a grant of this form may be for so many subjects, tables or releases.
+
+    Raises:
+        InputError: It may not.
+    """
+    if form == AGGREGATE and not 1 <= subjects <= MOST_TABLES:
+        raise InputError(f"a grant to count is for 1 to {MOST_TABLES} tables")
+    if form == DEIDENTIFIED and not 1 <= subjects <= MOST_RELEASES:
+        raise InputError(f"a grant for data without identity is for 1 to {MOST_RELEASES} releases")
+    if not 1 <= subjects <= MOST_SUBJECTS:
+        raise InputError(f"a grant is for 1 to {MOST_SUBJECTS} subjects")
+
+
+def check_parts(form: str, parts: int | None) -> None:
+    """Return if a grant of this form may name so many whole parts; None: it names none.
+
+    Raises:
+        InputError: It may not.
+    """
+    if parts is not None and (form not in OF_MANY or not 1 <= parts <= MOST_PARTS):
+        forms = " and ".join(sorted(OF_MANY))
+        raise InputError(
+            f"1 to {MOST_PARTS} whole parts are named for {forms}, and for no other form"
+        )
+
+
+def check_case(standard: Standard, purpose: str, case: str | None) -> None:
+    """Return if a number is named where the purpose rests on a case, an order, a relation or an agreement.
+
+    Raises:
+        InputError: It is missing.
+    """
+    if RESTS_ON.intersection(standard.purposes[purpose].needs) and not case:
+        raise InputError("this purpose needs the number of the case, order or relation it rests on")
+
+
+def check_reason(reason: str) -> None:
+    """Return if there is a reason.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not reason.strip():
+        raise InputError("say what the grant is needed for")
+
+
+def check_until(until: datetime, *, now: datetime) -> None:
+    """Return if a grant may last until then.
+
+    Raises:
+        InputError: That is over already, or too far.
+    """
+    if until <= now:
+        raise InputError("a grant can't end before it begins: choose today or a later day")
+    if until > now + LONGEST:
+        raise InputError(f"a grant ends within {LONGEST.days} days")
+
+
+def check_study(tx: Transaction, org: str, purpose: str, form: str, study: str | None) -> None:
+    """Return if a study is named where one is needed, lives, and was opened for the grant's purpose.
+
+    Raises:
+        InputError: It is missing, named in vain, or of another purpose.
+        NotFoundError: ``org`` has no such study.
+        StateError: It has ended.
+    """
+    if (form == PSEUDONYMOUS) != (study is not None):
+        raise InputError(f"a study is named for the form {PSEUDONYMOUS}, and for no other")
+    if study is None:
+        return
+    found = studies.load(tx, org, study)
+    if found.ended is not None:
+        raise StateError(f"the study {study} has ended: no code of it can be made")
+    if found.purpose != purpose:
+        raise InputError(
+            f"the study {study} is for {found.purpose}: {purpose} needs one of its own"
+        )
 
 
 def decide(
@@ -427,33 +521,6 @@ def read(tx: Transaction, row: dict[str, Any]) -> Grant:
         parts = usual_parts(row["subjects"]) if said is None else said["parts"]
     circumstances = tuple(row["circumstances"])
     return Grant(**{**row, "circumstances": circumstances, "study": study, "parts": parts})
-
-
-def _check_study(tx: Transaction, org: str, purpose: str, form: str, study: str | None) -> None:
-    """Return if a study is named where one is needed, lives, and was opened for the grant's purpose.
-
-    Raises:
-        InputError: It is missing, named in vain, or of another purpose.
-        NotFoundError: ``org`` has no such study.
-        StateError: It has ended.
-    """
-    if (form == PSEUDONYMOUS) != (study is not None):
-        raise InputError(f"a study is named for the form {PSEUDONYMOUS}, and for no other")
-    if study is None:
-        return
-    found = studies.load(tx, org, study)
-    if found.ended is not None:
-        raise StateError(f"the study {study} has ended: no code of it can be made")
-    if found.purpose != purpose:
-        raise InputError(
-            f"the study {study} is for {found.purpose}: {purpose} needs one of its own"
-        )
-
-
-def _check_known(standard: Standard, circumstances: tuple[str, ...]) -> None:
-    for code in circumstances:
-        if code not in standard.circumstances:
-            raise InputError(f"{code!r} is no circumstance of the standard")
 
 
 def _check_leave(

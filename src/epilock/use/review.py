@@ -160,13 +160,17 @@ def load(tx: Transaction, org: str, decision: str) -> EmergencyOpening:
     return _read(tx.get(emergency_openings, org=org, decision=decision))
 
 
-def outstanding(tx: Transaction, by_org: str, by: str | None = None) -> list[EmergencyOpening]:
+def outstanding(
+    tx: Transaction, by_org: str | None = None, by: str | None = None
+) -> list[EmergencyOpening]:
     """Return what was opened in an emergency and nobody has reviewed, the oldest first.
 
-    By all staff of ``by_org``, or by one of them.
+    By all staff of ``by_org``, or by one of them; by whomever if none is named.
     """
     c = emergency_openings.c
-    where = [c.by_org == by_org, c.reviewed.is_(None)]
+    where: list[sa.ColumnElement[bool]] = [c.reviewed.is_(None)]
+    if by_org is not None:
+        where.append(c.by_org == by_org)
     if by is not None:
         where.append(c.by == by)
     rows = tx.all(emergency_openings, *where, order_by=[c.opened])

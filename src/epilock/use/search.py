@@ -3,9 +3,11 @@
 That someone stands in a list of the quarantined is information about them, before anything is opened. So a
 search shows no more than the grant reaches, is an entry before its result leaves, and is bounded: a grant for
 so many subjects allows ``PER_SUBJECT`` times as many searches, for numbers are mistyped. The identifier itself
-is hashed, compared and forgotten.
+is hashed, compared and forgotten; so are the places, which would tell whose records are one person's: who shows
+them again (``again``) brings them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +43,9 @@ searches = sealed_table(
 )
 
 
+Place = tuple[int, int, str]  # bucket id, record number, role
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One record that was found.
@@ -55,6 +60,28 @@ class Found:
     role: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One search, as it was committed; other columns as in ``searches``.
+
+    Attributes:
+        by, by_org: Who searched.
+        found: How many records were listed.
+        at: When.
+    """
+
+    org: str
+    search: str
+    by: str
+    by_org: str
+    grant: str
+    emergency: str
+    category: str
+    found: int
+    at: datetime
+    entry_index: int
+
+
 def search(
     gate: Gate,
     tx: Transaction,
@@ -66,8 +93,8 @@ def search(
     value: str,
     grant: str,
     now: datetime,
-) -> list[Found]:
-    """Return the living records of ``source`` that hold ``value`` and that the grant reaches.
+) -> tuple[str, list[Found]]:
+    """Return the search's code, and the living records of ``source`` that hold ``value`` and that the grant reaches.
 
     At most as many as one decision can open. The caller commits before it shows them.
 
@@ -92,7 +119,24 @@ def search(
         searches, org=source, search=code, by=who.staff, by_org=who.org, grant=grant,
         emergency=emergency, category=category, found=len(found), at=now, entry_index=index,
     )  # fmt: skip
-    return found
+    return code, found
+
+
+def load(tx: Transaction, org: str, search: str) -> Search:
+    """Return the search.
+
+    Raises:
+        NotFoundError: There is none of that code.
+    """
+    return Search(**tx.get(searches, org=org, search=search))
+
+
+def again(tx: Transaction, made: Search, places: Iterable[Place], *, now: datetime) -> list[Found]:
+    """Return what a search listed at ``places``, of what still lives, while its grant is active; no entry is made."""
+    leave = grants.load(tx, made.by_org, made.grant)
+    if leave.stage != ACTIVE or now >= leave.until:
+        return []
+    return _living(tx, leave, places)
 
 
 def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime) -> None:
@@ -108,9 +152,7 @@ def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime
         searches.c.by_org == leave.org, searches.c.grant == leave.grant
     )
     if int(tx.conn.execute(query).scalar_one()) >= leave.subjects * PER_SUBJECT:
-        raise ForbiddenError(
-            f"this grant allowed {leave.subjects * PER_SUBJECT} searches, and they are used up"
-        )
+        raise ForbiddenError(f"this grant's searches are used up: {leave.subjects * PER_SUBJECT}")
 
 
 def _found(  # noqa: PLR0917 - where, then what
@@ -118,13 +160,18 @@ def _found(  # noqa: PLR0917 - where, then what
 ) -> list[Found]:
     if not buckets.of_emergency(tx, leave.source, emergency):
         return []  # nor is there a key by which anybody could be found
+    places = tags.find(tx, gate.keys, leave.source, emergency, category, value)
+    return _living(tx, leave, places)[:MOST_RECORDS]
+
+
+def _living(tx: Transaction, leave: Grant, places: Iterable[Place]) -> list[Found]:
     known: dict[int, Bucket] = {}
     found = []
-    for bucket, n, role in tags.find(tx, gate.keys, leave.source, emergency, category, value):
+    for bucket, n, role in places:
         if bucket not in known:
             known[bucket] = buckets.load(tx, leave.source, bucket)
-        if known[bucket].circumstance in leave.circumstances:
+        if known[bucket].circumstance in leave.circumstances and known[bucket].live:
             record = vault.find_record(tx, leave.source, bucket, n)
             if record.state == LIVE:
                 found.append(Found(bucket=known[bucket], record=record, role=role))
-    return found[:MOST_RECORDS]
+    return found

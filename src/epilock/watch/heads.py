@@ -33,7 +33,8 @@ def check(tx: Transaction, found: Heads, memory: Memory) -> Iterator[Damage]:
             yield Damage(name, "is gone")
         elif head.size < size:
             yield Damage(
-                name, f"lacks {size - head.size} entries that were seen: an older copy was put back"
+                name,
+                f"lacks entries that were seen ({size - head.size}): an older copy was put back",
             )
         else:
             yield from _continues(tx, name, head, size, bytes.fromhex(root))
@@ -54,6 +55,4 @@ def _continues(tx: Transaction, name: str, head: Head, size: int, root: bytes) -
         yield Damage(name, f"can't be compared with what was seen: {error}")
         return
     if now != root:
-        yield Damage(
-            name, f"has another root at {size} entries than was seen: its history is another"
-        )
+        yield Damage(name, f"has another root at size {size} than was seen: its history is another")

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from epilock.collect.point import Field
+from epilock.collect.point import Field, needs_assessment
 from epilock.collect.template import field_id
 from epilock.standard import Standard
 from epilock.standard.judge import ALLOWED, REFUSED, UNNAMED, Judgement
@@ -63,6 +63,7 @@ class Row:
         optional: Whether it must have a box of its own.
         level: The level it may be asked from, by this method.
         chosen: Whether it is ticked.
+        assess: Whether an impact assessment must be in force first (PIPL 55).
         verdict: What the standard says at the level in force.
     """
 
@@ -73,6 +74,7 @@ class Row:
     optional: bool
     level: str
     chosen: bool
+    assess: bool
     verdict: Verdict
 
 
@@ -91,7 +93,7 @@ class Line:
 
     Attributes:
         asked: What the person would read, or the field's name.
-        name: Name of what it asks, or None.
+        name: Names of all that it asks, or None.
         said: ``allowed``, ``optional``, ``refused``, ``unknown`` or ``meta``.
         tone: How it is shown: ``good``, ``warn``, ``bad`` or ``soft``.
         reason: Why.
@@ -117,37 +119,52 @@ def reason(standard: Standard, rule: str, sources: Iterable[str]) -> Reason:
     return Reason(rule=rule, says=rule_sheet(standard, rule).name, sources=titles)
 
 
-def from_standard(standard: Standard, circumstance: str, level: str, method: str) -> list[Row]:
-    """Return a row for each category that the circumstance lists, what may be asked now first."""
+def from_standard(
+    standard: Standard, circumstance: str, level: str, method: str, *, assessed: bool
+) -> list[Row]:
+    """Return a row for each category that the circumstance lists, what may be asked now first.
+
+    What needs an assessment is ticked only where one is in force: ``assessed``.
+    """
     where = standard.circumstances[circumstance]
     rows = []
     for allow in where.allows.values():
         verdict = standard.ask(circumstance, allow.category, level, method=method)
+        assess = needs_assessment(standard, allow.category)
         rows.append(
             Row(
                 id=field_id(allow.category), category=allow.category,
                 label=standard.categories[allow.category].name,
                 when=NOW if verdict.allowed else LATER, optional=allow.optional,
                 level=_from(where, allow.category, method), verdict=verdict,
-                chosen=verdict.allowed and not allow.optional and not _stands_in(verdict),
+                chosen=verdict.allowed and not allow.optional and not _stands_in(verdict)
+                and (assessed or not assess),
+                assess=assess,
             )
         )  # fmt: skip
     return sorted(rows, key=lambda r: (r.when == LATER, severity(r.level), r.optional))
 
 
 def from_form(
-    standard: Standard, fields: Sequence[Field], circumstance: str, level: str, method: str
+    standard: Standard,
+    fields: Sequence[Field],
+    circumstance: str,
+    level: str,
+    method: str,
+    *,
+    assessed: bool,
 ) -> list[Row]:
-    """Return a row for each field that a form was adopted with, its own id and label kept."""
+    """Return a row for each field that a form was adopted with, its own id and label kept; ticked as there."""
     where = standard.circumstances[circumstance]
     rows = []
     for field in fields:
         verdict = standard.ask(circumstance, field.category, level, method=method)
+        assess = needs_assessment(standard, field.category)
         rows.append(
             Row(
                 id=field.id, category=field.category, label=field.label,
                 when=NOW if verdict.allowed else LATER, optional=field.optional or verdict.optional,
-                level=_from(where, field.category, method), chosen=True, verdict=verdict,
+                level=_from(where, field.category, method), chosen=assessed or not assess, assess=assess, verdict=verdict,
             )
         )  # fmt: skip
     return rows
@@ -181,14 +198,22 @@ def lines(standard: Standard, judgements: Iterable[Judgement]) -> list[Line]:
         if one.rule not in known:
             known[one.rule] = reason(standard, one.rule, one.source)
         said = OPTIONAL if one.verdict == ALLOWED and one.optional else one.verdict
-        name = standard.categories[one.category].name if one.category else None
+        codes = (one.category, *one.also) if one.category else ()
+        names = [standard.categories[code].name for code in codes]
         found.append(
             Line(
-                asked=one.label or one.field, name=name, said=said, tone=_TONES[said],
+                asked=one.label or one.field, name=_all_of(names), said=said, tone=_TONES[said],
                 reason=known[one.rule], advice=one.advice,
             )
         )  # fmt: skip
     return found
+
+
+def _all_of(names: Sequence[Text]) -> Text | None:
+    """Return ``names`` as one, or None if there are none."""
+    if not names:
+        return None
+    return Text("、".join(n.zh for n in names), ", ".join(n.en for n in names))
 
 
 def _from(where: Circumstance, category: str, method: str) -> str:

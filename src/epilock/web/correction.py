@@ -1,14 +1,14 @@
 """Correcting what one gave, by receipt: the form again, filled in, under the notice it was given under.
 
-A leaf of the key tree seals once, so a correction is a new record; the old one's keys are destroyed and the
-receipt follows (``destroy.move``).
+A leaf of the key tree seals once, so a correction is a new record beside the old one, whose keys are destroyed;
+the receipt follows (``destroy.move``). It was collected when the first was, and goes on the same day.
 
 Rules kept in this file:
-  1. What the standard no longer allows is not stored anew: it can be withdrawn, not corrected.
+  1. A record of which a part is gone can be withdrawn, not corrected: the form would ask for that part again.
   2. Opening the old record to fill the form is an opening like any other: decided, and in the log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from fastapi import APIRouter
@@ -16,15 +16,15 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from epilock.collect.form import Submission
+from epilock.collect.form import Accepted, Submission
 from epilock.db import Transaction
-from epilock.errors import ErasedError, FieldProblem, FieldsError, RefusedError
-from epilock.registry import emergency as emergencies
-from epilock.standard.level import ENDED
+from epilock.destroy import run as runs
+from epilock.errors import ConsentError, ErasedError, FieldProblem, FieldsError, StateError
 from epilock.standard.text import Text
+from epilock.web import holding as holdings
 from epilock.web import receipt, walk
 from epilock.web.holding import Holding
-from epilock.web.request import FormOf, Site, SiteOf
+from epilock.web.request import FormOf, Site, SiteOf, words
 
 router = APIRouter(include_in_schema=False)
 TYPED = walk.TYPED
@@ -34,8 +34,8 @@ TYPED = walk.TYPED
 def post_correct(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Show the form with what was given."""
 
-    def shown(tx: Transaction, held: Holding) -> Response:
-        check_correctable(tx, site, held)
+    def shown(_tx: Transaction, held: Holding) -> Response:
+        check_whole(held)
         opened = receipt.open_for_subject(site, held)
         typed = {id_: value for fields in opened.values() for id_, value in fields.items()}
         return _form(site, request, form, held, typed)
@@ -52,40 +52,62 @@ def post_send(site: SiteOf, request: Request, form: FormOf) -> Response:
         if name.startswith(TYPED) and isinstance(value, str) and value
     }
 
-    def shown(tx: Transaction, held: Holding) -> Response:
-        check_correctable(tx, site, held)
+    def shown(_tx: Transaction, held: Holding) -> Response:
+        check_whole(held)
+        acts = list(dict.fromkeys([*given(held), *words(form, "act")]))
         submission = Submission(
-            client=str(uuid4()), notice=held.form.notice, given=list(given(held)), fields=typed,
+            client=str(uuid4()), notice=held.form.notice, given=acts, fields=typed,
             language=held.record.language or "zh",
         )  # fmt: skip
         try:
             accepted = held.form.accept(submission, today=site.today())
         except FieldsError as error:
             return _form(site, request, form, held, typed, error.problems)
-        site.corrector.store(
-            accepted, receipt=held.receipt.receipt_id, bucket=held.bucket, n=held.record.n,
-            now=site.now(),
-        )  # fmt: skip
-        return receipt.page(site, request, form, "receipt/corrected.html", held=held)
+        except ConsentError as error:
+            return _form(site, request, form, held, typed, missing=error.missing)
+        differs = put(site, held, accepted)
+        return receipt.page(
+            site, request, form, "receipt/corrected.html", held=held, differs=differs
+        )
 
     return receipt.with_code(site, request, form, shown)
 
 
-def check_correctable(tx: Transaction, site: Site, held: Holding) -> None:
-    """Return if the record is whole and all that its form asks may still be asked (rule 1)."""
+def put(site: Site, held: Holding, accepted: Accepted) -> bool:
+    """Put ``accepted`` in the place of what is held; tell whether anything of it differs.
+
+    Raises:
+        HeldError: The bucket is held.
+        StateError: What is held is not whole, or on its way out.
+        RefusedError: It tells something new that may no longer be asked.
+        ClosedError: A part that is new in it is being destroyed with its bucket, or was.
+    """
+    parts, now = site.parts, site.now()
+    while True:
+        try:
+            with parts.database.write() as tx:
+                done = site.mover.correct(
+                    tx, bucket=held.bucket, n=held.record.n, parts=accepted.parts,
+                    given=accepted.given, minor=accepted.minor, now=now,
+                )  # fmt: skip
+            break
+        except StateError:  # unless it was corrected meanwhile: then what that left is corrected
+            before = held.bucket.id, held.record.n
+            with parts.database.read() as tx:
+                held = holdings.find(tx, site, held.code)
+            if (held.bucket.id, held.record.n) == before:
+                raise
+    if done is not None:
+        runs.complete(parts.tools, now=now, org=held.org)
+    return done is not None
+
+
+def check_whole(held: Holding) -> None:
+    """Return if all that was given is still there (rule 1)."""
     if not held.left or set(held.left) != set(held.record.parts):
         raise ErasedError(
             "part of this record is gone: what is left can be withdrawn, not corrected"
         )
-    history = emergencies.history(tx, held.bucket.authority, held.bucket.emergency)
-    level, standard = history.at(site.now()) or ENDED, site.parts.standard
-    for one in held.form.fields:
-        verdict = standard.ask(held.bucket.circumstance, one.category, level)
-        if not verdict.allowed and not one.optional:
-            raise RefusedError(
-                f"{one.category} may no longer be asked, so it is not stored anew", rule=verdict.rule,
-                source=verdict.source, allowed="withdraw the record, or let it go on its day",
-            )  # fmt: skip
 
 
 def given(held: Holding) -> tuple[str, ...]:
@@ -100,11 +122,20 @@ def _form(  # noqa: PLR0917 - the request, then what the page shows
     held: Holding,
     typed: Mapping[str, str],
     problems: tuple[FieldProblem, ...] = (),
+    missing: Sequence[str] = (),
 ) -> Response:
-    t = receipt.speaker(site, request, form)
-    asked = walk.asked(site.parts.standard, held.issued.notice, held.form, given(held))
+    t, notice = receipt.speaker(site, request, form), held.issued.notice
+    ticked = words(form, "act")
+    asked = walk.asked(site.parts.standard, notice, held.form, [*given(held), *ticked])
     errors = {p.field: t.say(Text(p.zh, p.en)) for p in problems}
+    acts = [act for act in notice.acts if act.id in {*missing, *ticked}]
+    wrong = [
+        (f"act-{act.id}", t("resident.authorise.missing", what=t.say(act.text)))
+        for act in acts
+        if act.id in missing
+    ]
     return receipt.page(
-        site, request, form, "receipt/correct.html", status=422 if problems else 200, held=held,
-        asked=asked, typed=typed, problems=errors, wrong=walk.summary(t, asked, errors),
+        site, request, form, "receipt/correct.html", status=422 if problems or missing else 200,
+        held=held, asked=asked, typed=typed, problems=errors, acts=acts, missing=missing,
+        ticked=ticked, wrong=[*wrong, *walk.summary(t, asked, errors)],
     )  # fmt: skip

@@ -28,14 +28,20 @@ class Details:
         # The longest first: what has more words of its own is meant before what has fewer.
         ordered = sorted(known, key=lambda key: len(_PLACE.sub("", known[key])), reverse=True)
         self._shapes = [(key, _shape(known[key])) for key in ordered]
+        self._whole = {sentence: key for key, sentence in known.items()}
 
     def say(self, t: Speaker, sentence: str) -> str | None:
         """Return ``sentence`` as the page's language says it, or None if it is not one that is known."""
         for key, shape in self._shapes:
             found = shape.fullmatch(sentence)
             if found:
-                return t(f"detail.{key}", **found.groupdict())
+                values = {name: self._value(t, value) for name, value in found.groupdict().items()}
+                return t(f"detail.{key}", **values)
         return None
+
+    def _value(self, t: Speaker, value: str) -> str:
+        """Return ``value`` as the page's language says it, where it is a sentence of the table without values."""
+        return t(f"detail.{self._whole[value]}") if value in self._whole else value
 
 
 def _shape(sentence: str) -> re.Pattern[str]:

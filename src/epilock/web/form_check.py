@@ -6,7 +6,7 @@ is judged. A form that asks only what may be asked can be taken away, or opened 
 
 Rules kept in this file:
   1. Nothing of a form is stored or logged, and no error names its file or repeats what it holds.
-  2. A form is small (``security.MAX_PUBLIC``) and is judged in a second or two, or not at all.
+  2. A form is small (``security.FILES``) and is judged in a second or two, or not at all.
   3. Addresses hold codes of the standard only; what was pasted comes in a body.
 """
 
@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,11 +32,11 @@ from epilock.web.askable import Line, Never, Row
 from epilock.web.in_force import Running, running
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
-from epilock.web.request import FormOf, Site, SiteOf, address_of, word
+from epilock.web.request import FormOf, Site, SiteOf, address_of, file_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/check")
 MOST, WINDOW = 30, timedelta(minutes=10)  # forms that one network address has judged
-MOST_FIELDS, MOST_LETTERS = 500, 40_000  # of one form: a fraction of a second of work
+MOST_FIELDS, MOST_LETTERS = 500, 40_000  # of one form: a second of work at worst
 KINDS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -81,7 +81,7 @@ def post_form(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Judge a form, pasted or uploaded; nothing of it is kept."""
     try:
         _count(site, request)
-        fields = _fields(form)
+        fields = _fields(request, form)
         answer = _answer(site, word(form, "circumstance"), word(form, "level"), fields)
     except EpilockError as error:
         return _show(site, request, form=form, error=error)
@@ -132,27 +132,30 @@ def _answer(site: Site, circumstance: str, level: str, fields: tuple[DesignField
 
 def _rows(standard: Standard, where: Circumstance, level: str, asked: set[str | None]) -> list[Row]:
     """Return what may be asked, with what the form asks ticked; without a form, what is mostly needed."""
-    rows = askable.from_standard(standard, where.code, level, askable.method_of(where))
+    rows = askable.from_standard(
+        standard, where.code, level, askable.method_of(where), assessed=True
+    )
     if not asked:
         return rows
     return askable.choosing(rows, {row.id for row in rows if row.category in asked})
 
 
-def _fields(form: FormData) -> tuple[DesignField, ...]:
+def _fields(request: Request, form: FormData) -> tuple[DesignField, ...]:
     """Return what the form asks, pasted, uploaded or both; the file is called by its ending only.
 
     Raises:
         InputError: It cannot be read.
-        TooLargeError: It asks so much that judging it would keep others waiting.
+        TooLargeError: It is larger than is taken here, or asks so much that judging it would keep others waiting.
     """
-    file, pasted = form.get("file"), form.get("questions")
+    called, content = file_in(request, form, "file")
+    pasted = form.get("questions")
     found: tuple[DesignField, ...] = ()
     if isinstance(pasted, str) and pasted.strip():
         found = read_pasted(pasted).fields
-    if isinstance(file, UploadFile) and file.filename:
-        ending = PurePath(file.filename).suffix.lower()
+    if called:
+        ending = PurePath(called).suffix.lower()
         name = f"form{ending}" if ending in _ENDINGS else "form"
-        found += read_design(file.file.read(), name).fields
+        found += read_design(content, name).fields
     if len(found) > MOST_FIELDS or sum(f.letters for f in found) > MOST_LETTERS:
         raise TooLargeError(
             f"a form of at most {MOST_FIELDS} fields and {MOST_LETTERS:,} characters is judged here;"
@@ -194,7 +197,7 @@ def _show(
     now = running(site)
     chosen = answer.level if answer else word(form, "level") if form else ""
     page = site.pages.show(
-        request, "form_check.html", status=200 if wrong is None else wrong.status, wrong=wrong,
+        request, "form_check.html", status=200 if wrong is None else wrong.status, wrong=wrong, script=True,
         answer=answer, standard=site.parts.standard, groups=askable.GROUPS, running=now,
         level=chosen or (now[0].level if now else ENDED),
         circumstance=answer.where.code if answer else word(form, "circumstance") if form else "",

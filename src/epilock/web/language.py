@@ -248,13 +248,17 @@ class Speaker:
             year=day.year, month=month, short=month[:3], number=day.month, day=day.day
         )
 
+    def day_of(self, value: datetime) -> str:
+        """Return the calendar day of an instant, in China's time."""
+        return self.day(value.astimezone(CHINA).date())
+
     def moment(self, value: datetime | str) -> str:
         """Return an instant to the minute, in China's time."""
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
         local = at.astimezone(CHINA)
-        return f"{self.day(local.date())} {local:%H:%M}"
+        return f"{self.day_of(local)} {local:%H:%M}"
 
     def hour(self, value: str) -> str:
         """Return the hour that an entry of the log tells, in China's time: ``… 09:00–09:59``."""
         local = datetime.fromisoformat(value).astimezone(CHINA)
-        return f"{self.day(local.date())} {local:%H}:00–{local:%H}:59"
+        return f"{self.day_of(local)} {local:%H}:00–{local:%H}:59"

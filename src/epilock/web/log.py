@@ -8,9 +8,10 @@ once a minute for a state of the log, whoever asks.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -42,6 +43,7 @@ from epilock.web.request import Site, SiteOf
 router = APIRouter(include_in_schema=False)
 ANYWHERE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 FRESH = timedelta(minutes=1)
+USABLE = timedelta(minutes=10)  # while the next one is being made
 PER_PAGE = 20
 LATEST = 10  # certificates
 MOST_INDEX = 1 << 62
@@ -108,26 +110,36 @@ class Picture:
 
 @dataclass(slots=True)
 class Gallery:
-    """The latest picture, shared by all who ask."""
+    """The latest picture, shared by all who ask; ``make`` makes one of what there is at an instant."""
 
+    make: Callable[[datetime], Picture]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _picture: Picture | None = None
 
-    def look(self, site: Site) -> Picture:
-        """Return a picture of the log that is at most a minute old."""
-        now = site.now()
-        with self._lock:
+    def look(self, now: datetime) -> Picture:
+        """Return a picture of the log that is at most a minute old.
+
+        Who asks while somebody else's is being made gets the one before, if that is at most ten minutes old.
+        """
+        known = self._picture
+        is_usable = known is not None and known.made <= now < known.made + USABLE
+        if not self._lock.acquire(blocking=not is_usable):
+            assert known is not None  # noqa: S101 - it is usable
+            return known
+        try:
             known = self._picture
             if known is None or not known.made <= now < known.made + FRESH:
-                known = self._picture = _picture(site, now)
+                known = self._picture = self.make(now)
             return known
+        finally:
+            self._lock.release()
 
 
-def gallery_of(request: Request) -> Gallery:
+def gallery_of(request: Request, site: SiteOf) -> Gallery:
     """Return the gallery of the site that serves ``request``."""
     state = request.app.state
     if not hasattr(state, "gallery"):
-        state.gallery = Gallery()
+        state.gallery = Gallery(partial(_picture, site))
     return state.gallery  # type: ignore[no-any-return]  # set one line above
 
 
@@ -144,7 +156,7 @@ def get_page(
     """Show what is collected where, what is due and overdue, and the certificates."""
     if entry.isascii() and entry.isdigit():
         return site.pages.go(request, f"/log/entry/{int(entry[:18])}")
-    picture = gallery.look(site)
+    picture = gallery.look(site.now())
     holdings = [h for h in picture.holdings if org in {"", h.org}]
     first = (page - 1) * PER_PAGE
     return site.pages.show(

@@ -2,10 +2,12 @@
 
 A browser keeps ``/offline`` and the pages of its leases by a service worker, so they hold nothing of anybody:
 no name, no session, no token. A lease's page is given to staff of its organisation alone; what it sends counts
-only with their session and its token, as a form of the console does. What is sealed is opened by
+only with their session and its token, as a form of the console does. That a lease takes nothing more is told to
+whoever knows its code, for a session is over long before a day at a gate is. What is sealed is opened by
 ``collect.offline`` and stored by the one writer.
 """
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from functools import lru_cache
@@ -50,6 +52,9 @@ LOOKED_AT: Mapping[str, Problem] = MappingProxyType(
         "need.household-size": COUNT,
     }
 )
+TAKEN_ALONG = "interview"  # whatever the point's own: the next person is asked on the same device
+ASKED = 20  # leases in one question; a device has a few
+_LEASE = re.compile(r"([a-z][a-z0-9-]{1,30})/([a-z][a-z0-9-]{1,19})")  # organisation and code
 _KEPT = {"Content-Security-Policy": POLICY_OFFLINE}
 
 
@@ -110,6 +115,17 @@ def get_session(desk: DeskOf) -> Response:
     return Response(msgspec.json.encode({"csrf": desk.session.csrf}), media_type="application/json")
 
 
+@router.get("/over")
+def get_over(site: SiteOf, request: Request) -> Response:
+    """Return which of the leases that a device has take nothing more; nobody need be signed in."""
+    named = request.query_params.getlist("lease")[:ASKED]
+    asked = [(m[1], m[2]) for m in map(_LEASE.fullmatch, named) if m]
+    with site.parts.database.read() as tx:
+        found = offline.over(tx, asked, now=site.now())
+    said = {"over": [code for _, code in found]}
+    return Response(msgspec.json.encode(said), media_type="application/json")
+
+
 @router.get("/{lease}")
 def get_lease(lease: str, desk: DeskOf) -> Response:
     """Show the form of a point that was taken along, to be kept by the device."""
@@ -130,7 +146,7 @@ def get_lease(lease: str, desk: DeskOf) -> Response:
         public_key=b64encode(found.public).decode(), most=offline.MOST if count is None else count.most,
         receipt_url=qr.receipt_url(parts.settings.url, ""),
         full=trusted(html(issued.notice, t.language)), groups=walks.grouped(issued.notice.acts),
-        asked=walks.asked(parts.standard, issued.notice, form, form.acts.ids), acts=form.acts,
+        asked=walks.asked(parts.standard, issued.notice, form, form.acts.ids, method=TAKEN_ALONG), acts=form.acts,
         choices={
             f.id: n
             for n, group in enumerate(walks.choices(parts.standard, form), 1)

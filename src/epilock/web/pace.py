@@ -20,9 +20,12 @@ def count(
     org: str = INSTALLATION,
 ) -> RateError | None:
     """Count one try of a ``kind`` by ``who``; return the error to raise, once the caller has committed, or None."""
-    secret = site.parts.keys.secret(INSTALLATION, "rates")
-    counter = rate.Counter(secret=secret, org=org, kind=kind, who=who, window=window)
-    return counter.add(tx, most=most, now=site.now())
+    return _counter(site, kind, who, window, org).add(tx, most=most, now=site.now())
+
+
+def give_back(tx: Transaction, site: Site, kind: str, who: str, *, window: timedelta) -> None:
+    """Count one try less: it was none of a guesser, for it succeeded."""
+    _counter(site, kind, who, window, INSTALLATION).give_back(tx, now=site.now())
 
 
 def check(
@@ -37,3 +40,8 @@ def check(
         late = count(tx, site, kind, who, most=most, window=window, org=org)
     if late is not None:
         raise late
+
+
+def _counter(site: Site, kind: str, who: str, window: timedelta, org: str) -> rate.Counter:
+    secret = site.parts.keys.secret(INSTALLATION, "rates")
+    return rate.Counter(secret=secret, org=org, kind=kind, who=who, window=window)

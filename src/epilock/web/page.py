@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from epilock.collect.notice_page import in_tongues
-from epilock.web import language
+from epilock.web import language, plain
 from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
-from epilock.web.security import POLICY_WITH_SCRIPT
+from epilock.web.security import POLICY_WITH_SCRIPT, size_of, taken_at
 from epilock.web.squeeze import squeeze
 
 HERE = Path(__file__).parent
@@ -49,13 +49,17 @@ class Pages:
         self.static = _static_addresses()
         self._jinja.globals["static"] = self.static
         self._jinja.globals["detail"] = Details(self.phrases).say
+        self._jinja.globals["plain"] = plain
+        self._jinja.globals["taken_at"] = taken_at
+        self._jinja.globals["size_of"] = size_of
         self._jinja.globals["languages"] = self.languages
         self._jinja.filters["phones"] = phones
         self._jinja.filters["tongues"] = tongues
 
     def speaker(self, request: Request, asked: str | None = None) -> Speaker:
         """Return the strings in the language of ``request``; ``asked`` (of a form) goes first."""
-        wanted = asked or request.query_params.get("lang")
+        carried = getattr(request.state, "lang", "")  # by the form
+        wanted = asked or request.query_params.get("lang") or carried
         chosen = language.choose(wanted, request.headers.get("accept-language"), self.languages)
         return Speaker(self.phrases, chosen)
 

@@ -17,7 +17,7 @@ from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
-from epilock.errors import FieldsError, NotFoundError
+from epilock.errors import ErasedError, FieldsError, NotFoundError, StateError
 from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import all_of, proof_at
@@ -138,7 +138,10 @@ def post_withdraw(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def erased(tx: Transaction, held: Holding) -> Response:
         going, _ = holdings.withdrawable(tx, site, held)
-        erase(site, held, going)
+        if not going and held.left:
+            return shown(tx, held)
+        if going:  # else it was pressed twice, and is gone
+            erase(site, held, going)
         return page(site, request, form, "receipt/withdrawn.html", held=held, going=going)
 
     return with_code(site, request, form, erased)
@@ -217,11 +220,16 @@ def _status(
 def erase(site: Site, held: Holding, going: tuple[str, ...]) -> None:
     """Have the parts ``going`` erased at once, as their person wishes; raises what ``erasure.erase`` raises."""
     parts, now = site.parts, site.now()
-    with parts.database.write() as tx:
-        erasure.erase(
-            tx, parts.log, parts.standard, org=held.org, bucket=held.record.bucket, n=held.record.n,
-            reason="withdrawal", parts=None if set(going) == set(held.left) else going, now=now,
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            erasure.erase(
+                tx, parts.log, parts.standard, org=held.org, bucket=held.record.bucket, n=held.record.n,
+                reason="withdrawal", parts=None if set(going) == set(held.left) else going, now=now,
+            )  # fmt: skip
+    except (StateError, ErasedError):  # unless another press of the same button was first
+        with parts.database.read() as tx:
+            if not set(going).isdisjoint(holdings.find(tx, site, held.code).left):
+                raise
     runs.complete(parts.tools, now=now, org=held.org)
 
 

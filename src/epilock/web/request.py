@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import Depends
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from epilock.accounts import session as sessions
@@ -15,8 +15,10 @@ from epilock.assemble import INSTALLATION, Parts
 from epilock.destroy.move import Mover
 from epilock.errors import InputError
 from epilock.standard.level import CHINA
-from epilock.web.corrector import Corrector
 from epilock.web.page import Pages
+from epilock.web.security import taken_at, too_large
+
+MOST_FIELDS = 10_200  # of a form: a page of paper has up to 99 rows of 100 cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,12 @@ class Site:
     Attributes:
         parts: The running installation.
         pages: Renders.
-        mover: Enters events that start a record's clock.
-        corrector: Stores corrections.
+        mover: Enters events that start a record's clock, and corrections.
     """
 
     parts: Parts
     pages: Pages
     mover: Mover
-    corrector: Corrector
 
     def now(self) -> datetime:
         """Return the instant."""
@@ -58,9 +58,10 @@ def site_of(request: Request) -> Site:
 async def form_of(request: Request) -> AsyncIterator[FormData]:
     """Give the form that ``request`` carries and forget its files afterwards.
 
-    Its size was limited before (``security``).
+    Its size was limited before (``security``). The language that it carries is that of whatever is answered.
     """
-    async with request.form() as form:
+    async with request.form(max_fields=MOST_FIELDS) as form:
+        request.state.lang = word(form, "lang_to", most=10) or word(form, "lang", most=10)
         yield form
 
 
@@ -87,6 +88,20 @@ def word(form: FormData, name: str, *, most: int = 4000) -> str:
     """Return what stands in the field ``name`` of a form, trimmed; "" if nothing, or a file."""
     value = form.get(name)
     return value.strip()[:most] if isinstance(value, str) else ""
+
+
+def file_in(request: Request, form: FormData, name: str) -> tuple[str, bytes]:
+    """Return name and content of the file in the field ``name`` of a form; both empty if there is none.
+
+    Raises:
+        TooLargeError: It is larger than is taken where it was sent.
+    """
+    value, taken = form.get(name), taken_at(request.url.path)
+    if not isinstance(value, UploadFile):
+        return "", b""
+    if taken is not None and (value.size or 0) > taken.most:
+        raise too_large(taken)
+    return value.filename or "", value.file.read()
 
 
 def day_in(form: FormData, name: str) -> date:

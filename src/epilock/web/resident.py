@@ -25,7 +25,7 @@ from epilock.collect import issue
 from epilock.collect.form import Form
 from epilock.collect.issue import Issued
 from epilock.collect.notice import FieldNotice, fingerprint
-from epilock.collect.notice_flow import kept_sentence
+from epilock.collect.notice_flow import kept_sentence, reached
 from epilock.collect.notice_page import html
 from epilock.collect.point import Point
 from epilock.collect.record import Stored
@@ -96,8 +96,10 @@ def get_short(point: str, site: SiteOf, request: Request) -> Response:
 
 @router.get("/c/{org}/{point}")
 def get_notice(org: str, point: str, site: SiteOf, request: Request) -> Response:
-    """Show the notice."""
+    """Show the notice; while it waits to be issued anew, say so before anybody begins."""
     visit = _visit(site, request, org, point, request.query_params.get("lang"))
+    with site.parts.database.read(org=org) as tx:
+        issue.check_level(tx, visit.point, visit.issued.notice.level, now=site.now())
     return _notice(visit, Walk())
 
 
@@ -202,7 +204,8 @@ def _summary(visit: _Visit) -> dict[str, str]:
     standard, notice, t = visit.site.parts.standard, visit.issued.notice, visit.t
     circumstance = standard.circumstances[notice.circumstance]
     kept = max(notice.kept, key=lambda k: (k.days is None, k.days or 0), default=None)
-    seen = [standard.ranges[code].name for code in circumstance.ranges]
+    asked = [field.category for field in notice.fields]
+    seen = [standard.ranges[code].name for code in reached(standard, notice.circumstance, asked)]
     seen += [party.name for party in notice.third_parties]
     purposes = [a.id.partition(":")[2] for a in notice.acts if a.kind == "purpose"]
     return {

@@ -3,8 +3,9 @@
 Rules kept in this file:
   1. No answer leaves without the headers below; none may be kept by a cache unless it says so itself.
      There is no inline script or style and no other host: the policy forbids them (CSP level 3).
-  2. A body has a stated length and a limit: 64 KiB, 2 MB where staff upload files, 1 MB where anybody
-     does. A body of unstated length is refused (411), so that nothing has to be counted while it arrives.
+  2. A body has a stated length and a limit: 64 KiB, and where a file is taken (``FILES``) twice what that may have.
+     So a file that is somewhat too large reaches its page, which keeps what was typed beside it. A body of
+     unstated length is refused (411), so that nothing has to be counted while it arrives.
   3. A form that another site sends is refused: browsers say where a request comes from
      (``Sec-Fetch-Site``, W3C Fetch Metadata). The console checks its session's token besides. A
      resident's page has no cookie, so another site's form could do nothing that its sender could not
@@ -17,31 +18,50 @@ Rules kept in this file:
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from epilock.accounts import roster
+from epilock.collect import outbox, photograph
 from epilock.errors import BusyError, ForbiddenError, InputError, TooLargeError
+from epilock.ledger import regime
 from epilock.meters import Meters
 from epilock.web.hall import Hall
 
 MAX_BODY = 65_536  # bytes of a form or JSON document
-MAX_UPLOAD = 2_000_000  # bytes of a file that a form is read from
-MAX_PAGE = 8_100_000  # bytes of a page of paper that is keyed in, with its photograph
-MAX_PUBLIC = 1_000_000  # bytes of a form that anybody sends
-UPLOADS = (
-    "/console/points/upload",
-    "/console/papers/assessments",
-    "/console/imports",
-    "/console/accounts/import",
-    "/console/witnesses",
-    "/console/offline/outbox",
+
+
+class Taken(NamedTuple):
+    """What is taken where a form with a file is sent.
+
+    Attributes:
+        most: Bytes that the file has at most.
+        page: Address of the page with the form.
+    """
+
+    most: int
+    page: str
+
+
+FILES: Mapping[str, Taken] = MappingProxyType(
+    {
+        "/check": Taken(1_000_000, "/check"),
+        "/console/points/upload": Taken(2_000_000, "/console/points/new"),
+        "/console/papers/assessments": Taken(2_000_000, "/console/papers/assessments"),
+        "/console/imports": Taken(1_000_000, "/console/imports"),
+        "/console/accounts/import": Taken(roster.MAX_BYTES, "/console/accounts/import"),
+        "/console/witnesses": Taken(regime.MOST_BYTES, "/console/witnesses"),
+        "/console/offline/outbox": Taken(outbox.MAX_FILE, "/console/offline"),
+    }
 )
-PAPER = "/console/sheets/"  # a page is sent to its point's address
-LIMITS = {"/check": MAX_PUBLIC, **dict.fromkeys(UPLOADS, MAX_UPLOAD)}
+PAPER = "/console/sheets/"  # a page is sent to its point's address, with its photograph
+MAX_FORM = 2 * photograph.MOST_BYTES  # bytes of the largest body there is
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -163,16 +183,30 @@ def check(scope: Scope) -> int:
         if "transfer-encoding" in headers:
             raise LengthRequiredError("a body needs its length (Content-Length)")
         return 0
-    limit = _limit(scope["path"])
-    if int(stated) > limit:
-        raise TooLargeError(f"at most {limit} bytes are taken here")
+    taken = taken_at(scope["path"])
+    if taken is None and int(stated) > MAX_BODY:
+        raise TooLargeError(f"at most {size_of(MAX_BODY)} is taken here")
+    if taken is not None and int(stated) > 2 * taken.most:
+        raise too_large(taken)
     return int(stated)
 
 
-def _limit(path: str) -> int:
-    """Return how many bytes a body sent to ``path`` may have."""
+def taken_at(path: str) -> Taken | None:
+    """Return what is taken at ``path``, or None if it takes no file."""
     head, _, point = path.rpartition("/")
-    return MAX_PAGE if f"{head}/" == PAPER and point else LIMITS.get(path, MAX_BODY)
+    if f"{head}/" == PAPER and point:
+        return Taken(photograph.MOST_BYTES, path)
+    return FILES.get(path)
+
+
+def too_large(taken: Taken) -> TooLargeError:
+    """Return the error that a file is larger than is taken."""
+    return TooLargeError(f"a file of at most {size_of(taken.most)} is taken here")
+
+
+def size_of(count: int) -> str:
+    """Return a count of bytes as people read it: ``64 KB``, ``1 MB``."""
+    return f"{count // 1_024} KB" if count < 1_000_000 else f"{count / 1_000_000:g} MB"  # noqa: PLR2004 - a megabyte
 
 
 def place_of(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def get_style(site: SiteOf, request: Request) -> Response:
         source=("IDPL-13",), allowed="R3",
     )  # fmt: skip
     return site.pages.show(
-        request, "style.html", wrong=problem.of(refused), csrf="", code=CODE,
+        request, "style.html", script=True, wrong=problem.of(refused), csrf="", code=CODE,
         code_image=trusted(qr.svg(site.parts.settings.url, title="QR")),
         chart=chart.of_weeks(WEEKS), fields=_fields("any"), wrong_fields=_fields("wrong"),
     )  # fmt: skip

@@ -110,15 +110,20 @@ def is_short(form: Form) -> bool:
     return len(form.fields) == 1 and not form.fields[0].optional
 
 
-def asked(standard: Standard, notice: Notice, form: Form, given: Sequence[str]) -> list[Asked]:
-    """Return the fields to show: what has an act of its own is asked only if it was ticked."""
+def asked(
+    standard: Standard, notice: Notice, form: Form, given: Sequence[str], *, method: str = ""
+) -> list[Asked]:
+    """Return the fields to show: what has an act of its own is asked only if it was ticked.
+
+    On a device that is not the person's own they are asked by another ``method`` than the point's.
+    """
     said = {one.id: one for one in notice.fields}
     choice = {f.id for group in choices(standard, form) for f in group}
     return [
         Asked(
             field=f,
             said=said[f.id],
-            widget=widget.of(f.category, form.point.method),
+            widget=widget.of(f.category, method or form.point.method),
             choice=f.id in choice,
         )
         for f in form.fields

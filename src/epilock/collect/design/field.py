@@ -8,7 +8,7 @@ from epilock.standard.wording import is_mostly_chinese
 
 MAX_FIELDS = 2_000
 MAX_TEXT = 4_000  # characters of one label; Excel's own limit for a cell is 32,767
-MAX_LETTERS = 400_000  # of all labels, each with its groups: about a second to judge
+MAX_LETTERS = 400_000  # of all labels, each with its groups: a second to judge, ten at worst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from epilock.collect.design.field import DesignField
 from epilock.collect.design.workbook import Rows
 from epilock.errors import FileFormatError
-from epilock.standard.label import guess, is_day
+from epilock.standard.label import is_day, is_known
 
 LOOK = 15  # filled rows among which the header is sought
 FEW = 2  # cells; a header has more, unless the sheet has one column
@@ -53,7 +53,7 @@ class _Row:
 
     @property
     def known(self) -> int:
-        return sum(bool(c) and guess(c).known for c in self.cells)
+        return sum(bool(c) and is_known(c) for c in self.cells)
 
     @property
     def stated(self) -> int:
@@ -235,7 +235,7 @@ def _layout(filled: list[_Row], header: _Row, sheet: str) -> list[DesignField]:
                 or not row.cells[n + 1]
                 or bool(_BLANK_LINE.fullmatch(row.cells[n + 1]))
             )
-            if cell and not _is_value(cell) and len(cell) <= LABEL and (guess(cell).known or empty):
+            if cell and not _is_value(cell) and len(cell) <= LABEL and (is_known(cell) or empty):
                 place = f"{sheet}!{_letters(n + 1)}{row.number}" if sheet else f"line {row.number}"
                 fields.append(DesignField(field=cell, label=cell, place=place))
     return fields

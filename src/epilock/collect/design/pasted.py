@@ -4,6 +4,7 @@ import re
 
 from epilock.collect.design.field import Design, DesignField, make
 from epilock.errors import TooLargeError
+from epilock.standard.label import things
 
 MAX_PASTED = 20_000  # characters; a form of 500 questions of 40 characters
 NAME = "what was pasted"  # in messages
@@ -12,12 +13,10 @@ _CELLS = re.compile(r"\t")  # what a sheet puts between the cells that are copie
 _ALL = re.compile(
     r"[\t,，、;；|]"
 )  # a comma may belong to a question, unless there is one line only
-# Chinese questions in a row with only blanks between them, also numbered; and one of two characters set wide ("姓  名").
 _CHINESE = "[\u3400-\u9fff]"
-_BLANK = re.compile(
-    rf"(?<=[\u3400-\u9fff)）:：_＿])(?<![\d一二三四五六七八九十][)）])[ \u3000]+(?=(?:\d{{1,3}}[.．、)）][ \u3000]*)?{_CHINESE}{{2}})"
+_WIDE = re.compile(  # a word of two characters set wide ("姓  名")
+    rf"(?<!{_CHINESE})(?![男是有])({_CHINESE})[ \u3000]+({_CHINESE})(?!{_CHINESE})"
 )
-_WIDE = re.compile(rf"(?<!{_CHINESE})(?![男是有])({_CHINESE})[ \u3000]+({_CHINESE})(?!{_CHINESE})")
 
 
 def read_pasted(text: str) -> Design:
@@ -32,7 +31,7 @@ def read_pasted(text: str) -> Design:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     between = _ALL if len(lines) == 1 else _CELLS
     cells = [part for line in lines for part in between.split(line)]
-    parts = [part for cell in cells for part in _BLANK.split(_WIDE.sub(r"\1\2", cell))]
+    parts = things(_WIDE.sub(r"\1\2", cell) for cell in cells)
     labels = [label for part in parts if (label := part.strip())]
     fields = [
         DesignField(field=label, label=label, place=f"question {number}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from epilock.collect.design.declared import read_point
 from epilock.collect.design.fhir import read_fhir
@@ -19,15 +20,15 @@ MAX_BYTES = 20 * 2**20
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 FOREIGN = (
-    (b"%PDF", "a PDF file; give the form itself as XLSX, CSV, XLSForm, FHIR JSON or TOML"),
-    (b"\x89PNG", "a picture; give the form itself"),
-    (b"\xff\xd8\xff", "a picture; give the form itself"),
-    (b"GIF8", "a picture; give the form itself"),
-    (b"\x1f\x8b", "compressed with gzip; unpack it first"),
-    (b"Rar!", "a RAR archive; unpack it first"),
-    (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
-    (b"SQLite format 3\0", "a database; export the table as CSV"),
-    (b"PAR1", "a Parquet file; give its header as CSV"),
+    (b"%PDF", "PDF"),
+    (b"\x89PNG", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"\x1f\x8b", "gzip"),
+    (b"Rar!", "RAR"),
+    (b"7z\xbc\xaf", "7z"),
+    (b"SQLite format 3\0", "SQLite"),
+    (b"PAR1", "Parquet"),
 )
 # As telephones make it.
 _PHOTOGRAPH = re.compile(rb".{4}ftyp(?:hei|mif|avi)|RIFF.{4}WEBP", re.DOTALL)
@@ -51,21 +52,24 @@ def read_design(source: Path | str | bytes, name: str = "") -> Design:
     if not content.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise FileFormatError(f"{name}: empty")
     if start == OLE:
+        refuse_old(name, encrypted=ENCRYPTED in content)
+    kind = next((kind for mark, kind in FOREIGN if content.startswith(mark)), "")
+    if kind or _PHOTOGRAPH.match(content):
         raise FileFormatError(
-            f"{name}: encrypted with a password; save it without one"
-            if ENCRYPTED in content
-            else f"{name}: an Office file of before 2007 (.xls); save it as .xlsx or CSV"
+            f"{name}: {kind or 'HEIC'} is no form; give the form itself as XLSX, CSV, XLSForm, FHIR JSON or TOML"
         )
-    for mark, what in FOREIGN:
-        if content.startswith(mark):
-            raise FileFormatError(f"{name}: {what}")
-    if _PHOTOGRAPH.match(content):
-        raise FileFormatError(f"{name}: a picture; give the form itself")
     if start.startswith(b"PK"):
         return _from_workbook(read_workbook(Archive(content, name)), name)
     if name.lower().endswith((".xlsx", ".xlsm")):
         raise FileFormatError(f"{name}: corrupt, or no XLSX workbook; save the file again")
     return _from_text(content, name)
+
+
+def refuse_old(name: str, *, encrypted: bool) -> NoReturn:
+    """Raise for a file of Office's older container, in which encrypted ones come too."""
+    if encrypted:
+        raise FileFormatError(f"{name}: encrypted with a password; save it without one")
+    raise FileFormatError(f"{name}: an Office file of before 2007 (.xls); save it as .xlsx or CSV")
 
 
 def _content(source: Path | str | bytes, name: str) -> tuple[bytes, str]:

@@ -13,7 +13,7 @@ from collections import Counter
 from epilock.collect.design.field import MAX_TEXT
 from epilock.collect.design.workbook import COLUMNS, ROWS, Rows
 from epilock.errors import FileFormatError, TooLargeError
-from epilock.standard.label import guess
+from epilock.standard.label import is_known
 
 SAMPLE = 2**20  # bytes that are looked at; the header is far before their end
 SEPARATORS = (",", ";", "\t", "|", "，", "；")
@@ -124,7 +124,7 @@ def _sense(text: str) -> int:
     """Return how many cells of the first lines make sense as headers: the wrong reading makes none."""
     lines = [line[:2_000] for line in text.splitlines()[:5]]
     cells = [c for line in lines for c in line.replace("\t", ",").replace(";", ",").split(",")]
-    return sum(guess(c).known for c in cells[:200])
+    return sum(is_known(c) for c in cells[:200])
 
 
 def _rows(text: str, separator: str, name: str) -> Rows:

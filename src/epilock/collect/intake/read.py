@@ -7,7 +7,7 @@ Rules kept in this file:
 
 import hashlib
 
-from epilock.collect.design.read import ENCRYPTED, FOREIGN, OLE
+from epilock.collect.design.read import ENCRYPTED, FOREIGN, OLE, refuse_old
 from epilock.collect.intake.delimited import Delimited
 from epilock.collect.intake.sheet import Workbook
 from epilock.collect.intake.table import Source, Table
@@ -57,14 +57,10 @@ def _refuse(source: Source, start: bytes) -> None:
     if start.startswith(OLE):
         with source.open() as stream:
             directory = stream.read(OLE_BYTES)
-        raise FileFormatError(
-            f"{name}: encrypted with a password; save it without one"
-            if ENCRYPTED in directory
-            else f"{name}: an Office file of before 2007 (.xls); save it as .xlsx or CSV"
-        )
-    for mark, what in FOREIGN:
+        refuse_old(name, encrypted=ENCRYPTED in directory)
+    for mark, kind in FOREIGN:
         if start.startswith(mark):
-            raise FileFormatError(f"{name}: {what}")
+            raise FileFormatError(f"{name}: {kind} is no list; give it as XLSX, CSV or Parquet")
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{")):
         raise FileFormatError(f"{name}: HTML, XML or JSON; save the list as .xlsx or CSV")
 

@@ -212,13 +212,19 @@ def load(tx: Transaction, org: str, code: str) -> Import:
     row = tx.find(imports, org=org, import_id=code)
     if row is None:
         raise NotFoundError(f"{org} has no import of that code")
-    return _import(row)
+    return read(row)
 
 
 def listing(tx: Transaction, org: str) -> list[Import]:
     """Return the imports of ``org``, the latest first."""
     rows = tx.all(imports, imports.c.org == org, order_by=[imports.c.started.desc()])
-    return [_import(row) for row in rows]
+    return [read(row) for row in rows]
+
+
+def points_of(tx: Transaction, org: str) -> list[str]:
+    """Return the codes of the points at which ``org`` has imported."""
+    query = sa.select(imports.c.point).distinct().where(imports.c.org == org)
+    return sorted(tx.conn.execute(query).scalars())
 
 
 def troubles(tx: Transaction, known: Import) -> list[Trouble]:
@@ -257,10 +263,11 @@ def by_file(tx: Transaction, org: str, point: str, file: bytes) -> Import | None
     """Return the import of a file, by its fingerprint, at a point; None if none was begun."""
     c = imports.c
     rows = tx.all(imports, c.org == org, c.point == point, c.file == file)
-    return _import(rows[0]) if rows else None
+    return read(rows[0]) if rows else None
 
 
-def _import(row: dict[str, Any]) -> Import:
+def read(row: dict[str, Any]) -> Import:
+    """Return the import that a row of ``imports`` states."""
     return Import(
         org=row["org"], id=row["import_id"], point=row["point"], file=row["file"], targets=row["targets"],
         left_out=tuple(

@@ -153,7 +153,7 @@ def run(
                     tx.widen(CACHE)
                 for batch in taken:
                     bucket = desk.used(batch.block)
-                    found = _commit(tx, intake, target, found, batch, bucket=bucket, at=now())
+                    found = _commit(tx, intake, target, found, batch, bucket=bucket, now=now)
                 next_ = [desk.take(tx, now()) for batch in taken if batch.more]
             for lease in next_:
                 line.give(lease)
@@ -225,13 +225,13 @@ def _commit(
     batch: Prepared,
     *,
     bucket: Bucket,
-    at: datetime,
+    now: Callable[[], datetime],
 ) -> Import:
     """Store one batch in the caller's transaction."""
-    intake.log.append(
-        tx, [], now=at
-    )  # the head first: what is judged now stays so until the commit
-    _check_current(tx, target)
+    # the head first: what is judged now stays so until the commit
+    intake.log.append(tx, [], now=now())
+    at = now()
+    _check_current(tx, target, at)
     found = register.advance(
         tx, found, bucket=bucket.id, last_row=max(batch.last_row, found.last_row),
         stored=len(batch.records), problems=batch.problems,
@@ -253,7 +253,7 @@ def _commit(
     return register.complete(tx, intake.log, found, standard_ref=intake.standard.ref, now=at)
 
 
-def _check_current(tx: Transaction, target: Target) -> None:
+def _check_current(tx: Transaction, target: Target, now: datetime) -> None:
     point = points_.load(tx, target.point.org, target.point.point)
     if point.closed is not None:
         raise ClosedError(
@@ -263,6 +263,7 @@ def _check_current(tx: Transaction, target: Target) -> None:
         raise StaleNoticeError(
             "the notice changed while the list was imported; run the import again to go on under it"
         )
+    issue.check_level(tx, point, target.form.level, now=now)
 
 
 def _check_file(source: Source, state: tuple[int, int]) -> None:

@@ -9,10 +9,13 @@ Rules kept in this file:
   3. A row is told once; the numbers that the ledger states are counted from records that came in.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import sqlalchemy as sa
 
 from epilock.collect import code
 from epilock.collect.intake import register
@@ -75,9 +78,24 @@ def letters(intake: Intake, found: Import) -> Iterator[Letter]:
 
 def untold(tx: Transaction, found: Import) -> int:
     """Return how many persons of an import are still to be told."""
-    if not found.afterwards:
-        return 0
-    return found.stored - sum(int(row["records"]) for row in _told(tx, found))
+    return untold_of(tx, found.org, [found])[found.id]
+
+
+def untold_of(tx: Transaction, org: str, imports: Sequence[Import]) -> dict[str, int]:
+    """Return, by import of ``org``, how many of its persons are still to be told."""
+    c, told = register.told.c, Counter[str]()
+    for row in tx.all(register.told, c.org == org, c.import_id.in_([each.id for each in imports])):
+        told[row["import_id"]] += row["records"]
+    return {each.id: each.stored - told[each.id] if each.afterwards else 0 for each in imports}
+
+
+def is_left() -> sa.ColumnElement[bool]:
+    """Return the condition that someone of an import, a row of ``imports``, is still to be told."""
+    c, each = register.told.c, register.imports.c
+    told = sa.select(sa.func.coalesce(sa.func.sum(c.records), 0)).where(
+        c.org == each.org, c.import_id == each.import_id
+    )
+    return sa.and_(each.afterwards == 1, each.stored > told.scalar_subquery())
 
 
 def mark_told(

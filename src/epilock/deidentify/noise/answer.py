@@ -192,8 +192,10 @@ def _of_mean(query: Mean, made: Mechanism, number: int, reach: int | Decimal) ->
     if number <= b:
         return Accuracy(within=_value(query, widest))
     off = (Decimal(a) + reach * b) / (number - b)
-    thousandths = math.ceil(min(off, widest) * 1000) + 1  # the quotient itself was rounded
-    return Accuracy(within=_value(query, Decimal(thousandths) / 1000))
+    rounded = (
+        Decimal(math.ceil(off * 1000) + 1) / 1000
+    )  # the quotient itself was rounded, within the bounds
+    return Accuracy(within=_value(query, min(rounded, widest)))
 
 
 def _rank(query: Quantile, made: Mechanism) -> Accuracy:

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from epilock.deidentify.pseudonyms.pseudonym import Form, plain, pseudonyms
+from epilock.deidentify.pseudonyms.pseudonym import KINDS, pseudonyms
 from epilock.deidentify.table import Table, open_table
 from epilock.deidentify.writing import check_output, written
 from epilock.errors import FileFormatError, InputError
-from epilock.store.tags import FORMS
-
-PLAIN = "plain"
-KINDS: Mapping[str, Form] = {PLAIN: plain, **FORMS[max(FORMS)]}
-"""Kinds of identifiers, each with its normal form."""
 
 
 def pseudonymise_file(

@@ -19,12 +19,13 @@ Rules kept in this file:
 import hmac
 import unicodedata
 from base64 import b32encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from epilock.errors import ConflictError, InputError
+from epilock.store.tags import FORMS
 
 KEY_BYTES = 32
 CODE_BYTES = 10  # 80 bits, 16 letters without a remainder
@@ -38,6 +39,11 @@ Form = Callable[[str], str]
 def plain(value: str) -> str:
     """Return an identifier of no special kind in its normal form: Unicode NFKC, no spaces, upper case."""
     return "".join(unicodedata.normalize("NFKC", value).split()).upper()
+
+
+PLAIN = "plain"
+KINDS: Mapping[str, Form] = {PLAIN: plain, **FORMS[max(FORMS)]}
+"""Kinds of identifiers, each with its normal form."""
 
 
 def pseudonyms(

@@ -20,6 +20,7 @@ Rules kept in this file:
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -206,14 +207,23 @@ def load(tx: Transaction, org: str, study: str) -> Study:
     Raises:
         NotFoundError: There is none of this code.
     """
-    return _read(tx, _row(tx, org, study))
+    return read(tx, [_row(tx, org, study)])[0]
 
 
 def listing(tx: Transaction, org: str) -> list[Study]:
     """Return the studies of an organisation, the latest first."""
     c = studies.c
     rows = tx.all(studies, c.org == org, order_by=[c.opened.desc(), c.study])
-    return [_read(tx, row) for row in rows]
+    return read(tx, rows)
+
+
+def read(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> list[Study]:
+    """Return the studies of one organisation that rows of ``studies`` state."""
+    c = study_ends.c
+    some = c.study.in_([row["study"] for row in rows])
+    asked = tx.all(study_ends, c.org == rows[0]["org"], some) if rows else []
+    by = {row["study"]: row["by"] for row in asked}
+    return [Study(**row, end_asked_by=by.get(row["study"])) for row in rows]
 
 
 def waiting() -> sa.ColumnElement[bool]:
@@ -222,11 +232,6 @@ def waiting() -> sa.ColumnElement[bool]:
     return ~sa.exists().where(
         c.org == study_ends.c.org, c.study == study_ends.c.study, c.destroyed.is_not(None)
     )
-
-
-def _read(tx: Transaction, row: dict[str, Any]) -> Study:
-    asked = tx.find(study_ends, org=row["org"], study=row["study"])
-    return Study(**row, end_asked_by=None if asked is None else asked["by"])
 
 
 def _check_two(found: Study, by: str) -> None:

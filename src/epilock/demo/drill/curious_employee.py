@@ -57,7 +57,7 @@ def play(folder: Path, say: Say) -> None:
         say(f"   the neighbour sees: {each.by_org}, {each.purpose}, {each.form}, {each.at:%H:%M}")
     require(len(seen) == 1, "the person sees the opening")
     with drill.parts.database.write() as tx:
-        found = search.search(
+        _, found = search.search(
             drill.parts.gate, tx, clerk, source=ORG, emergency="outbreak-7",
             category="contact.mobile", value="13800000000", grant=grant.grant,
             now=drill.stage.clock(),

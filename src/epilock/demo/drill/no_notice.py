@@ -60,8 +60,7 @@ def _play(stage: Stage, parts: Parts) -> None:
     )
     accepted = form.accept(full, today=_today(stage))
     stage.clock.instant += timedelta(hours=1)
-    with parts.database.write() as tx:
-        life.set_level(tx, parts, "I", "清政发〔2026〕8号", stage.clock())
+    life.set_level(parts, "I", "清政发〔2026〕8号", stage.clock())
     after = _size(parts)
     try:
         parts.writer.submit(accepted).result()

@@ -106,8 +106,8 @@ def _fall(stage: Stage, parts: Parts) -> None:
     asked = len(before.active(parts.standard, "II"))
     left = len(before.active(parts.standard, "IV"))
     stage.clock.instant += timedelta(hours=1)
-    with parts.database.write() as tx:
-        life.set_level(tx, parts, "IV", "清政发〔2026〕9号", stage.clock())
+    life.set_level(parts, "IV", "清政发〔2026〕9号", stage.clock())
+    with parts.database.read() as tx:
         found, issued = issue.in_force(tx, ORG, before.point)
     shown = len(issue.form_of(parts.standard, found, issued).fields)
     stage.say(f"3. The level falls from II to IV: the form asks {shown} things, and asked {asked}.")

@@ -106,7 +106,7 @@ def _take(stage: Stage, parts: Parts) -> tuple[Lease, Form]:
     with parts.database.write() as tx:
         lease = offline.take(
             tx, parts.log, parts.keys, parts.standard, org=ORG, point=from_gate, holder="s-drill",
-            most=offline.USUAL, now=stage.clock(),
+            most=offline.USUAL, now=stage.clock,
         )  # fmt: skip
         _, _, form = offline.leased_form(tx, parts.standard, lease)
     return lease, form

@@ -134,11 +134,7 @@ class Auditor:
             return result
         for holding in told.holdings.values():
             self._list_overdue(result, holding, now)
-        for (bucket, n), index in told.corrections.items():
-            result.add("correction-missing", bucket, index, n=n)
-        for (bucket, n), (index, at) in told.replaced.items():
-            if now >= end(at) + GRACE and told.holdings[bucket].left_of(n):
-                result.add("replaced-unfinished", bucket, index, n=n)
+        records.list_unproved(told, result, now, GRACE)
         for index, erasure in told.erasures.values():
             if now >= end(erasure.at) + GRACE:
                 result.add("erasure-unfinished", erasure.erasure, index)

@@ -94,6 +94,7 @@ class Told:
         replaced: Records that were moved or corrected and are not shown to be erased, with index and
             instant.
         corrections: Index of a correction by the record that corrects, where that is not there yet.
+        late: Point and index of what was collected after its point closed and corrects nothing, by record.
         holds: Holds that were not released.
         orders: Orders that were not cancelled.
         grants: Grants by id.
@@ -121,6 +122,7 @@ class Told:
         self.intents: dict[str, tuple[int, e.Destroy]] = {}
         self.replaced: dict[tuple[str, int], tuple[int, str]] = {}
         self.corrections: dict[tuple[str, int], int] = {}
+        self.late: dict[tuple[str, int], tuple[str, int]] = {}
         self.keys: dict[str, int] = {}
         self.keys_ended: dict[str, int] = {}
         self.sealed: int | None = None

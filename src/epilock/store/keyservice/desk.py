@@ -55,6 +55,7 @@ HANDED = frozenset(
         "challenges",
         "anchor",
         "provider",
+        "found",
     }
 )
 _SIGNING = re.compile(r"log(\.[1-9]\d{0,3})?(-[1-9]\d{0,3})?|notice")

@@ -7,12 +7,15 @@ While it goes on, and after a crash in the middle of it, some things are wrapped
   2. The slot of each organisation, one after the other: a cell wrapped by the new key is written beside
      the old one, whose cell is overwritten then.  Crash: two cells of one epoch, or a torn one, which counts
      as empty; the next call goes on, and both keys together open everything.
-  3. Everything is opened with the new key alone. Only then is the old one needed no more.
+  3. Everything is opened with the new key alone. Only then is the old one needed no more. What another process
+     made meanwhile, which saw the new key late, or what a busy back end does not open at once, is gone through
+     again, ``_TURNS`` times at most.
 
 Repeating is harmless. A process that goes on with the old key alone finds slots that it can't open, and refuses
 until it is started anew with the new one; a secret that it makes meanwhile is moved by a repetition.
 """
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +27,8 @@ from epilock.errors import RootKeyError
 from epilock.store.keyrows import secret_context, secrets
 from epilock.store.root import RootKey
 from epilock.store.slot import Slot, Step, go_on
+
+_TURNS, _MOMENT = 4, 0.2  # seconds
 
 
 class Both:
@@ -55,6 +60,17 @@ def move(database: Database, slots: Path, old: RootKey, new: RootKey, *, step: S
         RootKeyError: Something was wrapped by neither; what was moved stays moved.
         TamperedError, KeysError: A row or slot was altered, or is missing.
     """
+    for turn in range(_TURNS):
+        time.sleep(turn * _MOMENT)
+        count = _wrap_all(database, slots, old, new, step)
+        missing = next(_unmoved(database, slots, new), None)
+        if missing is None:
+            return count
+    raise RootKeyError(f"{missing} does not open with the new root key; keep the old one")
+
+
+def _wrap_all(database: Database, slots: Path, old: RootKey, new: RootKey, step: Step) -> int:
+    """Wrap by ``new`` what is there and it does not open; return how many secrets and slots there are."""
     both = Both(new, old)
     step("secrets")
     with database.write() as tx:
@@ -71,8 +87,6 @@ def move(database: Database, slots: Path, old: RootKey, new: RootKey, *, step: S
         slot = Slot(path, path.stem, both, step=step)
         with slot.lock():
             slot.rewrap(partial(_opens, new))
-    for missing in _unmoved(database, slots, new):
-        raise RootKeyError(f"{missing} does not open with the new root key; keep the old one")
     return len(found) + len(paths)
 
 

@@ -9,7 +9,8 @@ A release goes through these stages, and nothing else assigns one:
     failed     withdrawn   withdrawn refused
 
 ``asked`` and ``approving`` wait for the program (``run``), ``previewed`` for who asked, ``requested`` for a second
-person. What is refused by a rule is never asked: it is written as ``refused``.
+person. What is asked rests where the key service gives no keys today. What is refused by a rule is never asked: it is
+written as ``refused``.
 
 Rules kept in this file:
   1. The decision is written, with its ledger entry, before any record is opened; also a refusal.
@@ -60,6 +61,7 @@ NEXT: Mapping[str, Collection[str]] = {
 }
 UNDER_WAY = (ASKED, APPROVING)
 LEFT = (APPROVED, GONE)
+LATER = "later"  # the problem of a release for which the key service gives no keys today
 
 releases = sealed_table(
     "releases",
@@ -145,7 +147,7 @@ def decide(
 ) -> Release:
     """Decide whether ``who`` may try out the release; the decision is written either way (rule 1).
 
-    A question that is being made for ``who`` already is that release: no second try is used up.
+    A question that is being made for ``who`` already, or rests, is that release: no second try is used up.
 
     Raises:
         InputError: The question can't be asked; see ``question.check``.
@@ -262,6 +264,23 @@ def enter(
     return load(tx, found.org, found.release)
 
 
+def put_off(tx: Transaction, found: Release, problem: Mapping[str, str], *, now: datetime) -> None:
+    """Note why what was asked is not made now; it rests until it is asked once more.
+
+    Raises:
+        StateError: It is not asked any more.
+    """
+    key = {"org": found.org, "release": found.release}
+    if tx.get(releases, **key, lock=True)["stage"] != ASKED:
+        raise StateError(f"release {found.release} was gone on with elsewhere")
+    tx.update(releases, key, problem=problem, changed=now)
+
+
+def rests(found: Release) -> bool:
+    """Tell whether a release waits for who asked to ask once more."""
+    return found.stage == ASKED and found.problem is not None
+
+
 def load(tx: Transaction, org: str, release: str) -> Release:
     """Return the release of records of ``org``.
 
@@ -269,15 +288,6 @@ def load(tx: Transaction, org: str, release: str) -> Release:
         NotFoundError: There is none of that code.
     """
     return _read(tx.get(releases, org=org, release=release))
-
-
-def asked(tx: Transaction, who: Staff, *, limit: int = 50) -> list[Release]:
-    """Return the latest releases that ``who`` asked for."""
-    c = releases.c
-    rows = tx.all(
-        releases, c.by_org == who.org, c.by == who.staff, order_by=[c.entry_index.desc()], limit=limit
-    )  # fmt: skip
-    return [_read(row) for row in rows]
 
 
 def latest(tx: Transaction, org: str, *, limit: int = 100) -> list[Release]:

@@ -9,7 +9,9 @@ Order of effects, and what a crash leaves:
   6. Other bytes: it is previewed anew, and nobody has approved that. The same bytes: in one transaction the
      ``release`` entry, the lines of its records, the joint cells and the sealed file.
                                                                        Crash: all of it or nothing.
-  7. When the grant ends ``sweep`` destroys the files' key, then the files, then says ``gone``.
+  7. Where the key service gives no keys before tomorrow, what was asked rests, and what was approved is previewed
+     again: who asks the same once more goes on with it, and uses up no further try of the grant.
+  8. When the grant ends ``sweep`` destroys the files' key, then the files, then says ``gone``.
                                                                        Crash: the next call goes on.
 
 What waits is taken up by ``Maker.go_on``, beside the pages that show how far it is, and after a crash by the
@@ -23,7 +25,7 @@ Rules kept in this file:
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from epilock.beside import Name, Told, Work, Works, nobody
@@ -52,6 +54,7 @@ from epilock.use.release.register import (
     ASKED,
     FAILED,
     GONE,
+    LATER,
     NEXT,
     PREVIEWED,
     REQUESTED,
@@ -64,16 +67,20 @@ from epilock.use.release.register import (
     listing,
     load,
     of_data_set,
+    put_off,
     releases,
+    rests,
 )
 
 PATIENCE = timedelta(minutes=10)  # after which what is under way is taken for left by a crash
+SPARE = timedelta(minutes=1)  # that is left of a grant, at the least, when keys are to be had again
 _KINDS = (
     (RefusedError, "refused"), (UnattainableError, "unattainable"), (InputError, "input"),
     (ForbiddenError, "keys"), (RateError, "keys"),
 )  # fmt: skip
 MOST_TRIES = 3  # of handing out while records change
 CHANGED = {"kind": "changed", "detail": ""}
+_turn = threading.Lock()  # one at a time in a process
 _log = logging.getLogger(__name__)
 
 
@@ -88,7 +95,7 @@ class _Fresh:
     earlier: tuple[Assignment, ...]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Maker:
     """Makes releases, each beside the pages that ask for it.
 
@@ -103,7 +110,6 @@ class Maker:
     database: Database
     now: Callable[[], datetime]
     works: Works
-    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def go_on(self, org: str, release: str, *, wait: float = 0) -> None:
         """Go on with a release that waits for the program; return when done, or after ``wait`` seconds."""
@@ -120,8 +126,11 @@ class Maker:
         """Go on with what a crash left, and destroy the files of releases whose grant has ended."""
         with self.database.read() as tx:
             waiting = listing(tx, stages=UNDER_WAY)
+            over = [each for each in waiting if not is_under_grant(tx, each, self.now())]
         for found in waiting:
             if self.now() - found.changed >= PATIENCE and self.work(found) is None:
+                if rests(found) and found not in over:
+                    continue
                 self.go_on(found.org, found.release, wait=threading.TIMEOUT_MAX)
         self.sweep()
 
@@ -143,14 +152,15 @@ class Maker:
         except StateError:
             _log.info("a release was decided elsewhere")
         except EpilockError as error:
+            if self._rest(found, error):
+                return self._load(found)
             kind = next((k for of, k in _KINDS if isinstance(error, of)), "inside")
             problem = {"kind": kind, "detail": "" if kind == "inside" else str(error)}
             with self.database.write() as tx:
                 enter(tx, found, FAILED, problem=problem, now=self.now())
             if kind == "inside":
                 raise
-        with self.database.read() as tx:
-            return load(tx, org, release)
+        return self._load(found)
 
     def sweep(self) -> None:
         """Destroy the files of releases that were given up, or whose grant has ended."""
@@ -169,15 +179,38 @@ class Maker:
                 enter(tx, each, stage, now=self.now())
 
     def _in_turn(self, org: str, release: str, told: Told) -> None:
-        with self._turn:
+        with _turn:
             self.step(org, release, told)
+
+    def _load(self, found: Release) -> Release:
+        with self.database.read() as tx:
+            return load(tx, found.org, found.release)
+
+    def _rest(self, found: Release, error: EpilockError) -> bool:
+        """Put a release off, if keys were refused for a time that is over before its grant; tell whether it is."""
+        if not isinstance(error, RateError):
+            return False
+        again, problem = (
+            self.now() + timedelta(seconds=error.wait) + SPARE,
+            {"kind": LATER, "detail": str(error)},
+        )
+        with self.database.write() as tx:
+            if not is_under_grant(tx, found, again):
+                return False
+            if found.stage == ASKED:
+                put_off(tx, found, problem, now=self.now())
+            else:
+                enter(tx, found, PREVIEWED, problem=problem, approved_by=None, now=self.now())
+        return True
 
     def _preview(self, found: Release, told: Told) -> None:
         made = self._make(found, told).made
         report = self._sealed(found, REPORT, made.report.to_html().encode())
         with self.database.write() as tx:
             file.keep(tx, report)
-            enter(tx, found, PREVIEWED, found=made.found, sha256=made.sha256, now=self.now())
+            enter(
+                tx, found, PREVIEWED, found=made.found, sha256=made.sha256, problem=None, now=self.now()
+            )  # fmt: skip
 
     def _hand_out(self, found: Release, told: Told) -> None:
         for _ in range(MOST_TRIES):

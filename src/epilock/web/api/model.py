@@ -88,9 +88,10 @@ class ProofWanted(ReceiptCode):
 
 
 class Corrected(ReceiptCode):
-    """The answers as they should be: field id to value, all of them."""
+    """The answers as they should be: field id to value, all of them; ``given`` are acts that come to those of before."""
 
     fields: dict[str, str] = Field(max_length=100)
+    given: list[str] = Field(default=[], max_length=100)
 
 
 class PartDay(BaseModel):

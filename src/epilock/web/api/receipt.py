@@ -27,7 +27,7 @@ from epilock.web.api.model import (
     ReceiptCode,
     Words,
 )
-from epilock.web.correction import check_correctable, given
+from epilock.web.correction import check_whole, given, put
 from epilock.web.holding import Holding
 from epilock.web.receipt import count_miss, erase, open_for_subject
 from epilock.web.request import Site, SiteOf
@@ -76,21 +76,18 @@ def post_whole(wanted: ReceiptCode, site: SiteOf, request: Request) -> Response:
 
 @router.post("/correct")
 def post_correct(wanted: Corrected, site: SiteOf, request: Request) -> Held:
-    """Put other answers in the place of what was given; the code stays the same."""
+    """Put other answers in the place of what was given; the code and the day it goes stay the same."""
     with site.parts.database.read() as tx:
         held = _find(tx, site, request, wanted.code)
-        check_correctable(tx, site, held)
+        check_whole(held)
     accepted = held.form.accept(
         Submission(
-            client=str(uuid4()), notice=held.form.notice, given=list(given(held)),
+            client=str(uuid4()), notice=held.form.notice, given=list(dict.fromkeys([*given(held), *wanted.given])),
             fields=wanted.fields, language=held.record.language or "zh",
         ),
         today=site.today(),
     )  # fmt: skip
-    site.corrector.store(
-        accepted, receipt=held.receipt.receipt_id, bucket=held.bucket, n=held.record.n,
-        now=site.now(),
-    )  # fmt: skip
+    put(site, held, accepted)
     with site.parts.database.read() as tx:
         return held_now(tx, site, _find(tx, site, request, wanted.code))
 

@@ -31,6 +31,7 @@ from epilock.use.decision import OPENED, REFUSED
 from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.use.question import DAY, Noise, Question, account_of, request_of
 from epilock.use.tally import NOT_GIVEN
+from epilock.web.console import asked, listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
@@ -197,13 +198,16 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     parts, today = desk.site.parts, desk.site.today()
     with parts.database.read() as tx:
         mine = _mine(desk, tx)
-        found = aggregate.asked(tx, desk.session.staff)
+        own = asked.own(desk, aggregate.aggregates)
+        page = listing.find(tx, asked.counted(parts.standard), desk.query, own)
         events = sorted({e.emergency for e in emergencies.everything(tx)})
+    if page.export:
+        return page.file("counts")
     reached = sorted({c for g in mine for c in g.circumstances})
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "counts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        mine=mine, found=found, events=[(e, e) for e in events], typed=form or FormData(),
+        mine=mine, page=page, verdicts=asked.VERDICTS, events=[(e, e) for e in events], typed=form or FormData(),
         what=[(c, [DAY, *aggregate.can_count(parts.gate, c)]) for c in reached],
         first=(today - timedelta(days=7)).isoformat(), smallest=SMALLEST,
         last=(today - timedelta(days=1)).isoformat(),

@@ -25,7 +25,7 @@ from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
 from epilock.destroy.request import Request
-from epilock.errors import ConflictError, EpilockError, ForbiddenError, SignInError
+from epilock.errors import EpilockError, ForbiddenError, SignInError, StateError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
@@ -37,7 +37,7 @@ from epilock.use.grant import REQUESTED, Grant
 from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
-from epilock.web.console import listing, proof
+from epilock.web.console import decided, listing, proof
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Condition, Plan
 from epilock.web.problem import of as problem_of
@@ -103,7 +103,9 @@ def post_grant(org: str, grant: str, desk: DeskOf, form: CheckedForm) -> Respons
                 tx, parts.log, parts.keys, standard_ref=parts.standard.ref, org=org, grant=grant,
                 by=desk.session.staff, approve=approve, assertion=signed, now=desk.site.now(),
             )  # fmt: skip
-    except (*WRONG, ForbiddenError, SignInError, ConflictError) as error:
+    except StateError as error:
+        return decided.again(desk, "grant", org, grant, word(form, "verdict"), error)
+    except (*WRONG, ForbiddenError, SignInError) as error:
         return _page(desk, error)
     return desk.go("/console/approvals", done="approved" if approve else "refused")
 
@@ -114,17 +116,20 @@ def post_order(org: str, order: str, desk: DeskOf, form: CheckedForm) -> Respons
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     ref, now = parts.standard.ref, desk.site.now()
-    with parts.database.write() as tx:
-        organisations.check_decides(tx, desk.org, org)
-        if approve:
-            orders.approve(
-                tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who,
-                by_org=desk.org, now=now,
-            )  # fmt: skip
-        else:
-            orders.cancel(
-                tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who, now=now
-            )
+    try:
+        with parts.database.write() as tx:
+            organisations.check_decides(tx, desk.org, org)
+            if approve:
+                orders.approve(
+                    tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who,
+                    by_org=desk.org, now=now,
+                )  # fmt: skip
+            else:
+                orders.cancel(
+                    tx, parts.log, standard_ref=ref, org=org, order=order, by=desk.who, now=now
+                )
+    except StateError as error:
+        return decided.again(desk, "order", org, order, word(form, "verdict"), error)
     return desk.go("/console/approvals", done="approved" if approve else "cancelled")
 
 
@@ -133,11 +138,14 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
     """Approve a person's request, which destroys their record at once, or refuse it."""
     desk.enter(PART)
     parts, approve, now = desk.site.parts, word(form, "verdict") == "approve", desk.site.now()
-    with parts.database.write() as tx:
-        requests.decide(
-            tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
-            approve=approve, now=now,
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            requests.decide(
+                tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
+                approve=approve, now=now,
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "erasure", org, request, word(form, "verdict"), error)
     if not approve:
         return desk.go("/console/approvals", done="refused")
     work = parts.works.begin(
@@ -154,11 +162,14 @@ def post_budget(org: str, allotment: str, desk: DeskOf, form: CheckedForm) -> Re
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
     book = Book(log=parts.log, standard_ref=parts.standard.ref)
-    with parts.database.write() as tx:
-        allotments.decide(
-            tx, book, org=org, allotment=allotment, by=desk.session.staff, approve=approve,
-            now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            allotments.decide(
+                tx, book, org=org, allotment=allotment, by=desk.session.staff, approve=approve,
+                now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "budget", org, allotment, word(form, "verdict"), error)
     return desk.go("/console/approvals", done="approved" if approve else "refused")
 
 
@@ -167,18 +178,21 @@ def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Respons
     """Destroy the key of a study whose end was asked for, or let it live on."""
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
-    with parts.database.write() as tx:
-        organisations.check_decides(tx, desk.org, org)
+    try:
+        with parts.database.write() as tx:
+            organisations.check_decides(tx, desk.org, org)
+            if approve:
+                freeze.check_thawed(tx)
+            else:
+                studies.refuse_end(tx, org=org, study=study)
         if approve:
-            freeze.check_thawed(tx)
-        else:
-            studies.refuse_end(tx, org=org, study=study)
-    if approve:
-        book = Book(log=parts.log, standard_ref=parts.standard.ref)
-        studies.end(
-            parts.database, parts.keys, book, org=org, study=study, by=desk.who,
-            cooling=parts.settings.cooling, now=desk.site.now(),
-        )  # fmt: skip
+            book = Book(log=parts.log, standard_ref=parts.standard.ref)
+            studies.end(
+                parts.database, parts.keys, book, org=org, study=study, by=desk.who,
+                cooling=parts.settings.cooling, now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "study", org, study, word(form, "verdict"), error)
     return desk.go("/console/approvals", done="key" if approve else "refused")
 
 
@@ -187,11 +201,14 @@ def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Res
     """Say whether an opening in an emergency was justified."""
     desk.enter(PART)
     parts = desk.site.parts
-    with parts.database.write() as tx:
-        reviews.review(
-            tx, parts.log, standard_ref=parts.standard.ref, org=org, decision=decision,
-            by=desk.session.staff, reason=word(form, "reason", most=20), now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            reviews.review(
+                tx, parts.log, standard_ref=parts.standard.ref, org=org, decision=decision,
+                by=desk.session.staff, reason=word(form, "reason", most=20), now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "opening", org, decision, word(form, "reason", most=20), error)
     return desk.go("/console/approvals", done="reviewed")
 
 
@@ -237,13 +254,16 @@ def _page(desk: Desk, error: EpilockError | None = None) -> Response:
 
 
 def _check_own(desk: Desk, org: str, grant: str, assertion: str) -> None:
-    """Return if a passkey of who is signed in signed what the grant says.
+    """Return if a passkey of who is signed in signed what the grant says, or if it is decided already.
 
     Raises:
         InputError, SignInError: It did not.
     """
     with desk.site.parts.database.write() as tx:
-        said = grants.load(tx, org, grant).statement()
+        asked = grants.load(tx, org, grant)
+        if asked.stage != REQUESTED:
+            return
+        said = asked.statement()
         found = passkey.check(
             tx, passkey.read(assertion), place=proof.place_of(desk.site), org=desk.org,
             staff=desk.who, challenge=said.challenge(), now=desk.site.now(),

@@ -20,7 +20,7 @@ from epilock.db import Transaction
 from epilock.errors import InputError
 from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, DeskOf, cookie_of
-from epilock.web.console.listing import Filter, Plan
+from epilock.web.console.listing import Plan
 from epilock.web.request import Site, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
@@ -122,9 +122,12 @@ def _named(tx: Transaction, rows: list[dict[str, object]]) -> list[Named]:
 _PLAN: Plan[Named] = Plan(
     path="/console/accounts/arrivals", table=arrivals.arrivals, key=_C.arrival, read=_named,
     sorts={"at": _C.at}, order="-at",
-    filters={"state": Filter(where=lambda state: _C.state == state, options=arrivals.STATES)},
+    filters={
+        "state": listing.equal(_C.state, arrivals.STATES), "since": listing.since(_C.at),
+        "until": listing.until(_C.at),
+    },
     columns={
-        "account": lambda n: n.arrival.staff, "at": lambda n: n.arrival.at.isoformat(),
+        "account": lambda n: n.arrival.staff, "at": lambda n: n.arrival.at,
         "device": lambda n: n.arrival.label, "network": lambda n: n.arrival.network, "state": lambda n: n.arrival.state,
     },
 )  # fmt: skip

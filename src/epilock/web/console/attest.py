@@ -1,12 +1,16 @@
 """The review of accounts: who joined, moved, left, is not seen any more; confirmed, changed or disabled on one page."""
 
+from datetime import datetime
+
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.accounts import administer, attest, staff
+from epilock.accounts.attest import Standing
 from epilock.db import Transaction
 from epilock.errors import EpilockError
+from epilock.web.console.computed import Computed, Question, arrange
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
@@ -49,12 +53,35 @@ def _do(tx: Transaction, desk: Desk, form: FormData) -> str:
     return "roles"
 
 
+def _plan(now: datetime) -> Computed[Standing]:
+    return Computed(
+        path=HERE, order="due", key=lambda s: s.account.staff,
+        sorts={
+            "due": lambda s: s.due, "login": lambda s: s.account.login,
+            "signed_in": lambda s: s.signed_in or s.joined,
+        },
+        filters={
+            "note": Question(fits=lambda s, note: note in s.notes(now), options=attest.NOTES),
+            "role": Question(fits=lambda s, role: role in s.account.roles, options=staff.ROLES),
+        },
+        columns={
+            "account": lambda s: s.account.staff, "roles": lambda s: " ".join(sorted(s.account.roles)),
+            "notes": lambda s: " ".join(s.notes(now)), "joined": lambda s: s.joined,
+            "signed_in": lambda s: s.signed_in or "", "confirmed_by": lambda s: s.confirmed_by or "",
+            "due": lambda s: s.due,
+        },
+    )  # fmt: skip
+
+
 def _page(desk: Desk, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = attest.standings(tx, desk.org, now=desk.site.now())
+    page = arrange(_plan(desk.site.now()), [s for s in found if s.left is None], desk.query)
+    if page.export:
+        return page.file("review")
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "attest.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        here_now=[s for s in found if s.left is None], gone=[s for s in found if s.left is not None],
+        page=page, notes=attest.NOTES, gone=[s for s in found if s.left is not None],
         roles=[(role, desk.t(f"console.role.{role}")) for role in staff.ROLES], grace=attest.GRACE, every=attest.EVERY,
     )  # fmt: skip

@@ -1,9 +1,12 @@
 """Budgets: how much the organisation's records may tell, to whom; asked for here, approved by a second person."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.db import Transaction
 from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.budget import MOST_CEILING, micro, shown
 from epilock.deidentify.noise.query import MICRO
@@ -13,6 +16,7 @@ from epilock.registry import organisation as organisations
 from epilock.use import allotment as allotments
 from epilock.use.allotment import PUBLIC, needs_budget
 from epilock.use.question import dataset_of
+from epilock.web.console import allotted, listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
@@ -26,6 +30,22 @@ def get_budgets(desk: DeskOf) -> Response:
     """Show what may be told and has been, and the form that asks for an allotment."""
     desk.enter(PART)
     return _page(desk)
+
+
+@router.get("/asked")
+def get_asked(desk: DeskOf) -> Response:
+    """Show what was asked for: what waits for a second person, if the address asks for nothing else."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        asked = _asked(desk, tx)
+        own = allotments.allotments.c.org == desk.org
+        page = listing.find(tx, allotted.asked(**asked.filters), desk.query, own)
+    if page.export:
+        return page.file("budgets-asked")
+    return desk.show(
+        "budgets_asked.html", here=PART, page=page, asked=asked, stages=allotted.STAGES,
+        first=allotted.FIRST, shown=shown,
+    )  # fmt: skip
 
 
 @router.post("")
@@ -48,31 +68,59 @@ def post_budget(desk: DeskOf, form: CheckedForm) -> Response:
             )  # fmt: skip
     except (*WRONG, BudgetError, NotFoundError) as error:
         return _page(desk, form, error)
-    return desk.go("/console/budgets", done="asked")
+    return desk.go("/console/budgets/asked", done="asked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What can be asked for, and by what both lists are filtered: codes, and how they are called."""
+
+    datasets: list[str]
+    purposes: list[tuple[str, str]]
+    recipients: list[tuple[str, str]]
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """Return the codes alone."""
+        return {
+            "datasets": self.datasets, "purposes": [code for code, _ in self.purposes],
+            "recipients": [code for code, _ in self.recipients],
+        }  # fmt: skip
+
+
+def _asked(desk: Desk, tx: Transaction) -> Asked:
+    standard = desk.site.parts.standard
+    known = {*budget.ceilings(tx, desk.org), *allotments.datasets(tx, desk.org)}
+    recipients = [(o.org, desk.name(o.name)) for o in organisations.everyone(tx)]
+    return Asked(
+        datasets=sorted(known), recipients=[*recipients, (PUBLIC, desk.t("console.budgets.public"))],
+        purposes=[
+            (code, desk.name(p.name))
+            for code, p in standard.purposes.items()
+            if needs_budget(standard, code)
+        ],
+    )  # fmt: skip
 
 
 def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
     standard = desk.site.parts.standard
     with desk.site.parts.database.read() as tx:
-        found = [
-            (dataset, whole, budget.accounts(tx, desk.org, dataset))
-            for dataset, whole in budget.ceilings(tx, desk.org).items()
-        ]
-        waiting = allotments.listing(tx, desk.org)
-        recipients = [(o.org, desk.name(o.name)) for o in organisations.everyone(tx)]
+        asked, table = _asked(desk, tx), allotted.accounts()
+        plan = allotted.plan(table, **asked.filters)
+        page = listing.find(tx, plan, desk.query, table.c.org == desk.org)
         events = sorted({e.emergency for e in emergencies.everything(tx)})
-    purposes = [code for code in standard.purposes if needs_budget(standard, code)]
+    if page.export:
+        return page.file("budgets")
+    purposes = {code for code, _ in asked.purposes}
     datasets = [
         (f"{c.code}:{event}", f"{desk.name(c.name)} · {event}")
         for event in events
         for c in standard.circumstances.values()
-        if set(purposes) & set(c.purposes)
+        if purposes & set(c.purposes)
     ]
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "budgets.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, waiting=waiting, datasets=datasets, shown=shown, typed=form or FormData(),
-        purposes=[(code, desk.name(standard.purposes[code].name)) for code in purposes],
-        recipients=[*recipients, (PUBLIC, desk.t("console.budgets.public"))],
-        most=MOST_CEILING // MICRO,
+        page=page, asked=asked, states=allotted.STATES, datasets=datasets, shown=shown,
+        typed=form or FormData(), most=MOST_CEILING // MICRO,
     )  # fmt: skip

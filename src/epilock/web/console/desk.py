@@ -7,6 +7,7 @@ Rules kept in this file:
   3. A session that is not proved (``accounts.arrival``, rule 5) reaches no page but the one that proves it, and the way
      out: neither password nor second factor can be changed in it.
   4. A form counts only with its session's token.
+  5. What a page says was done is said after the act alone: an address that somebody typed says nothing.
 """
 
 from collections.abc import Mapping
@@ -34,12 +35,14 @@ from epilock.errors import (
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.standard.text import Text
+from epilock.web.console import carried
 from epilock.web.language import Speaker
 from epilock.web.request import FormOf, Site, SiteOf, session_of
 
 PLAIN_COOKIE, SECURE_COOKIE = "epilock", "__Host-epilock"
 # What a form is shown again for, with what was typed; anything else gets a page of its own.
 WRONG = (InputError, RefusedError, StateError, ApprovalError)
+NOT_KEPT = frozenset({"lang", "done", "export"})  # of an address, by an act on a row of a list
 AUTHORITY = "government"  # the kind of organisation that declares emergencies and sets levels
 
 # Part of the console to the roles that may enter it; pages ask for more where an action needs more.
@@ -105,7 +108,12 @@ class Desk:
     @property
     def handle(self) -> str:
         """Handle of the session."""
-        return sessions.handle_of(self.request.cookies[cookie_of(self.site)])
+        return sessions.handle_of(self.token)
+
+    @property
+    def token(self) -> str:
+        """Token of the session."""
+        return self.request.cookies[cookie_of(self.site)]
 
     @property
     def told(self) -> list[Arrival]:
@@ -121,6 +129,11 @@ class Desk:
     def query(self) -> Mapping[str, str]:
         """What the address asks for behind its ``?``."""
         return self.request.query_params
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What the address asks of a list; an act on a row carries it, so that the list comes back as it was."""
+        return {name: value for name, value in self.query.items() if name not in NOT_KEPT}
 
     def may(self, part: str) -> bool:
         """Tell whether the roles reach a part of the console."""
@@ -147,21 +160,44 @@ class Desk:
         """
         self.need(*sorted(RIGHTS[part]))
 
+    def whose(self, part: str) -> str:
+        """Return whose rows an address of ``part`` asks about: the own organisation's, or ``org``'s for a supervisor.
+
+        Raises:
+            ForbiddenError: The roles don't reach ``part``, or not another organisation's.
+        """
+        self.enter(part)
+        of = self.query.get("org") or self.org
+        if of != self.org and not self.has("supervisor"):
+            raise ForbiddenError("what another organisation did is the supervisor's to see")
+        return of
+
+    def kept(self, of: str) -> dict[str, str]:
+        """Return what stays in the addresses of a list about ``of``."""
+        return {} if of == self.org else {"org": of}
+
     def show(
         self, template: str, /, *, here: str = "", status: int = 200, **context: Any
     ) -> Response:
         """Return a page of the console; ``here`` is the part it belongs to."""
-        done = self.request.query_params.get("done", "")
+        done = sessions.heard(self.token, self.request.query_params.get("done", ""))
         return self.site.pages.show(
             self.request, f"console/{template}", status=status, speaker=self.t, desk=self,
             parts_of_console=[p for p in RIGHTS if self.may(p)], here=here,
-            csrf=self.session.csrf, standard=self.site.parts.standard, now=self.site.now(),
+            csrf=carried.mark(self.site.parts.session_secret, self.session.csrf, self.session.staff),
+            standard=self.site.parts.standard, now=self.site.now(),
             done=done if self.t.knows(f"console.done.{done}") else "", **context,
         )  # fmt: skip
 
     def go(self, path: str, /, **query: str) -> RedirectResponse:
-        """Return a redirect (303) after a change; ``done`` names what was done."""
+        """Return a redirect (303) after a change; ``done`` names what was done, as this session alone can say it."""
+        if query.get("done"):
+            query["done"] = sessions.said(self.token, query["done"])
         return self.site.pages.go(self.request, path, **query)
+
+    def back(self, path: str, /, *, done: str) -> RedirectResponse:
+        """Return a redirect (303) after an act on a row: to its list, as it was."""
+        return self.go(path, **{**self.asked, "done": done})
 
     def name(self, text: Text) -> str:
         """Return ``text`` in the language of the page."""
@@ -187,9 +223,11 @@ def visitor_of(request: Request, site: SiteOf) -> Desk:
     if session.kind != "console":
         raise SignInError("an API token opens no page")
     t = site.pages.speaker(request)
-    return Desk(
+    desk = Desk(
         site=site, request=request, session=session, organisation=organisation, t=t, arrivals=tuple(found),
     )  # fmt: skip
+    request.state.desk = desk
+    return desk
 
 
 class UnfinishedError(SignInError):
@@ -234,7 +272,7 @@ def checked_form(form: FormOf, visitor: Annotated[Desk, Depends(visitor_of)]) ->
     Raises:
         SignInError: It does not.
     """
-    sessions.check_csrf(visitor.session, str(form.get("csrf", "")))
+    sessions.check_csrf(visitor.session, carried.token_in(str(form.get("csrf", ""))))
     return form
 
 

@@ -4,6 +4,8 @@ What is due goes by itself; an order is for those who won't wait for the run, an
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -21,14 +23,17 @@ from epilock.destroy import order as orders
 from epilock.destroy.beside import Runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.hold import Hold
-from epilock.errors import EpilockError, InputError
+from epilock.destroy.order import Order
+from epilock.errors import EpilockError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
+from epilock.registry.organisation import Organisation
 from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import count
 from epilock.store.bucket import Bucket
 from epilock.web.console import listing
+from epilock.web.console.computed import Computed, Question, arrange
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
@@ -37,47 +42,90 @@ from epilock.web.request import day_in, word, words
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"
 HERE = "/console/destruction"
-PER_PAGE = 50
+RELEASING = ("custodian", "approver", "supervisor")  # of the organisation or of one above it
 WEEKS = 6  # of the calendar
+SHOWN_CERTIFIED = 20  # certificates of a run; the log has all
+SHOWN = 10  # orders and holds beside it; their lists have all
+STATES = ("due", "waits", "open", "held")  # of a part in the calendar; open: it has no day yet
+NEVER = datetime.max.replace(tzinfo=UTC)
 LATEST = 4_102_444_800  # the year 2100, in Unix seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An order in a list, and the name of its bucket."""
+
+    order: Order
+    bucket: str
+
+
 @router.get("")
-def get_calendar(desk: DeskOf, page: int = 1, circumstance: str = "", day: str = "") -> Response:
-    """Show what goes next, what waits for whom, and what is held; of one circumstance or day if asked."""
-    desk.enter(PART)
-    parts, now, asked = desk.site.parts, desk.site.now(), _asked(day)
+def get_calendar(desk: DeskOf) -> Response:
+    """Show what goes next, what waits for whom, and what is held; of one circumstance, day or state if asked.
+
+    A supervisor sees that of any organisation, and changes none of it.
+    """
+    of = desk.whose(PART)
+    parts, now, today = desk.site.parts, desk.site.now(), desk.site.today()
     with parts.database.read() as tx:
-        found = dues.calendar(tx, parts.standard, now=now, org=desk.org)
-        waiting = orders.listing(tx, desk.org)
-        held = holds.listing(tx, desk.org, now=now)
-        used = {o.bucket for o in waiting} | {h.bucket for h in held}
-        names = {b: buckets.load(tx, desk.org, b).name for b in used}
-    due = sum(d.is_due(now) for d in found)
-    cases = sorted({d.bucket.circumstance for d in found})
-    found = [d for d in found if circumstance in {"", d.bucket.circumstance}]
-    weeks = _weeks(found, desk.site.today(), now)
-    found = [d for d in found if asked in {None, d.due.last_day}]
-    pages = max(1, -(-len(found) // PER_PAGE))
-    page = min(max(1, page), pages)
+        organisation = organisations.load(tx, of)
+        found = dues.calendar(tx, parts.standard, now=now, org=of)
+        waiting = orders.listing(tx, of)
+        held = holds.listing(tx, of, now=now)
+        may_release = _may_release(desk, tx, of)
+        used = {o.bucket for o in waiting[:SHOWN]} | {h.bucket for h in held[:SHOWN]}
+        loaded = {b: buckets.load(tx, of, b) for b in used}
+    page = arrange(_calendar(desk, of, found), found, desk.query)
+    if page.export:
+        return page.file("calendar")
+    circumstance = page.chosen.get("circumstance", "")
+    shown = [d for d in found if circumstance in {"", d.bucket.circumstance}]
     return desk.show(
-        "destruction.html", here=PART, found=found[(page - 1) * PER_PAGE : page * PER_PAGE],
-        total=len(found), due=due, waiting=waiting, held=held, cases=cases, weeks=weeks,
-        circumstance=circumstance, day=day, names=names, page=page, pages=pages,
-        may_run=desk.has("custodian"), today=desk.site.today(),
+        "destruction.html", here=PART, page=page, due=sum(d.is_due(now) for d in found),
+        waiting=waiting[:SHOWN], held=held[:SHOWN], weeks=_weeks(shown, today, now),
+        names={b: one.name for b, one in loaded.items()},
+        about={b: one.circumstance for b, one in loaded.items()},
+        may_run=of == desk.org and desk.has("custodian"),
+        may_change=_may_change(desk, of), may_release=may_release, today=today, of=organisation,
+    )  # fmt: skip
+
+
+@router.get("/orders")
+def get_orders(desk: DeskOf) -> Response:
+    """Show all orders, also those that are over."""
+    of = desk.whose(PART)
+    with desk.site.parts.database.read() as tx:
+        organisation = organisations.load(tx, of)
+        page = listing.find(tx, _orders_plan(desk, of), desk.query, orders.orders.c.org == of)
+        if page.export:
+            return page.file("orders")
+        shown = {r.order.bucket for r in page.rows}
+        about = {b: buckets.load(tx, of, b).circumstance for b in shown}
+    return desk.show(
+        "orders.html", here=PART, page=page, about=about, of=organisation, waiting=orders.WAITING,
+        may_change=_may_change(desk, of),
     )  # fmt: skip
 
 
 @router.get("/holds")
 def get_holds(desk: DeskOf) -> Response:
-    """Show all holds, also those that are over."""
+    """Show all holds, also those that are over; one above that may release them sees those too."""
     desk.enter(PART)
+    of = desk.query.get("org") or desk.org
     with desk.site.parts.database.read() as tx:
-        page = listing.find(tx, _holds_plan(desk), desk.query, holds.holds.c.org == desk.org)
-        names = {h.bucket: buckets.load(tx, desk.org, h.bucket).name for h in page.rows}
+        may_release = _may_release(desk, tx, of)
+        if not may_release:
+            desk.whose(PART)
+        page = listing.find(tx, _holds_plan(desk, of), desk.query, holds.holds.c.org == of)
+        names = buckets.names(tx, of, {h.bucket for h in page.rows})
+        organisation = organisations.load(tx, of)
+        beneath = _held_below(desk, tx) if may_release and of == desk.org else []
     if page.export:
         return page.file("holds")
-    return desk.show("holds.html", here=PART, page=page, names=names, reasons=holds.REASONS)
+    return desk.show(
+        "holds.html", here=PART, page=page, names=names, reasons=holds.REASONS, of=organisation,
+        may_change=may_release, beneath=beneath,
+    )  # fmt: skip
 
 
 @router.post("/run")
@@ -102,10 +150,12 @@ def get_run(
     began = datetime.fromtimestamp(since, UTC)
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = _runs(desk).progress(tx, desk.org, began)
+        certified = intents.certified_since(tx, desk.org, began, limit=SHOWN_CERTIFIED)
+        places = {i.bucket: buckets.load(tx, desk.org, i.bucket) for i in certified}
     wrong = None if found.problem is None else problem_of(found.problem)
     return desk.show(
         "destruction_run.html", here=PART, found=found, began=began, since=since, wrong=wrong,
-        may_run=desk.has("custodian"),
+        certified=certified, places=places, may_run=desk.has("custodian"),
     )  # fmt: skip
 
 
@@ -152,16 +202,17 @@ def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/holds/{hold}/release")
 def post_release(hold: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """End a hold before its time; a second person does it, not who placed it alone."""
+    """End a hold before its time, of the own organisation or of ``org`` below it; who placed it does not."""
     del form
-    desk.need("custodian", "approver")
-    parts = desk.site.parts
+    desk.need(*RELEASING)
+    parts, of = desk.site.parts, desk.query.get("org") or desk.org
     with parts.database.write() as tx:
+        organisations.check_decides(tx, desk.org, of)
         holds.release(
-            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, hold=hold, by=desk.who,
+            tx, parts.log, standard_ref=parts.standard.ref, org=of, hold=hold, by=desk.who,
             now=desk.site.now(),
         )  # fmt: skip
-    return desk.go(HERE, done="released")
+    return desk.back(f"{HERE}/holds", done="released")
 
 
 @router.post("/orders/{order}/cancel")
@@ -175,7 +226,23 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
             tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, order=order, by=desk.who,
             now=desk.site.now(),
         )  # fmt: skip
-    return desk.go(HERE, done="cancelled")
+    return desk.back(f"{HERE}/orders", done="cancelled")
+
+
+def _may_change(desk: Desk, of: str) -> bool:
+    return of == desk.org and desk.has("custodian", "approver")
+
+
+def _may_release(desk: Desk, tx: Transaction, of: str) -> bool:
+    """Tell whether the account may release a hold of ``of`` that somebody else placed."""
+    return desk.has(*RELEASING) and desk.org in {of, *organisations.superiors(tx, of)}
+
+
+def _held_below(desk: Desk, tx: Transaction) -> list[tuple[Organisation, int]]:
+    """Return the organisations below that hold something now, and how much."""
+    held = Counter(h.org for h in holds.listing(tx, now=desk.site.now()))
+    below = organisations.below(tx, desk.org) if held else []
+    return [(o, held[o.org]) for o in below if held[o.org] and o.org != desk.org]
 
 
 def _runs(desk: Desk) -> Runs:
@@ -184,11 +251,34 @@ def _runs(desk: Desk) -> Runs:
     return runs
 
 
-def _asked(day: str) -> date | None:
-    try:
-        return date.fromisoformat(day) if day else None
-    except ValueError:
-        raise InputError("day: a day is written 2026-03-14") from None
+def _calendar(desk: Desk, of: str, found: Sequence[DuePart]) -> Computed[DuePart]:
+    now = desk.site.now()
+    cases = sorted(
+        {d.bucket.circumstance for d in found} | set(desk.site.parts.standard.circumstances)
+    )
+
+    def state(d: DuePart) -> str:
+        return "held" if d.hold else "due" if d.is_due(now) else "waits" if d.due.at else "open"
+
+    return Computed(
+        path=HERE, fixed=desk.kept(of), order="due", key=lambda d: f"{d.bucket.id}.{d.part}",
+        sorts={
+            "due": lambda d: d.due.at or NEVER, "circumstance": lambda d: d.bucket.circumstance,
+            "day": lambda d: d.bucket.day, "rule": lambda d: d.due.rule,
+        },
+        filters={
+            "circumstance": Question(fits=lambda d, v: d.bucket.circumstance == v, options=cases),
+            "day": Question(fits=lambda d, v: str(d.due.last_day) == v),
+            "state": Question(fits=lambda d, v: state(d) == v, options=STATES),
+        },
+        columns={
+            "last_day": lambda d: d.due.last_day or "", "state": state,
+            "circumstance": lambda d: d.bucket.circumstance, "day": lambda d: d.bucket.day,
+            "clock": lambda d: d.bucket.clock, "bucket": lambda d: d.bucket.name,
+            "part": lambda d: d.part, "rule": lambda d: d.due.rule,
+            "held_until": lambda d: d.hold.last_day if d.hold else "",
+        },
+    )  # fmt: skip
 
 
 def _weeks(found: list[DuePart], today: date, now: datetime) -> list[list[tuple[date, int]]]:
@@ -201,7 +291,32 @@ def _weeks(found: list[DuePart], today: date, now: datetime) -> list[list[tuple[
     ]
 
 
-def _holds_plan(desk: Desk) -> Plan[Hold]:
+def _orders_plan(desk: Desk, of: str) -> Plan[Ordered]:
+    c = orders.orders.c
+    return Plan(
+        path=f"{HERE}/orders", fixed=desk.kept(of), table=orders.orders, key=c.order,
+        read=lambda tx, rows: _with_buckets(tx, of, rows), sorts={"proposed": c.proposed, "not_before": c.not_before}, order="-proposed",
+        filters={
+            "stage": listing.equal(c.stage, tuple(orders.NEXT)),
+            "reason": listing.equal(c.reason, orders.REASONS),
+        },
+        columns={
+            "order": lambda r: r.order.order, "bucket": lambda r: r.bucket,
+            "parts": lambda r: " ".join(r.order.parts), "reason": lambda r: r.order.reason,
+            "stage": lambda r: r.order.stage, "proposed_by": lambda r: r.order.by,
+            "proposed": lambda r: r.order.proposed, "not_before": lambda r: r.order.not_before,
+            "approved_by": lambda r: r.order.approved_by or "",
+        },
+    )  # fmt: skip
+
+
+def _with_buckets(tx: Transaction, of: str, rows: Sequence[dict[str, Any]]) -> list[Ordered]:
+    found = [orders.read(row) for row in rows]
+    names = buckets.names(tx, of, {each.bucket for each in found})
+    return [Ordered(order=each, bucket=names[each.bucket]) for each in found]
+
+
+def _holds_plan(desk: Desk, of: str) -> Plan[Hold]:
     c, now = holds.holds.c, desk.site.now()
     states = {
         "lasting": sa.and_(c.released.is_(None), c.until > now),
@@ -209,7 +324,8 @@ def _holds_plan(desk: Desk) -> Plan[Hold]:
         "ended": sa.and_(c.released.is_(None), c.until <= now),
     }
     return Plan(
-        path=f"{HERE}/holds", table=holds.holds, key=c.hold, read=lambda _, rows: [Hold(**row) for row in rows],
+        path=f"{HERE}/holds", fixed=desk.kept(of), table=holds.holds, key=c.hold,
+        read=lambda _, rows: [Hold(**row) for row in rows],
         sorts={"placed": c.placed, "until": c.until}, order="-placed",
         filters={
             "state": Filter(where=lambda state: states[state], options=tuple(states)),
@@ -240,20 +356,19 @@ def _page(
         "bucket.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         bucket=found, due=due, states=states, done_=done, counts=counts, assessments=assessments,
         hold=hold, typed=form or FormData(), reasons=holds.REASONS, order_reasons=orders.REASONS,
-        part_names={p.name: p for p in parts.standard.parts(found.circumstance)},
         may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),
     )  # fmt: skip
 
 
 def _for_holding(desk: Desk, tx: Transaction, bucket: Bucket) -> list[dict[str, Any]]:
     """Return the assessments in force that a hold on ``bucket`` may rest on, also of those above."""
-    c = mandates.assessments.c
+    c, today = mandates.assessments.c, desk.site.today().isoformat()
     about = (holds.ABOUT, f"{holds.ABOUT}/{bucket.circumstance}")
     return [
         row
         for org in (bucket.org, *organisations.superiors(tx, bucket.org))
         for row in tx.all(
             mandates.assessments, c.org == org, c.about.in_(about),
-            c.until >= desk.site.today().isoformat(), order_by=[c.recorded.desc()],
+            c.date <= today, c.until >= today, order_by=[c.recorded.desc()],
         )
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from secrets import token_urlsafe
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,8 +19,9 @@ from epilock.collect import qr
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, RateError, SignInError
 from epilock.web import pace
-from epilock.web.console import proof
+from epilock.web.console import carried, proof
 from epilock.web.console.arrival import Entered, admit, begin, device_of
+from epilock.web.console.carried import Carried
 from epilock.web.console.desk import CheckedForm, Desk, ProvedOf, VisitorOf, cookie_of
 from epilock.web.console.proof import (
     ATTEMPTS,
@@ -49,7 +51,7 @@ def get_sign_in(site: SiteOf, request: Request, to: str = HOME) -> Response:
 def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Let someone in, or say that something of what was typed is wrong."""
     typed = {name: word(form, name, most=100) for name in ("org", "login")}
-    to = inside(word(form, "to"))
+    to, held = inside(word(form, "to")), word(form, carried.CARRIED, most=carried.MOST)
 
     def enter(tx: Transaction) -> Staff | Exception:
         return sign_in.by_password(
@@ -61,14 +63,15 @@ def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     found = try_door(site, request, enter)
     if isinstance(found, Exception):
-        return show_door(site, request, to=to, error=found, typed=typed)
-    return lead(site, request, to, *found)
+        return show_door(site, request, to=to, error=found, typed=typed, held=held)
+    return lead(site, request, to, *found, held=held)
 
 
 @router.post("/sign-in/passkey")
 def post_sign_in_by_passkey(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Let in whose passkey answered the question of this page; nothing was typed."""
     to, given = inside(word(form, "to")), word(form, "answer", most=passkey.MOST_OCTETS + 1)
+    held = word(form, carried.CARRIED, most=carried.MOST)
     place = proof.place_of(site)
 
     def enter(tx: Transaction) -> Staff | Exception:
@@ -84,8 +87,8 @@ def post_sign_in_by_passkey(site: SiteOf, request: Request, form: FormOf) -> Res
 
     found = try_door(site, request, enter)
     if isinstance(found, Exception):
-        return show_door(site, request, to=to, error=found, told=True)
-    return lead(site, request, to, *found)
+        return show_door(site, request, to=to, error=found, told=True, held=held)
+    return lead(site, request, to, *found, held=held)
 
 
 @router.post("/sign-out")
@@ -163,7 +166,7 @@ def post_second_factor(visitor: ProvedOf, form: CheckedForm) -> Response:
 def try_door(
     site: Site, request: Request, enter: Enter, is_proved: Callable[[], bool] = lambda: True
 ) -> tuple[Staff, Entered] | Exception:
-    """Return who is let in and a new session, or why nobody is; failures are counted in either case.
+    """Return who is let in and a new session, or why nobody is; failures alone count against the address.
 
     ``is_proved`` is asked after ``enter``; if not, the session is to be proved first.
     """
@@ -181,16 +184,46 @@ def _tried(
         if late is not None:
             return late
         found = enter(tx)
-        if isinstance(found, Staff):
+        if isinstance(found, Staff):  # a whole office stands behind one address
+            pace.give_back(tx, site, "sign-in", address_of(request), window=WINDOW)
             return found, begin(tx, site, request, found, proved=is_proved())
     return found
 
 
-def lead(site: Site, request: Request, to: str, who: Staff, session: Entered) -> Response:
-    """Lead into the console; after a recovery code the page there says so."""
-    entered = site.pages.go(request, to, **({"done": "recovered"} if who.recovered else {}))
+def lead(
+    site: Site, request: Request, to: str, who: Staff, session: Entered, *, held: str = ""
+) -> Response:
+    """Lead into the console, or to what was ``held`` for this account; after a recovery code the page there says so."""
+    said = {"done": sessions.said(session.token, "recovered")} if who.recovered else {}
+    entered: Response = proof.lead_back(site, request, to, **said)
+    found = _held_for(site, who, held)
+    if found is not None:
+        secret = site.parts.session_secret
+        entered = site.pages.show(
+            request, "console/again.html", frame="base.html", held=found, to=to, theirs=False,
+            csrf=carried.mark(secret, sessions.csrf_of(session.token), who), recovered=who.recovered,
+        )  # fmt: skip
     admit(site, entered, session)
     return entered
+
+
+def turned_away(site: Site, request: Request, form: FormData, to: str) -> Response | None:
+    """Return the answer to a form of a session that has ended; None if no page of the console made it.
+
+    Who has signed in again since can send it again, if it is theirs; anybody else signs in first.
+    """
+    secret = site.parts.session_secret
+    found = carried.of(secret, request, form, now=site.now())
+    if found is None:
+        return None
+    desk = getattr(request.state, "desk", None)
+    if not isinstance(desk, Desk):
+        return show_door(site, request, to=inside(to), ended=True, held=carried.seal(found, secret))
+    theirs = not found.is_of(desk.session.staff)
+    return desk.show(
+        "again.html", status=401, frame="console/base.html", held=None if theirs else found, to=to,
+        theirs=theirs, recovered=False,
+    )  # fmt: skip
 
 
 def show_door(
@@ -201,8 +234,13 @@ def show_door(
     error: Exception | None = None,
     typed: Mapping[str, str] | None = None,
     told: bool = False,
+    ended: bool = False,
+    held: str = "",
 ) -> Response:
-    """Return the sign-in page, with a question for a passkey that this browser alone may answer."""
+    """Return the sign-in page, with a question for a passkey that this browser alone may answer.
+
+    After a form of a session that has ``ended`` it says so, and it carries what is ``held`` of that form.
+    """
     wrong, place = None if error is None else problem_of(error), proof.place_of(site)
     bound = request.cookies.get(_door_cookie(site), "") or token_urlsafe(16)
     question = passkey.ask(
@@ -211,8 +249,8 @@ def show_door(
     with site.parts.database.read() as tx:
         has_provider = provider.is_any(tx)
     answer = site.pages.show(
-        request, "console/sign_in.html", has_provider=has_provider, status=200 if wrong is None else wrong.status, to=to,
-        wrong=wrong, typed=typed or {}, told=told, script=True,
+        request, "console/sign_in.html", has_provider=has_provider, to=to, ended=ended, held=held,
+        status=wrong.status if wrong is not None else 401 if ended else 200, wrong=wrong, typed=typed or {}, told=told, script=True,
         options="" if not place.is_name else passkey.request(place, challenge=question),
     )  # fmt: skip
     answer.headers.update({} if wrong is None else wrong.headers)
@@ -221,6 +259,17 @@ def show_door(
         max_age=int(DOOR_LASTS.total_seconds()), secure=site.parts.settings.secure_cookies,
     )  # fmt: skip
     return answer
+
+
+def _held_for(site: Site, who: Staff, held: str) -> Carried | None:
+    """Return what a page held, if it was typed on one of ``who``."""
+    if not held:
+        return None
+    try:
+        found = carried.unseal(held, site.parts.session_secret, now=site.now())
+    except SignInError:
+        return None
+    return found if found.is_of(who) else None
 
 
 def _door_cookie(site: Site) -> str:

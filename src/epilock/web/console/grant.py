@@ -1,6 +1,7 @@
 """Grants: asking for leave to open a bounded number of records for one purpose, and giving it back."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -17,6 +18,7 @@ from epilock.use.grant import Grant
 from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
+from epilock.web.console.slip import Slips, at
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
 
@@ -37,18 +39,13 @@ def get_grants(desk: DeskOf) -> Response:
 def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
     """Ask for a grant; a second person decides."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, slips = desk.site.parts, Slips()
     try:
+        asked = _asked(desk, form, slips)
+        if slips:
+            return _page(desk, form, slips=slips)
         with parts.database.write() as tx:
-            grants.request(
-                tx, parts.standard, desk.session.staff, source=word(form, "source", most=40),
-                purpose=word(form, "purpose", most=40), form=word(form, "form", most=20),
-                circumstances=tuple(words(form, "circumstance")), subjects=_number(form, "subjects"),
-                case=word(form, "case", most=40) or None, reason=word(form, "reason", most=300),
-                until=midnight(day_in(form, "until") + timedelta(days=1)),
-                study=word(form, "study", most=64) or None,
-                parts=_number(form, "parts") if word(form, "parts", most=6) else None, now=desk.site.now(),
-            )  # fmt: skip
+            grants.request(tx, parts.standard, desk.session.staff, **asked, now=desk.site.now())
     except WRONG as error:
         return _page(desk, form, error)
     return desk.go("/console/grants", done="asked")
@@ -65,7 +62,7 @@ def post_revoke(grant: str, desk: DeskOf, form: CheckedForm) -> Response:
             tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, grant=grant, by=desk.who,
             now=desk.site.now(),
         )  # fmt: skip
-    return desk.go("/console/grants", done="revoked")
+    return desk.back("/console/grants", done="revoked")
 
 
 def _plan(desk: Desk) -> Plan[Grant]:
@@ -92,14 +89,59 @@ def _plan(desk: Desk) -> Plan[Grant]:
     )  # fmt: skip
 
 
+def _asked(desk: Desk, form: FormData, slips: Slips) -> dict[str, Any]:
+    """Return what a form asks for; add what is wrong with it, in the order of its fields."""
+    standard = desk.site.parts.standard
+    asked: dict[str, Any] = {
+        "source": word(form, "source", most=40), "purpose": word(form, "purpose", most=40),
+        "form": word(form, "form", most=20), "circumstances": tuple(words(form, "circumstance")),
+        "case": word(form, "case", most=40) or None, "reason": word(form, "reason", most=300),
+        "study": word(form, "study", most=64) or None, "parts": None,
+    }  # fmt: skip
+    how = asked["form"]
+    with at("purpose", slips):
+        grants.check_purpose(standard, asked["purpose"])
+    with at("study", slips), desk.site.parts.database.read() as tx:
+        grants.check_study(tx, desk.org, asked["purpose"], how, asked["study"])
+    with at("circumstance", slips):
+        grants.check_circumstances(standard, asked["circumstances"])
+    with at("subjects", slips):
+        asked["subjects"] = _number(form, "subjects")
+        grants.check_subjects(how, asked["subjects"])
+    with at("parts", slips):
+        asked["parts"] = _number(form, "parts") if word(form, "parts", most=6) else None
+        grants.check_parts(how, asked["parts"])
+    with at("case", slips):
+        if "purpose" not in slips:
+            grants.check_case(standard, asked["purpose"], asked["case"])
+    with at("reason", slips):
+        grants.check_reason(asked["reason"])
+    with at("until", slips):
+        asked["until"] = midnight(_day(form, "until") + timedelta(days=1))
+        grants.check_until(asked["until"], now=desk.site.now())
+    return asked
+
+
 def _number(form: FormData, name: str) -> int:
     text = word(form, name, most=6)
     if not text.isascii() or not text.isdigit():
-        raise InputError(f"{name} must be a whole number")
+        raise InputError("give a whole number, such as 20")
     return int(text)
 
 
-def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
+def _day(form: FormData, name: str) -> date:
+    try:
+        return day_in(form, name)
+    except InputError:
+        raise InputError("give a day, written 2026-03-14") from None
+
+
+def _page(
+    desk: Desk,
+    form: FormData | None = None,
+    error: EpilockError | None = None,
+    slips: Slips | None = None,
+) -> Response:
     standard, today = desk.site.parts.standard, desk.site.today()
     with desk.site.parts.database.read() as tx:
         page = listing.find(tx, _plan(desk), desk.query, grants.grants.c.org == desk.org)
@@ -108,18 +150,19 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     if page.export:
         return page.file("grants")
     wrong = None if error is None else problem_of(error)
+    first = wrong or next(map(problem_of, (slips or {}).values()), None)
     purposes = [
         (code, desk.name(p.name))
         for code, p in standard.purposes.items()
         if set(p.forms) & set(grants.FORMS) and code != gate.SUBJECT_ACCESS
     ]
     return desk.show(
-        "grants.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
+        "grants.html", here=PART, status=200 if first is None else first.status, wrong=wrong,
+        slips={field: str(slip) for field, slip in (slips or {}).items()}, page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,
         studies=[(code, code) for code in living],
         signed=desk.site.parts.keys.signed, most_parts=grants.MOST_PARTS,
-        usual_days=grants.USUAL_DAYS, first=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
+        usual_days=grants.USUAL_DAYS, week=(today + timedelta(days=7)).isoformat(), longest=grants.LONGEST.days,
     )  # fmt: skip

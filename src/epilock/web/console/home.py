@@ -147,8 +147,12 @@ def _levels(desk: Desk, tx: Transaction) -> Iterator[Task]:
 
 
 def _imports(desk: Desk, tx: Transaction) -> Iterator[Task]:
-    left = [told.untold(tx, one) for one in register.listing(tx, desk.org)]
-    yield Task(name="untold", number=sum(left), path="/console/imports", tone=WARN)
+    rows = tx.all(register.imports, register.imports.c.org == desk.org, told.is_left())
+    left = told.untold_of(tx, desk.org, [register.read(row) for row in rows])
+    yield Task(
+        name="untold", number=sum(left.values()), path="/console/imports", query={"state": "untold"},
+        tone=WARN,
+    )  # fmt: skip
 
 
 def _oversight(desk: Desk, tx: Transaction) -> Iterator[Task]:
@@ -156,15 +160,15 @@ def _oversight(desk: Desk, tx: Transaction) -> Iterator[Task]:
     found = dues.calendar(tx, desk.site.parts.standard, now=now, until=now)
     late = [d for d in found if d.is_overdue(now)]
     path = "/console/oversight"
-    yield Task(name="overdue_anywhere", number=len(late), path=path, tone=BAD, since=_first(late))
-    unseen = [
-        o
-        for one in organisations.everyone(tx)
-        for o in reviews.outstanding(tx, one.org)
-        if o.is_overdue(now)
-    ]
+    yield Task(
+        name="overdue_anywhere", number=len(late), path=path, query={"has": "overdue"}, tone=BAD,
+        since=_first(late),
+    )  # fmt: skip
+    unseen = [o for o in reviews.outstanding(tx) if o.is_overdue(now)]
     first = min((o.opened for o in unseen), default=None)
-    yield Task(name="review_late", number=len(unseen), path=path, tone=BAD, since=first)
+    yield Task(
+        name="review_late", number=len(unseen), path=path, query={"has": "review"}, tone=BAD, since=first
+    )  # fmt: skip
 
 
 def _witnesses(desk: Desk, tx: Transaction) -> Iterator[Task]:

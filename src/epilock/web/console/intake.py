@@ -11,8 +11,7 @@ import io
 from collections.abc import Sequence
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.beside import PATIENCE, Name, Told
@@ -26,35 +25,32 @@ from epilock.collect.intake.read import fingerprint, open_table
 from epilock.collect.intake.register import Import
 from epilock.collect.intake.run import Target, run, target_of
 from epilock.collect.intake.table import Source
-from epilock.errors import EpilockError, InputError, TooLargeError
+from epilock.errors import EpilockError, InputError
 from epilock.standard.level import CHINA
+from epilock.web.console import brought, listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
-from epilock.web.request import word
+from epilock.web.request import file_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/imports")
 PART = "imports"
 HERE = "/console/imports"
-MAX_FILE = 1_000_000  # bytes; a multipart file of up to 1 MiB stays in memory (Starlette)
 MOST_SHOWN = 200  # problems on the page; the report has all
 
 
 @router.get("")
 def get_imports(desk: DeskOf) -> Response:
-    """Show the imports, and the form to begin one."""
+    """Show the imports, the latest first, and the form to begin one."""
     desk.enter(PART)
     return _start(desk)
 
 
 @router.post("")
-async def post_file(desk: DeskOf, form: CheckedForm) -> Response:
+def post_file(desk: DeskOf, form: CheckedForm) -> Response:
     """Show what a list would become, or bring it in if its form says so."""
     desk.enter(PART)
-    file = form.get("file")
-    body = await file.read(MAX_FILE + 1) if isinstance(file, UploadFile) else b""
-    name = (file.filename or "" if isinstance(file, UploadFile) else "").rpartition(".")[2]
-    return await run_in_threadpool(_take, desk, form, body, f"list.{name[:8]}")
+    return _take(desk, form)
 
 
 @router.get("/{import_id}")
@@ -110,15 +106,13 @@ def post_told(import_id: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go(f"/console/imports/{import_id}", done="told")
 
 
-def _take(desk: Desk, form: FormData, body: bytes, name: str) -> Response:
+def _take(desk: Desk, form: FormData) -> Response:
     parts = desk.site.parts
     try:
+        called, body = file_in(desk.request, form, "file")
         if not body:
             raise InputError("choose the file of the list")
-        if len(body) > MAX_FILE:
-            raise TooLargeError(
-                f"at most {MAX_FILE} bytes here; a larger list is imported with `epilock import run`"
-            )
+        name = f"list.{called.rpartition('.')[2][:8]}"
         source = Source(path="", name=name, sheet=word(form, "sheet", most=31), content=body)
         target = target_of(parts.intake, desk.org, word(form, "point", most=40))
         by_hand = _by_hand(form)
@@ -165,7 +159,7 @@ def _preview(desk: Desk, target: Target, source: Source, by_hand: dict[str, str]
         today=desk.site.today(),
     )  # fmt: skip
     return desk.show(
-        "import_preview.html", here=PART, target=target, found=found, mapping=mapping,
+        "import_preview.html", here=PART, script=True, target=target, found=found, mapping=mapping,
         sheet=source.sheet, choices=_choices(desk, target), leave_out=LEAVE_OUT,
     )  # fmt: skip
 
@@ -217,13 +211,16 @@ def _csv(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
 
 def _start(desk: Desk, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read(org=desk.org) as tx:
-        found = [(each, told.untold(tx, each)) for each in register.listing(tx, desk.org)]
-        open_ = [p for p in points.listing(tx, desk.org, only_open=True) if p.method == METHOD]
-        names = {p.point: p.name for p in points.listing(tx, desk.org)}
+        every = {p.point: p for p in points.listing(tx, desk.org)}
+        at = register.points_of(tx, desk.org)
+        page = listing.find(tx, brought.plan(at), desk.query, register.imports.c.org == desk.org)
+    if page.export:
+        return page.file("imports")
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "imports.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, open_points=open_, names=names,
+        "imports.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
+        page=page, states=brought.STATES, at=at, points=every,
+        open_points=[p for p in every.values() if p.closed is None and p.method == METHOD],
     )  # fmt: skip
 
 

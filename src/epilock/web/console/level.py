@@ -1,36 +1,44 @@
 """Emergencies and their levels: seen by all who decide; set by the authority that declared them.
 
 Before a level is changed the page shows what would follow: what may be asked, what no longer, and what
-would be due when. It is worked out by the same functions that will do it.
+would be due when. It is worked out by the same functions that will do it, and only what was shown is set: if the level
+moved meanwhile, the page shows anew what would follow. A level is in force when the page answers;
+the notices that follow are issued beside it, and it shows how far that is.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from epilock.collect import issue
+from epilock.beside import PATIENCE, Name
 from epilock.collect import point as points
+from epilock.collect import reissue
+from epilock.collect.issue import to_be_issued
 from epilock.db import Transaction
-from epilock.errors import EpilockError, ForbiddenError, InputError
+from epilock.destroy.foresee import Foreseen, foresee
+from epilock.errors import ClosedError, EpilockError, ForbiddenError, InputError
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.registry.emergency import Emergency
 from epilock.standard import Standard
-from epilock.standard.clock import due as due_of
-from epilock.standard.level import LEVELS, History, LevelChange
+from epilock.standard.level import LEVELS
 from epilock.standard.text import Text
-from epilock.store import bucket as buckets
+from epilock.web.console import levels as lists
+from epilock.web.console.computed import arrange
 from epilock.web.console.desk import AUTHORITY, WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.levels import Leveled
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/levels")
 PART = "levels"
-MOST_SHOWN = 100
+Slips = dict[str, EpilockError]  # name of a field, what is wrong there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +49,6 @@ class Shift:
     points: int
     gained: tuple[Text, ...]
     lost: tuple[Text, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sooner:
-    """A part whose day would change: its bucket, what it is now, what it would be (None: open)."""
-
-    bucket: str
-    part: str
-    now: datetime | None
-    then: datetime | None
-    rule: str
 
 
 @router.get("")
@@ -83,28 +80,62 @@ def post_emergency(desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.get("/{authority}/{emergency}")
 def get_emergency(authority: str, emergency: str, desk: DeskOf, level: str = "") -> Response:
-    """Show an emergency's history; with ``level``, what would follow from it."""
+    """Show an emergency's history; with ``level``, what would follow from it, each day in a list."""
     desk.enter(PART)
     return _page(desk, authority, emergency, level)
 
 
 @router.post("/{authority}/{emergency}")
 def post_level(authority: str, emergency: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Set the level from now on."""
+    """Set the level from now on, as it was looked at, and let the notices of all points be issued anew."""
     _own(desk, authority)
     parts, level = desk.site.parts, word(form, "level", most=5)
+    date_, end, slips = _days(form, desk.site.now())
+    if date_ is None or slips:
+        return _page(desk, authority, emergency, level, form, slips=slips)
     try:
         with parts.database.write() as tx:
-            issue.change_level(
-                tx, parts.press, authority=authority, emergency=emergency, level=level,
-                issuer=word(form, "issuer", most=200), instrument=word(form, "instrument", most=200),
-                date_=day_in(form, "date"),
-                expected_end=day_in(form, "expected_end") if word(form, "expected_end") else None,
-                now=desk.site.now(),
+            emergencies.change_level(
+                tx, parts.log, standard_ref=parts.standard.ref, authority=authority,
+                emergency=emergency, level=level, issuer=word(form, "issuer", most=200),
+                instrument=word(form, "instrument", most=200), date_=date_, expected_end=end,
+                now=desk.site.now(), seen=_seen(form),
             )  # fmt: skip
+    except ClosedError as error:  # nothing follows from a level any more
+        return _page(desk, authority, emergency, "", form, error)
     except WRONG as error:
         return _page(desk, authority, emergency, level, form, error)
-    return desk.go(f"/console/levels/{authority}/{emergency}", done="level")
+    of = (authority, emergency)
+    go_on = partial(reissue.go_on, parts.database, parts.press, now=parts.now, of=of)
+    work = parts.works.begin(_work(*of), lambda told: go_on(told=told), wait=PATIENCE)
+    done = "" if work.is_under_way or work.problem else "level"
+    return desk.go(f"/console/levels/{authority}/{emergency}", done=done)
+
+
+def _days(form: FormData, now: datetime) -> tuple[date | None, date | None, Slips]:
+    """Return the day of the order and the expected end, and what is wrong with either."""
+    date_, end, slips = None, None, Slips()
+    try:
+        date_ = day_in(form, "date")
+        emergencies.check_date(date_, now=now)
+    except InputError as error:
+        slips["date"] = error
+    try:
+        end = day_in(form, "expected_end") if word(form, "expected_end") else None
+        emergencies.check_end(end, now)
+    except InputError as error:
+        slips["expected_end"] = error
+    return date_, end, slips
+
+
+def _seen(form: FormData) -> int:
+    """Return how many changes the preview knew that the form stood on; -1 if the form doesn't say it."""
+    said = word(form, "seen", most=9)
+    return int(said) if said.isascii() and said.isdigit() else -1
+
+
+def _work(authority: str, emergency: str) -> Name:
+    return ("notices", authority, emergency)
 
 
 def _own(desk: Desk, authority: str) -> None:
@@ -121,13 +152,20 @@ def _listing(
     now = desk.site.now()
     with desk.site.parts.database.read() as tx:
         found = [
-            (e, emergencies.history(tx, e.authority, e.emergency).at(now), organisations.load(tx, e.authority))
+            Leveled(
+                emergency=e, authority=organisations.load(tx, e.authority),
+                level=emergencies.history(tx, e.authority, e.emergency).at(now),
+            )
             for e in emergencies.everything(tx)
         ]  # fmt: skip
+    page = arrange(lists.emergencies(found), found, desk.query)
+    if page.export:
+        return page.file("emergencies")
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "levels.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, typed=form or FormData(), kinds=emergencies.TYPES,
+        page=page, authorities={e.authority.org: e.authority for e in found}, unset=lists.NONE,
+        typed=form or FormData(), kinds=emergencies.TYPES,
         may_declare=desk.organisation.kind == AUTHORITY and desk.has("custodian"),
     )  # fmt: skip
 
@@ -138,7 +176,8 @@ def _page(  # noqa: PLR0917 - what the page is about, then what was sent
     emergency: str,
     level: str,
     form: FormData | None = None,
-    error: EpilockError | None = None,
+    error: Exception | None = None,
+    slips: Slips | None = None,
 ) -> Response:
     if level and level not in LEVELS:
         raise InputError(f"level must be one of {', '.join(LEVELS)}")
@@ -151,18 +190,29 @@ def _page(  # noqa: PLR0917 - what the page is about, then what was sent
             emergencies.levels.c.emergency == emergency,
             order_by=[emergencies.levels.c.effective.desc()],
         )  # fmt: skip
-        at = history.at(now)
+        at, left = history.at(now), len(to_be_issued(tx, now=now, of=(authority, emergency)))
         shifts = _shifts(tx, standard, found, at, level) if level else ()
-        sooner = _sooner(tx, standard, found, history, level, now) if level else ()
+        sooner = foresee(tx, standard, authority, emergency, level, now=now) if level else []
+    page = arrange(lists.days(found, level, sooner, now), sooner, desk.query) if level else None
+    if page is not None and page.export:
+        return page.file(f"level-{level}")
+    work = desk.site.parts.works.of(_work(authority, emergency))
+    if error is None and left and work is not None:
+        error = work.problem
     wrong = None if error is None else problem_of(error)
+    first = wrong or next(map(problem_of, (slips or {}).values()), None)
+    moved, seen = [s for s in shifts if s.gained or s.lost], str(len(history.changes))
     return desk.show(
-        "level.html", here=PART, sums=_sums(shifts, sooner, now) if level else {},
-         status=200 if wrong is None else wrong.status, wrong=wrong,
-        emergency=found, rows=rows, at=at, level=level, shifts=shifts, sooner=sooner[:MOST_SHOWN],
-        more=max(0, len(sooner) - MOST_SHOWN), typed=form or FormData(),
+        "level.html", here=PART, status=200 if first is None else first.status, wrong=wrong,
+        left=left, work=work if work is not None and work.is_under_way else None,
+        emergency=found, rows=rows, at=at, level=level, shifts=moved, page=page, days=len(sooner),
+        still=[s for s in shifts if s not in moved], sums=_sums(shifts if level != at else (), sooner, now) if level else {},
+        last=rows[0] if rows else None, typed=form or FormData(),
+        slips={field: str(slip) for field, slip in (slips or {}).items()},
+        # What was looked at stays what it was while only a day is put right.
+        seen=word(form, "seen") if form and slips else seen,
         ended=history.ended_at() is not None, today=desk.site.today().isoformat(),
-        may_set=desk.org == authority and desk.has("custodian"),
-        choices=[c for c in reversed(LEVELS) if c != at],
+        may_set=desk.org == authority and desk.has("custodian"), choices=tuple(reversed(LEVELS)),
     )  # fmt: skip
 
 
@@ -170,11 +220,7 @@ def _shifts(
     tx: Transaction, standard: Standard, emergency: Emergency, old: str | None, new: str
 ) -> list[Shift]:
     """Return what changes for each circumstance in which someone collects now."""
-    used: dict[str, int] = {}
-    for org in organisations.everyone(tx):
-        for point in points.listing(tx, org.org, only_open=True):
-            if (point.authority, point.emergency) == (emergency.authority, emergency.emergency):
-                used[point.circumstance] = used.get(point.circumstance, 0) + 1
+    used = points.count_open(tx, emergency.authority, emergency.emergency)
     return [
         Shift(
             circumstance=code, points=count,
@@ -185,17 +231,16 @@ def _shifts(
     ]  # fmt: skip
 
 
-def _sums(shifts: Sequence[Shift], sooner: Sequence[Sooner], now: datetime) -> dict[str, int]:
+def _sums(shifts: Sequence[Shift], found: Sequence[Foreseen], now: datetime) -> dict[str, int]:
     """Return what would follow, in numbers: points, categories that are gained and lost, parts by their day."""
-    at_once = [s for s in sooner if s.then and s.then <= now and not (s.now and s.now <= now)]
-    later = [s for s in sooner if s.now and (s.then is None or s.then > s.now)]
+    parts = Counter[str]()
+    for each in found:
+        parts[lists.effect(each, now)] += each.parts
     return {
         "points": sum(s.points for s in shifts),
         "gained": sum(len(s.gained) for s in shifts),
         "lost": sum(len(s.lost) for s in shifts),
-        "at_once": len(at_once),
-        "sooner": len(sooner) - len(at_once) - len(later),
-        "later": len(later),
+        **{name: parts[name] for name in lists.EFFECTS},
     }
 
 
@@ -208,35 +253,3 @@ def _asked(standard: Standard, circumstance: str, level: str | None) -> set[str]
 
 def _names(standard: Standard, codes: set[str]) -> tuple[Text, ...]:
     return tuple(standard.categories[code].name for code in sorted(codes))
-
-
-def _sooner(  # noqa: PLR0917 - the facts of one question
-    tx: Transaction,
-    standard: Standard,
-    emergency: Emergency,
-    history: History,
-    level: str,
-    now: datetime,
-) -> list[Sooner]:
-    """Return the parts whose day would change, those that would go first at the top."""
-    last = history.changes[-1].at if history.changes else now
-    would = History((*history.changes, LevelChange(max(now, last + timedelta(seconds=1)), level)))
-    found = []
-    for bucket in buckets.listing(tx):
-        if (bucket.authority, bucket.emergency) != (emergency.authority, emergency.emergency):
-            continue
-        for part in bucket.live:
-            today, then = (
-                due_of(
-                    standard, circumstance=bucket.circumstance, part=part, day=bucket.day,
-                    clock=bucket.clock, history=h,
-                )
-                for h in (history, would)
-            )  # fmt: skip
-            if today.at != then.at:
-                found.append(
-                    Sooner(
-                        bucket=bucket.name, part=part, now=today.at, then=then.at, rule=then.rule
-                    )
-                )
-    return sorted(found, key=lambda s: (s.then is None, s.then or now, s.bucket, s.part))

@@ -9,13 +9,13 @@ Rules kept in this file:
      row that comes in meanwhile moves nothing.
   3. An order is total: the column that is sorted by, then the key.
   4. Addresses and exports hold codes, days, states and numbers; no free text, and nothing that someone gave.
-  5. An export is whole or refused. A cell that a spreadsheet would compute gets an apostrophe before it
+  5. An export is whole or refused. Its instants are China's, to the second, as 2026-03-14T09:00:00+08:00. A cell that a spreadsheet would compute gets an apostrophe before it
      (OWASP, CSV injection).
 """
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.errors import InputError, NotFoundError
-from epilock.standard.level import midnight
+from epilock.standard.level import CHINA, midnight
 from epilock.web.log import download
 
 PER_PAGE = 50
@@ -33,6 +33,8 @@ MOST_EXPORTED = 10_000
 MOST_DIGITS = 9  # of a key that is a number
 EXPORT = "csv"
 EVERYTHING = "all"  # in the place of a value: a filter that the list begins with is not set
+NO_PLACE = "the list has no such place any more; begin at its first page"
+_PLACES = ("before", "after")
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 _CSV = "text/csv; charset=utf-8"
 T = TypeVar("T")
@@ -55,16 +57,12 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan(Generic[T]):
-    """What a list can do.
+class Shape(Generic[T]):
+    """What any list can do, wherever its rows are.
 
     Attributes:
         path: Its address.
-        table: Where its rows are.
-        key: Column that names a row among those that the page may show.
-        read: Makes what is shown of rows.
-        sorts: Columns it can be sorted by, none of them NULL; the name of each stands in the address.
-        order: Name of the column that is sorted by at first; with ``-`` before it: the largest first.
+        order: Name of what is sorted by at first; with ``-`` before it: the largest first.
         columns: What an export holds of a row, by the heads of its columns; without any there is none.
         filters: Its questions, by name.
         first: The filters that are set while the address says nothing of them.
@@ -72,15 +70,30 @@ class Plan(Generic[T]):
     """
 
     path: str
+    order: str
+    columns: Mapping[str, Callable[[T], object]] = field(default_factory=dict)
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    first: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Shape[T]):
+    """What a list of rows of a table can do.
+
+    Attributes:
+        table: Where its rows are.
+        key: Column that names a row among those that the page may show.
+        read: Makes what is shown of rows.
+        sorts: Columns it can be sorted by, none of them NULL; the name of each stands in the address.
+        filters: Its questions, by name.
+    """
+
     table: sa.Table | sa.Subquery
     key: sa.ColumnElement[Any]
     read: Callable[[Transaction, list[dict[str, Any]]], list[T]]
     sorts: Mapping[str, sa.ColumnElement[Any]]
-    order: str
-    columns: Mapping[str, Callable[[T], object]] = field(default_factory=dict)
     filters: Mapping[str, Filter] = field(default_factory=dict)
-    first: Mapping[str, str] = field(default_factory=dict)
-    fixed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +109,7 @@ class Page(Generic[T]):
         export: Whether all rows were asked for, to take away.
     """
 
-    plan: Plan[T]
+    plan: Shape[T]
     rows: list[T]
     order: str
     chosen: Mapping[str, str]
@@ -124,12 +137,17 @@ class Page(Generic[T]):
 
     def file(self, name: str) -> Response:
         """Return the rows as a CSV file called ``name`` (RFC 4180, UTF-8)."""
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(self.plan.columns)
-        for row in self.rows:
-            writer.writerow([_cell(value(row)) for value in self.plan.columns.values()])
-        return download(text.getvalue(), f"{name}.csv", _CSV)
+        return file(name, self.plan.columns, self.rows)
+
+
+def file(name: str, columns: Mapping[str, Callable[[T], object]], rows: Iterable[T]) -> Response:
+    """Return rows as a CSV file called ``name`` (RFC 4180, UTF-8)."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(value(row)) for value in columns.values()])
+    return download(text.getvalue(), f"{name}.csv", _CSV)
 
 
 def find(
@@ -137,14 +155,14 @@ def find(
 ) -> Page[T]:
     """Return the page of a list that an address asks for, of the rows that ``where`` lets be shown.
 
-    With ``whole``, or if the address asks for an export, all rows that its filters let pass.
+    Where nothing is left it is the first page. With ``whole``, or if the address asks for an export, all rows that its filters let pass.
 
     Raises:
         InputError: A filter or the order is none of the list's, or the export would be too large.
         NotFoundError: The row at which the page should begin is not there.
         TamperedError: A row was changed past this program.
     """
-    chosen = _chosen(plan, query)
+    chosen = chosen_of(plan, query)
     order = query.get("order") or plan.order
     allowed = [*where, *(_condition(plan, name, value) for name, value in chosen.items())]
     column, down = _column(plan, order), order.startswith("-")
@@ -153,8 +171,7 @@ def find(
         rows = tx.all(
             plan.table, *allowed, order_by=_sorted(plan, column, down=down), limit=MOST_EXPORTED + 1
         )
-        if len(rows) > MOST_EXPORTED:
-            raise InputError(f"this would be more than {MOST_EXPORTED} rows; set a filter first")
+        check_export(len(rows))
         return Page(plan=plan, rows=plan.read(tx, rows), order=order, chosen=chosen, export=export)
     place, back = query.get("before") or query.get("after") or "", bool(query.get("before"))
     if place:
@@ -163,6 +180,8 @@ def find(
     rows = tx.all(
         plan.table, *allowed, order_by=_sorted(plan, column, down=down != back), limit=PER_PAGE + 1
     )
+    if place and not rows:  # the last of a page was dealt with
+        return find(tx, plan, first_page(query), *where)
     more, rows = len(rows) > PER_PAGE, rows[:PER_PAGE]
     if back:
         rows.reverse()
@@ -172,6 +191,53 @@ def find(
         before=str(rows[0][name]) if rows and (more if back else place) else "",
         after=str(rows[-1][name]) if rows and (back or more) else "",
     )  # fmt: skip
+
+
+def first_page(query: Query) -> dict[str, str]:
+    """Return the query of an address without the place at which its page begins."""
+    return {name: value for name, value in query.items() if name not in _PLACES}
+
+
+def chosen_of(plan: Shape[T], query: Query) -> dict[str, str]:
+    """Return the filters that are set: by the address, or from the beginning if it says nothing of one."""
+    asked = {name: query.get(name, plan.first.get(name, "")) for name in plan.filters}
+    return {
+        name: value
+        for name, value in asked.items()
+        if value and not (value == EVERYTHING and name in plan.first)
+    }
+
+
+def check_value(name: str, options: Sequence[str] | None, value: str) -> None:
+    """Return if a filter with these ``options``, or for any day, can have a value.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if options is None:
+        _check_day(name, value)
+    elif value not in options:
+        raise InputError(f"{name} must be one of {', '.join(options)}")
+
+
+def check_order(name: str, sorts: Collection[str]) -> None:
+    """Return if a list can be sorted by ``name``.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if name not in sorts:
+        raise InputError(f"order must be one of {', '.join(sorts)}, or that with - before it")
+
+
+def check_export(rows: int) -> None:
+    """Return if so many rows may be taken away at once.
+
+    Raises:
+        InputError: There are too many.
+    """
+    if rows > MOST_EXPORTED:
+        raise InputError(f"this would be more than {MOST_EXPORTED} rows; set a filter first")
 
 
 def since(column: sa.ColumnElement[datetime]) -> Filter:
@@ -189,23 +255,9 @@ def equal(column: sa.ColumnElement[Any], options: Sequence[str]) -> Filter:
     return Filter(where=lambda value: column == value, options=options)
 
 
-def _chosen(plan: Plan[T], query: Query) -> dict[str, str]:
-    """Return the filters that are set: by the address, or from the beginning if it says nothing of one."""
-    asked = {name: query.get(name, plan.first.get(name, "")) for name in plan.filters}
-    return {
-        name: value
-        for name, value in asked.items()
-        if value and not (value == EVERYTHING and name in plan.first)
-    }
-
-
 def _condition(plan: Plan[T], name: str, value: str) -> Condition:
     asked = plan.filters[name]
-    if asked.options is not None:
-        if value not in asked.options:
-            raise InputError(f"{name} must be one of {', '.join(asked.options)}")
-    else:
-        _check_day(name, value)
+    check_value(name, asked.options, value)
     return asked.where(value)
 
 
@@ -220,8 +272,7 @@ def _check_day(name: str, value: str) -> None:
 
 def _column(plan: Plan[T], order: str) -> sa.ColumnElement[Any]:
     name = order.removeprefix("-")
-    if name not in plan.sorts:
-        raise InputError(f"order must be one of {', '.join(plan.sorts)}, or that with - before it")
+    check_order(name, plan.sorts)
     return plan.sorts[name]
 
 
@@ -236,10 +287,10 @@ def _anchor(tx: Transaction, plan: Plan[T], place: str, *where: Condition) -> di
     number = isinstance(plan.key.type, sa.Integer)
     fits = place.isascii() and place.isdigit() and len(place) <= MOST_DIGITS
     found = []
-    if fits or not number:
+    if fits or (not number and "\0" not in place):
         found = tx.all(plan.table, *where, plan.key == (int(place) if number else place), limit=1)
     if not found:
-        raise NotFoundError("the list has no such place any more; begin at its first page")
+        raise NotFoundError(NO_PLACE)
     return found[0]
 
 
@@ -253,5 +304,7 @@ def _beyond(
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, datetime):  # as the pages say it
+        value = value.astimezone(CHINA).isoformat(timespec="seconds")
     text = value.isoformat() if isinstance(value, date) else str(value)
     return f"'{text}" if text.startswith(_COMPUTED) else text

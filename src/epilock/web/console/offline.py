@@ -5,29 +5,35 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import staff
 from epilock.collect import offline
 from epilock.collect import point as points
-from epilock.collect.outbox import MAX_FILE
+from epilock.collect.offline import Lease
+from epilock.db import Transaction
 from epilock.errors import BoxError, EpilockError, ForbiddenError, InputError
 from epilock.standard.text import Text
+from epilock.web.console import listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Filter, Plan
 from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
-from epilock.web.request import word
+from epilock.web.request import file_in, word
 
+RUNNING, FULL, ENDED = "running", "full", "ended"
+STATES = (RUNNING, FULL, ENDED)
 router = APIRouter(include_in_schema=False, prefix="/console/offline")
 Outcome = tuple[Counter[str], list["Refused"]]
 
 
 @router.get("")
 def get_offline(desk: DeskOf) -> Response:
-    """Show the leases, and the forms to take one and to bring in an outbox."""
+    """Show the leases, the latest first, and the forms to take one and to bring in an outbox."""
     desk.enter(PART)
     return _page(desk)
 
@@ -41,7 +47,7 @@ def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
         with parts.database.write() as tx:
             lease = offline.take(
                 tx, parts.log, parts.keys, parts.standard, org=desk.org,
-                point=word(form, "point", most=40), holder=desk.who, most=_most(form), now=desk.site.now(),
+                point=word(form, "point", most=40), holder=desk.who, most=_most(form), now=desk.site.now,
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, error=error)
@@ -49,12 +55,25 @@ def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
 
 
 @router.post("/outbox")
-async def post_outbox(desk: DeskOf, form: CheckedForm) -> Response:
+def post_outbox(desk: DeskOf, form: CheckedForm) -> Response:
     """Store what is in a device's outbox, and say what became of each box."""
     desk.enter(PART)
-    file = form.get("file")
-    body = await file.read(MAX_FILE + 1) if isinstance(file, UploadFile) else b""
-    return await run_in_threadpool(_take_outbox, desk, body)
+    return _take_outbox(desk, form)
+
+
+@router.get("/{lease}/end")
+def get_end(lease: str, desk: DeskOf) -> Response:
+    """Ask whether this is the lease to end, and say what is lost with it."""
+    desk.enter(PART)
+    with desk.site.parts.database.read() as tx:
+        found = _to_end(tx, desk, lease)
+        offline.check_open(found, now=desk.site.now())
+        point = points.load(tx, desk.org, found.point)
+        count = offline.counts(tx, desk.org, [lease]).get(lease)
+        names = _logins(tx, desk.org, [found])
+    return desk.show(
+        "offline_end.html", here=PART, lease=found, point=point, count=count, names=names
+    )
 
 
 @router.post("/{lease}/end")
@@ -63,11 +82,15 @@ def post_end(lease: str, desk: DeskOf, form: CheckedForm) -> Response:
     del form
     desk.enter(PART)
     with desk.site.parts.database.write() as tx:
-        found = offline.load(tx, desk.org, lease)
-        if found.holder != desk.who and not desk.has("custodian"):
-            raise ForbiddenError("a lease is ended by who took it, or by a custodian")
-        offline.end(tx, found, now=desk.site.now())
-    return desk.go("/console/offline", done="lease_ended")
+        offline.end(tx, _to_end(tx, desk, lease), now=desk.site.now())
+    return desk.back("/console/offline", done="lease_ended")
+
+
+def _to_end(tx: Transaction, desk: Desk, lease: str) -> Lease:
+    found = offline.load(tx, desk.org, lease)
+    if found.holder != desk.who and not desk.has("custodian"):
+        raise ForbiddenError("a lease is ended by who took it, or by a custodian")
+    return found
 
 
 @router.post("/{lease}/more")
@@ -80,7 +103,7 @@ def post_more(lease: str, desk: DeskOf, form: CheckedForm) -> Response:
             offline.allow_more(tx, found, most=_most(form), now=desk.site.now())
     except WRONG as error:
         return _page(desk, error=error)
-    return desk.go("/console/offline", done="lease_widened")
+    return desk.back("/console/offline", done="lease_widened")
 
 
 def _most(form: FormData) -> int:
@@ -90,10 +113,11 @@ def _most(form: FormData) -> int:
     return int(given)
 
 
-def _take_outbox(desk: Desk, body: bytes) -> Response:
+def _take_outbox(desk: Desk, form: FormData) -> Response:
     became: Counter[str] = Counter()
     refused: list[Refused] = []
     try:
+        _, body = file_in(desk.request, form, "file")
         brought = clerk_of(desk).bring_in_file(body, now=desk.site.now())
         for number, each in enumerate(brought, 1):
             if isinstance(each, EpilockError):
@@ -128,19 +152,59 @@ def _refused(number: int, error: EpilockError) -> Refused:
     return Refused(number, "", slug, ())
 
 
+def plan(points: Sequence[str], who: str, now: datetime) -> Plan[Lease]:
+    """Return what the list of leases of ``points`` can do for the account ``who``."""
+    c, running = offline.offline_leases.c, offline.is_running(now)
+    states = {
+        RUNNING: running, FULL: sa.and_(running, offline.is_full()), ENDED: sa.not_(running),
+    }  # fmt: skip
+    return Plan(
+        path="/console/offline", table=offline.offline_leases, key=c.lease, order="-taken",
+        read=lambda _, rows: [offline.read(row) for row in rows],
+        sorts={"taken": c.taken, "until": c.until},
+        filters={
+            "state": Filter(where=lambda state: states[state], options=STATES),
+            "point": listing.equal(c.point, points),
+            "holder": Filter(where=lambda _: c.holder == who, options=("me",)),
+            "since": listing.since(c.taken), "until": listing.until(c.taken),
+        },
+        columns={
+            "lease": lambda one: one.lease, "point": lambda one: one.point, "notice": lambda one: one.version,
+            "holder": lambda one: one.holder, "day": lambda one: one.day, "taken": lambda one: one.taken,
+            "until": lambda one: one.until,
+        },
+    )  # fmt: skip
+
+
+def _logins(tx: Transaction, org: str, leases: Sequence[Lease]) -> dict[str, str]:
+    """Return who took ``leases``, by account, as they sign in: whose device it is."""
+    c = staff.staff.c
+    rows = tx.all(staff.staff, c.org == org, c.staff.in_({lease.holder for lease in leases}))
+    return {row["staff"]: row["login"] for row in rows}
+
+
 def _page(
     desk: Desk, *, error: EpilockError | None = None, brought: Outcome | None = None
 ) -> Response:
     now: datetime = desk.site.now()
     with desk.site.parts.database.read() as tx:
-        found = offline.listing(tx, desk.org)
+        at = offline.points_of(tx, desk.org)
+        own = offline.offline_leases.c.org == desk.org
+        page = listing.find(tx, plan(at, desk.who, now), desk.query, own)
         everything = points.listing(tx, desk.org)
-        counts = offline.counts(tx, desk.org, [lease.lease for lease in found])
+        counts = offline.counts(tx, desk.org, [lease.lease for lease in page.rows])
+        names = _logins(tx, desk.org, page.rows)
+    if page.export:
+        return page.file("leases")
     wrong = None if error is None else problem_of(error)
+    still = {p.point for p in everything if p.closed is None}
     return desk.show(
-        "offline.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        found=found, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
-        names={p.point: p.name for p in everything}, brought=brought,
-        counts=counts, usual=offline.USUAL, most=offline.MOST,
-        running={lease.lease for lease in found if lease.sealed is not None and now < lease.until},
+        "offline.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
+        page=page, at=at, states=STATES, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
+        points={p.point: p for p in everything}, brought=brought,
+        counts=counts, names=names, usual=offline.USUAL, most=offline.MOST,
+        running={
+            lease.lease for lease in page.rows
+            if lease.sealed is not None and now < lease.until and lease.point in still
+        },
     )  # fmt: skip

@@ -8,8 +8,7 @@ here past the door.
 from collections.abc import Sequence
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.collect import issue
@@ -29,7 +28,7 @@ from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.point import PART
 from epilock.web.in_force import running
 from epilock.web.problem import of as problem_of
-from epilock.web.request import word, words
+from epilock.web.request import file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/points")
 
@@ -54,18 +53,17 @@ def get_fields(desk: DeskOf, circumstance: str, emergency: str = "", method: str
     if not method and circumstance in standard.circumstances:
         method = askable.method_of(standard.circumstances[circumstance])
     level = _level(desk, emergency, circumstance, method)
-    rows = askable.from_standard(standard, circumstance, level, method)
+    rows = askable.from_standard(
+        standard, circumstance, level, method, assessed=_is_assessed(desk, circumstance)
+    )
     return _fields(desk, emergency, circumstance, method, level, rows)
 
 
 @router.post("/upload")
-async def post_upload(desk: DeskOf, form: CheckedForm) -> Response:
+def post_upload(desk: DeskOf, form: CheckedForm) -> Response:
     """Read a form that someone designed and show what of it may be asked; the file is not kept."""
     desk.enter(PART)
-    file = form.get("file")
-    body = await file.read() if isinstance(file, UploadFile) else b""
-    name = file.filename or "form" if isinstance(file, UploadFile) else "form"
-    return await run_in_threadpool(_uploaded, desk, form, body, name)
+    return _uploaded(desk, form)
 
 
 @router.post("/new")
@@ -88,17 +86,21 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go(f"/console/points/{point.point}", done="opened")
 
 
-def _uploaded(desk: Desk, form: FormData, body: bytes, name: str) -> Response:
+def _uploaded(desk: Desk, form: FormData) -> Response:
     standard = desk.site.parts.standard
     emergency, circumstance = word(form, "emergency"), word(form, "circumstance")
     method = word(form, "method")
     level = _level(desk, emergency, circumstance, method)
+    assessed = _is_assessed(desk, circumstance)
     try:
-        adopted = adopt(standard, body, name, circumstance=circumstance, method=method)
+        name, body = file_in(desk.request, form, "file")
+        adopted = adopt(standard, body, name or "form", circumstance=circumstance, method=method)
     except WRONG as error:
-        rows = askable.from_standard(standard, circumstance, level, method)
+        rows = askable.from_standard(standard, circumstance, level, method, assessed=assessed)
         return _fields(desk, emergency, circumstance, method, level, rows, error=error)
-    rows = askable.from_form(standard, adopted.fields, circumstance, level, method)
+    rows = askable.from_form(
+        standard, adopted.fields, circumstance, level, method, assessed=assessed
+    )
     return _fields(desk, emergency, circumstance, method, level, rows, dropped=adopted.dropped)
 
 
@@ -148,8 +150,15 @@ def _rows_again(
     listed = standard.circumstances[circumstance].allows
     sent = [_field(form, id_) for id_ in dict.fromkeys(words(form, "row"))]
     known = [f for f in sent if f.category in listed]
-    rows = askable.from_form(standard, known, circumstance, level, method)
+    rows = askable.from_form(standard, known, circumstance, level, method, assessed=True)
     return askable.choosing(rows, set(words(form, "field")))
+
+
+def _is_assessed(desk: Desk, circumstance: str) -> bool:
+    """Tell whether the organisation has an assessment of the circumstance in force."""
+    with desk.site.parts.database.read() as tx:
+        found = mandates.find_assessment(tx, desk.org, circumstance, desk.site.today())
+    return found is not None
 
 
 def _level(desk: Desk, emergency: str, circumstance: str, method: str) -> str:
@@ -186,7 +195,6 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
     with desk.site.parts.database.read() as tx:
         event = emergencies.load(tx, authority, code)
         today = desk.site.today()
-        assessed = mandates.find_assessment(tx, desk.org, circumstance, today)
         order = mandates.find_mandate(
             tx,
             desk.org,
@@ -197,10 +205,10 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
         )
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "point_fields.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "point_fields.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
         emergency=emergency, event=event, where=standard.circumstances[circumstance], method=method,
         level=level, rows=rows, never=askable.never(standard, circumstance, level),
-        running=running(desk.site), typed=form or FormData(), assessed=assessed, order=order,
+        running=running(desk.site), typed=form or FormData(), assessed=_is_assessed(desk, circumstance), order=order,
         refused=askable.lines(standard, [j for j in dropped if j.verdict == REFUSED]),
         unknown=[j for j in dropped if j.verdict == UNNAMED],
         meta=sum(j.verdict == META for j in dropped),

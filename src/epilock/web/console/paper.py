@@ -1,35 +1,52 @@
-"""Papers: the orders, assessments and agreements that an organisation's points lean on.
+"""Papers: the orders, assessments and agreements that an organisation's points lean on; a list of each.
 
 A report is not kept: its hash is, so that the one on file can be told from any other.
 """
 
-from datetime import date
 from hashlib import sha256
+from typing import Any
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.destroy import hold as holds
 from epilock.errors import EpilockError, InputError
 from epilock.registry import emergency as emergencies
-from epilock.registry import mandate as mandates
+from epilock.registry import mandate as registry
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
+from epilock.web.console import listing
+from epilock.web.console import papers as lists
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.listing import Page
+from epilock.web.console.papers import Row
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word, words
+from epilock.web.request import day_in, file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/papers")
 PART = "papers"
 
 
 @router.get("")
-def get_papers(desk: DeskOf) -> Response:
-    """Show what is in force and the forms that record more."""
+def get_mandates(desk: DeskOf) -> Response:
+    """Show the orders, those in force if the address asks for no others, and the form that records one."""
     desk.enter(PART)
-    return _page(desk)
+    return _mandates(desk)
+
+
+@router.get("/assessments")
+def get_assessments(desk: DeskOf) -> Response:
+    """Show the impact assessments, those in force first, and the form that records one."""
+    desk.enter(PART)
+    return _assessments(desk)
+
+
+@router.get("/agreements")
+def get_agreements(desk: DeskOf) -> Response:
+    """Show the agreements with processors, those in force first, and the form that records one."""
+    desk.enter(PART)
+    return _agreements(desk)
 
 
 @router.post("/mandates")
@@ -40,7 +57,7 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
     parts = desk.site.parts
     try:
         with parts.database.write() as tx:
-            mandates.record_mandate(
+            registry.record_mandate(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, authority=authority,
                 emergency=emergency, issuer=word(form, "issuer", most=200),
                 number=word(form, "number", most=100), date_=day_in(form, "date"),
@@ -48,17 +65,15 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
                 until=day_in(form, "until") if word(form, "until") else None, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, form, error)
+        return _mandates(desk, form, error)
     return desk.go("/console/papers", done="mandate")
 
 
 @router.post("/assessments")
-async def post_assessment(desk: DeskOf, form: CheckedForm) -> Response:
+def post_assessment(desk: DeskOf, form: CheckedForm) -> Response:
     """Record an impact assessment by the hash of its report, which is read and forgotten."""
     desk.enter(PART)
-    report = form.get("report")
-    body = await report.read() if isinstance(report, UploadFile) else b""
-    return await run_in_threadpool(_assess, desk, form, body)
+    return _assess(desk, form)
 
 
 @router.post("/agreements")
@@ -68,32 +83,33 @@ def post_agreement(desk: DeskOf, form: CheckedForm) -> Response:
     parts = desk.site.parts
     try:
         with parts.database.write() as tx:
-            mandates.record_agreement(
+            registry.record_agreement(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 processor=word(form, "processor"), purpose=word(form, "purpose"),
                 categories=tuple(words(form, "category")), until=day_in(form, "until"),
                 now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, form, error)
-    return desk.go("/console/papers", done="agreement")
+        return _agreements(desk, form, error)
+    return desk.go("/console/papers/agreements", done="agreement")
 
 
-def _assess(desk: Desk, form: FormData, body: bytes) -> Response:
+def _assess(desk: Desk, form: FormData) -> Response:
     parts = desk.site.parts
     try:
+        _, body = file_in(desk.request, form, "report")
         if not body:
             raise InputError("choose the file of the report")
         with parts.database.write() as tx:
-            mandates.record_assessment(
+            registry.record_assessment(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 about=_about(parts.standard, word(form, "about")),
                 date_=day_in(form, "date"), until=day_in(form, "until"),
                 sha256=sha256(body).hexdigest(), now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, form, error)
-    return desk.go("/console/papers", done="assessment")
+        return _assessments(desk, form, error)
+    return desk.go("/console/papers/assessments", done="assessment")
 
 
 def _about(standard: Standard, about: str) -> str:
@@ -105,22 +121,51 @@ def _about(standard: Standard, about: str) -> str:
     return about
 
 
-def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
-    typed = form or FormData()
-    today: date = desk.site.today()
+def _mandates(
+    desk: Desk, form: FormData | None = None, error: EpilockError | None = None
+) -> Response:
     with desk.site.parts.database.read() as tx:
-        own = mandates.mandates.c.org == desk.org
-        orders = tx.all(mandates.mandates, own, order_by=[mandates.mandates.c.recorded.desc()])
-        done = tx.all(
-            mandates.assessments, mandates.assessments.c.org == desk.org,
-            order_by=[mandates.assessments.c.recorded.desc()],
-        )  # fmt: skip
-        agreed = mandates.agreements_in_force(tx, desk.org, today)
-        events = emergencies.everything(tx)
+        events = {f"{e.authority}/{e.emergency}": e for e in emergencies.everything(tx)}
+        plan = lists.mandates(desk.site.parts.standard, tuple(events), desk.site.today())
+        page = listing.find(tx, plan, desk.query, registry.mandates.c.org == desk.org)
+    return _page(desk, "mandates", page, form, error, events=events)
+
+
+def _assessments(
+    desk: Desk, form: FormData | None = None, error: EpilockError | None = None
+) -> Response:
+    standard = desk.site.parts.standard
+    holding = (holds.ABOUT, *(f"{holds.ABOUT}/{code}" for code in standard.circumstances))
+    with desk.site.parts.database.read() as tx:
+        plan = lists.assessments((*standard.circumstances, *holding), desk.site.today())
+        page = listing.find(tx, plan, desk.query, registry.assessments.c.org == desk.org)
+    return _page(desk, "assessments", page, form, error, script=True)
+
+
+def _agreements(
+    desk: Desk, form: FormData | None = None, error: EpilockError | None = None
+) -> Response:
+    with desk.site.parts.database.read() as tx:
         everyone = {o.org: o for o in organisations.everyone(tx)}
+        plan = lists.agreements(desk.site.parts.standard, tuple(everyone), desk.site.today())
+        page = listing.find(tx, plan, desk.query, registry.agreements.c.org == desk.org)
+    return _page(desk, "agreements", page, form, error, everyone=everyone)
+
+
+def _page(
+    desk: Desk,
+    name: str,
+    page: Page[Row],
+    form: FormData | None,
+    error: EpilockError | None,
+    **more: Any,
+) -> Response:
+    if page.export:
+        return page.file(name)
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "papers.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        orders=orders, done_=done, agreed=agreed, events=events, everyone=everyone,
-        typed=typed, today=today.isoformat(),
+        f"{name}.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        page=page, first=lists.FIRST, typed=form or FormData(),
+        chosen=(*words(form, "circumstance"), *words(form, "category")) if form else (),
+        today=desk.site.today().isoformat(), **more,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from epilock.collect import issue, qr, tally
+from epilock.collect import issue, offline, qr, tally
 from epilock.collect import point as points
 from epilock.collect.notice import fingerprint
 from epilock.collect.notice_page import html
@@ -48,13 +48,14 @@ def get_point(point: str, desk: DeskOf) -> Response:
         ]
         seen = tally.totals(tx, desk.org, point)
         counts = _counts(desk, tx, point)
+        taken = offline.count_running(tx, desk.org, point, now=desk.site.now())
     address = _address(desk, point)
     asked = found.active(parts.standard, issued.notice.level)
     ids = {f.id for f in asked}
     return desk.show(
         "point.html", here=PART, point=found, issued=issued, address=address, asked=asked,
         waiting=[f for f in found.fields if f.id not in ids], closing=CLOSING,
-        counts=counts,
+        counts=counts, taken=taken,
         image=trusted(qr.svg(address, title=desk.name(found.name))),
         full=trusted(html(issued.notice, desk.t.language)), versions=versions, seen=seen,
     )  # fmt: skip
@@ -111,6 +112,11 @@ def post_close(point: str, desk: DeskOf, form: CheckedForm) -> Response:
     if reason not in CLOSING:
         raise InputError(f"a point closes for one of {', '.join(CLOSING)}; it stands in the log")
     with parts.database.write() as tx:
+        taken = offline.count_running(tx, desk.org, point, now=desk.site.now())
+        if taken and not word(form, "sure"):
+            raise InputError(
+                "devices have this point with them: tick that what they have not sent is lost, or send it first"
+            )
         points.close_point(
             tx, parts.log, parts.standard, org=desk.org, point=point, reason=reason,
             now=desk.site.now(),

@@ -13,10 +13,12 @@ Rules kept in this file:
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from epilock.accounts import arrival as arrivals
 from epilock.accounts import credentials, passkey
@@ -26,15 +28,19 @@ from epilock.assemble import INSTALLATION
 from epilock.db import Transaction
 from epilock.errors import InputError, SignInError
 from epilock.web import pace
-from epilock.web.console.desk import CheckedForm, Desk, VisitorOf, cookie_of
+from epilock.web.console.desk import NOT_KEPT, CheckedForm, Desk, VisitorOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import Site, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
 HOME = "/console"
 HERE = "/console/proof"
-ATTEMPTS, WINDOW = 20, timedelta(minutes=15)  # of one address at the door, or of one account inside
+ATTEMPTS, WINDOW = (
+    20,
+    timedelta(minutes=15),
+)  # that fail, of one address at the door; all, of one account inside
 CODE, ANSWER, PASSWORD = "proof_code", "proof_answer", "proof_password"  # fields of the page
+MOST_BACK = 1000  # characters of a page that was asked for, with its query
 _NOT_KEPT = frozenset({CODE, ANSWER, PASSWORD, "csrf", "password"})
 
 
@@ -47,7 +53,9 @@ def get_proof(visitor: VisitorOf) -> Response:
 @router.post("/proof")
 def post_proof(visitor: VisitorOf, form: CheckedForm) -> Response:
     """Take a proof and lead back to the page that asked for it."""
-    return missing(visitor, form) or visitor.go(inside(word(form, "to")))
+    return missing(visitor, form) or lead_back(
+        visitor.site, visitor.request, inside(word(form, "to"))
+    )
 
 
 def missing(desk: Desk, form: FormData | None = None) -> Response | None:
@@ -86,7 +94,7 @@ def check_pace(desk: Desk, kind: str = "password") -> None:
 
 def token_of(desk: Desk) -> str:
     """Return the token of the session that asks."""
-    return desk.request.cookies[cookie_of(desk.site)]
+    return desk.token
 
 
 def question_secret(site: Site) -> bytes:
@@ -101,8 +109,29 @@ def place_of(site: Site) -> Place:
 
 def inside(to: str) -> str:
     """Return ``to`` if it is a page of the console, else its home: no redirect leads elsewhere."""
-    plain = to.isascii() and "\\" not in to and ".." not in to and "//" not in to
-    return to if plain and (to == HOME or to.startswith(f"{HOME}/")) else HOME
+    path = to.partition("?")[0]
+    plain = to.isascii() and "\\" not in path and ".." not in path and "//" not in path
+    return to if plain and (path == HOME or path.startswith(f"{HOME}/")) else HOME
+
+
+def asked_for(request: Request) -> str:
+    """Return the page that a request asked for, with its query, for ``inside``; home if it was no page."""
+    if request.method != "GET":
+        return HOME
+    query = [(k, v) for k, v in request.query_params.multi_items() if k not in NOT_KEPT]
+    path, whole = request.url.path, f"{request.url.path}?{urlencode(query)}"
+    return whole if query and len(whole) <= MOST_BACK else path
+
+
+def lead_back(site: Site, request: Request, to: str, **more: str) -> RedirectResponse:
+    """Return the redirect to a page that ``inside`` let pass, with ``more`` in its query."""
+    path, _, query = to.partition("?")
+    there = site.pages.go(request, path, **more)
+    asked = urlencode(parse_qsl(query, keep_blank_values=True))
+    if asked:  # what was left empty says something too
+        address = there.headers["location"]
+        there.headers["location"] = f"{address}{'&' if '?' in address else '?'}{asked}"
+    return there
 
 
 def spend(tx: Transaction, desk: Desk, challenge: bytes, purpose: str) -> SignInError | None:

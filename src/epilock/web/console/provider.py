@@ -182,6 +182,7 @@ def _enter(site: Site, request: Request, trip: Trip, client: Client, claims: Cla
         if isinstance(found, SignInError):
             return found
         who, proved = found
+        pace.give_back(tx, site, "provider", address_of(request), window=WINDOW)
         return who
 
     found = try_door(site, request, enter, is_proved=lambda: proved)

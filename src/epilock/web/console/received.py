@@ -76,21 +76,17 @@ _PLAN: Plan[Received] = Plan(
 def get_received(desk: DeskOf) -> Response:
     """Show what was asked: what is still to be answered, if the address asks for nothing else."""
     desk.enter(PART)
-    with desk.site.parts.database.read() as tx:
-        page = listing.find(tx, _PLAN, desk.query, mine(desk, tx))
-    if page.export:
-        return page.file("received")
-    return desk.show(
-        "received.html", here=PART, page=page, answers=ANSWERS, kinds=tuple(GROUNDS), open_=OPEN
-    )
+    return _page(desk)
 
 
 @router.post("/{org}/{request}")
 def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Answer a request; what is to be erased is erased at once."""
+    """Answer a request; what is to be erased is erased at once. No answer stands there before one is chosen."""
     desk.enter(PART)
     parts, now = desk.site.parts, desk.site.now()
     answer = word(form, "answer", most=20)
+    if not answer:
+        return _page(desk, (org, request))
     with parts.database.write() as tx:
         requests.answer(
             tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
@@ -98,17 +94,28 @@ def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Resp
         )  # fmt: skip
     if answer == requests.ERASED:
         runs.complete(parts.tools, now=now, org=org)
-    return desk.go("/console/received", done="answered")
+    return desk.back("/console/received", done="answered")
 
 
 def mine(desk: Desk, tx: Transaction) -> Condition:
     """Return the condition of requests that it is this account's to answer."""
-    everyone = [one.org for one in organisations.everyone(tx)]
     reached = {
-        kind: [org for org in everyone if desk.org in requests.answering(tx, kind, org)]
+        kind: requests.answered_by(tx, kind, desk.org)
         for kind, role in ANSWERED_BY.items()
         if desk.has(role)
     }
     return sa.or_(
         sa.false(), *(sa.and_(_C.kind == kind, _C.org.in_(orgs)) for kind, orgs in reached.items())
     )
+
+
+def _page(desk: Desk, unanswered: tuple[str, str] | None = None) -> Response:
+    """Return the list; ``unanswered`` is the request that an answer was to be given and none was chosen for."""
+    with desk.site.parts.database.read() as tx:
+        page = listing.find(tx, _PLAN, desk.query, mine(desk, tx))
+    if page.export:
+        return page.file("received")
+    return desk.show(
+        "received.html", here=PART, status=200 if unanswered is None else 422, page=page, answers=ANSWERS,
+        kinds=tuple(GROUNDS), open_=OPEN, unanswered=unanswered,
+    )  # fmt: skip

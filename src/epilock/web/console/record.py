@@ -6,25 +6,31 @@ Rules kept in this file:
   3. What would show grade 4 as it was given asks for a proof first (``proof``).
   4. An opening is a form; its answer is a page with an address of its own, which shows what the committed
      decision allows, to the one who asked, for a quarter of an hour. Going back or reloading opens
-     nothing anew.
+     nothing anew. So is a search (``found``).
+  5. A form to open that is wrong comes back on its page, with what was ticked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.collect import point as points
+from epilock.collect.form import ADULT, UNDER_14, UNDER_18
 from epilock.db import Transaction, missing
 from epilock.destroy import due as dues
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
-from epilock.errors import EpilockError, ForbiddenError, InputError
+from epilock.errors import EpilockError, FieldsError, ForbiddenError, InputError
 from epilock.registry import organisation as organisations
+from epilock.standard.text import Text
 from epilock.store import bucket as buckets
-from epilock.store import count, tags, vault
+from epilock.store import count, vault
 from epilock.store import photograph as photographs
 from epilock.store.bucket import COLLECTION, LIVE, Bucket
 from epilock.store.vault import Record
@@ -32,8 +38,8 @@ from epilock.use import decision as decisions
 from epilock.use import gate, search
 from epilock.use import grant as grants
 from epilock.use.decision import Place
-from epilock.use.grant import ACTIVE, OF_MANY, Grant
-from epilock.web.console import listing, proof
+from epilock.use.grant import OF_MANY
+from epilock.web.console import found, listing, proof, reach
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
@@ -43,6 +49,10 @@ router = APIRouter(include_in_schema=False, prefix="/console/records")
 PART = "records"
 HERE = "/console/records"
 SHOWN_FOR = timedelta(minutes=15)
+# What a record says of age, by the words of its list.
+AGES: Mapping[str, int] = MappingProxyType(
+    {"under14": UNDER_14, "under18": UNDER_18, "adult": ADULT}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,29 +74,43 @@ def get_shelves(desk: DeskOf, source: str = "") -> Response:
 def post_search(source: str, desk: DeskOf, form: CheckedForm) -> Response:
     """Find records by an identifier, which stands in no address; the log says that a search was made."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, category = desk.site.parts, word(form, "category", most=40)
     try:
+        value = found.checked(desk, category, word(form, "value", most=300))
         with parts.database.write() as tx:
-            found = search.search(
+            code, listed = search.search(
                 parts.gate, tx, desk.session.staff, source=source, now=desk.site.now(),
                 emergency=word(form, "emergency", most=40), grant=word(form, "grant", most=20),
-                category=word(form, "category", most=40), value=word(form, "value", most=300),
+                category=category, value=value,
             )  # fmt: skip
     except WRONG as error:
-        return _shelves(desk, source, error)
-    with parts.database.read() as tx:
-        mine = _reach(desk, tx, source)
-    return desk.show(
-        "found.html", here=PART, source=source, found=found, grants=mine, most=gate.MOST_RECORDS
-    )
+        return _shelves(desk, source, form, error)
+    seal = found.sealed(desk.site, source, code, listed)
+    return desk.go(f"{HERE}/found/{source}/{code}", seal=seal)
+
+
+@router.get("/found/{source}/{search}")
+def get_found(source: str, search: str, desk: DeskOf, seal: str = "") -> Response:
+    """Show the records that a search found, which its address names under a seal."""
+    desk.enter(PART)
+    return found.page(desk, source, search, seal)
 
 
 @router.post("/open/{source}")
 def post_open(source: str, desk: DeskOf, form: CheckedForm) -> Response:
     """Ask the gate to open the ticked records under a grant; the decision is written either way."""
     desk.enter(PART)
+    try:
+        return _open(desk, source, form)
+    except WRONG as error:
+        return _came_from(desk, source, form, error)
+
+
+def _open(desk: Desk, source: str, form: FormData) -> Response:
     parts = desk.site.parts
     places = [_place(text) for text in dict.fromkeys(words(form, "place"))]
+    if not places:
+        raise InputError("tick the records to open first")
     code = word(form, "grant", most=20)
     with parts.database.read() as tx:
         grant = grants.load(tx, desk.org, code) if code else None
@@ -105,42 +129,56 @@ def post_open(source: str, desk: DeskOf, form: CheckedForm) -> Response:
     return desk.go(f"/console/records/opened/{source}/{decision.decision}")
 
 
+def _came_from(desk: Desk, source: str, form: FormData, error: EpilockError) -> Response:
+    """Show the page again that a form to open stood on."""
+    ticked = words(form, "place")
+    if code := word(form, "search", most=20):
+        seal = word(form, "seal")
+        return found.page(desk, source, code, seal, error=error, chosen=ticked)
+    bucket = word(form, "shelf", most=9)
+    if bucket.isascii() and bucket.isdigit():
+        return _shelf(desk, source, int(bucket), error, ticked)
+    if not ticked:
+        raise error
+    return _record(desk, source, *_place(ticked[0]), error)
+
+
 @router.get("/opened/{source}/{decision}")
 def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
     """Show what a decision opens, or why it refused."""
     desk.enter(PART)
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
-        found = decisions.load(tx, source, decision)
-        if found.by_org != desk.org:
+        decided = decisions.load(tx, source, decision)
+        if decided.by_org != desk.org:
             raise missing(decisions.decisions)
-        if found.by != desk.who:
+        if decided.by != desk.who:
             raise ForbiddenError("an opening is shown to the one who asked for it")
-        fresh = found.verdict == decisions.OPENED and now < found.at + SHOWN_FOR
-        bares = parts.gate.bares(tx, source=source, places=found.places, form=found.form)
+        fresh = decided.verdict == decisions.OPENED and now < decided.at + SHOWN_FOR
+        bares = parts.gate.bares(tx, source=source, places=decided.places, form=decided.form)
     asked = proof.missing(desk) if fresh and bares else None
     if asked is not None:
         return asked
     with parts.database.read() as tx:
-        opened = parts.gate.reveal(tx, found) if fresh else []
-        pictured = fresh and bool(parts.gate.photograph(tx, found))
-        places = [(buckets.load(tx, source, b), n) for b, n in found.places]
+        opened = parts.gate.reveal(tx, decided) if fresh else []
+        pictured = fresh and bool(parts.gate.photograph(tx, decided))
+        places = [(buckets.load(tx, source, b), n) for b, n in decided.places]
         circumstances = {b.circumstance for b, _ in places}
         range_ = grants.reach(
-            tx, parts.standard, desk.org, source, circumstances, found.purpose, found.form
+            tx, parts.standard, desk.org, source, circumstances, decided.purpose, decided.form
         )
     advice = [
         parts.standard.see(
-            c, next(iter(parts.standard.circumstances[c].allows)), purpose=found.purpose,
-            range=range_, form=found.form,
+            c, next(iter(parts.standard.circumstances[c].allows)), purpose=decided.purpose,
+            range=range_, form=decided.form,
         ).advice
         for c in sorted(circumstances)
     ]  # fmt: skip
     return desk.show(
-        "opened.html", here=PART, decision=found, fresh=fresh, places=places,
+        "opened.html", here=PART, decision=decided, fresh=fresh, places=places,
         opened=list(zip(places, opened, strict=True)) if fresh else [],
         advice=[a for a in advice if a.zh], minutes=SHOWN_FOR.seconds // 60,
-        refused=found.verdict == decisions.REFUSED, rule=found.rule.partition("/")[0],
+        refused=decided.verdict == decisions.REFUSED, rule=decided.rule.partition("/")[0],
         pictured=pictured,
     )  # fmt: skip
 
@@ -151,17 +189,17 @@ def get_photograph(source: str, decision: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     parts = desk.site.parts
     with parts.database.read() as tx:
-        found = decisions.load(tx, source, decision)
-        if found.by_org != desk.org:
+        decided = decisions.load(tx, source, decision)
+        if decided.by_org != desk.org:
             raise missing(decisions.decisions)
-        if found.by != desk.who or not desk.site.now() < found.at + SHOWN_FOR:
+        if decided.by != desk.who or not desk.site.now() < decided.at + SHOWN_FOR:
             raise ForbiddenError("an opening is shown to the one who asked for it, for a while")
-        bares = parts.gate.bares(tx, source=source, places=found.places, form=found.form)
+        bares = parts.gate.bares(tx, source=source, places=decided.places, form=decided.form)
     asked = proof.missing(desk) if bares else None
     if asked is not None:
         return asked
     with parts.database.read() as tx:
-        picture = parts.gate.reveal_photograph(tx, found)
+        picture = parts.gate.reveal_photograph(tx, decided)
     return Response(picture, media_type="image/jpeg")
 
 
@@ -169,23 +207,7 @@ def get_photograph(source: str, decision: str, desk: DeskOf) -> Response:
 def get_shelf(source: str, bucket: int, desk: DeskOf) -> Response:
     """Show the records of a bucket, without opening any."""
     desk.enter(PART)
-    c = vault.records.c
-    with desk.site.parts.database.read() as tx:
-        mine = _reach(desk, tx, source)
-        _check_listed(desk, source, mine)
-        found = buckets.load(tx, source, bucket)
-        held = count.of(tx, found).left
-        plan = Plan(
-            path=f"{HERE}/{source}/{bucket}", table=vault.records, key=c.n, sorts={"n": c.n},
-            order="n", read=lambda _, rows: [vault.read_record(row) for row in rows],
-        )  # fmt: skip
-        page = listing.find(
-            tx, plan, desk.query, c.org == source, c.bucket == bucket, c.state == LIVE
-        )
-    return desk.show(
-        "shelf.html", here=PART, source=source, bucket=found, held=held, page=page,
-        grants=[g for g in mine if found.circumstance in g.circumstances],
-    )  # fmt: skip
+    return _shelf(desk, source, bucket)
 
 
 @router.get("/{source}/{bucket}/{n}")
@@ -214,12 +236,59 @@ def post_event(source: str, bucket: int, n: int, desk: DeskOf, form: CheckedForm
     return desk.go(f"{HERE}/{source}/{bucket}", done="event")
 
 
-def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Response:
+def _shelf(
+    desk: Desk,
+    source: str,
+    bucket: int,
+    error: EpilockError | None = None,
+    chosen: Collection[str] = (),
+) -> Response:
     with desk.site.parts.database.read() as tx:
-        mine = _reach(desk, tx, source)
-        sources = {desk.org, *(g.source for g in _active(desk, tx) if g.form not in OF_MANY)}
+        mine = reach.into(desk, tx, source)
+        reach.check_listed(desk, source, mine)
+        shelf = buckets.load(tx, source, bucket)
+        held = count.of(tx, shelf).left
+        c = vault.records.c
+        here = [c.org == source, c.bucket == bucket, c.state == LIVE]
+        codes = vault.points_of(tx, *here)
+        names = {code: points.load(tx, source, code).name for code in codes}
+        page = listing.find(tx, _shelf_plan(source, bucket, codes), desk.query, *here)
+    if page.export:
+        return page.file("records")
+    wrong = None if error is None else problem_of(error)
+    return desk.show(
+        "shelf.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        source=source, bucket=shelf, held=held, page=page, names=names, ages=AGES, chosen=chosen,
+        grants=[g for g in mine if shelf.circumstance in g.circumstances],
+    )  # fmt: skip
+
+
+def _shelf_plan(source: str, bucket: int, codes: Sequence[str]) -> Plan[Record]:
+    c = vault.records.c
+    age = {number: name for name, number in AGES.items()}
+    return Plan(
+        path=f"{HERE}/{source}/{bucket}", table=vault.records, key=c.n, sorts={"n": c.n}, order="n",
+        read=lambda _, rows: [vault.read_record(row) for row in rows],
+        filters={
+            "point": listing.equal(c.point, codes),
+            "age": Filter(where=lambda name: c.minor == AGES[name], options=tuple(AGES)),
+        },
+        columns={
+            "record": lambda r: r.n, "point": lambda r: r.point, "given": lambda r: r.at or "",
+            "parts": lambda r: " ".join(r.left), "age": lambda r: "" if r.minor is None else age[r.minor],
+            "entry": lambda r: r.entry_index,
+        },
+    )  # fmt: skip
+
+
+def _shelves(
+    desk: Desk, source: str, form: FormData | None = None, error: EpilockError | None = None
+) -> Response:
+    with desk.site.parts.database.read() as tx:
+        mine = reach.into(desk, tx, source)
+        sources = {desk.org, *(g.source for g in reach.active(desk, tx) if g.form not in OF_MANY)}
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
-        _check_listed(desk, source, mine)
+        reach.check_listed(desk, source, mine)
         emergencies = buckets.emergencies_of(tx, source)
         page = listing.find(
             tx,
@@ -231,10 +300,12 @@ def _shelves(desk: Desk, source: str, error: EpilockError | None = None) -> Resp
     if page.export:
         return page.file("buckets")
     wrong = None if error is None else problem_of(error)
+    value = next(iter(error.problems), None) if isinstance(error, FieldsError) else None
     return desk.show(
-        "records.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "records.html", here=PART, status=200 if wrong is None else wrong.status,
+        wrong=wrong if value is None else None, slip="" if value is None else desk.name(Text(value.zh, value.en)),
         source=source, sources=names, page=page, grants=mine, emergencies=emergencies,
-        searched=[(c, desk.name(desk.site.parts.standard.categories[c].name)) for c in tags.SUBJECTS],
+        typed=form or FormData(), searched=found.kinds(desk),
     )  # fmt: skip
 
 
@@ -267,11 +338,11 @@ def _record(
 ) -> Response:
     parts = desk.site.parts
     with parts.database.read() as tx:
-        mine = _reach(desk, tx, source)
-        _check_listed(desk, source, mine)
+        mine = reach.into(desk, tx, source)
+        reach.check_listed(desk, source, mine)
         place = buckets.load(tx, source, bucket)
-        found = vault.find_record(tx, source, bucket, n)
-        due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, found)}
+        record = vault.find_record(tx, source, bucket, n)
+        due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, record)}
         history = decisions.history(tx, source, bucket, n)
         beside = photographs.beside(tx, source, (bucket, n))
     grants_here = [g for g in mine if place.circumstance in g.circumstances]
@@ -283,7 +354,7 @@ def _record(
     } - {COLLECTION}
     return desk.show(
         "record.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        source=source, bucket=place, record=found, due=due, history=history, today=desk.site.today(),
+        source=source, bucket=place, record=record, due=due, history=history, today=desk.site.today(),
         grants=grants_here, beside=beside, raw=[g for g in grants_here if g.form == gate.RAW],
         events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
         glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
@@ -293,24 +364,6 @@ def _record(
 
 def _left(bucket: Bucket, record: Record) -> list[str]:
     return [p for p in record.left if p in bucket.live]
-
-
-def _active(desk: Desk, tx: Transaction) -> list[Grant]:
-    now = desk.site.now()
-    listed = grants.listing(tx, desk.org, stages=(ACTIVE,))
-    return [g for g in listed if g.staff == desk.who and g.until > now]
-
-
-def _reach(desk: Desk, tx: Transaction, source: str) -> list[Grant]:
-    """Return the active grants of who asks that open records of ``source``; one to count lists none."""
-    return [g for g in _active(desk, tx) if g.source == source and g.form not in OF_MANY]
-
-
-def _check_listed(desk: Desk, source: str, mine: list[Grant]) -> None:
-    if source != desk.org and not mine:
-        raise ForbiddenError(
-            "records of another organisation are listed under an active grant only"
-        )
 
 
 def _place(text: str) -> Place:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from epilock.beside import PATIENCE
 from epilock.collect import point as points
 from epilock.db import Transaction, missing
-from epilock.errors import EpilockError, ForbiddenError
+from epilock.errors import EpilockError, ForbiddenError, StateError
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
 from epilock.use import grant as grants
@@ -25,6 +25,7 @@ from epilock.use.release import file, question, register
 from epilock.use.release.file import REPORT, TABLE
 from epilock.use.release.question import COARSE, Question
 from epilock.use.release.register import Release
+from epilock.web.console import asked, decided, listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
@@ -57,8 +58,11 @@ def get_releases(desk: DeskOf) -> Response:
     """Show the releases that who asks has asked for, and under which grants another can be."""
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
-        mine, found = _mine(desk, tx), register.asked(tx, desk.session.staff)
-    return desk.show("releases.html", here=PART, mine=mine, found=found)
+        mine, own = _mine(desk, tx), asked.own(desk, register.releases)
+        page = listing.find(tx, asked.released(desk.site.parts.standard), desk.query, own)
+    if page.export:
+        return page.file("releases")
+    return desk.show("releases.html", here=PART, mine=mine, page=page, stages=asked.STAGES)
 
 
 @router.get("/new/{grant}/{circumstance}")
@@ -92,12 +96,14 @@ def get_release(source: str, release: str, desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read() as tx:
         found = _load(desk, tx, source, release)
+        work = desk.site.parts.maker.work(found)
         judges = register.may_judge(tx, found, desk.session.staff) and found.by != desk.who
     return desk.show(
         "release.html", here=PART, found=found, q=found.question, own=found.by == desk.who,
         judges=judges, lines=_lines(found), rule=found.rule.partition("/")[0],
         asked=desk.site.parts.standard.circumstances[found.question.circumstance].release,
-        waiting=found.stage in register.UNDER_WAY, work=desk.site.parts.maker.work(found),
+        waiting=found.stage in register.UNDER_WAY and (work is not None or not register.rests(found)),
+        work=work,
     )  # fmt: skip
 
 
@@ -128,12 +134,15 @@ def post_judge(source: str, release: str, desk: DeskOf, form: CheckedForm) -> Re
     """Approve it, which makes it once more and hands it out, or refuse it."""
     desk.enter(PART)
     parts, approve = desk.site.parts, word(form, "verdict") == "approve"
-    with parts.database.write() as tx:
-        found = register.judge(
-            tx, parts.log, _load(desk, tx, source, release), desk.session.staff,
-            standard_ref=parts.standard.ref, approve=approve, read=word(form, "sha256", most=64),
-            now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            found = register.judge(
+                tx, parts.log, _load(desk, tx, source, release), desk.session.staff,
+                standard_ref=parts.standard.ref, approve=approve, read=word(form, "sha256", most=64),
+                now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "release", source, release, word(form, "verdict"), error)
     return _made(desk, found) if approve else desk.go("/console/approvals", done="refused")
 
 

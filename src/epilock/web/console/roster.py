@@ -10,8 +10,7 @@ import csv
 import io
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.accounts import roster
@@ -21,7 +20,7 @@ from epilock.errors import EpilockError, InputError, StateError
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
-from epilock.web.request import word
+from epilock.web.request import file_in, word
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts/import")
 PART = "accounts"
@@ -38,17 +37,16 @@ def get_import(desk: DeskOf) -> Response:
 
 
 @router.post("")
-async def post_import(desk: DeskOf, form: CheckedForm) -> Response:
+def post_import(desk: DeskOf, form: CheckedForm) -> Response:
     """Show what a file would do, or do what was shown."""
     desk.enter(PART)
-    file = form.get("file")
-    body = await file.read(roster.MAX_BYTES + 1) if isinstance(file, UploadFile) else b""
-    return await run_in_threadpool(_take, desk, form, body)
+    return _take(desk, form)
 
 
-def _take(desk: Desk, form: FormData, body: bytes) -> Response:
+def _take(desk: Desk, form: FormData) -> Response:
     others = bool(word(form, "others", most=3))
     try:
+        _, body = file_in(desk.request, form, "file")
         if not body:
             raise InputError("choose the file of accounts")
         with desk.site.parts.database.read(org=desk.org) as tx:
@@ -90,6 +88,6 @@ def _page(
 ) -> Response:
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "roster.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong, planned=planned,
+        "roster.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong, planned=planned,
         others=others, most=MOST_NEW, columns=(*roster.NEEDED, roster.MAY),
     )  # fmt: skip

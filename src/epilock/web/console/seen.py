@@ -1,14 +1,13 @@
 """Who saw what between two days: what the gate decided about an organisation's records, and the proof of it.
 
-Beside the openings stand the searches and the counts. For its custodian and for the supervisor. It shows no
+Beside the openings stand the searches, the counts and the releases. For its custodian and for the supervisor. It shows no
 record's number and nothing that someone gave.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -16,17 +15,16 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from epilock.db import Transaction
-from epilock.errors import ForbiddenError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import audit_event
 from epilock.use import decision as decisions
 from epilock.use.aggregate import aggregates
-from epilock.use.decision import Decision
+from epilock.use.decision import Decision, Place
+from epilock.use.release.register import releases
 from epilock.use.search import searches
-from epilock.web.console import listing
+from epilock.web.console import asked, listing
 from epilock.web.console.desk import Desk, DeskOf
 from epilock.web.console.listing import Filter, Page, Plan
 from epilock.web.log import download
@@ -34,6 +32,7 @@ from epilock.web.log import download
 router = APIRouter(include_in_schema=False, prefix="/console/seen")
 PART = "seen"
 HERE = "/console/seen"
+GLASS = "emergency"  # opened without a grant, and reviewed afterwards
 DAYS = timedelta(days=30)  # that are shown if no others are asked for
 
 
@@ -45,19 +44,19 @@ class Seen:
         of: Whose records.
         page: The decisions.
         known: All organisations, by code.
-        buckets: Name of each bucket that the decisions are about, by organisation and id.
+        buckets: Name of each bucket that the decisions are about, by id.
         size: Entries of the public log.
     """
 
     of: Organisation
     page: Page[Decision]
     known: dict[str, Organisation]
-    buckets: dict[tuple[str, int], str]
+    buckets: dict[int, str]
     size: int
 
     def places(self, one: Decision) -> list[str]:
         """Return the names of the buckets that a decision is about."""
-        return list(dict.fromkeys(self.buckets[one.org, bucket] for bucket, _ in one.places))
+        return list(dict.fromkeys(self.buckets[bucket] for bucket, _ in one.places))
 
 
 @router.get("")
@@ -71,15 +70,21 @@ def get_seen(desk: DeskOf) -> Response:
 
 @router.get("/extract")
 def get_extract(desk: DeskOf) -> Response:
-    """Show all of them on one page to print, with sums by organisation and purpose."""
+    """Show all of them on one page to print, with sums by organisation and purpose; a record counts once in each."""
     seen = _seen(desk, whole=True)
     sums: Counter[tuple[str, str, str]] = Counter()
-    records: Counter[tuple[str, str, str]] = Counter()
+    records: defaultdict[tuple[str, str, str], set[Place]] = defaultdict(set)
     for one in seen.page.rows:
         key = (one.by_org if one.by != decisions.SUBJECT else "", one.purpose, one.verdict)
         sums[key] += 1
-        records[key] += len(one.places)
-    return _show(desk, "extract.html", seen, sums=sorted(sums.items()), records=records)
+        records[key].update(one.places)
+    return _show(
+        desk,
+        "extract.html",
+        seen,
+        sums=sorted(sums.items()),
+        records={key: len(places) for key, places in records.items()},
+    )
 
 
 @router.get("/auditevents.json")
@@ -111,6 +116,15 @@ def get_counts(desk: DeskOf) -> Response:
     return _others(desk, "counts", aggregates, c.decision, {"verdict": verdicts})
 
 
+@router.get("/releases")
+def get_releases(desk: DeskOf) -> Response:
+    """Show who asked for a table without identity, of what, and what became of it."""
+    c = releases.c
+    return _others(
+        desk, "releases", releases, c.release, {"stage": listing.equal(c.stage, asked.STAGES)}
+    )
+
+
 def _categories(desk: Desk, column: sa.ColumnElement[str]) -> Filter:
     return listing.equal(column, tuple(desk.site.parts.standard.categories))
 
@@ -122,19 +136,19 @@ def _others(
     key: sa.ColumnElement[Any],
     more: Mapping[str, Filter],
 ) -> Response:
-    """Show what else than openings was done with an organisation's records: searches or counts."""
-    of = _of(desk)
+    """Show what else than openings was done with an organisation's records: searches, counts or releases."""
+    of = desk.whose(PART)
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         plan: Plan[dict[str, Any]] = Plan(
             path=f"{HERE}/{name}", table=table, key=key, order="-at", sorts={"at": table.c.at},
-            first=_first(desk), fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: rows,
+            first=_first(desk), fixed=desk.kept(of), read=lambda _, rows: rows,
             filters={
                 "since": listing.since(table.c.at), "until": listing.until(table.c.at),
                 "by": listing.equal(table.c.by_org, tuple(known)), **more,
             },
             columns={
-                column: itemgetter(column) for column in _EXPORTED[name]
+                column: asked.value(column) for column in _EXPORTED[name]
             },
         )  # fmt: skip
         page = listing.find(tx, plan, desk.query, table.c.org == of)
@@ -152,6 +166,10 @@ _EXPORTED = {
         "at", "decision", "by", "by_org", "purpose", "emergency", "circumstance", "since", "until",
         "counted", "verdict", "rule", "entry_index",
     ),
+    "releases": (
+        "at", "release", "by", "by_org", "purpose", "emergency", "circumstance", "since", "until",
+        "stage", "rule", "approved_by", "entry_index", "left_index",
+    ),
 }  # fmt: skip
 
 
@@ -167,53 +185,35 @@ def _seen(desk: Desk, *, whole: bool = False) -> Seen:
     Raises:
         ForbiddenError: Another organisation's is asked for by somebody else.
     """
-    of = _of(desk)
+    of = desk.whose(PART)
     with desk.site.parts.database.read() as tx:
         known = {o.org: o for o in organisations.everyone(tx)}
         organisation = organisations.load(tx, of)
         where = decisions.decisions.c.org == of
         page = listing.find(tx, _plan(desk, of, tuple(known)), desk.query, where, whole=whole)
-        places = {(d.org, bucket) for d in page.rows for bucket, _ in d.places}
+        places = {bucket for d in page.rows for bucket, _ in d.places}
         return Seen(
             of=organisation, page=page, known=known, size=desk.site.parts.log.size(tx),
-            buckets={place: _name(tx, *place) for place in places},
+            buckets=buckets.names(tx, of, places),
         )  # fmt: skip
-
-
-def _of(desk: Desk) -> str:
-    """Return whose records an address asks about.
-
-    Raises:
-        ForbiddenError: Another organisation's is asked for by somebody else than a supervisor.
-    """
-    desk.enter(PART)
-    of = desk.query.get("org") or desk.org
-    if of != desk.org and not desk.has("supervisor"):
-        raise ForbiddenError(
-            "what was decided about another organisation is the supervisor's to see"
-        )
-    return of
 
 
 def _first(desk: Desk) -> dict[str, str]:
     return {"since": (desk.site.today() - DAYS).isoformat()}
 
 
-def _name(tx: Transaction, org: str, bucket: int) -> str:
-    return str(tx.get(buckets.buckets, org=org, bucket=bucket)["name"])
-
-
 def _plan(desk: Desk, of: str, known: tuple[str, ...]) -> Plan[Decision]:
     c = decisions.decisions.c
     return Plan(
         path=HERE, table=decisions.decisions, key=c.decision, order="-at", sorts={"at": c.at},
-        first=_first(desk), fixed={} if of == desk.org else {"org": of}, read=lambda _, rows: [decisions.read(row) for row in rows],
+        first=_first(desk), fixed=desk.kept(of), read=lambda _, rows: [decisions.read(row) for row in rows],
         filters={
             "since": listing.since(c.at),
             "until": listing.until(c.at),
             "purpose": listing.equal(c.purpose, tuple(desk.site.parts.standard.purposes)),
             "by": listing.equal(c.by_org, known),
             "verdict": listing.equal(c.verdict, (decisions.OPENED, decisions.REFUSED)),
+            "review": Filter(where=lambda _: c.review == sa.true(), options=(GLASS,)),
         },
         columns={
             "at": lambda d: d.at, "decision": lambda d: d.decision, "by": lambda d: d.by,

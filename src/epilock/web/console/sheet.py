@@ -1,17 +1,19 @@
 """Pages of paper ledgers: keyed in row by row, registered, and noted as destroyed.
 
-A page's form is a table of twenty rows. It carries an id of its own, from which each row's client id follows:
-sent twice, it stores each row once. Nothing of a page is stored while one of its rows, or its photograph, is wrong.
+A page's form is a table of twenty rows, and of more where they are asked for. It carries an id of its own, from
+which each row's client id follows: sent twice, it stores each row once. Nothing of a page is stored while one of its
+rows, or its photograph, is wrong; what is wrong stands beside its field, and all that was typed is still there.
 
 A photograph is seen where the records of its page are opened together, under a grant (``console.record``).
 """
 
 import re
+from collections.abc import Collection
 from datetime import date
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
+from msgspec import structs
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
@@ -20,29 +22,26 @@ from epilock.collect import point as points
 from epilock.collect.form import Accepted, Form, Submission
 from epilock.collect.issue import Issued
 from epilock.collect.paper import Sheet
+from epilock.collect.photograph import Photograph
 from epilock.collect.point import Point
 from epilock.destroy import freeze
-from epilock.errors import (
-    ClosedError,
-    ConflictError,
-    EpilockError,
-    FieldsError,
-    InputError,
-    TooLargeError,
-)
+from epilock.errors import ClosedError, ConsentError, EpilockError, FieldsError, InputError
 from epilock.standard.clock import paper_periods
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
 from epilock.store import photograph as photographs
 from epilock.web import widget
+from epilock.web.console import listing, shelf
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.slip import Slips, at
 from epilock.web.offline import LOOKED_AT
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word, words
+from epilock.web.request import day_in, file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/sheets")
 PART = "sheets"
-ROWS = 20
+ROWS = 20  # of a page, to begin with; as many come when more are asked for
+MOST_ROWS = 99  # a page of A3 has some sixty lines; a row's number has two digits
 SECONDS_TO_STORE = 30
 _CELL = re.compile(r"r([1-9][0-9]?)\.([a-z][a-z0-9_]{0,39})")
 Typed = dict[int, dict[str, str]]  # row (from 1), field id, what was typed
@@ -50,15 +49,19 @@ Typed = dict[int, dict[str, str]]  # row (from 1), field id, what was typed
 
 @router.get("")
 def get_sheets(desk: DeskOf) -> Response:
-    """Show the registered pages, those still to be destroyed first."""
+    """Show the registered pages: those that are still to be destroyed, if the address asks for no others."""
     desk.enter(PART)
     with desk.site.parts.database.read(org=desk.org) as tx:
-        found = paper.listing(tx, desk.org)
+        at, found = paper.points_of(tx, desk.org), shelf.listed()
+        plan = shelf.plan(found, at, today=desk.site.today())
+        page = listing.find(tx, plan, desk.query, found.c.org == desk.org)
         everything = points.listing(tx, desk.org)
+    if page.export:
+        return page.file("sheets")
     return desk.show(
-        "sheets.html", here=PART, found=found, periods=paper_periods(desk.site.parts.standard), today=desk.site.today(),
-        open_points=[p for p in everything if p.closed is None and p.method == paper.METHOD],
-        names={p.point: p.name for p in everything},
+        "sheets.html", here=PART, page=page, at=at, states=shelf.STATES, kept=shelf.KEPT, periods=paper_periods(desk.site.parts.standard), today=desk.site.today(),
+        open_points=[p for p in everything if p.closed is None and paper.is_on_paper(p)],
+        points={p.point: p for p in everything},
     )  # fmt: skip
 
 
@@ -70,12 +73,12 @@ def get_sheet(point: str, desk: DeskOf) -> Response:
 
 
 @router.post("/{point}")
-async def post_sheet(point: str, desk: DeskOf, form: CheckedForm) -> Response:
+def post_sheet(point: str, desk: DeskOf, form: CheckedForm) -> Response:
     """Store the rows of one page, seal its photograph and register it, or say what is wrong where."""
     desk.enter(PART)
-    file = form.get("photo")
-    body = await file.read(photograph.MOST_BYTES + 1) if isinstance(file, UploadFile) else b""
-    return await run_in_threadpool(_key_in, desk, point, form, body)
+    if word(form, "more"):
+        return _page(desk, point, form, typed=_typed(form), more=True)
+    return _key_in(desk, point, form)
 
 
 @router.get("/{point}/{book}/{page}")
@@ -114,21 +117,20 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
         frozen = freeze.current(tx) is not None
     if not frozen:  # else the clock destroys the photograph when the freeze is over
         paper.sweep(parts.database, parts.keys, today=desk.site.today(), org=desk.org)
-    return desk.go("/console/sheets", done="paper_destroyed")
+    return desk.back("/console/sheets", done="paper_destroyed")
 
 
-def _key_in(desk: Desk, point: str, form: FormData, body: bytes) -> Response:
+def _key_in(desk: Desk, point: str, form: FormData) -> Response:
     parts, now = desk.site.parts, desk.site.now()
-    typed = _typed(form)
+    typed, slips = _typed(form), Slips()
     try:
-        taken = photograph.take(body) if body else None
-        sheet = _sheet(form, None if taken is None else taken.sha256)
         found, _, asked = _form_of(desk, point)
-        with parts.database.read() as tx:
-            paper.check_new(tx, desk.org, point, sheet, now=now)
-        accepted, problems = _accepted(desk, asked, found, form, typed)
-        if problems:
-            return _page(desk, point, form, typed=typed, problems=problems)
+        sheet, taken = _described(desk, point, form, slips)
+        accepted, problems, unsigned = _accepted(desk, asked, found, form, typed)
+        if sheet is None or slips or problems or unsigned:
+            return _page(
+                desk, point, form, typed=typed, problems=problems, unsigned=unsigned, slips=slips
+            )
         stored = [
             each.result(timeout=SECONDS_TO_STORE)
             for each in [parts.writer.submit(one) for one in accepted]
@@ -158,8 +160,8 @@ def _key_in(desk: Desk, point: str, form: FormData, body: bytes) -> Response:
                     tx, desk.org, code, sealed, places=places,
                     categories={f.category for f in asked.fields},
                 )  # fmt: skip
-    except (*WRONG, ConflictError, TooLargeError) as error:
-        return _page(desk, point, form, typed=typed, error=error)
+    except WRONG as error:
+        return _page(desk, point, form, typed=typed, slips=slips, error=error)
     return desk.go("/console/sheets", done="sheet")
 
 
@@ -178,29 +180,60 @@ def _typed(form: FormData) -> Typed:
     rows: Typed = {}
     for name, value in form.items():
         found = _CELL.fullmatch(name)
-        if found and int(found[1]) <= ROWS and isinstance(value, str) and value.strip():
+        if found and isinstance(value, str) and value.strip():
             rows.setdefault(int(found[1]), {})[found[2]] = value.strip()
     return rows
 
 
-def _sheet(form: FormData, sha256: str | None) -> Sheet:
-    numbers = [word(form, name, most=6) for name in ("page", "pages")]
-    if not all(each.isascii() and each.isdigit() for each in numbers):
-        raise InputError("give the number of the page, and how many pages the ledger has")
-    return Sheet(
-        book=word(form, "book", most=30), page=int(numbers[0]), pages=int(numbers[1]),
-        written=day_in(form, "written"), place=word(form, "place", most=200),
-        sha256=sha256,
+def _shown(form: FormData) -> int:
+    """Return how many rows a form had when it was sent."""
+    numbers = [int(found[1]) for name in form if (found := _CELL.fullmatch(name))]
+    return max(ROWS, *numbers, 0)
+
+
+def _described(
+    desk: Desk, point: str, form: FormData, slips: Slips
+) -> tuple[Sheet | None, Photograph | None]:
+    """Return the page, if all that is said of it is right, and its photograph, if one came; add what is wrong."""
+    now, taken = desk.site.now(), None
+    book, place = word(form, "book", most=30), word(form, "place", most=200)
+    with at("book", slips):
+        paper.check_book(book)
+    with at("page", slips):
+        page, pages = _numbers(form)
+        paper.check_number(page, pages)
+    with at("written", slips):
+        written = day_in(form, "written")
+        paper.check_written(written, now=now)
+    with at("place", slips):
+        paper.check_place(place)
+    with at("photo", slips):
+        _, body = file_in(desk.request, form, "photo")
+        taken = photograph.take(body) if body else None
+    if slips.keys() - {"photo"}:
+        return None, taken
+    sheet = Sheet(
+        book=book, page=page, pages=pages, written=written, place=place,
+        sha256=None if taken is None else taken.sha256,
     )  # fmt: skip
+    with at("page", slips), desk.site.parts.database.read() as tx:
+        paper.check_new(tx, desk.org, point, sheet)
+    return sheet, taken
+
+
+def _numbers(form: FormData) -> tuple[int, int]:
+    page, pages = (word(form, name, most=6) for name in ("page", "pages"))
+    if not all(each.isascii() and each.isdigit() for each in (page, pages)):
+        raise InputError("give the number of the page, and how many pages the ledger has")
+    return int(page), int(pages)
 
 
 def _accepted(
     desk: Desk, asked: Form, point: Point, form: FormData, typed: Typed
-) -> tuple[list[Accepted], dict[tuple[int, str], str]]:
-    """Return what may be stored, and what is wrong by row and field.
+) -> tuple[list[Accepted], dict[tuple[int, str], str], list[str]]:
+    """Return what may be stored if every act was ticked, what is wrong by row and field, and the acts that were not.
 
     Raises:
-        ConsentError: An act is missing for the page as a whole.
         InputError: No row is filled in, or the page's id is none.
     """
     try:
@@ -209,18 +242,29 @@ def _accepted(
         raise InputError("this form was not begun here; please open the page again") from None
     if not typed:
         raise InputError("fill in one row at least")
-    accepted, problems = [], {}
+    accepted, problems, unsigned = [], {}, list[str]()
+    given, today = words(form, "act"), desk.site.today()
     for row, fields in sorted(typed.items()):
         submission = Submission(
-            client=str(uuid5(page, str(row))), notice=asked.notice, given=words(form, "act"),
-            fields=fields, language=point.languages[0],
+            client=str(uuid5(page, str(row))), notice=asked.notice, given=given, fields=fields,
+            language=point.languages[0],
         )  # fmt: skip
         try:
-            accepted.append(asked.accept(submission, today=desk.site.today()))
+            accepted.append(_as_if_signed(asked, submission, unsigned, today))
         except FieldsError as error:
             for p in error.problems:
                 problems[row, p.field] = desk.t.say(Text(p.zh, p.en))
-    return accepted, problems
+    return accepted, problems, unsigned
+
+
+def _as_if_signed(asked: Form, row: Submission, unsigned: list[str], today: date) -> Accepted:
+    """Return a row as if all had been signed, so that all that is wrong is said at once; add what was not."""
+    while True:
+        try:
+            given = [*row.given, *unsigned]
+            return asked.accept(structs.replace(row, given=given), today=today)
+        except ConsentError as error:
+            unsigned += error.missing
 
 
 def _page(
@@ -230,15 +274,29 @@ def _page(
     *,
     typed: Typed | None = None,
     problems: dict[tuple[int, str], str] | None = None,
+    unsigned: Collection[str] = (),
+    slips: Slips | None = None,
     error: EpilockError | None = None,
+    more: bool = False,
 ) -> Response:
     found, issued, asked = _form_of(desk, point)
     today: date = desk.site.today()
+    typed, slips = typed or {}, slips or {}
     wrong = None if error is None else problem_of(error)
-    status = wrong.status if wrong else 422 if problems else 200
+    first = wrong or next(map(problem_of, slips.values()), None)
+    status = first.status if first else 422 if problems or unsigned else 200
+    rows = min(MOST_ROWS, _shown(form) + (ROWS if more else 0))
     return desk.show(
         "sheet.html", here=PART, status=status, script=True, wrong=wrong, point=found,
         notice=issued.notice, form=form, given=words(form, "act"), today=today.isoformat(),
         columns=[(f, widget.of(f.category, found.method)) for f in asked.fields],
-        typed=typed or {}, problems=problems or {}, rows=range(1, ROWS + 1), looked_at=LOOKED_AT,
+        typed=typed, problems=problems or {}, unsigned=unsigned, looked_at=LOOKED_AT,
+        slips={field: str(slip) for field, slip in slips.items()}, chosen=_chose(form),
+        rows=range(1, rows + 1), most=MOST_ROWS, step=ROWS, next_row=max(typed, default=0) + 1 if more else None,
     )  # fmt: skip
+
+
+def _chose(form: FormData) -> bool:
+    """Tell whether a photograph came with the form; no page can keep it chosen."""
+    file = form.get("photo")
+    return isinstance(file, UploadFile) and bool(file.filename)

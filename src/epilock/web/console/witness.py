@@ -5,8 +5,7 @@ that stands above all others here.
 """
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.errors import EpilockError, ForbiddenError
@@ -14,7 +13,7 @@ from epilock.ledger import gather, regime
 from epilock.standard.level import CHINA
 from epilock.web.console.desk import AUTHORITY, WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in
+from epilock.web.request import day_in, file_in
 
 router = APIRouter(include_in_schema=False, prefix="/console/witnesses")
 PART = "witnesses"
@@ -28,19 +27,18 @@ def get_witnesses(desk: DeskOf) -> Response:
 
 
 @router.post("")
-async def post_policy(desk: DeskOf, form: CheckedForm) -> Response:
+def post_policy(desk: DeskOf, form: CheckedForm) -> Response:
     """Announce a policy."""
     desk.need("administrator")
     if not _may_announce(desk):
         raise ForbiddenError("the log's witnesses are named by the authority above all others here")
-    file = form.get("policy")
-    body = await file.read() if isinstance(file, UploadFile) else b""
-    return await run_in_threadpool(_announce, desk, form, body)
+    return _announce(desk, form)
 
 
-def _announce(desk: Desk, form: FormData, body: bytes) -> Response:
+def _announce(desk: Desk, form: FormData) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     try:
+        _, body = file_in(desk.request, form, "policy")
         with parts.database.write() as tx:
             regime.announce(
                 tx, parts.log, standard_ref=parts.standard.ref, text=body,
@@ -66,7 +64,7 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
         size = parts.log.size(tx)
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "witnesses.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "witnesses.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
         states=states, announced=announced, current=current, size=size, today=today,
         typed=form or FormData(), may_announce=_may_announce(desk), vkey=parts.log.signer.vkey,
     )  # fmt: skip

@@ -5,8 +5,8 @@
 
 const answers = (() => {
   const fold = (text) =>
-    text.replace(/[\uff01-\uff5e]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xfee0)).replaceAll("\u3000", " ").trim();
-  const squeeze = (text) => fold(text).replace(/[ .·•\t\u00a0-]/g, "").toUpperCase();
+    text.replace(/[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "").replace(/[\uff01-\uff5e]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xfee0)).replaceAll("\u3000", " ").trim();
+  const squeeze = (text) => fold(text).replace(/[ .·•\t\u00a0\u2010-\u2014\u2212-]/g, "").toUpperCase();
 
   // The day that three numbers name, as `2026-03-14`, or "" if there is none.
   function day(year, month, date) {

@@ -5,7 +5,7 @@
 (() => {
   const BLOCK = 1024; // bytes: sealed forms of about one length say nothing of what is in them
   const form = document.getElementById("leased");
-  const { lease, notice, language, serial, last, until, today, url } = form.dataset;
+  const { org, lease, notice, language, serial, last, until, today, url } = form.dataset;
   const most = Number(form.dataset.most);
   const again = document.getElementById("again");
   const typedCode = document.getElementById("again-code");
@@ -70,6 +70,19 @@
     refusedCode = read && read.serial === Number(serial) && marks.includes(read.code.slice(-5)) ? read : null;
   }
 
+  // Brings ``place`` below the bar from its top on, as far as what is focused in it stays on the screen.
+  function show(place, focused) {
+    focused.focus({ preventScroll: true });
+    place.scrollIntoView({ behavior: "instant" });
+    focused.scrollIntoView({ behavior: "instant", block: "nearest" });
+  }
+
+  // The address stays: it says whether somebody is asked again.
+  function lead(event, place) {
+    event.preventDefault();
+    show(place, place.querySelector("input, select, textarea"));
+  }
+
   function check() {
     const list = document.createElement("ul");
     for (const [place, words] of slips()) {
@@ -78,6 +91,7 @@
       const link = document.createElement("a");
       link.href = `#${place.querySelector("input, select, textarea").id}`;
       link.textContent = `${place.dataset.name}: ${words}`;
+      link.addEventListener("click", (event) => lead(event, place));
       const item = document.createElement("li");
       item.append(link);
       list.append(item);
@@ -85,7 +99,7 @@
     summary.querySelector("ul")?.remove();
     summary.append(list);
     summary.hidden = !list.children.length;
-    if (!summary.hidden) summary.focus();
+    if (!summary.hidden) show(summary, summary);
     return summary.hidden;
   }
 
@@ -110,10 +124,11 @@
       const client = refusedCode?.uuid ?? crypto.randomUUID();
       const info = new TextEncoder().encode(`epilock/offline/v1\0${lease}`);
       shown = await outbox.add(lease, await hpke.seal(bytes(form.dataset.public), info, plaintext(client)), { again: isAgain() });
-      showSent(false);
-      made = await outbox.made(lease);
+      showSent("no");
+      hear(await outbox.lease(lease));
       showReceipt(receiptCode(Number(serial), client));
     } catch {
+      await outbox.lease(lease).then(hear, () => {});
       showState("unsaved"); // what was typed is still there
       state.scrollIntoView();
     } finally {
@@ -139,20 +154,20 @@
   let shown = null; // the box of the receipt on the screen, until it is known what became of it
 
   function showSent(sent) {
-    for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = (each.dataset.sent === "yes") !== sent;
+    for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = each.dataset.sent !== sent;
   }
 
-  // What is sent, or filled in on another page of this device, is said here too. A box that was refused first stays
-  // provisional: it leaves as a file, or is asked again.
+  // What is sent, or filled in on another page of this device, is said here too, and that a lease is over. A box that
+  // was refused first stays provisional: it leaves as a file, or is asked again.
   async function hearOfChange() {
     const id = shown;
-    const [boxes, n] = await Promise.all([outbox.boxes(), outbox.made(lease)]);
+    const [boxes, found] = await Promise.all([outbox.boxes(), outbox.lease(lease)]);
     const box = boxes.find((each) => each.id === id);
     if (id !== null && id === shown) {
-      if (!box) showSent(true);
+      if (!box || box.lost) showSent(box ? "lost" : "yes");
       if (!box || outbox.isRefused(box)) shown = null;
     }
-    made = n;
+    hear(found);
     showState();
   }
 
@@ -167,14 +182,22 @@
     showState();
   }
 
-  let made = 0; // forms of this lease that this device has sealed
+  let kept = { made: 0 }; // what the device holds of this lease, such as how many forms it has sealed under it
+
+  // Where nothing can be saved any more, nothing that was typed stays.
+  function hear(found) {
+    if (found.over && !kept.over) form.reset();
+    kept = found;
+    showAsked();
+  }
 
   // A day that is over, or a lease that is full, takes nobody new; who was refused may be asked until it ends.
   function closedBy() {
+    if (kept.over) return "ended";
     if (Date.now() >= Date.parse(until)) return "over";
     if (isAgain()) return "";
     if (Date.now() >= Date.parse(last)) return "over";
-    return made >= most ? "full" : "";
+    return kept.made >= most ? "full" : "";
   }
   const mayFill = () => !closedBy();
 
@@ -184,7 +207,7 @@
     for (const each of state.querySelectorAll("[data-state]")) each.hidden = each.dataset.state !== (closed || name);
     state.className = closed ? "box bad" : name === "ready" ? "box good" : "box warn";
     const count = document.getElementById("count");
-    count.textContent = count.dataset.text.replace("#", made).replace("#", most);
+    count.textContent = count.dataset.text.replace("#", kept.made).replace("#", most);
     form.hidden = Boolean(closed) || !receipt.hidden;
   }
 
@@ -201,7 +224,7 @@
     const files = [...document.querySelectorAll("link[rel=stylesheet], link[rel=icon], script[src]")];
     const cache = await caches.open(`epilock-lease-${lease}`);
     if (!(await cache.keys()).length) await cache.addAll([...pages, ...files.map((each) => each.href || each.src)]);
-    await outbox.keepLease({ lease, name: form.dataset.name, pages, last, until });
+    await outbox.keepLease({ org, lease, name: form.dataset.name, pages, last, until });
     await navigator.storage?.persist?.();
   }
 
@@ -220,8 +243,10 @@
   document.getElementById("next").addEventListener("click", next);
   showAsked();
   showAgain();
-  device.begin();
-  showState("not-yet");
   outbox.changed.addEventListener("change", hearOfChange);
-  outbox.made(lease).then((n) => { made = n; }).then(keep).then(() => showState("ready"), () => showState("failed"));
+  const counted = outbox.lease(lease).then(hear);
+  device.begin(() => counted.then(() => showState()));
+  showState("not-yet");
+  setInterval(showState, 60_000); // the day ends while the page is open
+  counted.then(keep).then(() => showState("ready"), () => showState("failed"));
 })();

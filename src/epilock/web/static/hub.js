@@ -4,46 +4,74 @@
 (() => {
   const list = document.getElementById("leases");
   const refused = document.getElementById("refused");
+  const lost = document.getElementById("lost");
   const confirm = document.getElementById("have-file");
   const remove = document.getElementById("remove");
 
-  async function showLeases() {
-    list.replaceChildren();
-    for (const kept of await outbox.leases()) {
-      const { lease, name, last, until } = kept;
-      if (Date.now() >= Date.parse(until)) {
-        await caches.delete(`epilock-lease-${lease}`);
-        await outbox.dropLease(lease);
-        continue;
-      }
-      const link = document.createElement("a");
-      link.href = pageOf(kept);
-      link.textContent = name;
-      const words = Date.now() < Date.parse(last) ? list.dataset.open : list.dataset.over;
-      const item = document.createElement("li");
-      item.append(link, ` · ${words}`);
-      list.append(item);
-    }
-    document.getElementById("no-leases").hidden = list.children.length > 0;
-  }
-
   const made = (name, words = "") => Object.assign(document.createElement(name), { textContent: words });
 
-  let shown = ""; // drawn anew only when it has changed, so that whoever is in it with a keyboard stays there
+  // A list is drawn anew only when it has changed, so that whoever is in it with a keyboard stays there.
+  const drawn = new Map();
+  function isNew(where, ...what) {
+    const now = JSON.stringify(what);
+    return now !== drawn.get(where) && Boolean(drawn.set(where, now));
+  }
+
+  function stateOf({ last, over }) {
+    if (over) return list.dataset.ended;
+    return Date.now() < Date.parse(last) ? list.dataset.open : list.dataset.over;
+  }
+
+  async function showLeases() {
+    const kept = await forget(await outbox.leases());
+    document.getElementById("no-leases").hidden = kept.length > 0;
+    if (!isNew(list, kept, kept.map(stateOf))) return;
+    list.replaceChildren(...kept.map((each) => {
+      const link = made("a", each.name);
+      link.href = pageOf(each);
+      const item = made("li");
+      item.append(link, ` · ${stateOf(each)}`);
+      return item;
+    }));
+  }
+
+  // A point leaves the device when the site has said that its lease is over, and its own time is too: the device's
+  // clock may be wrong, and one that was ended early says so as long as somebody may come back to it. (One that was
+  // kept by an earlier program can't be asked about.) What stays is returned.
+  async function forget(leases) {
+    const gone = leases.filter(({ org, over, until }) => (over || !org) && Date.now() >= Date.parse(until));
+    for (const { lease } of gone) {
+      await caches.delete(`epilock-lease-${lease}`);
+      await outbox.dropLease(lease);
+    }
+    return leases.filter((each) => !gone.includes(each));
+  }
+
+  const nameOf = (box, lease) => made("strong", [
+    box.number && refused.dataset.number.replace("#", box.number), box.mark && `…${box.mark}`, lease?.name,
+  ].filter(Boolean).join(" · "));
+
+  // What nobody can open any more: which forms it is, so that their persons are found; there is nothing to keep.
+  async function showLost() {
+    const [found, leases] = [await outbox.lost(), await outbox.leases()];
+    if (!isNew(lost, found.map((box) => box.id), leases.map((each) => each.lease))) return;
+    lost.hidden = !found.length;
+    lost.querySelector("ol").replaceChildren(...found.map((box) => {
+      const item = made("li");
+      item.append(nameOf(box, leases.find((each) => each.lease === box.lease)));
+      return item;
+    }));
+  }
 
   // Which form, by its number on this device and the end of its code; why; and where its person is asked again.
   async function showRefused() {
     const [found, leases] = [await outbox.refused(), await outbox.leases()];
     showRemoval(found);
-    const now = JSON.stringify([found.map((box) => [box.id, box.mark, box.refused]), leases.map((each) => each.lease)]);
-    if (now === shown) return;
-    shown = now;
+    if (!isNew(refused, found.map((box) => [box.id, box.mark, box.refused]), leases.map((each) => each.lease))) return;
     refused.hidden = !found.length;
     refused.querySelector("ol").replaceChildren(...found.map((box) => {
       const lease = leases.find((each) => each.lease === box.lease);
-      const which = made("strong", [
-        box.number && refused.dataset.number.replace("#", box.number), box.mark && `…${box.mark}`, lease?.name,
-      ].filter(Boolean).join(" · "));
+      const which = nameOf(box, lease);
       const why = made("ul");
       why.append(...box.refused.map((words) => made("li", words)));
       const item = made("li");
@@ -78,8 +106,8 @@
   document.getElementById("export").addEventListener("click", exportFile);
   confirm.addEventListener("change", async () => showRemoval(await outbox.refused()));
   remove.addEventListener("click", outbox.removeExported);
-  outbox.changed.addEventListener("change", showRefused);
-  device.begin();
-  showLeases();
-  showRefused();
+  document.getElementById("remove-lost").addEventListener("click", outbox.removeLost);
+  const showAll = () => Promise.all([showLeases(), showRefused(), showLost()]);
+  outbox.changed.addEventListener("change", showAll);
+  device.begin(showAll);
 })();

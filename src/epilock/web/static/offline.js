@@ -1,6 +1,7 @@
 // What both pages for collecting without a network share: the program is kept on the device, how many sealed
 // forms wait is always shown, and they are sent as soon as there is a network. A browser tells when its own network
-// comes back; that the site can be reached again it does not tell, so every minute what waits is tried.
+// comes back; that the site can be reached again it does not tell, so every minute what waits is tried. Whenever the
+// site is reached it is asked which leases are over, by a page that somebody looks at every minute too.
 "use strict";
 
 const device = (() => {
@@ -19,9 +20,16 @@ const device = (() => {
     bar.classList.toggle("good", found.length === 0);
   }
 
+  // What is jumped to stands below the bar, however many lines that has; where it would take a third of the screen,
+  // it goes along with the page.
+  function makeRoom() {
+    const flows = bar.offsetHeight > innerHeight / 3;
+    bar.classList.toggle("flows", flows);
+    document.documentElement.style.scrollPaddingTop = flows ? "" : `${bar.offsetHeight + 16}px`;
+  }
+
   // Sends what waits and says how it ended; where nothing waits there is nothing to say.
   async function send() {
-    if (!(await outbox.boxes()).length) return;
     const ended = await outbox.send(language);
     for (const each of bar.querySelectorAll("[data-ended]")) each.hidden = each.dataset.ended !== ended;
   }
@@ -37,17 +45,25 @@ const device = (() => {
     }
   }
 
-  async function begin() {
+  // Shows the page whole, once ``fill`` has put in what this device holds: nothing moves under who reads it.
+  async function begin(fill) {
     for (const each of document.querySelectorAll(".scripted")) each.hidden = false;
     outbox.changed.addEventListener("change", show);
     document.getElementById("send").addEventListener("click", send);
     addEventListener("online", comeBack);
+    addEventListener("resize", makeRoom);
+    new ResizeObserver(makeRoom).observe(bar);
     try {
-      await show();
+      await Promise.all([show(), fill()]);
     } catch {
       return noStorage();
+    } finally {
+      document.body.classList.add("filled");
     }
-    setInterval(async () => { if ((await outbox.boxes()).some((box) => !outbox.isRefused(box))) await send(); }, MINUTE);
+    setInterval(async () => {
+      if ((await outbox.boxes()).some((box) => !outbox.isRefused(box))) await send();
+      else if (!document.hidden) await outbox.learnOver().catch(() => {}); // no network: asked in a minute
+    }, MINUTE);
     await send();
   }
 

@@ -1,10 +1,12 @@
 // The outbox of this device: sealed boxes that wait to be sent, and which points were taken along. All of it is
 // sealed or public: no answer and no receipt code is ever written here, of a refused form only the code's last group.
 // A box leaves when the server has said that it needs it no more, or when somebody takes away what was refused and is
-// in an exported file; sending one twice stores it once.
+// in an exported file; sending one twice stores it once. Under a lease that is over nothing is put in or sent any more:
+// its boxes are lost, for nobody can open them.
 "use strict";
 
 const outbox = (() => {
+  const ASKED = 20; // leases in one question
   const opened = new Promise((resolve, reject) => {
     const wanted = indexedDB.open("epilock", 1);
     wanted.onupgradeneeded = () => {
@@ -38,15 +40,21 @@ const outbox = (() => {
     others.postMessage("");
   }
 
+  // What is known of a box is added to what it is by then, if it is there: another page, or the sending, may have changed it.
+  const learn = (id, more) => change((rows) => {
+    rows.get(id).onsuccess = ({ target: { result } }) => { if (result) rows.put({ ...result, ...more }); };
+  });
+
   // Puts a box in, and counts it under its lease in the same transaction; one that was asked again was counted before.
-  // The answer is its id.
+  // The answer is its id. It fails where the lease is over.
   const add = async (lease, box, { again = false } = {}) => {
     let added;
     await change((rows, tx) => {
       const put = (more) => { added = rows.add({ lease, box, refused: [], ...more }); };
-      if (again) return put();
       const kept = tx.objectStore("leases");
       kept.get(lease).onsuccess = ({ target: { result } }) => {
+        if (result?.over) return tx.abort();
+        if (again) return put();
         const made = (result?.made ?? 0) + 1;
         put({ number: made });
         if (result) kept.put({ ...result, made });
@@ -58,30 +66,63 @@ const outbox = (() => {
   const keepLease = (lease) => within("leases", "readwrite", (rows) => {
     rows.get(lease.lease).onsuccess = ({ target: { result } }) => rows.put({ made: 0, ...result, ...lease });
   });
-  const made = async (code) => (await within("leases", "readonly", (rows) => rows.get(code)))?.made ?? 0;
+  const lease = async (code) => ({ made: 0, ...await within("leases", "readonly", (rows) => rows.get(code)) });
   const leases = () => all("leases");
   const dropLease = (code) => within("leases", "readwrite", (rows) => rows.delete(code));
 
-  const isRefused = (box) => box.refused.length > 0;
-  const refused = async () => (await boxes()).filter(isRefused);
+  // The site takes nothing more under a lease.
+  const endLease = (code) => change((rows, tx) => {
+    const kept = tx.objectStore("leases");
+    kept.get(code).onsuccess = ({ target: { result } }) => { if (result) kept.put({ ...result, over: true }); };
+    rows.openCursor().onsuccess = ({ target: { result } }) => {
+      if (!result) return;
+      if (result.value.lease === code) result.update({ ...result.value, lost: true });
+      result.continue();
+    };
+  }, ["boxes", "leases"]);
+
+  const isRefused = (box) => box.lost || box.refused.length > 0;
+  const refused = async () => (await boxes()).filter((box) => !box.lost && isRefused(box));
+  const lost = async () => (await boxes()).filter((box) => box.lost);
 
   // Takes away what was refused and is in a file; what came in since the file was written stays.
   async function removeExported() {
     for (const { id, exported } of await refused()) if (exported) await change((rows) => rows.delete(id));
   }
 
+  async function removeLost() {
+    for (const { id } of await lost()) await change((rows) => rows.delete(id));
+  }
+
   const ask = (path, more) =>
     fetch(path, { ...more, headers: { Accept: "application/json", ...more?.headers }, redirect: "error" });
 
-  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "later" or "no-network".
+  // Asks which leases of this device are over: a session has mostly ended long before, so none is needed.
+  async function learnOver() {
+    const going = (await leases()).filter((each) => !each.over).slice(0, ASKED);
+    if (!going.length) return;
+    const named = new URLSearchParams(going.map((each) => ["lease", `${each.org}/${each.lease}`]));
+    const answer = await ask(`/offline/over?${named}`);
+    if (answer.ok) for (const code of (await answer.json()).over) await endLease(code);
+  }
+
+  const toSend = async () => (await boxes()).filter((box) => !box.lost);
+
+  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "later", "no-network", or "" where
+  // there is nothing to send.
   async function sendAll(language) {
     try {
+      await learnOver();
+      const waiting = await toSend();
+      if (!waiting.length) return "";
       const entered = await ask("/offline/session");
       if (!entered.ok) return entered.status < 500 ? "sign-in" : "later";
       const { csrf } = await entered.json();
-      const waiting = await boxes(); // what was asked again goes first: it replaces what was refused
+      const over = new Set(), others = new Set();
+      // What was asked again goes first: it replaces what was refused.
       for (const each of [...waiting.filter((one) => !isRefused(one)), ...waiting.filter(isRefused)]) {
         const { id, lease, box } = each;
+        if (over.has(lease) || others.has(lease)) continue;
         const answer = await ask(`/offline/${lease}/boxes?lang=${language}`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
@@ -89,19 +130,24 @@ const outbox = (() => {
         });
         if (answer.ok) {
           await change((rows) => rows.delete(id));
-        } else if ([401, 403, 404].includes(answer.status)) {
-          return "sign-in"; // perhaps of another organisation: the box is good, who sends it is not who took the lease
+        } else if (answer.status === 401) {
+          return "sign-in";
+        } else if ([403, 404].includes(answer.status)) { // of another organisation: the box is good, who sends it did not take the lease
+          others.add(lease);
+        } else if (answer.status === 410) { // so it is for all that was sealed under this lease
+          over.add(lease);
+          await endLease(lease);
         } else if (answer.status === 429 || answer.status >= 500) {
           return "later";
         } else {
           const { title, detail, mark = "", fields = [] } = await answer.json(); // details are in English
           const words = fields.length ? fields.map((field) => field[language]) : [title, language === "en" && detail];
-          await change((rows) => rows.put({ ...each, mark, refused: words.filter(Boolean) }));
+          await learn(id, { mark, refused: words.filter(Boolean) });
         }
       }
-      return "done";
+      return others.size ? "sign-in" : "done";
     } catch {
-      return "no-network";
+      return (await toSend()).length ? "no-network" : "";
     }
   }
 
@@ -111,12 +157,15 @@ const outbox = (() => {
 
   // The outbox as a file: sealed as it is, for whoever carries it to a computer with a network.
   async function file() {
-    const all = await boxes();
+    const all = await toSend();
     const found = all.map(({ lease, box }) => ({ lease, box: base64(box) }));
     const made = new Blob([JSON.stringify({ format: "epilock/outbox/v1", boxes: found })], { type: "application/json" });
-    for (const each of all) if (isRefused(each)) await change((rows) => rows.put({ ...each, exported: true }));
+    for (const each of all) if (isRefused(each)) await learn(each.id, { exported: true });
     return made;
   }
 
-  return { add, boxes, changed, dropLease, file, isRefused, keepLease, leases, made, refused, removeExported, send };
+  return {
+    add, boxes, changed, dropLease, file, isRefused, keepLease, learnOver, lease, leases, lost, refused, removeExported,
+    removeLost, send,
+  };
 })();

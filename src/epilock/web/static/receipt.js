@@ -21,7 +21,13 @@
   if (!look() && /^\/r(\/|$)/.test(location.pathname)) { forget(); }
   addEventListener("hashchange", look);
   if (leave) { leave.addEventListener("click", forget); }
+  var withdrawn = false; // a second press while the first is under way
   document.addEventListener("submit", function (event) { // from the new receipt to my data
+    if (/^\/r\/withdraw(\?|$)/.test(event.target.getAttribute("action")) && event.target.elements.sure) {
+      if (withdrawn) { event.preventDefault(); }
+      withdrawn = true;
+      setTimeout(function () { withdrawn = false; }, 20000);
+    }
     if (/^\/r(\?|$)/.test(event.target.getAttribute("action"))) { forget(); }
   });
 })();

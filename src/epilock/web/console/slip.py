@@ -1,0 +1,18 @@
+"""What is wrong with a form, field by field: all of it is said at once, each beside its field."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from epilock.errors import EpilockError
+from epilock.web.console.desk import WRONG
+
+Slips = dict[str, EpilockError]  # name of a field, what is wrong there
+
+
+@contextmanager
+def at(field: str, slips: Slips) -> Iterator[None]:
+    """Note what is wrong with ``field``, and go on."""
+    try:
+        yield
+    except WRONG as error:
+        slips[field] = error
