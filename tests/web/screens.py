@@ -17,7 +17,7 @@ import pages
 import town
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from test_resident import TYPED
-from town_server import ARGUMENTS, CHROMIUM, free_port, serving
+from town_server import ARGUMENTS, CHROMIUM, free_port, serving, tick
 from visitor import Visitor
 
 SIZES = {"360": (360, 740), "1280": (1280, 800)}
@@ -108,8 +108,7 @@ def _walk(page: Page, address: str, camera: Camera, ending: str) -> int:
     page.goto(address)
     _press(page, "form button")
     made = camera.take(page, f"walk-1-authorise-{ending}")
-    for box in page.locator("input[type=checkbox][required]").all():
-        box.check()
+    tick(page)
     _press(page, "form button")
     made += camera.take(page, f"walk-2-fields-{ending}")
     if camera.whole:

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from staff_room import renew
 from test_resident import TYPED
-from town_server import CHROMIUM, free_port, serving
+from town_server import CHROMIUM, free_port, serving, tick
 from visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -60,8 +60,7 @@ def test_each_step_of_a_residents_walk(somewhere):
     _check(page)
     page.locator("form button").first.click()  # nothing was ticked
     _check(page)
-    for box in page.locator("input[type=checkbox][required]").all():
-        box.check()
+    tick(page)
     page.locator("form button").first.click()
     _check(page)
     for name, value in TYPED.items():

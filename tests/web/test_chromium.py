@@ -6,7 +6,7 @@ import pytest
 import town
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 from staff_room import PASSWORD, code_at, hire
-from town_server import CHROMIUM, free_port, serving
+from town_server import CHROMIUM, REQUIRED, every, free_port, serving, tick
 
 from epilock.web.app import create_app
 
@@ -68,8 +68,7 @@ def _walk(page: Page, address: str) -> str:
     page.get_by_role("button", name="Continue").first.click()
     page.get_by_role("button", name="Continue").click()  # nothing is ticked: it says so
     assert page.get_by_role("alert").is_visible()
-    for box in page.locator("input[type=checkbox][required]").all():
-        box.check()
+    tick(page)
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("Name").fill("张三")
     page.get_by_label("Mobile").fill("12")
@@ -106,7 +105,7 @@ class TestWithoutScripts:
         page.goto(f"{base}/c/sunny/{point}")
         _tab_to(page, "Continue")
         _enter(page)
-        for box in page.locator("input[type=checkbox][required]").all():
+        for box in every(page, REQUIRED):
             _tab_to_element(page, box.get_attribute("id"))
             page.keyboard.press("Space")
         _tab_to(page, "Continue")

@@ -7,7 +7,7 @@ import town
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 from test_resident import TYPED, _fields
-from town_server import CHROMIUM, free_port, serving
+from town_server import CHROMIUM, every, free_port, serving
 from visitor import Visitor
 
 from epilock.accounts import session, staff
@@ -162,7 +162,7 @@ def test_a_page_of_paper_is_keyed_in_with_its_photograph(stage, chromium, tmp_pa
     for name, value in (("book", "B-1"), ("page", "1"), ("pages", "9"), ("place", "cabinet")):
         page.locator(f"[name={name}]").fill(value)
     page.locator("[name=photo]").set_input_files(photo)
-    for act in page.locator("[name=act]:not([value=guardian])").all():
+    for act in every(page, "[name=act]:not([value=guardian])"):
         act.check()
     page.locator("[name='r1.name']").fill("欧阳测试")
     if scripts:

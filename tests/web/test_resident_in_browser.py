@@ -9,7 +9,7 @@ import pytest
 import town
 from playwright.sync_api import Error, Page, expect
 from test_chromium import CHROMIUM, MOBILE, Watch
-from town_server import free_port, serving
+from town_server import free_port, serving, tick
 
 from epilock.store import vault
 from epilock.web.app import create_app
@@ -88,11 +88,6 @@ SHIFT = """
 
 def press(page: Page, step: str) -> None:
     page.locator(f"button[name=step][value={step}]").first.click()
-
-
-def tick(page: Page) -> None:
-    for box in page.locator("input[type=checkbox][required]").all():
-        box.check()
 
 
 def fill(page: Page, place: Town) -> None:
@@ -340,8 +335,7 @@ class TestReadOut:
               - 'checkbox /I agree separately .* Body temperature needed/ [invalid]'
         """,
         )
-        for box in page.locator("input[type=checkbox][required]").all():
-            box.check()
+        tick(page)
         page.locator("form button").first.click()
         page.locator("form button").first.click()  # nothing is filled in
         heard(

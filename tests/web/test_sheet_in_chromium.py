@@ -5,7 +5,7 @@ import town
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from test_officer_in_chromium import _desk, _reach
-from town_server import CHROMIUM, free_port, serving
+from town_server import CHROMIUM, every, free_port, serving
 
 from epilock.web.app import create_app
 
@@ -31,7 +31,7 @@ def _sheet(stage, chromium: Browser, login: str, *, scripts: bool) -> Page:
     page.goto(f"{stage[1]}/console/sheets/{point.point}")
     for name, value in (("book", "C-1"), ("page", "1"), ("pages", "9"), ("place", "cabinet")):
         page.locator(f"[name={name}]").fill(value)
-    for act in page.locator("[name=act]:not([value=guardian])").all():
+    for act in every(page, "[name=act]:not([value=guardian])"):
         act.check()
     return page
 

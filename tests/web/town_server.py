@@ -9,9 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from playwright.sync_api import Locator, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en"]
+REQUIRED = "input[type=checkbox][required]"
+
+
+def every(page: Page, selector: str) -> list[Locator]:
+    """Return each element of ``selector``, once the page has one and is read to its end."""
+    page.locator(selector).first.wait_for()
+    page.wait_for_load_state()
+    return page.locator(selector).all()
+
+
+def tick(page: Page) -> None:
+    """Tick each box that has to be ticked."""
+    for box in every(page, REQUIRED):
+        box.check()
 
 
 def free_port() -> int:

@@ -108,8 +108,8 @@ const outbox = (() => {
 
   const toSend = async () => (await boxes()).filter((box) => !box.lost);
 
-  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "later", "no-network", or "" where
-  // there is nothing to send.
+  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "other" (who is signed in did not
+  // take some of it along), "later", "no-network", or "" where there is nothing to send.
   async function sendAll(language) {
     try {
       await learnOver();
@@ -145,7 +145,7 @@ const outbox = (() => {
           await learn(id, { mark, refused: words.filter(Boolean) });
         }
       }
-      return others.size ? "sign-in" : "done";
+      return others.size ? "other" : "done";
     } catch {
       return (await toSend()).length ? "no-network" : "";
     }
