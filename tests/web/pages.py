@@ -58,6 +58,7 @@ CONSOLE = {
     "sheets": "/console/sheets",
     "sheet": "/console/sheets/{paper}",
     "sheet-page": "/console/sheets/{paper}/A-12/3",
+    "sheet-destroyed": "/console/sheets/{paper}/A-12/3/destroyed",
     "counts": "/console/counts",
     "grants": "/console/grants",
     "requests": "/console/requests",

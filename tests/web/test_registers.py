@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import sqlalchemy as sa
 import town
-from sheet import read
+from sheet import Form, read
 from staff_room import badge
 
 from epilock.accounts import staff
@@ -46,6 +46,13 @@ def taken(visitor, path: str) -> list[dict[str, str]]:
     """What the link of a list's page that takes it away gives."""
     link = next(href for href, _ in read(visitor, path).links if "export=csv" in href)
     return list(csv.DictReader(io.StringIO(visitor.get(link).text)))
+
+
+def _asking(visitor, page, ends: str) -> list[Form]:
+    """The forms of the page that asks before the act of the first row whose address ``ends`` so."""
+    href = next(href for href, _ in page.links if href.partition("?")[0].endswith(ends))
+    asked = read(visitor, href)
+    return [f for f in asked.forms if f.action.partition("?")[0].endswith(ends)]
 
 
 def leafed(visitor, path: str) -> list[str]:
@@ -163,9 +170,7 @@ class TestPages:
     def test_after_an_act_on_a_row_the_list_is_there_as_it_was(self, custodian, point):
         first = read(custodian, "/console/sheets?order=-due&since=2026-03-02")
         page = read(custodian, html.unescape(NEXT.search(first.html)[1]))
-        form = next(
-            f for f in page.forms if f.action.partition("?")[0].endswith("/A-12/6/destroyed")
-        )
+        (form,) = _asking(custodian, page, "/A-12/6/destroyed")
         said = custodian.post(form.action, data=dict(form.values)).headers["location"]
         asked = dict(parse_qsl(urlsplit(said).query))
         assert asked.pop("done").partition(".")[0] == "paper_destroyed"
@@ -179,8 +184,7 @@ class TestPages:
         page = read(custodian, "/console/sheets")
         (everything,) = re.findall(r'name="state"><option value="(\w+)">all</option>', page.html)
         page = read(custodian, f"/console/sheets?state={everything}&order=ledger")
-        form = next(f for f in page.forms if f.action.partition("?")[0].endswith("/destroyed"))
-        page = page.send(form)
+        page = page.send(*_asking(custodian, page, "/destroyed"))
         assert "A-12" in page.text
         assert "state=destroyed" not in page.path
         assert len(re.findall("tag good", page.html)) > 1

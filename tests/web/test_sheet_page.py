@@ -306,8 +306,12 @@ class TestPhotograph:
         self, volunteer, officer, point, keyed_in
     ):
         keyed_in(camera())
-        page = read(volunteer, "/console/sheets")
+        path = f"/console/sheets/{point}/A-12/3/destroyed"
+        assert path in read(volunteer, "/console/sheets").html
+        page = read(volunteer, f"{path}?lang=en")
+        assert "can't be taken back" in page.text
         page.send(page.to("/A-12/3/destroyed"))
+        assert "destroyed already" in volunteer.get(f"{path}?lang=en").text
         assert "destroyed" in read(volunteer, f"/console/sheets/{point}/A-12/3?lang=en").text
         record = read(officer, "/console/records/sunny/1/0?lang=en")
         assert not [f for f in record.forms if sum(n == "place" for n, _ in f.values) == 2]

@@ -280,14 +280,23 @@ def attest(
         StateError: It was attested before.
     """
     key: dict[str, Any] = {"org": org, "point": point, "book": book, "page": page}
-    if tx.get(paper_pages, lock=True, **key)["destroyed"] is not None:
-        raise StateError(f"page {page} of ledger {book} is attested as destroyed already")
+    check_kept(read(tx.get(paper_pages, lock=True, **key)))
     tx.update(paper_pages, key, destroyed=now, destroyed_by=by)
     for known in tx.rows(paper_codes, **key):
         said = entry.PaperDestroyed(
             org=org, standard=standard_ref, at=entry.stamp(now), page=known["code"], by=by
         )
         log.append(tx, [entry.encode(said)], now=now)
+
+
+def check_kept(page: Page) -> None:
+    """Refuse a page that was attested as destroyed before.
+
+    Raises:
+        StateError: It was.
+    """
+    if page.destroyed is not None:
+        raise StateError(f"page {page.page} of ledger {page.book} is attested as destroyed already")
 
 
 def sweep(database: Database, keys: Keys, *, today: date, org: str | None = None) -> int:

@@ -95,6 +95,19 @@ def get_page(point: str, book: str, page: int, desk: DeskOf) -> Response:
     )  # fmt: skip
 
 
+@router.get("/{point}/{book}/{page}/destroyed")
+def get_destroyed(point: str, book: str, page: int, desk: DeskOf) -> Response:
+    """Ask whether this is the page that was destroyed."""
+    desk.enter(PART)
+    with desk.site.parts.database.read(org=desk.org) as tx:
+        found = paper.load(tx, desk.org, point, book, page)
+        paper.check_kept(found)
+        collected = points.load(tx, desk.org, point)
+    return desk.show(
+        "sheet_destroyed.html", here=PART, page=found, point=collected, today=desk.site.today()
+    )
+
+
 @router.post("/{point}/{book}/{page}/destroyed")
 def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: CheckedForm) -> Response:
     """Note that a page and its photographs were destroyed."""
