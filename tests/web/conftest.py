@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 import town
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from town_server import ARGUMENTS, CHROMIUM
 from visitor import Visitor
 
 from epilock.web.app import create_app
+
+expect.set_options(timeout=30_000)  # as long as a page is waited for: machines that test are busy
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import town
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from staff_room import PASSWORD, hire
 from town_server import CHROMIUM, free_port, serving
 
@@ -124,7 +124,7 @@ def test_accounts_are_reviewed_one_confirmed_one_changed_one_disabled(stage):
     assert found["li"] == ["analyst", "custodian"]
     assert "zhao" not in found
     assert "due" not in row(page, "wang").locator(".tag").all_inner_texts()
-    assert row(page, "chief").get_by_role("checkbox").count() == 0
+    expect(row(page, "chief").get_by_role("checkbox")).to_have_count(0)
     check(page)
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import town
+from playwright.sync_api import expect
 from sheet import Sheet, read
 from staff_room import badge, renew
 from test_use import collecting, entries, grant
@@ -174,8 +175,9 @@ def test_in_a_browser_without_scripts_on_a_small_phone(people, yesterday, site, 
         def look(path: str = "") -> None:
             if path:
                 page.goto(f"{base}{path}")
+            expect(page.locator("h1")).to_have_count(1)
+            page.wait_for_load_state()
             assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH
-            assert page.locator("h1").count() == 1
 
         enter("wang")
         look("/console/budgets")

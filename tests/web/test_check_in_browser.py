@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from test_chromium import CHROMIUM, SIZES, _page, _walk, stage
 
 from epilock import verifier
@@ -196,7 +196,9 @@ class TestPage:
         page.get_by_label("Receipt or proof").set_input_files(VECTORS / "ct8-leaf5.tlog-proof")
         page.get_by_label("Key of the log").fill(KEY)
         page.get_by_label("The entry").set_input_files(entry)
-        assert page.get_by_role("status").count() == 1  # there before it speaks, or nobody hears it
+        expect(page.get_by_role("status")).to_have_count(
+            1
+        )  # there before it speaks, or nobody hears it
         page.get_by_role("button", name="Check").click()
         page.get_by_role("status").get_by_text("Everything holds.").wait_for()
         page.get_by_text(re.compile("entry 5 · entries in all: ")).wait_for()
@@ -222,7 +224,7 @@ class TestPage:
         _, base, _ = stage
         page, watch = _page(chromium, base, SIZES[0], scripts=False)
         page.goto(f"{base}/log/check")
-        assert not page.locator("#check").is_visible()
+        expect(page.locator("#check")).to_be_hidden()
         with page.expect_download() as file:
             page.get_by_role("link", name="Download the verifier").click()
         assert file.value.suggested_filename == verifier.NAME

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import town
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from staff_room import PASSWORD, code_at, hire
 from town_server import CHROMIUM, REQUIRED, every, free_port, serving, tick
 
@@ -67,7 +67,7 @@ def _walk(page: Page, address: str) -> str:
     page.goto(address)
     page.get_by_role("button", name="Continue").first.click()
     page.get_by_role("button", name="Continue").click()  # nothing is ticked: it says so
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     tick(page)
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("Name").fill("张三")
@@ -114,7 +114,7 @@ class TestWithoutScripts:
             _tab_to_element(page, page.get_by_label(label).get_attribute("id"))
             page.keyboard.insert_text(value)
         _enter(page)  # in a field, Enter sends the form
-        assert page.locator("#code").is_visible()
+        expect(page.locator("#code")).to_be_visible()
         assert watch.complaints == []
         page.context.close()
 
@@ -185,7 +185,7 @@ class TestConsole:
         page.get_by_label("Name in Chinese").fill("物资登记")
         page.get_by_label("Name in English").fill("Supplies desk")
         page.get_by_role("button", name="Open the point").click()
-        assert page.get_by_text("The point is open").is_visible()
+        expect(page.get_by_text("The point is open")).to_be_visible()
         with page.expect_download() as poster:
             page.get_by_role("link", name="Download the poster").click()
         assert poster.value.suggested_filename.endswith(".pdf")

@@ -5,6 +5,7 @@ import re
 import pages
 import pytest
 import town
+from playwright.sync_api import expect
 from town_server import CHROMIUM, free_port, serving
 
 from epilock.web import security
@@ -93,7 +94,7 @@ class TestInABrowser:
         assert page.locator("#circumstance").input_value() == "residential-entry"
         assert "POST" not in sent
         page.locator("#file").set_input_files(small)
-        assert page.locator(".error").count() == 0
+        expect(page.locator(".error")).to_have_count(0)
         page.get_by_role("button", name="Check").click()
         page.get_by_text("Your form, field by field").wait_for()
         page.context.close()

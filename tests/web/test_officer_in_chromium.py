@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 import town
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from test_resident import TYPED, _fields
 from town_server import CHROMIUM, every, free_port, serving
 from visitor import Visitor
@@ -83,30 +83,30 @@ def test_from_a_request_to_an_opening_and_out_with_keys_alone(stage, chromium, s
     _reach(officer, officer.locator("#reason"))
     officer.keyboard.type("gate duty")
     _press(officer, "button", "Ask for a grant")
-    assert officer.get_by_text("another person must approve").is_visible()
+    expect(officer.get_by_text("another person must approve")).to_be_visible()
 
     approver.reload()
     _press(approver, "link", "requests for a grant, to be decided")
-    assert approver.get_by_text("gate duty").is_visible()
+    expect(approver.get_by_text("gate duty")).to_be_visible()
     _press(approver, "button", "Approve")
-    assert approver.get_by_text("Approved.").is_visible()
+    expect(approver.get_by_text("Approved.")).to_be_visible()
 
     _press(officer, "link", "Records")
     _press(officer, "link", "Residential entry")
     _reach(officer, officer.get_by_label("Record 0"))
     officer.keyboard.press("Space")
     _press(officer, "button", "Open")
-    assert officer.get_by_text(MASKED).is_visible()
+    expect(officer.get_by_text(MASKED)).to_be_visible()
 
     officer.go_back()
-    assert officer.get_by_label("Record 0").is_visible()
+    expect(officer.get_by_label("Record 0")).to_be_visible()
     officer.go_forward()
-    assert officer.get_by_text(MASKED).is_visible()
+    expect(officer.get_by_text(MASKED)).to_be_visible()
 
     _press(officer, "button", "Sign out")
     officer.go_back()
-    assert officer.get_by_text(MASKED).count() == 0
-    assert officer.get_by_role("heading", name="Staff sign-in").is_visible()
+    expect(officer.get_by_text(MASKED)).to_have_count(0)
+    expect(officer.get_by_role("heading", name="Staff sign-in")).to_be_visible()
     officer.context.close()
     approver.context.close()
 
@@ -171,14 +171,14 @@ def test_a_page_of_paper_is_keyed_in_with_its_photograph(stage, chromium, tmp_pa
         assert page.locator("[name='r2.name']").input_value() == "诸葛样本"
         page.locator("[name='r2.mobile']").fill("12")
         page.keyboard.press("Tab")
-        assert page.locator("td.wrong .error").count() == 1
+        expect(page.locator("td.wrong .error")).to_have_count(1)
         page.locator("[name='r2.mobile']").fill("13912345679")
     page.locator("[name='r1.mobile']").fill("13912345678")
     page.get_by_role("button", name="Seal and register").click()
-    assert page.get_by_text("registered").first.is_visible()
+    expect(page.get_by_text("registered").first).to_be_visible()
     page.get_by_role("link", name="B-1").first.click()
-    assert page.get_by_text(sha256(photo.read_bytes()).hexdigest()).is_visible()
-    assert page.get_by_text("It rests sealed").is_visible()
+    expect(page.get_by_text(sha256(photo.read_bytes()).hexdigest())).to_be_visible()
+    expect(page.get_by_text("It rests sealed")).to_be_visible()
     page.context.close()
 
 
@@ -189,32 +189,32 @@ def test_on_a_phone_the_parts_and_the_filters_are_folded_away(stage, chromium, s
     page.set_viewport_size({"width": 360, "height": 640})
     parts = page.get_by_role("navigation", name="Parts of the console")
     menu = page.get_by_role("button", name="Parts of the console")
-    assert not parts.is_visible()
+    expect(parts).to_be_hidden()
     assert page.get_by_role("heading", level=1).bounding_box()["y"] < 320  # above the half
 
     menu.click()
-    assert parts.is_visible()
+    expect(parts).to_be_visible()
     page.keyboard.press("Escape")
-    assert not parts.is_visible()
+    expect(parts).to_be_hidden()
     _reach(page, menu)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Close").click()
-    assert not parts.is_visible()
+    expect(parts).to_be_hidden()
     menu.click()
     _press(page, "link", "Records")
-    assert page.get_by_role("heading", name="Records", exact=True).is_visible()
+    expect(page.get_by_role("heading", name="Records", exact=True)).to_be_visible()
 
     kinds = page.get_by_label("Circumstance")
-    assert not kinds.is_visible()
+    expect(kinds).to_be_hidden()
     page.get_by_role("button", name="Filters", exact=True).click()
     kinds.select_option("school")
     with page.expect_navigation():
         page.get_by_role("button", name="Filter", exact=True).click()
-    assert page.get_by_text("Nothing fits the filter.").is_visible()
+    expect(page.get_by_text("Nothing fits the filter.")).to_be_visible()
     page.get_by_role("button", name="Filters (1)", exact=True).click()
     with page.expect_navigation():
         page.get_by_role("link", name="Show all").click()
-    assert page.get_by_role("link", name="Residential entry").is_visible()
+    expect(page.get_by_role("link", name="Residential entry")).to_be_visible()
     page.context.close()
 
 
@@ -227,12 +227,12 @@ def test_what_was_unfolded_is_in_nobody_s_way_on_a_page_that_grows_or_is_printed
     main = page.get_by_role("heading", level=1)
     assert main.bounding_box()["width"] > 800
     page.get_by_role("button", name="Close").click()
-    assert page.get_by_role("navigation", name="Parts of the console").is_visible()
+    expect(page.get_by_role("navigation", name="Parts of the console")).to_be_visible()
     assert main.bounding_box()["width"] > 800
     page.set_viewport_size({"width": 794, "height": 1000})
-    assert menu.is_visible()
+    expect(menu).to_be_visible()
     page.emulate_media(media="print")
-    assert not menu.is_visible()
+    expect(menu).to_be_hidden()
     page.context.close()
 
 
@@ -242,7 +242,7 @@ def test_on_a_wide_page_nothing_is_folded(stage, chromium):
     parts = page.get_by_role("navigation", name="Parts of the console")
     assert parts.bounding_box()["x"] < page.get_by_role("heading", level=1).bounding_box()["x"]
     page.get_by_role("link", name="Records", exact=True).click()
-    assert page.get_by_label("Circumstance").is_visible()
+    expect(page.get_by_label("Circumstance")).to_be_visible()
     for name in ("Parts of the console", "Filters", "Close"):
         assert page.get_by_role("button", name=name, exact=True).count() == 0
     page.context.close()

@@ -141,7 +141,6 @@ class Stage:
         context.add_cookies([{"name": "epilock", "value": self.token, "url": self.base}])
         page = context.new_page()
         page.clock.set_system_time(self.clock())
-        page.set_default_timeout(10_000)
         yield page
         context.close()
 
@@ -226,7 +225,7 @@ class TestJourney:
             codes = []
             for name in (NAME, "诸葛样本"):
                 codes.append(fill(page, name))
-                assert page.get_by_text("provisional: not sent yet").is_visible()
+                expect(page.get_by_text("provisional: not sent yet")).to_be_visible()
                 page.get_by_role("button", name="Next person").click()
             waiting(page, "2 waiting")
             page.get_by_text("No network").wait_for()
@@ -286,7 +285,7 @@ class TestJourney:
                 exported.value.path()
             )
             page.get_by_role("button", name="Bring it in").click()
-            assert page.get_by_text("1 had been stored before").is_visible()
+            expect(page.get_by_text("1 had been stored before")).to_be_visible()
             lease = json.loads(exported.value.path().read_text())["boxes"][0]["lease"]
             page.locator(f"a[href*='{lease}/end']").click()
             page.get_by_role("button", name="End it").click()
@@ -294,7 +293,7 @@ class TestJourney:
                 exported.value.path()
             )
             page.get_by_role("button", name="Bring it in").click()
-            assert page.get_by_text("1 not taken").is_visible()
+            expect(page.get_by_text("1 not taken")).to_be_visible()
         assert stage.stored() == before
 
     def test_a_form_that_is_refused_is_asked_again_under_its_code(self, stage):
@@ -360,8 +359,8 @@ class TestJourney:
                 page.get_by_label("I have the file"),
                 page.get_by_role("button", name="Take away"),
             )
-            assert have.is_disabled()
-            assert remove.is_disabled()
+            expect(have).to_be_disabled()
+            expect(remove).to_be_disabled()
             with page.expect_download() as exported:
                 page.get_by_role("button", name="Export").click()
             have.check()
@@ -488,15 +487,15 @@ class TestReconnection:
             waiting(other, "1 waiting")
             fill(other)
             waiting(page, "2 waiting")
-            assert page.get_by_text("All 2 forms are filled in").is_visible()
+            expect(page.get_by_text("All 2 forms are filled in")).to_be_visible()
             page.context.set_offline(False)
             for each in (page, other):
                 each.get_by_text("stands in the log").wait_for()
                 waiting(each, "empty")
-                assert each.get_by_text("provisional: not sent yet").is_hidden()
-                assert each.get_by_text("If it is not found").is_hidden()
+                expect(each.get_by_text("provisional: not sent yet")).to_be_hidden()
+                expect(each.get_by_text("If it is not found")).to_be_hidden()
             other.get_by_role("button", name="Next person").click()
-            assert other.locator("#leased").is_hidden()
+            expect(other.locator("#leased")).to_be_hidden()
 
     @pytest.mark.parametrize("path", ["/offline", "/console/offline"])
     def test_a_browser_that_keeps_nothing_says_so_before_anybody_is_asked(self, stage, path):
@@ -564,7 +563,7 @@ class TestMishaps:
             page.get_by_role("button", name="Seal and save").wait_for()
             page.clock.fast_forward(timedelta(days=3) // timedelta(milliseconds=1))
             page.get_by_text("nothing more can be filled in").wait_for()
-            assert page.get_by_role("button", name="Seal and save").is_hidden()
+            expect(page.get_by_role("button", name="Seal and save")).to_be_hidden()
 
     def test_a_lease_that_ended_leaves_the_device_and_what_was_sealed_stays_with_its_reason(
         self, tmp_path, chromium
@@ -656,12 +655,12 @@ class TestEnded:
                     expect(each.locator("#leased")).to_be_hidden()
                     waiting(each, "1 not taken")
                 assert other.locator("#f-name").input_value() == ""
-                assert page.get_by_text("provisional: not sent yet").is_hidden()
+                expect(page.get_by_text("provisional: not sent yet")).to_be_hidden()
                 other.close()
             page.once("dialog", lambda dialog: dialog.accept())
             page.goto(form)  # without a network it is known too
             page.get_by_text("Ask nobody any more").wait_for()
-            assert page.get_by_role("button", name="Seal and save").is_hidden()
+            expect(page.get_by_role("button", name="Seal and save")).to_be_hidden()
         assert stage.stored() == before
 
     def test_what_can_never_be_opened_is_not_sent_again_and_is_taken_away(self, stage):
@@ -687,8 +686,8 @@ class TestEnded:
                 "No. 1 · East Gate",
                 "No. 2 · East Gate",
             ]
-            assert page.get_by_text("each sending tries again").is_hidden()
-            assert page.get_by_text("No network").is_hidden()
+            expect(page.get_by_text("each sending tries again")).to_be_hidden()
+            expect(page.get_by_text("No network")).to_be_hidden()
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
             assert page.evaluate(CONTRAST) == []
             page.get_by_role("button", name="Take these away").click()
@@ -726,7 +725,7 @@ class TestEnded:
                 stage.take_along(page)
             page.evaluate(UNHEARD)
             fill(page, words=("Seal and save", "Ask nobody any more"))
-            assert page.locator("#receipt").is_hidden()
+            expect(page.locator("#receipt")).to_be_hidden()
             waiting(page, "empty")
 
     def test_in_chinese(self, stage):
@@ -788,8 +787,8 @@ class TestLimit:
                 fill(page)
                 assert page.locator("#count").inner_text().endswith(f": {n} of 2")
                 page.get_by_role("button", name="Next person").click()
-            assert page.get_by_text("All 2 forms are filled in").is_visible()
-            assert page.get_by_role("button", name="Seal and save").is_hidden()
+            expect(page.get_by_text("All 2 forms are filled in")).to_be_visible()
+            expect(page.get_by_role("button", name="Seal and save")).to_be_hidden()
             page.reload()
             page.get_by_text("All 2 forms are filled in").wait_for()
 
@@ -819,7 +818,7 @@ class TestKeysAlone:
             page.keyboard.press("Enter")
             page.get_by_text("还没发送").wait_for()
             assert page.evaluate("document.activeElement.textContent").startswith("临时收据")
-            assert page.get_by_role("img", name="收据的二维码").is_visible()
+            expect(page.get_by_role("img", name="收据的二维码")).to_be_visible()
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")  # the next person
             assert page.evaluate("document.activeElement.tagName") == "H1"
@@ -864,15 +863,15 @@ class TestForm:
             stage.take_along(page)
             page.locator("#f-mobile").fill("12")
             page.locator("#f-mobile").blur()
-            assert page.locator(".slip").count() == 1
+            expect(page.locator(".slip")).to_have_count(1)
             page.get_by_role("button", name="Seal and save").click()
             assert page.get_by_role("alert").get_by_role("link").count() > 3
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
-            assert page.locator("#f-address").is_hidden()  # its box is not ticked
+            expect(page.locator("#f-address")).to_be_hidden()  # its box is not ticked
             page.get_by_label(re.compile("I choose to give")).check()
-            assert page.locator("#f-address").is_visible()
+            expect(page.locator("#f-address")).to_be_visible()
             assert page.evaluate(CONTRAST) == []
-            assert page.get_by_role("button", name="Send now").is_visible()
+            expect(page.get_by_role("button", name="Send now")).to_be_visible()
 
     @pytest.mark.parametrize("type_size", ["100%", "200%"])
     @pytest.mark.parametrize("width", [320, 360, 1280])
@@ -917,7 +916,7 @@ class TestForm:
             page.get_by_role("link", name="Ask the person again").click()
             page.get_by_role("button", name="Seal and save").click()
             page.locator("#summary a").first.click()
-            assert page.get_by_label("Receipt code").is_visible()
+            expect(page.get_by_label("Receipt code")).to_be_visible()
 
     def test_a_day_that_is_over_is_not_filled_in(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:
@@ -925,7 +924,7 @@ class TestForm:
             page.clock.set_system_time(town.START.replace(day=15))
             page.reload()
             page.get_by_text("nothing more can be filled in").wait_for()
-            assert page.get_by_role("button", name="Seal and save").is_hidden()
+            expect(page.get_by_role("button", name="Seal and save")).to_be_hidden()
 
 
 class TestScripts:
@@ -1057,7 +1056,7 @@ class TestPaper:
                     page.keyboard.insert_text(value)
                     page.keyboard.press("Enter")
                 page.locator("[id='r1.mobile']").focus()
-            assert page.locator("td .error").count() == 1  # found as it was typed
+            expect(page.locator("td .error")).to_have_count(1)  # found as it was typed
             page.locator("[id='r1.mobile']").fill(MOBILE)
             page.get_by_role("button", name="Seal and register").focus()
             page.keyboard.press("Enter")

@@ -5,6 +5,7 @@ import re
 import pages
 import pytest
 import town
+from playwright.sync_api import expect
 from town_server import CHROMIUM, free_port, serving
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
@@ -104,7 +105,7 @@ def test_a_panel_that_was_closed_gives_the_focus_back(look, name, panel):
         button.press("Enter")
         page.keyboard.press(close)
         assert button.evaluate("e => e === document.activeElement")
-        assert page.get_by_role("heading", level=1).is_visible()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
 def test_a_touch_beside_a_panel_closes_it_and_presses_nothing(look):
@@ -114,7 +115,7 @@ def test_a_touch_beside_a_panel_closes_it_and_presses_nothing(look):
     page.touchscreen.tap(below["x"] + below["width"] - 8, below["y"] + 8)
     page.get_by_role("heading", level=1).wait_for()
     page.wait_for_timeout(300)
-    assert page.locator(":popover-open").count() == 0
+    expect(page.locator(":popover-open")).to_have_count(0)
     assert page.url.endswith("/destruction")
 
 
@@ -155,7 +156,7 @@ def test_of_the_console_nothing_is_printed_but_the_page_itself(look, name):
     page = look(name)
     page.get_by_role("button", name="Parts of the console").press("Enter")
     page.emulate_media(media="print")
-    assert page.get_by_role("heading", level=1).is_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     for part in (".banners", "#menu", ".foot", ".bar nav", ".back"):
         assert not any(p.is_visible() for p in page.locator(part).all()), part
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 import town
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, CDPSession, Page
+from playwright.sync_api import Browser, CDPSession, Page, expect
 from staff_room import PASSWORD, hire
 from town_server import CHROMIUM, free_port, serving
 
@@ -126,7 +126,7 @@ def test_a_passkey_alone_sets_an_account_up_and_signs_it_in(stage, device):
     device.sign_out()
     device.sign_in()
     assert device.page.url == f"{stage.base}/console"
-    assert device.page.get_by_role("link", name="first", exact=True).is_visible()
+    expect(device.page.get_by_role("link", name="first", exact=True)).to_be_visible()
     assert [c["isResidentCredential"] for c in device.credentials()] == [True]
 
 

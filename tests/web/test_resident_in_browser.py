@@ -63,7 +63,6 @@ def visit(chromium, place):
             java_script_enabled=scripts,
         )  # fmt: skip
         page = context.new_page()
-        page.set_default_timeout(10_000)
         opened.append((context, Watch(page, place.base)))
         return page
 
@@ -317,7 +316,7 @@ class TestReadOut:
         page.locator("form button").first.click()
         assert said_to_be_wrong(page) == []
         page.locator("form button").first.click()  # nothing is ticked
-        assert page.title().startswith("Error: ")
+        expect(page).to_have_title(re.compile("^Error: "))
         assert len(said_to_be_wrong(page)) == 2
         heard(
             page,
@@ -416,7 +415,7 @@ class TestReadOut:
         assert page.locator("html").get_attribute("lang") == "zh-CN"
         page.locator("form button").first.click()
         page.locator("form button").first.click()
-        assert page.title().startswith("要改")
+        expect(page).to_have_title(re.compile("^要改"))
         heard(
             page,
             """

@@ -53,7 +53,7 @@ def test_a_photograph_that_is_too_large_loses_no_row(stage, chromium, tmp_path, 
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method))
     page.locator("[name=photo]").set_input_files(large)
-    assert page.locator("#photo-wrong").count() == int(scripts)
+    expect(page.locator("#photo-wrong")).to_have_count(int(scripts))
     page.get_by_role("button", name="Seal and register").click()
     assert "8 MB" in page.locator("#photo-wrong").inner_text()
     assert page.locator("[name='r3.name']").input_value() == "欧阳测试"
@@ -66,7 +66,7 @@ def test_a_photograph_that_is_too_large_loses_no_row(stage, chromium, tmp_path, 
 
 def test_enter_in_the_last_row_makes_another_up_to_99(stage, chromium):
     page = _sheet(stage, chromium, "rows.with", scripts=True)
-    assert page.locator("tbody tr").count() == 20
+    expect(page.locator("tbody tr")).to_have_count(20)
     _type_rows(page, range(1, 20))
     page.locator("[name='r20.name']").fill("欧阳测试")
     page.keyboard.press("Enter")
@@ -78,10 +78,10 @@ def test_enter_in_the_last_row_makes_another_up_to_99(stage, chromium):
     page.locator("[name='r21.mobile']").fill("12")
     page.keyboard.press("Enter")
     expect(page.locator("[name='r22.mobile']")).to_be_focused()
-    assert page.locator("td.wrong").count() == 1
+    expect(page.locator("td.wrong")).to_have_count(1)
     _reach(page, page.get_by_role("button", name="More rows"))
     page.keyboard.press("Enter")
-    assert page.locator("tbody tr").count() == 42
+    expect(page.locator("tbody tr")).to_have_count(42)
     expect(page.locator("[name='r23.name']")).to_be_focused()
     assert (
         page.locator("td.wrong").count() == 1
@@ -89,8 +89,8 @@ def test_enter_in_the_last_row_makes_another_up_to_99(stage, chromium):
     for _ in range(2):
         page.get_by_role("button", name="More rows").click()
     page.get_by_role("button", name="More rows").click()
-    assert page.locator("tbody tr").count() == 99
-    assert not page.get_by_role("button", name="More rows").is_visible()
+    expect(page.locator("tbody tr")).to_have_count(99)
+    expect(page.get_by_role("button", name="More rows")).to_be_hidden()
     _type_rows(page, range(22, 100))
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.textContent") == "Seal and register"

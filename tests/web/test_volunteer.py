@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import town
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 from pypdf import PdfReader
 from staff_room import badge
 from test_chromium import CONTRAST, SIZES, Watch
@@ -187,7 +187,7 @@ class TestCheck:
         page.locator("#circumstance").select_option("residential-entry")
         hand.type(page.locator("#questions"), FORM)
         hand.click(page.locator("form[method=post] button"))
-        assert page.locator(".tag.bad").count() == 2
+        expect(page.locator(".tag.bad")).to_have_count(2)
         fits(page)
         with page.expect_download() as taken:
             hand.click(page.locator("form[action='/check/form.csv'] button").first)
@@ -208,7 +208,7 @@ class TestCheck:
         with_keys(page, page.get_by_role("button", name="Check it"))
         with page.expect_navigation():
             page.keyboard.press("Enter")
-        assert page.get_by_role("status").get_by_text("Not allowed: 1").is_visible()
+        expect(page.get_by_role("status").get_by_text("Not allowed: 1")).to_be_visible()
         page.context.close()
 
 
