@@ -1061,6 +1061,8 @@ class TestPaper:
             page.get_by_role("button", name="Seal and register").focus()
             page.keyboard.press("Enter")
             page.get_by_text("keyed in and registered").wait_for()
+            page.get_by_role("link", name="Note as destroyed").focus()
+            page.keyboard.press("Enter")
             page.get_by_role("button", name="I attest").focus()
             page.keyboard.press("Enter")
             page.get_by_text("noted that the page was destroyed").wait_for()
