@@ -104,7 +104,7 @@ def ask(
     record = vault.find_record(tx, org, bucket, n)
     if record.state != LIVE:
         raise StateError(f"this record is {record.state}")
-    if any((r.bucket, r.n) == (bucket, n) for r in listing(tx, org, stage=ASKED)):
+    if waiting_for(tx, org, bucket, n):
         raise StateError("a request for this record waits already")
     code = new_id("q")
     tx.insert(
@@ -169,6 +169,13 @@ def listing(tx: Transaction, org: str, *, stage: str | None = None) -> list[Requ
     where = [c.org == org] if stage is None else [c.org == org, c.stage == stage]
     rows = tx.all(erasure_requests, *where, order_by=[c.asked.desc(), c.request])
     return [_request(row) for row in rows]
+
+
+def waiting_for(tx: Transaction, org: str, bucket: int, n: int) -> Request | None:
+    """Return the request that waits for a decision about a record, or None."""
+    c = erasure_requests.c
+    rows = tx.all(erasure_requests, c.org == org, c.stage == ASKED, c.bucket == bucket, c.n == n)
+    return _request(rows[0]) if rows else None
 
 
 def _request(row: dict[str, Any]) -> Request:

@@ -58,10 +58,12 @@ def site_of(request: Request) -> Site:
 async def form_of(request: Request) -> AsyncIterator[FormData]:
     """Give the form that ``request`` carries and forget its files afterwards.
 
-    Its size was limited before (``security``). The language that it carries is that of whatever is answered.
+    Its size was limited before (``security``). The language that it carries is that of whatever is answered, and a
+    page that is shown again has what was ``sent``.
     """
     async with request.form(max_fields=MOST_FIELDS) as form:
         request.state.lang = word(form, "lang_to", most=10) or word(form, "lang", most=10)
+        request.state.sent = form
         yield form
 
 

@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.accounts import administer, staff
@@ -57,7 +56,7 @@ def post_account(desk: DeskOf, form: CheckedForm) -> Response:
                 now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, form, error)
+        return _page(desk, error)
     return desk.show(
         "account_made.html", here=PART, made=made, password=password, title="console.accounts.made"
     )
@@ -98,7 +97,7 @@ def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
                 roles=tuple(words(form, "role")), by=desk.session.staff, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, form, error)
+        return _page(desk, error)
     return desk.go("/console/accounts", done="roles")
 
 
@@ -107,7 +106,7 @@ def _reach() -> dict[str, list[str]]:
     return {role: [part for part, may in RIGHTS.items() if role in may] for role in staff.ROLES}
 
 
-def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
+def _page(desk: Desk, error: EpilockError | None = None) -> Response:
     with desk.site.parts.database.read(org=desk.org) as tx:
         page = listing.find(tx, _PLAN, desk.query, _C.org == desk.org)
     if page.export:
@@ -116,5 +115,5 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     roles = [(role, desk.t(f"console.role.{role}")) for role in staff.ROLES]
     return desk.show(
         "accounts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        page=page, roles=roles, reach=_reach(),  login="" if form is None else word(form, "login", most=60),
+        page=page, roles=roles, reach=_reach(),
     )  # fmt: skip

@@ -198,17 +198,19 @@ def post_study(org: str, study: str, desk: DeskOf, form: CheckedForm) -> Respons
 
 @router.post("/reviews/{org}/{decision}")
 def post_review(org: str, decision: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Say whether an opening in an emergency was justified."""
+    """Say whether an opening in an emergency was justified. No finding stands there before one is chosen."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, reason = desk.site.parts, word(form, "reason", most=20)
+    if not reason:
+        return _page(desk, unanswered=(org, decision))
     try:
         with parts.database.write() as tx:
             reviews.review(
                 tx, parts.log, standard_ref=parts.standard.ref, org=org, decision=decision,
-                by=desk.session.staff, reason=word(form, "reason", most=20), now=desk.site.now(),
+                by=desk.session.staff, reason=reason, now=desk.site.now(),
             )  # fmt: skip
     except StateError as error:
-        return decided.again(desk, "opening", org, decision, word(form, "reason", most=20), error)
+        return decided.again(desk, "opening", org, decision, reason, error)
     return desk.go("/console/approvals", done="reviewed")
 
 
@@ -238,7 +240,10 @@ def waiting(orgs: Collection[str]) -> sa.Subquery:
     ).subquery("waiting")  # fmt: skip
 
 
-def _page(desk: Desk, error: EpilockError | None = None) -> Response:
+def _page(
+    desk: Desk, error: EpilockError | None = None, unanswered: tuple[str, str] | None = None
+) -> Response:
+    """Return the list; ``unanswered`` is the opening that a finding was to be given and none was chosen for."""
     with desk.site.parts.database.read() as tx:
         orgs = organisations.below(tx, desk.org)
         page = listing.find(tx, _plan(desk, orgs), desk.query)
@@ -246,8 +251,9 @@ def _page(desk: Desk, error: EpilockError | None = None) -> Response:
         return page.file("approvals")
     signing = any(w.options for w in page.rows)
     wrong = None if error is None else problem_of(error)
+    status = 422 if unanswered else 200 if wrong is None else wrong.status
     return desk.show(
-        "approvals.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "approvals.html", here=PART, status=status, wrong=wrong, unanswered=unanswered,
         page=page, orgs=orgs, kinds=KINDS, shown=shown, reasons=tuple(reviews.REASONS.items()),
         signing=signing, script=signing,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """What was decided already: the same answer by the same person again is done, any other is a conflict.
 
-Of an order that was cancelled, and of a study's end, is not noted who did it: the same answer by anybody is done.
+Of an order that was cancelled, and of the end of a study, a grant or a hold, is not noted who did it: the same answer
+by anybody is done.
 
 A button is pressed twice, a form is sent again by going back: who asks again for what they decided comes to
 what they decided, and nothing is done twice.
@@ -13,8 +14,10 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.deidentify.pseudonyms import study as studies
+from epilock.destroy import hold as holds
 from epilock.destroy import order as orders
 from epilock.destroy import request as requests
+from epilock.destroy import subject_request as subject_requests
 from epilock.errors import DecidedError, NotFoundError, StateError
 from epilock.use import allotment as allotments
 from epilock.use import grant as grants
@@ -22,7 +25,7 @@ from epilock.use import review as reviews
 from epilock.use.release import register as releases
 from epilock.web.console.desk import Desk
 
-APPROVE, REFUSE = "approve", "refuse"
+APPROVE, REFUSE, END = "approve", "refuse", "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Decided:
     """One decision that stands.
 
     Attributes:
-        answer: ``approve``, ``refuse``, or the reason of a review.
+        answer: ``approve``, ``refuse``, ``end``, the reason of a review, or what a resident was answered.
         by: Who gave it; "" if that is not noted beside it, and any person may have.
         part: The part of the console that shows it.
         path: Its page there.
@@ -63,9 +66,10 @@ def again(  # noqa: PLR0917 - what was decided, and the answer to it
         raise DecidedError(f"{code} was decided already, by another person")
     if found.answer != answer:
         raise DecidedError(f"{code} was decided already, with another answer than this")
-    shown = desk.may(found.part) and (org == desk.org or found.part == "releases")
+    shown = desk.may(found.part) and (org == desk.org or found.part in _BEYOND)
+    waiting = "/console/approvals" if desk.may("approvals") else "/console"
     done = "decided" if found.by else "decided_so"
-    return desk.go(found.path if shown else "/console/approvals", done=done)
+    return desk.go(found.path if shown else waiting, done=done)
 
 
 def _grant(tx: Transaction, org: str, code: str) -> Decided | None:
@@ -114,6 +118,22 @@ def _release(tx: Transaction, org: str, code: str) -> Decided | None:
     return _said(_of(r.stage), stands, "releases", path)
 
 
+def _received(tx: Transaction, org: str, code: str) -> Decided | None:
+    r = subject_requests.load(tx, org, code)
+    return _said(r.answer or "", r.by, "received")
+
+
+def _grant_end(tx: Transaction, org: str, code: str) -> Decided | None:
+    ended = grants.load(tx, org, code).stage == grants.REVOKED
+    return Decided(END, "", "grants", "/console/grants") if ended else None
+
+
+def _hold_end(tx: Transaction, org: str, code: str) -> Decided | None:
+    if holds.load(tx, org, code).released is None:
+        return None
+    return Decided(END, "", "destruction", "/console/destruction/holds")
+
+
 def _of(stage: str) -> str:
     return REFUSE if stage == grants.REFUSED else APPROVE
 
@@ -124,8 +144,10 @@ def _said(answer: str, by: str | None, part: str, path: str = "") -> Decided | N
     return Decided(answer, by, part, path or f"/console/{part}")
 
 
+_BEYOND = frozenset({"releases", "received"})  # parts that show what is of other organisations
 _JUDGED = (releases.APPROVING, *releases.LEFT, releases.REFUSED)
 _FIND: Mapping[str, Callable[[Transaction, str, str], Decided | None]] = {
     "grant": _grant, "order": _order, "erasure": _erasure, "budget": _budget, "study": _study,
-    "opening": _opening, "release": _release,
+    "opening": _opening, "release": _release, "received": _received, "end of a grant": _grant_end,
+    "end of a hold": _hold_end,
 }  # fmt: skip

@@ -135,6 +135,11 @@ class Desk:
         """What the address asks of a list; an act on a row carries it, so that the list comes back as it was."""
         return {name: value for name, value in self.query.items() if name not in NOT_KEPT}
 
+    def sent(self, action: str) -> FormData:
+        """Return what was sent to ``action`` just now, so that its form comes back as it was; else an empty form."""
+        here = self.request.url.path == action
+        return getattr(self.request.state, "sent", FormData()) if here else FormData()
+
     def may(self, part: str) -> bool:
         """Tell whether the roles reach a part of the console."""
         return bool(RIGHTS[part] & self.session.staff.roles)

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.beside import PATIENCE
@@ -24,7 +23,7 @@ from epilock.destroy.beside import Runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.hold import Hold
 from epilock.destroy.order import Order
-from epilock.errors import EpilockError
+from epilock.errors import EpilockError, StateError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
@@ -32,7 +31,7 @@ from epilock.standard.level import CHINA
 from epilock.store import bucket as buckets
 from epilock.store import count
 from epilock.store.bucket import Bucket
-from epilock.web.console import listing
+from epilock.web.console import decided, listing
 from epilock.web.console.computed import Computed, Question, arrange
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
@@ -179,7 +178,7 @@ def post_order(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
                 cooling=parts.settings.cooling, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, bucket, form, error)
+        return _page(desk, bucket, error)
     return desk.go(HERE, done="order")
 
 
@@ -196,7 +195,7 @@ def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
                 last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
-        return _page(desk, bucket, form, error)
+        return _page(desk, bucket, error)
     return desk.go(f"{HERE}/{bucket}", done="hold")
 
 
@@ -206,12 +205,15 @@ def post_release(hold: str, desk: DeskOf, form: CheckedForm) -> Response:
     del form
     desk.need(*RELEASING)
     parts, of = desk.site.parts, desk.query.get("org") or desk.org
-    with parts.database.write() as tx:
-        organisations.check_decides(tx, desk.org, of)
-        holds.release(
-            tx, parts.log, standard_ref=parts.standard.ref, org=of, hold=hold, by=desk.who,
-            now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            organisations.check_decides(tx, desk.org, of)
+            holds.release(
+                tx, parts.log, standard_ref=parts.standard.ref, org=of, hold=hold, by=desk.who,
+                now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "end of a hold", of, hold, decided.END, error)
     return desk.back(f"{HERE}/holds", done="released")
 
 
@@ -221,11 +223,14 @@ def post_cancel(order: str, desk: DeskOf, form: CheckedForm) -> Response:
     del form
     desk.need("custodian", "approver")
     parts = desk.site.parts
-    with parts.database.write() as tx:
-        orders.cancel(
-            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, order=order, by=desk.who,
-            now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            orders.cancel(
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, order=order,
+                by=desk.who, now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "order", desk.org, order, decided.REFUSE, error)
     return desk.back(f"{HERE}/orders", done="cancelled")
 
 
@@ -339,9 +344,7 @@ def _holds_plan(desk: Desk, of: str) -> Plan[Hold]:
     )  # fmt: skip
 
 
-def _page(
-    desk: Desk, bucket: int, form: FormData | None = None, error: EpilockError | None = None
-) -> Response:
+def _page(desk: Desk, bucket: int, error: EpilockError | None = None) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
         found = buckets.load(tx, desk.org, bucket)
@@ -355,7 +358,7 @@ def _page(
     return desk.show(
         "bucket.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         bucket=found, due=due, states=states, done_=done, counts=counts, assessments=assessments,
-        hold=hold, typed=form or FormData(), reasons=holds.REASONS, order_reasons=orders.REASONS,
+        hold=hold, reasons=holds.REASONS, order_reasons=orders.REASONS,
         may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),
     )  # fmt: skip
 

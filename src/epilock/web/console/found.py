@@ -92,11 +92,13 @@ def page(
         places = _opened(desk.site, source, code, seal) if now < made.at + SHOWN_FOR else None
         found = search.again(tx, made, places or (), now=now)
         mine = reach.into(desk, tx, source)
+        circumstances = {f.bucket.circumstance for f in found}
         emergencies = buckets.emergencies_of(tx, source)
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "found.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        source=source, made=made, found=found, fresh=places is not None, seal=seal, grants=mine,
+        source=source, made=made, found=found, fresh=places is not None, seal=seal,
+        grants=[g for g in mine if circumstances.issubset(g.circumstances)],
         chosen=chosen, most=gate.MOST_RECORDS, minutes=SHOWN_FOR.seconds // 60,
         emergencies=emergencies, searched=kinds(desk),
     )  # fmt: skip

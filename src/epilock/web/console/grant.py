@@ -9,13 +9,13 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.deidentify.pseudonyms import study as studies
-from epilock.errors import EpilockError, InputError
+from epilock.errors import EpilockError, InputError, StateError
 from epilock.registry import organisation as organisations
 from epilock.standard.level import midnight
 from epilock.use import gate
 from epilock.use import grant as grants
 from epilock.use.grant import Grant
-from epilock.web.console import listing
+from epilock.web.console import decided, listing
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.console.slip import Slips, at
@@ -57,11 +57,14 @@ def post_revoke(grant: str, desk: DeskOf, form: CheckedForm) -> Response:
     del form
     desk.enter(PART)
     parts = desk.site.parts
-    with parts.database.write() as tx:
-        grants.revoke(
-            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, grant=grant, by=desk.who,
-            now=desk.site.now(),
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            grants.revoke(
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, grant=grant,
+                by=desk.who, now=desk.site.now(),
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "end of a grant", desk.org, grant, decided.END, error)
     return desk.back("/console/grants", done="revoked")
 
 

@@ -82,7 +82,16 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     except WRONG as error:
         level = _level(desk, emergency, circumstance, method)
         rows = _rows_again(desk, form, circumstance, level, method)
-        return _fields(desk, emergency, circumstance, method, level, rows, form=form, error=error)
+        return _fields(
+            desk,
+            emergency,
+            circumstance,
+            method,
+            level,
+            rows,
+            error=error,
+            unknown=words(form, "unknown"),
+        )
     return desk.go(f"/console/points/{point.point}", done="opened")
 
 
@@ -186,9 +195,9 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
     level: str,
     rows: Sequence[Row],
     *,
-    form: FormData | None = None,
     error: EpilockError | None = None,
     dropped: Sequence[Judgement] = (),
+    unknown: Sequence[str] = (),
 ) -> Response:
     standard = desk.site.parts.standard
     authority, _, code = emergency.partition("/")
@@ -208,9 +217,9 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
         "point_fields.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
         emergency=emergency, event=event, where=standard.circumstances[circumstance], method=method,
         level=level, rows=rows, never=askable.never(standard, circumstance, level),
-        running=running(desk.site), typed=form or FormData(), assessed=_is_assessed(desk, circumstance), order=order,
+        running=running(desk.site), assessed=_is_assessed(desk, circumstance), order=order,
         refused=askable.lines(standard, [j for j in dropped if j.verdict == REFUSED]),
-        unknown=[j for j in dropped if j.verdict == UNNAMED],
+        unknown=[*unknown, *(j.label or j.field for j in dropped if j.verdict == UNNAMED)],
         meta=sum(j.verdict == META for j in dropped),
         categories=[(c.code, desk.name(c.name)) for c in standard.categories.values()],
     )  # fmt: skip

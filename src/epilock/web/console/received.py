@@ -14,11 +14,12 @@ from epilock.db import Transaction
 from epilock.destroy import run as runs
 from epilock.destroy import subject_request as requests
 from epilock.destroy.subject_request import ANSWERED_BY, ANSWERS, GROUNDS, SubjectRequest
+from epilock.errors import StateError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.store.bucket import Bucket
-from epilock.web.console import listing
+from epilock.web.console import decided, listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Condition, Filter, Plan
 from epilock.web.request import word
@@ -87,11 +88,14 @@ def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Resp
     answer = word(form, "answer", most=20)
     if not answer:
         return _page(desk, (org, request))
-    with parts.database.write() as tx:
-        requests.answer(
-            tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
-            roles=desk.session.staff.roles, answer=answer, now=now,
-        )  # fmt: skip
+    try:
+        with parts.database.write() as tx:
+            requests.answer(
+                tx, parts.log, parts.standard, org=org, request=request, by=desk.who, by_org=desk.org,
+                roles=desk.session.staff.roles, answer=answer, now=now,
+            )  # fmt: skip
+    except StateError as error:
+        return decided.again(desk, "received", org, request, answer, error)
     if answer == requests.ERASED:
         runs.complete(parts.tools, now=now, org=org)
     return desk.back("/console/received", done="answered")

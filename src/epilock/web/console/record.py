@@ -25,6 +25,7 @@ from epilock.collect.form import ADULT, UNDER_14, UNDER_18
 from epilock.db import Transaction, missing
 from epilock.destroy import due as dues
 from epilock.destroy import erasure
+from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.errors import EpilockError, FieldsError, ForbiddenError, InputError
 from epilock.registry import organisation as organisations
@@ -345,6 +346,7 @@ def _record(
         due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, record)}
         history = decisions.history(tx, source, bucket, n)
         beside = photographs.beside(tx, source, (bucket, n))
+        asked = requests.waiting_for(tx, source, bucket, n) if source == desk.org else None
     grants_here = [g for g in mine if place.circumstance in g.circumstances]
     wrong = None if error is None else problem_of(error)
     starts = {
@@ -358,7 +360,7 @@ def _record(
         grants=grants_here, beside=beside, raw=[g for g in grants_here if g.form == gate.RAW],
         events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
         glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
-        erasures=tuple(erasure.REASONS),
+        erasures=tuple(erasure.REASONS), asked=asked,
     )  # fmt: skip
 
 

@@ -51,11 +51,14 @@ def get_requests(desk: DeskOf) -> Response:
 
 @router.post("/{bucket}/{n}")
 def post_request(bucket: int, n: int, desk: DeskOf, form: CheckedForm) -> Response:
-    """Record that the person of a record asks for it to be erased; another person decides."""
+    """Record that the person of a record asks for it to be erased; another person decides. Sent again, it is done."""
     desk.enter(PART)
+    reason = word(form, "reason", most=20)
     with desk.site.parts.database.write() as tx:
+        known = requests.waiting_for(tx, desk.org, bucket, n)
+        if known is not None and (known.by, known.reason) == (desk.who, reason):
+            return desk.go("/console/requests", done="decided")
         requests.ask(
-            tx, org=desk.org, bucket=bucket, n=n, reason=word(form, "reason", most=20), by=desk.who,
-            now=desk.site.now(),
-        )  # fmt: skip
+            tx, org=desk.org, bucket=bucket, n=n, reason=reason, by=desk.who, now=desk.site.now()
+        )
     return desk.go("/console/requests", done="asked")
