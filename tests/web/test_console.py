@@ -239,7 +239,8 @@ class TestOpening:
         form = page.to("/open/sunny")
         code = re.search(r'<option value="(g-[a-z0-9]+)"', page.html)[1]
         revoked = read(custodian, "/console/grants")
-        revoked.send(revoked.to("/revoke"))
+        assert "nothing was done" not in revoked.send(revoked.to("/revoke")).text
+        assert "nothing was done twice" in revoked.send(revoked.to("/revoke")).text
         refused = page.send(form, ("place", "1:0"), ("grant", code))
         assert "Not opened" in refused.text
         assert "grant/" in refused.text
@@ -757,6 +758,17 @@ class TestRequests:
         page = read(custodian, "/console/records/sunny/1/0")
         return page.send(page.to("/console/requests/1/0"), reason="objection")
 
+    def test_a_request_that_waits_is_not_recorded_twice(self, custodian, parts):
+        page = read(custodian, "/console/records/sunny/1/0")
+        form = page.to("/console/requests/1/0")
+        for said in ("waiting", "nothing was done twice"):
+            assert said in page.send(form, reason="objection").text
+        with parts.database.read() as tx:
+            assert len(requests.listing(tx, "sunny")) == 1
+        page = read(custodian, "/console/records/sunny/1/0")
+        assert "a request to erase this record waits" in page.text
+        assert not [f for f in page.forms if "/console/requests" in f.action]
+
     def test_a_lost_receipt_takes_two_persons_and_then_it_is_gone(self, custodian, approver, parts):
         page = self._asked(custodian)
         assert "waiting" in page.text
@@ -930,6 +942,7 @@ class TestOversight:
         mine = read(custodian, "/console/destruction/orders?stage=proposed")
         done = mine.send(mine.to("/cancel"))
         assert "Nothing fits" in done.text
+        assert "nothing was done twice" in mine.send(mine.to("/cancel")).text
 
     @pytest.mark.parametrize(
         "who",
@@ -956,6 +969,8 @@ class TestOversight:
             held = read(second, next(h for h, _ in held.links if "org=sunny" in h))
         assert held.to("/release").action.count("org=sunny") == (org == "jinan")
         done = held.send(held.to("/release"))
+        again = held.send(held.to("/release"))
+        assert (again.status, "nothing was done twice" in again.text) == (200, True)
         assert "Nothing fits" in done.text
         assert "The hold is released" in done.text
         assert len(_entries(parts, "hold-released")) == 1

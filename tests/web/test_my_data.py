@@ -448,6 +448,18 @@ class TestAsking:
         assert "All of it is gone" in page.text
         assert "Agreed: it is destroyed" in page.text
 
+    def test_the_same_answer_again_is_told_as_done(self, visitor, site, parts, required):
+        self.ask(_look(visitor, required), "objection", "harms-me")
+        office = badge(parts, site, "sunny", "office", "custodian")
+        page = read(office, "/console/received")
+        form = next(f for f in page.forms if "answer" in f.fields)
+        for said in ("is answered", "nothing was done twice"):
+            done = page.send(form, answer="erased")
+            assert (done.path, said in done.text) == ("/console/received", True)
+        other = page.send(form, answer="still-needed")
+        assert (other.status, "with another answer" in other.text) == (409, True)
+        assert _kinds(parts).count("request-closed") == 1
+
     def test_nothing_is_answered_before_an_answer_is_chosen(self, visitor, site, parts, required):
         """An answer is final and in the log: Enter must not give one."""
         self.ask(_look(visitor, required), "objection", "harms-me")

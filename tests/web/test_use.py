@@ -222,9 +222,11 @@ class TestEmergency:
         page = read(approver, "/console/approvals")
         assert "Review of an opening in an emergency" in page.text
         assert "found unconscious" in page.text
-        done = page.send(
-            next(f for f in page.forms if "/reviews/" in f.action), reason="could-have-asked"
-        )
+        form = next(f for f in page.forms if "/reviews/" in f.action)
+        again = page.send(form)  # no finding stands there before one is chosen
+        assert (again.status, "Choose a finding first." in again.text) == (422, True)
+        assert entries(parts, "review") == []
+        done = page.send(form, reason="could-have-asked")
         assert "The review stands in the public log" in done.text
         assert "found unconscious" not in done.text
         (said,) = entries(parts, "review")
