@@ -8,7 +8,7 @@ from sheet import read
 from staff_room import PASSWORD, code_at, settle
 from test_use import collecting
 
-from epilock.accounts import credentials, session, staff, totp
+from epilock.accounts import administer, credentials, session, staff, totp
 from epilock.assemble import INSTALLATION
 from epilock.use import grant as grants
 from epilock.web.console import carried
@@ -94,7 +94,13 @@ class TestSignedOut:
         page = wang.type_in(door, door.with_field("login"))
         assert AGAIN in page.text
         assert page.value("reason") == TYPED
-        assert "To /console/grants" in page.text  # what is sent can be looked at
+        for said in (
+            "To Grants /console/grants",
+            "Purpose Management of persons on site",
+            "Form partly hidden",
+            "how many people 7",
+        ):
+            assert said in page.text  # what is sent can be looked at, in words
         assert " ".join(TYPED.split()) in page.text
         done = page.send(page.to("/grants"))
         assert done.path == "/console/grants"
@@ -104,25 +110,55 @@ class TestSignedOut:
     def test_a_wrong_password_loses_nothing(self, wang, door):
         again = door.send(door.with_field("login"), org="sunny", login="wang", password="wrong")
         assert again.status == 401
+        assert "What you filled in is kept in this page" in again.text
         assert AGAIN in wang.type_in(again, again.with_field("login")).text
 
     def test_another_account_is_shown_nothing(self, li, door):
         li.out()
         page = li.type_in(door, door.with_field("login"))
-        assert page.path == "/console/grants"
-        assert "张三" not in page.html
+        assert "Somebody else was signed in" in page.text
+        assert ("/console/grants", "张三" in page.html) in [(h, False) for h, _ in page.links]
 
     def test_after_an_hour_it_is_gone(self, wang, door, clock):
         clock.forward(hours=1)
-        assert wang.type_in(door, door.with_field("login")).path == "/console/grants"
+        page = wang.type_in(door, door.with_field("login"))
+        assert "kept for an hour at most, and is gone now" in page.text
+        assert "张三" not in page.html
 
     def test_what_was_altered_is_not_taken(self, wang, door):
         held = door.value("carried")
-        for other in ("", "A", "é", held[: len(held) // 2], held[:30] + "AAAA" + held[34:]):
-            assert (
-                wang.type_in(door, door.with_field("login"), carried=other).path
-                == "/console/grants"
+        for other in ("A", "é", held[: len(held) // 2], held[:30] + "AAAA" + held[34:]):
+            page = wang.type_in(door, door.with_field("login"), carried=other)
+            assert "is gone now" in page.text
+        page = wang.type_in(door, door.with_field("login"), carried="")
+        assert page.path == "/console/grants"
+
+    def test_an_account_that_is_to_be_set_up_does_that_first_and_loses_nothing(
+        self, wang, door, parts
+    ):
+        with parts.database.write() as tx:
+            once = administer.reset(
+                tx, parts.log, standard_ref=parts.standard.ref, org="sunny", code=wang.code,
+                by=None, now=parts.now(),
+            )  # fmt: skip
+        page = door.send(door.with_field("login"), org="sunny", login="wang", password=once)
+        for _ in range(2):
+            page = page.send(page.to("/grants"))
+            assert (page.status, "Your account has something to finish first" in page.text) == (
+                401,
+                True,
             )
+            assert page.value("reason") == TYPED
+        assert granted(parts) == []
+        there = read(wang.browser, next(h for h, _ in page.links if "/console/password" in h))
+        new = PASSWORD[::-1]
+        there = there.send(there.with_field("old"), old=once, new=new, again=new)
+        key = there.value("key") if "key" in there.html else ""
+        if key:
+            there.send(there.with_field("code"), code=code_at(key, parts.now()))
+        done = page.send(page.to("/grants"))
+        assert done.path == "/console/grants"
+        assert len(granted(parts)) == 1
 
 
 class TestSignedInAgain:

@@ -291,6 +291,16 @@ def listing(tx: Transaction, org: str, *, only_open: bool = False) -> list[Point
     return [read(r) for r in tx.all(points, *where, order_by=[points.c.opened.desc()])]
 
 
+def that_collect(tx: Transaction, org: str, *, emergency: str, circumstance: str) -> list[Point]:
+    """Return the points of ``org``, open and closed, that collect for a circumstance of an emergency, by their code."""
+    c = points.c
+    rows = tx.all(
+        points, c.org == org, c.emergency == emergency, c.circumstance == circumstance,
+        order_by=[c.point],
+    )  # fmt: skip
+    return [read(row) for row in rows]
+
+
 def count_open(tx: Transaction, authority: str, emergency: str) -> dict[str, int]:
     """Return how many points of any organisation collect in an emergency, by circumstance."""
     c = points.c

@@ -246,12 +246,6 @@ def find_record(tx: Transaction, org: str, bucket: int, n: int) -> Record:
     return read_record(tx.get(records, org=org, bucket=bucket, n=n))
 
 
-def points_of(tx: Transaction, *where: sa.ColumnElement[bool]) -> list[str]:
-    """Return the points at which records were given, of those that ``where`` names."""
-    query = sa.select(records.c.point).distinct().where(*where).order_by(records.c.point)
-    return list(tx.conn.execute(query).scalars())
-
-
 def find_handle(tx: Transaction, org: str, bucket: int, handle: bytes) -> Record | None:
     """Return the record of ``bucket`` with this handle, without following moves, or None."""
     rows = tx.all(

@@ -102,9 +102,10 @@ def create_app(
 
     async def handle(request: Request, error: Exception) -> Response:
         if _is_late(request, error):
+            first = error.path if isinstance(error, UnfinishedError) else ""
             async with request.form(max_fields=MOST_FIELDS) as form:
                 to = way_back(request, stands)
-                answer = await run_in_threadpool(turned_away, site, request, form, to)
+                answer = await run_in_threadpool(turned_away, site, request, form, to, first=first)
             if answer is not None:
                 return answer
         if isinstance(error, HTTPException) and request.url.path.startswith(HOME):
@@ -164,10 +165,9 @@ def _recognise(request: Request, site: Site) -> None:
 
 
 def _is_late(request: Request, error: Exception) -> bool:
-    """Tell whether a form of the console came when its session had ended."""
+    """Tell whether a form of the console came when its session had ended, or before its account was set up."""
     return (
         isinstance(error, SignInError)
-        and not isinstance(error, UnfinishedError)
         and request.method == "POST"
         and request.url.path.startswith(f"{HOME}/")
     )

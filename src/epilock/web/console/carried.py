@@ -5,15 +5,17 @@ Rules kept in this file:
   2. It is shown to nobody but the account whose page it was typed on. Each form of the console names that account,
      signed, with its session's token.
   3. Nothing is done by itself: the person looks, and sends it again.
+     An account that is still to be set up does that first, in another page: this one keeps what it holds.
   4. Files are not carried, and neither is what shows who somebody is: a password, a code, a secret.
 """
 
 import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from os import urandom
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +27,8 @@ from starlette.routing import Match, Route
 
 from epilock.accounts.staff import Staff
 from epilock.errors import SignInError
+from epilock.standard import Standard
+from epilock.web.language import Speaker
 from epilock.web.security import MAX_BODY
 
 CARRIED = "carried"  # field of the door's forms
@@ -54,6 +58,11 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[tuple[str, str]]
     files: list[tuple[str, str]]
     until: int
+
+    @property
+    def part(self) -> str:
+        """Part of the console that it was sent to."""
+        return self.to.partition("?")[0].split("/")[2]
 
     def is_of(self, who: Staff) -> bool:
         """Tell whether it was typed on a page of ``who``."""
@@ -95,6 +104,35 @@ def seal(carried: Carried, secret: bytes) -> str:
     sealed = nonce + AESGCM(_key(secret)).encrypt(nonce, data, _SEAL)
     text = urlsafe_b64encode(sealed).decode()
     return text if len(text) <= MOST else ""
+
+
+def named(carried: Carried, t: Speaker, standard: Standard) -> list[tuple[str, str]]:
+    """Return what is carried as a person reads it: fields and values by the names that pages call them by.
+
+    What has no name there stays as it is sent.
+    """
+    return [
+        (_label(t, carried.part, name), _value(t, standard, name, value))
+        for name, value in carried.fields
+        if value.strip()
+    ]
+
+
+def _label(t: Speaker, part: str, name: str) -> str:
+    known = (f"console.{part}.{name}", f"console.{name}")
+    return next((t(key) for key in known if t.knows(key) and "{" not in t(key)), name)
+
+
+def _value(t: Speaker, standard: Standard, name: str, value: str) -> str:
+    things: Mapping[str, Mapping[str, Any]] = {
+        "purpose": standard.purposes, "circumstance": standard.circumstances, "level": standard.levels,
+        "category": standard.categories, "method": standard.methods, "event": standard.events,
+    }  # fmt: skip
+    thing = things.get(name, {}).get(value)
+    if thing is not None:
+        return t.say(thing.name)
+    key = f"console.{name}.{value}"
+    return t(key) if t.knows(key) else value
 
 
 def unseal(text: str, secret: bytes, *, now: datetime) -> Carried:

@@ -31,6 +31,7 @@ from epilock.web.console.proof import (
     inside,
     token_of,
 )
+from epilock.web.language import Speaker
 from epilock.web.page import trusted
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
@@ -193,24 +194,26 @@ def _tried(
 def lead(
     site: Site, request: Request, to: str, who: Staff, session: Entered, *, held: str = ""
 ) -> Response:
-    """Lead into the console, or to what was ``held`` for this account; after a recovery code the page there says so."""
+    """Lead into the console, or to what was ``held``; after a recovery code the page there says so."""
     said = {"done": sessions.said(session.token, "recovered")} if who.recovered else {}
     entered: Response = proof.lead_back(site, request, to, **said)
-    found = _held_for(site, who, held)
-    if found is not None:
-        secret = site.parts.session_secret
+    if held:
+        csrf = carried.mark(site.parts.session_secret, sessions.csrf_of(session.token), who)
         entered = site.pages.show(
-            request, "console/again.html", frame="base.html", held=found, to=to, theirs=False,
-            csrf=carried.mark(secret, sessions.csrf_of(session.token), who), recovered=who.recovered,
+            request, "console/again.html", frame="base.html", to=to, csrf=csrf, recovered=who.recovered,
+            first="", **_held_for(site, request, who, held),
         )  # fmt: skip
     admit(site, entered, session)
     return entered
 
 
-def turned_away(site: Site, request: Request, form: FormData, to: str) -> Response | None:
+def turned_away(
+    site: Site, request: Request, form: FormData, to: str, *, first: str = ""
+) -> Response | None:
     """Return the answer to a form of a session that has ended; None if no page of the console made it.
 
-    Who has signed in again since can send it again, if it is theirs; anybody else signs in first.
+    Who has signed in again since can send it again, if it is theirs, and after what is to be done ``first``; anybody
+    else signs in.
     """
     secret = site.parts.session_secret
     found = carried.of(secret, request, form, now=site.now())
@@ -219,10 +222,9 @@ def turned_away(site: Site, request: Request, form: FormData, to: str) -> Respon
     desk = getattr(request.state, "desk", None)
     if not isinstance(desk, Desk):
         return show_door(site, request, to=inside(to), ended=True, held=carried.seal(found, secret))
-    theirs = not found.is_of(desk.session.staff)
     return desk.show(
-        "again.html", status=401, frame="console/base.html", held=None if theirs else found, to=to,
-        theirs=theirs, recovered=False,
+        "again.html", status=401, frame="console/base.html", to=to, recovered=False, first=first,
+        **_of(site, desk.t, desk.session.staff, found),
     )  # fmt: skip
 
 
@@ -261,15 +263,20 @@ def show_door(
     return answer
 
 
-def _held_for(site: Site, who: Staff, held: str) -> Carried | None:
-    """Return what a page held, if it was typed on one of ``who``."""
-    if not held:
-        return None
+def _held_for(site: Site, request: Request, who: Staff, held: str) -> dict[str, Any]:
+    """Return what ``again.html`` says of what a page held: that it is over, if it can't be read any more."""
     try:
         found = carried.unseal(held, site.parts.session_secret, now=site.now())
     except SignInError:
-        return None
-    return found if found.is_of(who) else None
+        return {"held": None, "named": [], "state": "over"}
+    return _of(site, site.pages.speaker(request), who, found)
+
+
+def _of(site: Site, t: Speaker, who: Staff, found: Carried) -> dict[str, Any]:
+    """Return what ``again.html`` says of a form: all of it to whose it is, and to anybody else that it is ``theirs``."""
+    if not found.is_of(who):
+        return {"held": None, "named": [], "state": "theirs"}
+    return {"held": found, "named": carried.named(found, t, site.parts.standard), "state": "what"}
 
 
 def _door_cookie(site: Site) -> str:

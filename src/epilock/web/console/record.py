@@ -251,9 +251,11 @@ def _shelf(
         held = count.of(tx, shelf).left
         c = vault.records.c
         here = [c.org == source, c.bucket == bucket, c.state == LIVE]
-        codes = vault.points_of(tx, *here)
-        names = {code: points.load(tx, source, code).name for code in codes}
-        page = listing.find(tx, _shelf_plan(source, bucket, codes), desk.query, *here)
+        at = points.that_collect(
+            tx, source, emergency=shelf.emergency, circumstance=shelf.circumstance
+        )
+        names = {p.point: p.name for p in at}
+        page = listing.find(tx, _shelf_plan(source, bucket, tuple(names)), desk.query, *here)
     if page.export:
         return page.file("records")
     wrong = None if error is None else problem_of(error)
