@@ -134,7 +134,7 @@ def _storers(table: sa.Table) -> Mapping[str, Callable[[Any], Any] | None]:
 
 def missing(table: sa.Table) -> NotFoundError:
     """Return the error of a key that nothing in ``table`` has, which is also said of what is another's."""
-    return NotFoundError(f"{table.name}: nothing has this key")
+    return NotFoundError(f"there is nothing of this code ({table.name})")
 
 
 class Transaction:

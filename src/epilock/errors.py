@@ -151,15 +151,22 @@ class RefusedError(EpilockError):
         rule: Identifier of the rule, such as ``never/residential-entry/biometric.face``.
         source: Ids of the law or standard it rests on.
         allowed: What would be allowed instead, one sentence.
+        allowed_zh: The same in Chinese, where the standard itself says it; "" if not.
     """
 
     def __init__(
-        self, message: str, *, rule: str = "", source: Sequence[str] = (), allowed: str = ""
+        self,
+        message: str,
+        *,
+        rule: str = "",
+        source: Sequence[str] = (),
+        allowed: str = "",
+        allowed_zh: str = "",
     ) -> None:
         super().__init__(message)
         self.rule = rule
         self.source = tuple(source)
-        self.allowed = allowed
+        self.allowed, self.allowed_zh = allowed, allowed_zh
 
 
 class NotDueError(RefusedError):

@@ -114,7 +114,7 @@ def test_reviews_that_nobody_owes(run):
     code, out = run(
         "review", "c-aaaaaaaaaaaa", "--source", "sunny", "--reason", "in-treatment", who="bao"
     )
-    assert (code, "nothing has this key" in out) == (1, True)
+    assert (code, "nothing of this code" in out) == (1, True)
     code, out = run(
         "review", "c-aaaaaaaaaaaa", "--source", "sunny", "--reason", "because", who="bao"
     )

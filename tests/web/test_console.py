@@ -420,6 +420,16 @@ def _again(page: Sheet) -> str:
     return [href for href, _ in page.links if "since=" in href][-1]
 
 
+    def test_why_not_is_said_in_the_language_of_the_page(self, custodian):
+        page = read(custodian, "/console/grants?lang=zh")
+        typed = {"purpose": "tracing", "form": "masked", "subjects": "5", "reason": "duty"}
+        page = page.send(page.with_field("subjects"), ("circumstance", "vaccination"), **typed)
+        assert page.status == 403
+        assert "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录" in page.text
+        assert "这个情形只服务于" in page.text
+        assert "This circumstance" not in page.text
+
+
 class TestEnding:
     def test_what_is_due_is_said_run_and_certified(self, custodian, given, clock, parts):
         clock.forward(days=40)
@@ -1018,7 +1028,7 @@ class TestProblems:
             ("/console/destruction?org=jinan", 403, "/console/destruction"),
             ("/console/destruction/77", 404, "/console/destruction"),
             ("/console/destruction/x/y/z", 404, "/console/destruction"),
-            ("/console/destruction/run", 422, "/console/destruction"),
+            ("/console/destruction/run?since=x", 422, "/console/destruction"),
             ("/console/nowhere", 404, "/console"),
             ("/console/points?state=x&lang=zh", 400, "/console/points?lang=zh"),
         ],

@@ -10,13 +10,14 @@ import pytest
 import epilock
 from epilock.collect.design import pasted, read_pasted
 from epilock.errors import TooLargeError
+from epilock.standard.load import load
 from epilock.web import language
 from epilock.web.detail import Details
 from epilock.web.language import Speaker
 
 PHRASES = language.load()
 TABLE = {key: text for key, text in PHRASES.items() if key.startswith("detail.")}
-DETAILS = Details(PHRASES)
+DETAILS, STANDARD = Details(PHRASES), load()
 LANGUAGES = language.languages(PHRASES, language.LANGUAGES)
 ZH, EN = (Speaker(PHRASES, LANGUAGES[code]) for code in ("zh", "en"))
 PLACE = re.compile(r"\{[a-z_]+\}")
@@ -70,7 +71,7 @@ ACCOUNTS = re.compile(
 )
 # What officers read on their pages.
 DESK = re.compile(
-    r"collect/(intake/|point|issue)|registry/|destroy/(freeze|hold|order|request)"
+    r"collect/(intake/|point|issue)|registry/|destroy/(freeze|hold|move|order|request)"
     r"|deidentify/pseudonyms/study|use/(aggregate|allotment|grant|review|search)|web/console/"
 )
 # What residents, volunteers and whoever checks a form read.
@@ -145,6 +146,26 @@ def test_a_value_that_is_a_sentence_of_the_table_is_said_too():
     with pytest.raises(TooLargeError) as raised:
         read_pasted("a" * (pasted.MAX_PASTED + 1))
     assert DETAILS.say(ZH, str(raised.value)) == "贴上的内容：超过20,000个字符，请改为上传文件。"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("the standard gives R1 no leave for tracing (masked) in vaccination",
+         "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录。"),
+        ("this needs the role administrator or supervisor", "这一步需要角色：管理员、监督员。"),
+        ("held for investigation to the end of 2026-03-20, assessment a-1",
+         "因调查封存到2026-03-20结束，依据评估a-1。"),
+        ("vaccination may not be kept on 'paper'", "标准不允许疫苗接种保存在纸质登记。"),
+        ("nowhere may not be kept on 'air'", "标准不允许nowhere保存在'air'。"),
+    ],
+)  # fmt: skip
+def test_a_code_is_said_by_its_name(sentence, said):
+    assert DETAILS.say(ZH, sentence, STANDARD) == said
+
+
+def test_what_a_person_typed_is_never_taken_for_a_code():
+    assert DETAILS.say(ZH, "vaccination is closed already", STANDARD) == "vaccination已经关闭。"
 
 
 def test_what_a_value_holds_is_no_pattern_and_no_place():

@@ -420,6 +420,7 @@ def _check_refusals(standard: Standard, plan: Plan) -> None:
         raise RefusedError(
             f"{plan.circumstance} never asks for {', '.join(r.field for r in refused)}",
             rule=first.rule, source=first.source, allowed=first.advice.en,
+            allowed_zh=first.advice.zh,
         )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def template(
             raise RefusedError(
                 f"{category[:60]} may not be asked in {circumstance} at level {level}",
                 rule=verdict.rule, source=verdict.source, allowed=verdict.advice.en,
+            allowed_zh=verdict.advice.zh,
             )  # fmt: skip
         label = standard.categories[category].name
         fields.append(

@@ -30,6 +30,7 @@ from epilock.ledger import entry
 from epilock.ledger.log import Log
 from epilock.registry import organisation as organisations
 from epilock.standard import Standard
+from epilock.standard.model import Verdict
 from epilock.store.access import Keys
 from epilock.store.approval import Statement, StatementOfMany
 
@@ -171,21 +172,23 @@ def reach(  # noqa: PLR0917 - who, whose, and what for
     Who collected is R1, and stays what it is besides: a health authority traces by what it collected itself.
     Of the two, the first in which the standard lets the purpose see all ``circumstances`` counts.
     """
-    own = organisations.load(tx, org).range
-    if org != source:
-        return own
+    ranges = _ranges(tx, org, source)
     fits = (
         range_
-        for range_ in ("R1", own)
-        if all(
-            standard.see(
-                code, next(iter(standard.circumstances[code].allows)), purpose=purpose,
-                range=range_, form=form,
-            ).allowed
-            for code in circumstances
-        )
-    )  # fmt: skip
-    return next(fits, "R1")
+        for range_ in ranges
+        if all(_see(standard, code, purpose, form, range_).allowed for code in circumstances)
+    )
+    return next(fits, ranges[0])
+
+
+def _ranges(tx: Transaction, org: str, source: str) -> tuple[str, ...]:
+    own = organisations.load(tx, org).range
+    return (own,) if org != source else ("R1", own)
+
+
+def _see(standard: Standard, code: str, purpose: str, form: str, range_: str) -> Verdict:
+    category = next(iter(standard.circumstances[code].allows))
+    return standard.see(code, category, purpose=purpose, range=range_, form=form)
 
 
 def request(
@@ -225,8 +228,7 @@ def request(
     check_reason(reason)
     check_until(until, now=now)
     organisations.load(tx, source)
-    range_ = reach(tx, standard, who.org, source, circumstances, purpose, form)
-    _check_leave(standard, circumstances, purpose, form, range_)
+    _check_leave(standard, circumstances, purpose, form, _ranges(tx, who.org, source))
     code = new_id("g")
     tx.insert(
         grants, org=who.org, grant=code, staff=who.staff, source=source, purpose=purpose, form=form,
@@ -524,15 +526,21 @@ def read(tx: Transaction, row: dict[str, Any]) -> Grant:
 
 
 def _check_leave(
-    standard: Standard, circumstances: tuple[str, ...], purpose: str, form: str, range_: str
+    standard: Standard,
+    circumstances: tuple[str, ...],
+    purpose: str,
+    form: str,
+    ranges: tuple[str, ...],
 ) -> None:
+    """Return if each circumstance is seen in one of ``ranges``; together they may still not be (``reach``)."""
     for code in circumstances:
-        category = next(iter(standard.circumstances[code].allows))
-        verdict = standard.see(code, category, purpose=purpose, range=range_, form=form)
-        if not verdict.allowed:
+        verdicts = [_see(standard, code, purpose, form, range_) for range_ in ranges]
+        if not any(verdict.allowed for verdict in verdicts):
+            first = verdicts[0]
             raise RefusedError(
-                f"the standard gives {range_} no leave for {purpose} ({form}) in {code}",
-                rule=verdict.rule, source=verdict.source, allowed=verdict.advice.en,
+                f"the standard gives {' or '.join(ranges)} no leave for {purpose} ({form}) in {code}",
+                rule=first.rule, source=first.source, allowed=first.advice.en,
+                allowed_zh=first.advice.zh,
             )  # fmt: skip
 
 

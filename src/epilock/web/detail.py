@@ -1,15 +1,35 @@
 """Details of errors in the language of the page: an error's own sentence is English, and found again by its shape.
 
 An error stays what the rooms below raise; they know no language. ``texts/detail.toml`` has the sentences that people
-meet most, each with the places of its values, and what to say instead.
+meet most, each with the places of its values, and what to say instead. A value that is a code of the standard or of the
+console is said by its name; what a person typed stays as it is.
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from epilock.standard import Standard
 from epilock.web.language import Phrases, Speaker
 
 _PREFIX = "detail."
 _PLACE = re.compile(r"\{([a-z_]+)\}")
+# Of which things of the standard a place names one, by its name.
+_THINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "circumstance": "circumstances", "purpose": "purposes", "category": "categories", "level": "levels",
+        "method": "methods", "medium": "media",
+    }
+)  # fmt: skip
+# Where the console's strings name what may stand in a place.
+_STAGES = ("stage", "order_stage", "request_stage", "budget_stage", "record_state")
+_NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "form": ("form",), "role": ("role",), "roles": ("role",), "reason": ("destruction",),
+        "now": _STAGES, "stage": _STAGES, "state": _STAGES,
+    }
+)  # fmt: skip
+_SEVERAL = re.compile(r", | or ")
 
 
 class Details:
@@ -30,18 +50,36 @@ class Details:
         self._shapes = [(key, _shape(known[key])) for key in ordered]
         self._whole = {sentence: key for key, sentence in known.items()}
 
-    def say(self, t: Speaker, sentence: str) -> str | None:
-        """Return ``sentence`` as the page's language says it, or None if it is not one that is known."""
+    def say(self, t: Speaker, sentence: str, standard: Standard | None = None) -> str | None:
+        """Return ``sentence`` as the page's language says it, or None if it is not one that is known.
+
+        Codes of ``standard`` are said by their names.
+        """
         for key, shape in self._shapes:
             found = shape.fullmatch(sentence)
             if found:
-                values = {name: self._value(t, value) for name, value in found.groupdict().items()}
+                values = {
+                    name: self._value(t, name, value, standard)
+                    for name, value in found.groupdict().items()
+                }
                 return t(f"detail.{key}", **values)
         return None
 
-    def _value(self, t: Speaker, value: str) -> str:
-        """Return ``value`` as the page's language says it, where it is a sentence of the table without values."""
-        return t(f"detail.{self._whole[value]}") if value in self._whole else value
+    def _value(self, t: Speaker, name: str, value: str, standard: Standard | None) -> str:
+        """Return a value as the page's language says it: a sentence of the table without values, or a known code."""
+        if value in self._whole:
+            return t(f"detail.{self._whole[value]}")
+        if name in _THINGS and standard is not None:
+            thing = getattr(standard, _THINGS[name]).get(value.strip("'"))
+            return value if thing is None else t.say(thing.name)
+        if name in _NAMED:
+            said = [_called(t, _NAMED[name], each) for each in _SEVERAL.split(value)]
+            return value if None in said else t.listed([each for each in said if each])
+        return value
+
+
+def _called(t: Speaker, groups: tuple[str, ...], code: str) -> str | None:
+    return next((t(k) for k in (f"console.{g}.{code}" for g in groups) if t.knows(k)), None)
 
 
 def _shape(sentence: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ for it. Once asked for, the language stays in each address that a page links to.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import jinja2
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from epilock.collect.notice_page import in_tongues
+from epilock.standard import Standard
 from epilock.web import language, plain
 from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
@@ -48,7 +50,7 @@ class Pages:
         )  # fmt: skip
         self.static = _static_addresses()
         self._jinja.globals["static"] = self.static
-        self._jinja.globals["detail"] = Details(self.phrases).say
+        self._jinja.globals["detail"] = _detail(Details(self.phrases))
         self._jinja.globals["plain"] = plain
         self._jinja.globals["taken_at"] = taken_at
         self._jinja.globals["size_of"] = size_of
@@ -103,6 +105,17 @@ class Pages:
 def pages_in(languages: Path = language.LANGUAGES) -> Pages:
     """Return the pages in the languages of a folder, made once in a process: a template is compiled once."""
     return Pages(languages)
+
+
+def _detail(details: Details) -> Callable[[Context, Speaker, str], str | None]:
+    """Return what templates call for an error's sentence; a page that has a standard says codes by their names."""
+
+    @jinja2.pass_context
+    def say(context: Context, t: Speaker, sentence: str) -> str | None:
+        found = context.get("standard")
+        return details.say(t, sentence, found if isinstance(found, Standard) else None)
+
+    return say
 
 
 class Links:

@@ -71,7 +71,7 @@ class Problem:
         status: HTTP status.
         slug: Stable name of the kind, such as ``stale-notice``; the last part of ``type``.
         detail: The error's own sentence (English, without values); "" where the fault is ours.
-        extra: Members beside the standard ones: ``fields``, ``mark``, ``missing``, ``rule``, ``source``, ``allowed``,
+        extra: Members beside the standard ones: ``fields``, ``mark``, ``missing``, ``rule``, ``source``, ``allowed``, ``allowed_zh``,
             ``wait``.
         headers: Such as ``Retry-After``.
     """
@@ -158,6 +158,7 @@ def _extra(error: errors.EpilockError) -> dict[str, Any]:
         return {"missing": list(error.missing)}
     if isinstance(error, errors.RefusedError):
         said = {"rule": error.rule, "source": list(error.source), "allowed": error.allowed}
+        said["allowed_zh"] = error.allowed_zh
         return {name: value for name, value in said.items() if value}
     return {}
 

@@ -202,6 +202,7 @@ def _by_hand(form: Form, judged: Judgement, target: str) -> str:
         raise RefusedError(
             "the standard refuses what this column asks; it can't be brought in under another name",
             rule=judged.rule, source=judged.source, allowed=judged.advice.en,
+            allowed_zh=judged.advice.zh,
         )  # fmt: skip
     return target
 

@@ -24,6 +24,10 @@ PROBLEM = {
         "rule": {"type": "string"},
         "source": {"type": "array", "items": {"type": "string"}},
         "allowed": {"type": "string", "description": "What would be allowed instead."},
+        "allowed_zh": {
+            "type": "string",
+            "description": "The same in Chinese, where the standard says it.",
+        },
         "wait": {"type": "integer", "description": "Seconds until another attempt."},
     },
     "required": ["type", "title", "status"],

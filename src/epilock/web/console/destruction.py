@@ -142,10 +142,13 @@ def post_run(desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.get("/run")
 def get_run(
-    desk: DeskOf, since: Annotated[int, Query(ge=0, le=LATEST, description="Unix seconds")]
+    desk: DeskOf,
+    since: Annotated[int | None, Query(ge=0, le=LATEST, description="Unix seconds")] = None,
 ) -> Response:
-    """Show how far the destruction is that began at ``since``."""
+    """Show how far the destruction is that began at ``since``; the calendar where none is named."""
     desk.enter(PART)
+    if since is None:
+        return desk.go(HERE)
     began = datetime.fromtimestamp(since, UTC)
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = _runs(desk).progress(tx, desk.org, began)
