@@ -80,7 +80,7 @@ class TestText:
 
     def test_lines(self):
         """Several lines stay lines where they are meant, and become one where not."""
-        assert answer.check_long_text("a \t b\r\nc", today=TODAY) == "a b \nc"
+        assert answer.check_long_text("a \t b\r\nc", today=TODAY) == "a b\nc"
         assert answer.check_short_text("a\nb", today=TODAY) == "a b"
 
     def test_empty(self):

@@ -394,6 +394,21 @@ class TestAskingForAGrant:
         kept = dict(page.with_field("subjects").values)
         assert {name: kept[name] for name in _SLIPS} == _SLIPS
 
+    def test_why_not_is_said_in_the_language_of_the_page(self, custodian):
+        page = read(custodian, "/console/grants?lang=zh")
+        typed = {
+            "purpose": "tracing",
+            "form": "masked",
+            "subjects": "5",
+            "reason": "duty",
+            "case": "C-1",
+        }
+        page = page.send(page.with_field("subjects"), ("circumstance", "vaccination"), **typed)
+        assert page.status == 403
+        assert "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录" in page.text
+        assert "这个情形只服务于" in page.text
+        assert "This circumstance" not in page.text
+
     def test_an_empty_form_says_all_that_is_missing(self, custodian):
         page = read(custodian, "/console/grants")
         empty = dict.fromkeys(("subjects", "case", "reason", "until"), "")
@@ -418,16 +433,6 @@ class TestAskingForAGrant:
 def _again(page: Sheet) -> str:
     """Return the address under which the progress of a run is looked at again, in the page's language."""
     return [href for href, _ in page.links if "since=" in href][-1]
-
-
-    def test_why_not_is_said_in_the_language_of_the_page(self, custodian):
-        page = read(custodian, "/console/grants?lang=zh")
-        typed = {"purpose": "tracing", "form": "masked", "subjects": "5", "reason": "duty"}
-        page = page.send(page.with_field("subjects"), ("circumstance", "vaccination"), **typed)
-        assert page.status == 403
-        assert "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录" in page.text
-        assert "这个情形只服务于" in page.text
-        assert "This circumstance" not in page.text
 
 
 class TestEnding:

@@ -135,12 +135,18 @@ class TestJourney:
         page.locator(
             "form[action^='/r'] button", has_text=re.compile("查看我的信息|See my data")
         ).click()
+        page.locator("form[action='/r/data']").wait_for()
+
+        def go(action):
+            before = page.locator("h1").inner_text()
+            page.locator(f"form[action='{action}'] button").last.click()
+            expect(page.locator("h1")).not_to_have_text(before)
+            page.wait_for_load_state()
+
         for path in ("data", "correct", "withdraw"):
-            with page.expect_navigation():
-                page.locator(f"form[action='/r/{path}'] button").first.click()
+            go(f"/r/{path}")
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-            with page.expect_navigation():
-                page.locator("form[action='/r'] button").last.click()
+            go("/r")
         with page.expect_download() as file:
             page.locator("input[value=pdf] ~ button").click()
         assert file.value.path().read_bytes().startswith(b"%PDF")
@@ -205,6 +211,27 @@ class TestJourney:
 
 
 class TestBadConnection:
+    def test_the_receipt_stays_until_my_data_can_be_reached(self, place, visit):
+        page = visit()
+        fill(page, place)
+        press(page, "send")
+        code = code_of(page)
+        page.wait_for_load_state()
+        place.down()
+        page.locator("form[action='/r'] button").click()
+        page.get_by_text("This page is still here").wait_for()
+        assert code_of(page) == code
+        place.up()
+        page.locator("form[action='/r'] button").click()
+        page.locator("form[action='/r/correct'] button").wait_for()
+        page.wait_for_load_state()
+        place.down()
+        page.locator("form[action='/r/correct'] button").click()
+        page.get_by_text("This page is still here").wait_for()
+        place.up()
+        page.locator("form[action='/r/correct'] button").click()
+        expect(page.locator("#f-name")).to_have_value(NAME)
+
     def test_with_scripts_the_form_stays_and_is_sent_once(self, place, visit):
         page = visit()
         fill(page, place)
@@ -271,8 +298,10 @@ class TestSharedComputer:
         code = code_of(page)
         for path in ("/r", "/r/data"):
             page.wait_for_load_state()  # its script has run: whoever is faster is shown an error for it
+            before = page.locator("h1").inner_text()
             page.locator(f"form[action='{path}'] button").click()
-        page.wait_for_load_state()
+            expect(page.locator("h1")).not_to_have_text(before)
+            page.wait_for_load_state()
         assert MOBILE in seen(page)
         page.locator("#leave").click()
         page.get_by_text("you can close this page").wait_for()

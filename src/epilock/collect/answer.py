@@ -157,7 +157,10 @@ def check_text(value: str, *, limit: int, lines: bool = False) -> str | Problem:
         value = _SELECTORS.sub("", unicodedata.normalize("NFC", value))
     if _FORBIDDEN.search(value):
         return CONTROL
-    value = (_LINES if lines else _SPACES).sub(" ", value).strip()
+    if lines:
+        value = _LINES.sub(" ", value.replace("\r\n", "\n")).strip()
+    else:
+        value = _SPACES.sub(" ", value).strip()
     if not value:
         return EMPTY
     if len(value) > limit:

@@ -138,6 +138,7 @@ class Form:
         point: The point as it was when the notice was issued.
         version: The notice's version.
         notice: The notice's SHA-256, hex.
+        guards_all: Whether it is about children alone, so that a guardian always agrees.
         level: Response level it was issued at.
         fields: What is asked, in order.
         acts: The acts of authorisation of the notice.
@@ -172,7 +173,7 @@ class Form:
             f.id for f in self.fields if not f.optional and f.id not in self._one_of
         )
         self._acknowledged = sum(self._bits[act.id] for act in acts.items if not act.consent)
-        self._guardian_asked = any(f.category == "family.guardian" for f in self.fields)
+        self.guards_all = any(f.category == "family.guardian" for f in self.fields)
 
     def accept(self, submission: Submission, *, today: date) -> Accepted:
         """Return what may be stored of ``submission``; ``today`` is the calendar day in China.
@@ -260,7 +261,7 @@ class Form:
             problems.append(_PROBLEM_UNKNOWN.at("-"))
         plain: Plain = {}
         missing: list[str] = []
-        minor = UNDER_14 if self._guardian_asked else ADULT
+        minor = UNDER_14 if self.guards_all else ADULT
         for step in self._steps:
             typed = answers.get(step.id)
             if not typed or typed.isspace():

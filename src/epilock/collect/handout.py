@@ -96,6 +96,5 @@ class _Pages(FPDF):
         self.ln(1.2)
 
     def _text(self, text: str, width: float) -> None:
-        self.multi_cell(
-            width, _LINE, typeface.printable(text), align="L", new_x="LMARGIN", new_y="NEXT"
-        )
+        lines = "\n".join(typeface.printable(line) for line in text.split("\n"))
+        self.multi_cell(width, _LINE, lines, align="L", new_x="LMARGIN", new_y="NEXT")

@@ -30,6 +30,7 @@ from epilock.destroy import erasure
 from epilock.destroy import intent as intents
 from epilock.destroy.intent import Intent
 from epilock.errors import (
+    ConflictError,
     ErasedError,
     InputError,
     NotDueError,
@@ -130,6 +131,7 @@ class Mover:
         given: int,
         minor: int,
         now: datetime,
+        known: int | None = None,
     ) -> Intent | None:
         """Put other answers in the place of record ``n`` and announce the old one's erasure.
 
@@ -141,6 +143,7 @@ class Mover:
             given: The acts that were given: those of before, and a guardian's where they make a child of it.
             minor: The age group that they tell.
             now: When.
+            known: Number of the record that the answers were made from, if that is to count.
 
         Returns:
             What was announced; None if the record says just that already: it stays as it is.
@@ -149,6 +152,7 @@ class Mover:
             NotFoundError: There is no such record.
             HeldError: The bucket is held.
             StateError: The record is not live, or part of it is being erased or destroyed.
+            ConflictError: It says something else than ``parts``, and is not the one that is ``known``.
             ErasedError: Nothing is left of it.
             RefusedError: ``parts`` tell what the record did not, and what may no longer be asked.
             ClosedError: One of ``parts`` is being destroyed, or was, with its bucket.
@@ -162,6 +166,8 @@ class Mover:
         )
         if (minor, given, after) == (old.minor, old.given, before):
             return None
+        if known is not None and known != n:
+            raise ConflictError("this was corrected meanwhile: compare it with what is stored now")
         buckets.check_open(buckets.part_states(tx, bucket.org, bucket.id), bucket.name, parts)
         self._check_added(tx, bucket, _categories(after) - _categories(before), now)
         sealer = self._sealer(tx, bucket, now)

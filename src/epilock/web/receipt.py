@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock.collect import qr
+from epilock.collect.identifier import CHOICES
 from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
@@ -22,6 +23,7 @@ from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
 from epilock.ledger.shards import all_of, proof_at
 from epilock.registry import organisation as organisations
+from epilock.standard.text import Text
 from epilock.web import holding as holdings
 from epilock.web import pace
 from epilock.web.holding import Holding
@@ -59,7 +61,7 @@ def post_data(site: SiteOf, request: Request, form: FormOf) -> Response:
     def shown(_tx: Transaction, held: Holding) -> Response:
         answers = open_for_subject(site, held)
         return page(
-            site, request, form, "receipt/data.html", held=held, answers=answers,
+            site, request, form, "receipt/data.html", held=held, answers=answers, spoken=spoken,
             labels={f.id: f.label for f in held.form.fields},
         )  # fmt: skip
 
@@ -187,6 +189,12 @@ def page(
 def speaker(site: Site, request: Request, form: FormData) -> Speaker:
     """Return the language of the page that sent ``form``, or the one it asks to switch to."""
     return site.pages.speaker(request, word(form, "lang_to") or word(form, "lang") or None)
+
+
+def spoken(t: Speaker, category: str, value: str) -> str:
+    """Return an answer as the page says it: what was chosen from a closed list by its name, anything else as it is."""
+    named = (c for c in CHOICES.get(category, ()) if c.code == value)
+    return next((t.say(Text(c.zh, c.en)) for c in named), value)
 
 
 def open_for_subject(site: Site, held: Holding) -> dict[str, dict[str, str]]:

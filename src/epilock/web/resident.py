@@ -229,7 +229,7 @@ def _authorise(
             reasons.append(reason)
     acts = visit.issued.notice.acts
     wrong = [
-        (f"act-{place}", visit.t("resident.authorise.missing", what=visit.t.say(act.text)))
+        (f"act-{place}", visit.t(walks.not_ticked(visit.form, act.id), what=visit.t.say(act.text)))
         for place, act in enumerate(acts)
         if act.id in missing
     ]

@@ -65,7 +65,8 @@ def post_copy(site: SiteOf, request: Request, form: FormOf) -> Response:
         if kind == "json":
             copy = Copy(held=held_now(tx, site, held), answers=answers)
             return download(copy.model_dump_json(indent=2), name, "application/json")
-        return download(_pdf(tx, site, t, held, answers), name, "application/pdf")
+        with site.parts.database.read() as now:  # the opening that this is stands there too
+            return download(_pdf(now, site, t, held, answers), name, "application/pdf")
 
     return receipt.with_code(site, request, form, shown)
 
@@ -97,7 +98,10 @@ def _pdf(
     labels = {f.id: t.say(f.label) for f in held.form.fields}
     names = {o.org: t.say(o.name) for o in organisations.everyone(tx)}
     given = [
-        (labels.get(name, t.say(standard.categories[category].name)), value)
+        (
+            labels.get(name, t.say(standard.categories[category].name)),
+            receipt.spoken(t, category, value),
+        )
         for category, fields in answers.items()
         for name, value in fields.items()
     ]

@@ -11,7 +11,7 @@ from datetime import date
 
 from starlette.datastructures import FormData
 
-from epilock.collect.consent import Act
+from epilock.collect.consent import GUARDIAN, Act
 from epilock.collect.form import Accepted, Form, Submission
 from epilock.collect.notice import FieldNotice, Notice
 from epilock.collect.point import Field
@@ -103,6 +103,11 @@ def choices(standard: Standard, form: Form) -> list[list[Field]]:
     groups = standard.circumstances[form.point.circumstance].one_of
     found = [[f for f in form.fields if f.category in group and not f.optional] for group in groups]
     return [group for group in found if len(group) > 1]
+
+
+def not_ticked(form: Form, act: str) -> str:
+    """Return the key of what is said where ``act`` is missing: of a guardian's, why it is asked."""
+    return f"resident.authorise.{'child' if act == GUARDIAN and not form.guards_all else 'missing'}"
 
 
 def is_short(form: Form) -> bool:

@@ -78,7 +78,7 @@ def read_header(rows: Rows, name: str, sheet: str = "") -> tuple[list[DesignFiel
     header = _choose(filled, where)
     titles = [r for r in filled if r.number < header.number]
     title = next((c for r in titles for c in r.cells if c and not _STATED.fullmatch(c)), "")
-    if fields := _layout(filled, header, sheet):
+    if fields := _layout(filled, header, sheet) or _questions(filled, header, sheet):
         return fields, title
     return list(_columns(filled, header, title, sheet).fields.values()), title
 
@@ -239,6 +239,26 @@ def _layout(filled: list[_Row], header: _Row, sheet: str) -> list[DesignField]:
                 place = f"{sheet}!{_letters(n + 1)}{row.number}" if sheet else f"line {row.number}"
                 fields.append(DesignField(field=cell, label=cell, place=place))
     return fields
+
+
+def _questions(filled: list[_Row], header: _Row, sheet: str) -> list[DesignField]:
+    """Return a field for each row of a sheet of one column whose rows are questions; nothing if it is a list.
+
+    Of a list of one column the rows below its name are answers, of which few are ever known as questions.
+    """
+    rows = [r for r in filled if r.number >= header.number]
+    below = rows[1:]
+    if any(len(r.cells) > 1 and any(r.cells[1:]) for r in rows) or not any(r.known for r in below):
+        return []
+    if any(r.values for r in below):
+        return []
+    return [
+        DesignField(
+            field=r.cells[0], label=r.cells[0],
+            place=f"{sheet}!A{r.number}" if sheet else f"line {r.number}",
+        )
+        for r in rows
+    ]  # fmt: skip
 
 
 def _last(cells: Sequence[str]) -> int:

@@ -8,6 +8,7 @@
   const part = document.getElementById("check");
   const answer = document.getElementById("check-answer");
   const steps = [...part.querySelectorAll("[data-step]")];
+  const MOST = 1 << 20; // bytes of a file, as verify.js says
   const bytes = (text) => new TextEncoder().encode(text);
   const read = async (name) => {
     const files = [...document.getElementById(name).files];
@@ -78,7 +79,20 @@
       return;
     }
     const typed = document.getElementById("check-key").value.trim();
+    const slip = slipOf(file, policy || typed);
+    if (slip) {
+      say("warn", slip);
+      return;
+    }
     await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
+  }
+
+  // What can't be checked is no forgery: another file than a proof, or no key to check it by.
+  function slipOf(file, key) {
+    if (file.length > MOST) return part.dataset.large;
+    const text = new TextDecoder("latin1").decode(file).trimStart();
+    if (text.startsWith("{") && !text.includes('"older"')) return part.dataset.json; // with it: of misbehaviour
+    return key ? "" : part.dataset.keyless;
   }
 
   const own = document.getElementById("check-proof");
