@@ -117,6 +117,17 @@ class TestWhichRow:
     def test_one_column(self):
         assert columns(read_design("手机号\n13001311896\n".encode(), "form.csv")) == ["手机号"]
 
+    @pytest.mark.parametrize("heading", [[], ["问题"], ["某某小区登记表"]])
+    def test_one_question_a_row(self, heading):
+        """A form that is written down as a list is judged whole: what is not read is not allowed."""
+        asked = ["手机号", "身份证号", "宗教信仰"]
+        design = read_design(csv([[cell] for cell in (*heading, *asked)]).encode(), "form.csv")
+        assert [f.label for f in design.fields] == asked
+
+    def test_one_column_of_answers(self):
+        rows = [["手机号"], ["13912345678"], ["姓名"]]
+        assert columns(read_design(csv(rows).encode(), "list.csv")) == ["手机号"]
+
     def test_groups_over_columns(self):
         """Two header rows: the upper one names a group of the lower."""
         rows = [["姓名", "体温（℃）", "", "监护人", ""], ["", "上午", "下午", "姓名", "电话"]]

@@ -186,6 +186,7 @@ def three(page: Page, case: Case) -> list[tuple[bool, str | None]]:
 @in_chromium
 class TestPage:
     def test_a_receipt_is_chosen_and_checked(self, page, tmp_path):
+        page.reload()
         entry = tmp_path / "entry"
         entry.write_bytes(bytes.fromhex("40414243"))
         page.get_by_role("button", name="Check").click()
@@ -208,6 +209,21 @@ class TestPage:
         page.get_by_role("button", name="Check").click()
         page.get_by_text("It does not hold.").wait_for()
         assert marks(page) == ["done"] * 6 + ["failed"]
+
+    def test_what_can_not_be_checked_is_no_forgery(self, page):
+        page.reload()
+        proof = (VECTORS / "ct8-leaf5.tlog-proof").read_bytes()
+        for content, key, said in (
+            (b'{"receipt": "x"}', KEY, "This is the receipt as JSON"),
+            (bytes(1 << 21), KEY, "too large to be a receipt"),
+            (proof, "", "The key of the log is missing"),
+        ):
+            chosen = {"name": "chosen", "mimeType": "text/plain", "buffer": content}
+            page.get_by_label("Receipt or proof").set_input_files(chosen)
+            page.get_by_label("Key of the log").fill(key)
+            page.get_by_role("button", name="Check").click()
+            page.get_by_role("status").get_by_text(said).wait_for()
+            assert page.get_by_text("It does not hold.").count() == 0
 
     def test_a_browser_that_cannot_read_the_verifier_is_told_so(self, stage, chromium):
         _, base, _ = stage

@@ -405,8 +405,8 @@ class TestAskingForAGrant:
         }
         page = page.send(page.with_field("subjects"), ("circumstance", "vaccination"), **typed)
         assert page.status == 403
-        assert "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录" in page.text
-        assert "这个情形只服务于" in page.text
+        assert "为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录" in page.text
+        assert "本情形只用于" in page.text
         assert "This circumstance" not in page.text
 
     def test_an_empty_form_says_all_that_is_missing(self, custodian):

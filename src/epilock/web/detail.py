@@ -75,7 +75,7 @@ class Details:
         if name in _NAMED:
             said = [_called(t, _NAMED[name], each) for each in _SEVERAL.split(value)]
             return value if None in said else t.listed([each for each in said if each])
-        return value
+        return t.listed(_SEVERAL.split(value)) if name == "range" else value
 
 
 def _called(t: Speaker, groups: tuple[str, ...], code: str) -> str | None:
