@@ -159,6 +159,11 @@ def test_a_value_that_is_a_sentence_of_the_table_is_said_too():
         ("held for investigation to the end of 2026-03-20, assessment a-1",
          "因调查封存到2026-03-20结束，依据评估a-1。"),
         ("vaccination may not be kept on 'paper'", "标准不允许疫苗接种保存在纸质登记。"),
+        ("this request is approved already", "这个请求已经决定过（已批准，已销毁）。"),
+        ("grant g-1 is revoked: it cannot be revoked", "授权g-1现在的状态是已收回，不能变成已收回。"),
+        ("contact.mobile may not be asked in school at level I",
+         "学校在一级不可以问手机号。"),
+        ("kind must be one of a, b", "kind只能是：a, b。"),
         ("nowhere may not be kept on 'air'", "标准不允许nowhere保存在'air'。"),
     ],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def check(*, org: str, kind: str, range_: str, area: str, contact: Mapping[str, 
     check_slug(org, "an organisation's code")
     check_area(area)
     if kind not in KINDS:
-        raise InputError(f"kind must be one of {', '.join(KINDS)}")
+        raise InputError(f"an organisation's kind must be one of {', '.join(KINDS)}")
     if range_ not in {"R1", "R2", "R3", "R4", "R5", "R6"}:
         raise InputError("range must be R1 to R6 (section 4 of the standard)")
     if set(contact) != set(CONTACT) or not all(contact.values()):

@@ -22,13 +22,17 @@ _THINGS: Mapping[str, str] = MappingProxyType(
     }
 )  # fmt: skip
 # Where the console's strings name what may stand in a place.
-_STAGES = ("stage", "order_stage", "request_stage", "budget_stage", "record_state")
-_NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_NAMED: Mapping[str, str] = MappingProxyType(
+    {"form": "form", "role": "role", "roles": "role", "reason": "destruction"}
+)
+# And by the sentence, for each kind of thing has stages of its own.
+_STAGES: Mapping[str, str] = MappingProxyType(
     {
-        "form": ("form",), "role": ("role",), "roles": ("role",), "reason": ("destruction",),
-        "now": _STAGES, "stage": _STAGES, "state": _STAGES,
+        "grant_stage": "stage", "erase_decided": "request_stage", "erase_state": "record_state",
+        "budget_decided": "budget_stage",
     }
 )  # fmt: skip
+_STAGED = frozenset({"now", "stage", "state"})
 _SEVERAL = re.compile(r", | or ")
 
 
@@ -59,27 +63,26 @@ class Details:
             found = shape.fullmatch(sentence)
             if found:
                 values = {
-                    name: self._value(t, name, value, standard)
+                    name: self._value(t, key, name, value, standard)
                     for name, value in found.groupdict().items()
                 }
                 return t(f"detail.{key}", **values)
         return None
 
-    def _value(self, t: Speaker, name: str, value: str, standard: Standard | None) -> str:
+    def _value(
+        self, t: Speaker, key: str, name: str, value: str, standard: Standard | None
+    ) -> str:
         """Return a value as the page's language says it: a sentence of the table without values, or a known code."""
         if value in self._whole:
             return t(f"detail.{self._whole[value]}")
         if name in _THINGS and standard is not None:
             thing = getattr(standard, _THINGS[name]).get(value.strip("'"))
             return value if thing is None else t.say(thing.name)
-        if name in _NAMED:
-            said = [_called(t, _NAMED[name], each) for each in _SEVERAL.split(value)]
-            return value if None in said else t.listed([each for each in said if each])
+        group = _STAGES.get(key, "") if name in _STAGED else _NAMED.get(name, "")
+        if group:
+            said = [(f"console.{group}.{each}", each) for each in _SEVERAL.split(value)]
+            return t.listed([t(code) if t.knows(code) else each for code, each in said])
         return t.listed(_SEVERAL.split(value)) if name == "range" else value
-
-
-def _called(t: Speaker, groups: tuple[str, ...], code: str) -> str | None:
-    return next((t(k) for k in (f"console.{g}.{code}" for g in groups) if t.knows(k)), None)
 
 
 def _shape(sentence: str) -> re.Pattern[str]:
