@@ -69,9 +69,7 @@ class Details:
                 return t(f"detail.{key}", **values)
         return None
 
-    def _value(
-        self, t: Speaker, key: str, name: str, value: str, standard: Standard | None
-    ) -> str:
+    def _value(self, t: Speaker, key: str, name: str, value: str, standard: Standard | None) -> str:
         """Return a value as the page's language says it: a sentence of the table without values, or a known code."""
         if value in self._whole:
             return t(f"detail.{self._whole[value]}")
