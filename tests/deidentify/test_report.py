@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from epilock.deidentify.criteria import metric
 from epilock.deidentify.criteria.judge import Judge
@@ -324,7 +324,7 @@ class TestBrowser:
             page.on("request", lambda request: seen.append(request.url))
             page.goto(f"file://{tmp_path}/r.html#{language}")
             assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.locator("main:visible").get_attribute("id") == language
+            expect(page.locator("main:visible")).to_have_attribute("id", language)
             assert page.locator(f"#{language} svg").first.bounding_box()["width"] > 200
             browser.close()
         assert [each.partition("#")[0] for each in seen] == [f"file://{tmp_path}/r.html"]

@@ -193,7 +193,7 @@ class TestPage:
         page.get_by_role("status").get_by_text(
             "Please choose the receipt or proof first."
         ).wait_for()
-        assert page.evaluate("document.activeElement.id") == "check-file"
+        expect(page.locator("#check-file")).to_be_focused()
         page.get_by_label("Receipt or proof").set_input_files(VECTORS / "ct8-leaf5.tlog-proof")
         page.get_by_label("Key of the log").fill(KEY)
         page.get_by_label("The entry").set_input_files(entry)

@@ -74,7 +74,7 @@ def _walk(page: Page, address: str) -> str:
     page.get_by_label("Mobile").fill("12")
     page.get_by_label("Temperature").fill("36.5")
     page.get_by_role("button", name="Send").click()
-    assert page.get_by_label("Name").input_value() == "张三"
+    expect(page.get_by_label("Name")).to_have_value("张三")
     page.get_by_role("alert").get_by_role("link").click()  # leads to the field
     page.get_by_label("Mobile").fill(MOBILE)
     page.get_by_role("button", name="Send").click()
@@ -96,7 +96,7 @@ class TestWithoutScripts:
         page, _ = _page(chromium, base, SIZES[0], scripts=False)
         code = _walk(page, f"{base}/c/sunny/{point}")
         page.reload()
-        assert page.locator("#code").inner_text() == code
+        expect(page.locator("#code")).to_have_text(code, use_inner_text=True)
         page.context.close()
 
     def test_with_keys_alone(self, stage, chromium):

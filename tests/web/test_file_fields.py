@@ -87,11 +87,11 @@ class TestInABrowser:
         page.goto(f"{base}/check")
         page.locator("#circumstance").select_option("residential-entry")
         page.locator("#file").set_input_files(large)
-        assert "larger than 1 MB" in page.locator("#file-wrong").inner_text()
+        expect(page.locator("#file-wrong")).to_contain_text("larger than 1 MB", use_inner_text=True)
         page.get_by_role("button", name="Check").click()
-        assert page.evaluate("document.activeElement.id") == "file"
-        assert page.locator("#file").get_attribute("aria-describedby") == "file-hint file-wrong"
-        assert page.locator("#circumstance").input_value() == "residential-entry"
+        expect(page.locator("#file")).to_be_focused()
+        expect(page.locator("#file")).to_have_attribute("aria-describedby", "file-hint file-wrong")
+        expect(page.locator("#circumstance")).to_have_value("residential-entry")
         assert "POST" not in sent
         page.locator("#file").set_input_files(small)
         expect(page.locator(".error")).to_have_count(0)
@@ -109,6 +109,6 @@ class TestInABrowser:
         page.locator("#circumstance").select_option("residential-entry")
         page.locator("#file").set_input_files(large)
         page.get_by_role("button", name="Check").click()
-        assert "at most 1 MB" in page.get_by_role("alert").inner_text()
-        assert page.locator("#circumstance").input_value() == "residential-entry"
+        expect(page.get_by_role("alert")).to_contain_text("at most 1 MB", use_inner_text=True)
+        expect(page.locator("#circumstance")).to_have_value("residential-entry")
         page.context.close()

@@ -1,5 +1,6 @@
 """The officer's day in a real browser: with keys alone, back and forth, and nothing left behind on a shared computer."""
 
+import re
 from hashlib import sha256
 
 import pytest
@@ -134,12 +135,12 @@ def test_on_a_phone_a_list_is_sorted_by_its_headings(stage, chromium):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{stage[1]}/console/destruction")
     page.get_by_role("link", name="Day", exact=True).click()
-    assert "order=day" in page.url
+    expect(page).to_have_url(re.compile("order=day"))
     marked = page.locator("[aria-sort] a").evaluate("e => getComputedStyle(e, '::after').content")
     assert "\u2191" in marked
     page.goto(f"{stage[1]}/console/log")
     page.get_by_role("link", name="Proof", exact=True).click()
-    assert "order=index" in page.url
+    expect(page).to_have_url(re.compile("order=index"))
     page.context.close()
 
 
@@ -168,7 +169,7 @@ def test_a_page_of_paper_is_keyed_in_with_its_photograph(stage, chromium, tmp_pa
     if scripts:
         page.keyboard.press("Enter")  # to the same cell of the next row
         page.keyboard.type("诸葛样本")
-        assert page.locator("[name='r2.name']").input_value() == "诸葛样本"
+        expect(page.locator("[name='r2.name']")).to_have_value("诸葛样本")
         page.locator("[name='r2.mobile']").fill("12")
         page.keyboard.press("Tab")
         expect(page.locator("td.wrong .error")).to_have_count(1)

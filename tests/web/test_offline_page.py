@@ -315,17 +315,18 @@ class TestJourney:
             waiting(page, "1 not taken")
             page.goto(f"{stage.base}/offline?lang=en")
             refused = page.locator("#refused li").first
-            assert f"…{receipt[-5:]}" in refused.inner_text()
-            assert "Address: Identity numbers must not be written here" in refused.inner_text()
+            expect(refused).to_contain_text(f"…{receipt[-5:]}", use_inner_text=True)
+            expect(refused).to_contain_text(
+                "Address: Identity numbers must not be written here", use_inner_text=True
+            )
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
             assert page.evaluate(CONTRAST) == []
             page.get_by_role("link", name="Ask the person again").click()
             other = code.encode(3, bytes.fromhex("c9a646d39c6141b2bf3a000000000000"))
             for wrong in (receipt[:-1], other):
                 fill(page, address="Block 3", again=wrong, saved=False)
-                assert (
+                expect(page.locator("#summary")).to_contain_text(
                     "not the code of a form that was not taken"
-                    in page.locator("#summary").inner_text()
                 )
             assert fill(page, address="Block 3", again=receipt.lower().replace("-", " ")) == receipt
             waiting(page, "empty")
@@ -531,7 +532,7 @@ class TestMishaps:
                 stage.take_along(page)
             page.evaluate(FULL)
             fill(page, words=("Seal and save", "It could not be saved"))
-            assert page.locator("#f-name").input_value() == NAME
+            expect(page.locator("#f-name")).to_have_value(NAME)
             page.evaluate(ROOM)
             page.get_by_role("button", name="Seal and save").click()
             page.get_by_text("provisional: not sent yet").wait_for()
@@ -654,7 +655,7 @@ class TestEnded:
                     each.get_by_text("Ask nobody any more").wait_for()
                     expect(each.locator("#leased")).to_be_hidden()
                     waiting(each, "1 not taken")
-                assert other.locator("#f-name").input_value() == ""
+                expect(other.locator("#f-name")).to_have_value("")
                 expect(page.get_by_text("provisional: not sent yet")).to_be_hidden()
                 other.close()
             page.once("dialog", lambda dialog: dialog.accept())
@@ -682,10 +683,7 @@ class TestEnded:
             page.wait_for_function("navigator.locks.query().then((all) => !all.held.length)")
             assert [url for url in asked if "/boxes" in url or "/over" in url] == []
             lost = page.locator("#lost")
-            assert lost.locator("li").all_inner_texts() == [
-                "No. 1 · East Gate",
-                "No. 2 · East Gate",
-            ]
+            expect(lost.locator("li")).to_have_text(["No. 1 · East Gate", "No. 2 · East Gate"])
             expect(page.get_by_text("each sending tries again")).to_be_hidden()
             expect(page.get_by_text("No network")).to_be_hidden()
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
@@ -783,9 +781,9 @@ class TestLimit:
             stage.take_along(page, most=2)
             page.context.set_offline(True)
             for n in (1, 2):
-                assert page.locator("#count").inner_text().endswith(f": {n - 1} of 2")
+                expect(page.locator("#count")).to_have_text(re.compile(f": {n - 1} of 2$"))
                 fill(page)
-                assert page.locator("#count").inner_text().endswith(f": {n} of 2")
+                expect(page.locator("#count")).to_have_text(re.compile(f": {n} of 2$"))
                 page.get_by_role("button", name="Next person").click()
             expect(page.get_by_text("All 2 forms are filled in")).to_be_visible()
             expect(page.get_by_role("button", name="Seal and save")).to_be_hidden()
@@ -817,11 +815,11 @@ class TestKeysAlone:
                     break
             page.keyboard.press("Enter")
             page.get_by_text("还没发送").wait_for()
-            assert page.evaluate("document.activeElement.textContent").startswith("临时收据")
+            expect(page.locator("#receipt h2")).to_be_focused()
             expect(page.get_by_role("img", name="收据的二维码")).to_be_visible()
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")  # the next person
-            assert page.evaluate("document.activeElement.tagName") == "H1"
+            expect(page.locator("h1")).to_be_focused()
             waiting(page, "发件箱：1 份等待发送")
             page.context.set_offline(False)
             waiting(page, "发件箱是空的")
@@ -836,7 +834,9 @@ class TestKeysAlone:
             fill(page, address=ID_NUMBER, words=("锁上并保存", "还没发送"))
             waiting(page, "1 份没有被收下")
             page.goto(f"{stage.base}/offline?lang=zh")
-            assert "这里不能填写身份证号" in page.locator("#refused li").first.inner_text()
+            expect(page.locator("#refused li").first).to_contain_text(
+                "这里不能填写身份证号", use_inner_text=True
+            )
             page.get_by_role("link", name="凭收据码再问本人").focus()
             page.keyboard.press("Enter")
             page.get_by_label("收据码", exact=True).wait_for()
@@ -865,7 +865,7 @@ class TestForm:
             page.locator("#f-mobile").blur()
             expect(page.locator(".slip")).to_have_count(1)
             page.get_by_role("button", name="Seal and save").click()
-            assert page.get_by_role("alert").get_by_role("link").count() > 3
+            expect(page.get_by_role("alert").get_by_role("link").nth(3)).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]
             expect(page.locator("#f-address")).to_be_hidden()  # its box is not ticked
             page.get_by_label(re.compile("I choose to give")).check()

@@ -85,7 +85,7 @@ def test_what_has_the_focus_is_seen_while_a_panel_is_open(look, name, panel):
     """What it covers can't be pressed unseen (WCAG 2.4.11)."""
     page = look(name)
     page.get_by_role("button", name=re.compile(panel)).press("Enter")
-    assert page.locator(":popover-open *:focus").inner_text() == "Close"
+    expect(page.locator(":popover-open *:focus")).to_have_text("Close", use_inner_text=True)
     inside = _walk(page)
     assert "Close" in inside
     assert "Sign out" not in inside
@@ -104,7 +104,7 @@ def test_a_panel_that_was_closed_gives_the_focus_back(look, name, panel):
     for close in ("Escape", "Enter"):  # Enter is of its own button, which has the focus
         button.press("Enter")
         page.keyboard.press(close)
-        assert button.evaluate("e => e === document.activeElement")
+        expect(button).to_be_focused()
         expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
@@ -116,7 +116,7 @@ def test_a_touch_beside_a_panel_closes_it_and_presses_nothing(look):
     page.get_by_role("heading", level=1).wait_for()
     page.wait_for_timeout(300)
     expect(page.locator(":popover-open")).to_have_count(0)
-    assert page.url.endswith("/destruction")
+    expect(page).to_have_url(re.compile("/destruction$"))
 
 
 @pytest.mark.parametrize("name", ["records", "console-log"])

@@ -1,6 +1,7 @@
 """Passkeys in a real browser, before a virtual authenticator: made, signed in with, asked again for, and refused."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -90,8 +91,8 @@ class Device:
     def sign_out(self) -> None:
         self.press("Sign out")
 
-    def text(self) -> str:
-        return self.page.locator("main").inner_text()
+    def reads(self, words: str) -> None:
+        expect(self.page.locator("main")).to_contain_text(words)
 
     def answer(self, path: str) -> str:
         """What the device answers to the question of a page; it does not arrive."""
@@ -121,11 +122,11 @@ def account(stage: Stage, login: str) -> staff.Staff:
 
 def test_a_passkey_alone_sets_an_account_up_and_signs_it_in(stage, device):
     device.set_up("first", "custodian")
-    assert "The passkey is added." in device.text()
-    assert "office computer" in device.text()
+    device.reads("The passkey is added.")
+    device.reads("office computer")
     device.sign_out()
     device.sign_in()
-    assert device.page.url == f"{stage.base}/console"
+    expect(device.page).to_have_url(f"{stage.base}/console")
     expect(device.page.get_by_role("link", name="first", exact=True)).to_be_visible()
     assert [c["isResidentCredential"] for c in device.credentials()] == [True]
 
@@ -141,7 +142,7 @@ def test_with_keys_alone(stage, device):
             break
     with device.page.expect_navigation():
         device.page.keyboard.press("Enter")
-    assert device.page.url == f"{stage.base}/console"
+    expect(device.page).to_have_url(f"{stage.base}/console")
 
 
 def test_who_the_device_does_not_know_is_not_let_in(stage, device):
@@ -151,7 +152,7 @@ def test_who_the_device_does_not_know_is_not_let_in(stage, device):
     device.go("/console/sign-in")
     device.page.get_by_role("button", name="Use a passkey", exact=True).click()
     device.page.get_by_text("The device gave no passkey").wait_for(state="visible")
-    assert device.page.url.endswith("/console/sign-in")
+    expect(device.page).to_have_url(re.compile("/console/sign-in$"))
 
 
 def test_a_removed_passkey_opens_nothing(stage, device):
@@ -161,7 +162,7 @@ def test_a_removed_passkey_opens_nothing(stage, device):
     with stage.parts.database.write() as tx:
         passkey.remove_all(tx, "sunny", who.staff)
     device.sign_in()
-    assert "it was removed" in device.text()
+    device.reads("it was removed")
 
 
 def test_a_disabled_account_is_shut_for_its_passkey(stage, device):
@@ -174,7 +175,7 @@ def test_a_disabled_account_is_shut_for_its_passkey(stage, device):
             now=parts.now(),
         )  # fmt: skip
     device.sign_in()
-    assert "disabled" in device.text()
+    device.reads("disabled")
 
 
 def test_an_answer_counts_once_in_its_browser_for_five_minutes(stage, device, chromium):
@@ -234,7 +235,7 @@ def test_a_counter_that_went_back_shuts_the_passkey_out(stage, device):
         key = {"org": "sunny", "staff": who.staff, "passkey": mine.passkey}
         tx.update(passkey.passkeys, key, sign_count=1_000)
     device.sign_in()
-    assert "counter went back" in device.text()
+    device.reads("counter went back")
     with stage.parts.database.read() as tx:
         assert passkey.of(tx, "sunny", who.staff)[0].shut is not None
         assert staff.load(tx, "sunny", who.staff).has_factor  # the password alone lets nobody in
@@ -267,17 +268,17 @@ def test_after_five_minutes_the_passkey_is_asked_for_again_and_nothing_typed_is_
     device.go("/console/account")
     device.page.locator("#days").select_option("90")
     device.press("Make a token")
-    assert "Show that it is you" in device.text()
-    assert device.page.url == f"{stage.base}/console/account/tokens"
+    device.reads("Show that it is you")
+    expect(device.page).to_have_url(f"{stage.base}/console/account/tokens")
     device.press("Use a passkey")
-    assert "The token is made" in device.text()
+    device.reads("The token is made")
 
 
 def test_the_last_second_factor_stays(stage, device):
     device.set_up("last", "custodian")
     device.go("/console/account/passkeys")
     device.press("Remove")
-    assert "your last second factor" in device.text()
+    device.reads("your last second factor")
     assert account(stage, "last").has_passkey
 
 
@@ -287,8 +288,8 @@ def test_axe_finds_no_fault_on_the_way(stage, device):
     device.set_up("axe", "custodian")
     _check(device.page)
     device.go("/console/account")
-    assert "locks you out" in device.text()
-    assert "office computer: added 14 March 2026" in device.text()
+    device.reads("locks you out")
+    device.reads("office computer: added 14 March 2026")
     _check(device.page)
     device.press("Make new recovery codes")
     _check(device.page)

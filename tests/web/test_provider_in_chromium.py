@@ -10,7 +10,7 @@ import pytest
 import town
 from axe_playwright_python.sync_playwright import Axe
 from oidc_provider import BASIC, POST
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from staff_room import code_at, hire
 from town_server import CHROMIUM, free_port, serving
 
@@ -125,4 +125,6 @@ def test_a_secret_that_is_not_the_clients_lets_nobody_in(opened):
                 client=here.client, client_secret="another", factors=here.factors, now=now(),
             )  # fmt: skip
         office.sign_in("/console/points")
-        assert "the identity provider refuses" in office.page.locator("main").inner_text()
+        expect(office.page.locator("main")).to_contain_text(
+            "the identity provider refuses", use_inner_text=True
+        )

@@ -126,12 +126,10 @@ class TestJourney:
         page.locator("#f-mobile").fill("12")
         press(page, "send")
         page.locator(".box.bad").wait_for()
-        assert (
-            page.evaluate("document.activeElement.className") == "box bad"
-        )  # and it has the focus
+        expect(page.locator(".box.bad")).to_be_focused()
         page.locator("#f-mobile").fill(MOBILE)
         press(page, "send")
-        assert RECEIPT.search(page.locator("p#code").inner_text())
+        expect(page.locator("p#code")).to_have_text(RECEIPT)
         page.locator(
             "form[action^='/r'] button", has_text=re.compile("查看我的信息|See my data")
         ).click()
@@ -239,7 +237,7 @@ class TestBadConnection:
         place.down()
         press(page, "send")
         page.locator("#offline").wait_for(state="visible")
-        assert page.locator("#f-name").input_value() == NAME
+        expect(page.locator("#f-name")).to_have_value(NAME)
         place.up()
         press(page, "send")
         page.locator("p#code").wait_for()
@@ -274,7 +272,7 @@ class TestOneScan:
         page.goto(f"{place.base}/r#{code}")
         page.get_by_text("Nobody has opened it").first.wait_for()
         page.get_by_text("no other department has signed it yet").wait_for()
-        assert page.url == f"{place.base}/r"
+        expect(page).to_have_url(f"{place.base}/r")
         assert not [url for url in asked if code in url.partition("#")[0]]
 
     def test_a_code_that_is_scanned_while_such_a_page_is_open_is_looked_up_too(self, place, visit):
@@ -287,7 +285,7 @@ class TestOneScan:
         page.get_by_text("Nobody has opened it").first.wait_for()
         page.goto(f"{place.base}/r#{code}")
         page.get_by_text("Nobody has opened it").first.wait_for()
-        assert page.url == f"{place.base}/r"
+        expect(page).to_have_url(f"{place.base}/r")
 
 
 class TestSharedComputer:
@@ -309,7 +307,7 @@ class TestSharedComputer:
             3
         ):  # my answers, my data, the receipt: each is now the page that asks for a code
             page.go_back()
-            assert page.url == f"{place.base}/r"
+            expect(page).to_have_url(f"{place.base}/r")
             for secret in (NAME, MOBILE, code, code.replace("-", " ")):
                 assert secret not in seen(page)
         with pytest.raises(Error):  # the form itself: the browser has no copy to show
@@ -441,7 +439,7 @@ class TestReadOut:
     def test_in_chinese(self, visit, place):
         page = visit(locale="zh-CN")
         page.goto(f"{place.base}/c/sunny/{place.gate}")
-        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
         page.locator("form button").first.click()
         page.locator("form button").first.click()
         expect(page).to_have_title(re.compile("^要改"))

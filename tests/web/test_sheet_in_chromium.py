@@ -55,8 +55,8 @@ def test_a_photograph_that_is_too_large_loses_no_row(stage, chromium, tmp_path, 
     page.locator("[name=photo]").set_input_files(large)
     expect(page.locator("#photo-wrong")).to_have_count(int(scripts))
     page.get_by_role("button", name="Seal and register").click()
-    assert "8 MB" in page.locator("#photo-wrong").inner_text()
-    assert page.locator("[name='r3.name']").input_value() == "欧阳测试"
+    expect(page.locator("#photo-wrong")).to_contain_text("8 MB", use_inner_text=True)
+    expect(page.locator("[name='r3.name']")).to_have_value("欧阳测试")
     assert ("POST" in sent) is not scripts
     page.locator("[name=photo]").set_input_files(photo)
     page.get_by_role("button", name="Seal and register").click()
@@ -71,9 +71,9 @@ def test_enter_in_the_last_row_makes_another_up_to_99(stage, chromium):
     page.locator("[name='r20.name']").fill("欧阳测试")
     page.keyboard.press("Enter")
     page.keyboard.type("诸葛样本")
-    assert page.locator("[name='r21.name']").input_value() == "诸葛样本"
-    assert page.locator("[name='r21.name']").get_attribute("aria-label") == "Row 21 Name"
-    assert page.locator("tbody tr th").last.inner_text() == "21"
+    expect(page.locator("[name='r21.name']")).to_have_value("诸葛样本")
+    expect(page.locator("[name='r21.name']")).to_have_attribute("aria-label", "Row 21 Name")
+    expect(page.locator("tbody tr th").last).to_have_text("21", use_inner_text=True)
     page.locator("[name='r20.mobile']").fill("13900000020")
     page.locator("[name='r21.mobile']").fill("12")
     page.keyboard.press("Enter")
@@ -93,10 +93,10 @@ def test_enter_in_the_last_row_makes_another_up_to_99(stage, chromium):
     expect(page.get_by_role("button", name="More rows")).to_be_hidden()
     _type_rows(page, range(22, 100))
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.textContent") == "Seal and register"
+    expect(page.get_by_role("button", name="Seal and register")).to_be_focused()
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Row 21").wait_for()  # one is wrong: all are still there
-    assert page.locator("[name='r99.mobile']").input_value() == "13900000099"
+    expect(page.locator("[name='r99.mobile']")).to_have_value("13900000099")
     page.locator("[name='r21.mobile']").fill("13900000021")
     page.locator("[name=place]").press("Enter")
     page.get_by_text("registered").first.wait_for()
@@ -115,12 +115,14 @@ def test_without_scripts_a_button_gives_more_rows_and_enter_goes_to_the_next(
     page.get_by_role("button", name="More rows").click()
     expect(page.locator("[name='r21.name']")).to_be_focused()
     expect(page.locator("[name='r21.name']")).to_be_in_viewport()
-    assert "choose the photograph again" in page.locator("#photo-wrong").inner_text()
+    expect(page.locator("#photo-wrong")).to_contain_text(
+        "choose the photograph again", use_inner_text=True
+    )
     page.keyboard.insert_text("诸葛样本")
     with page.expect_navigation():
         page.keyboard.press("Enter")
     expect(page.locator("[name='r22.name']")).to_be_focused()
-    assert page.locator("[name='r21.name']").input_value() == "诸葛样本"
+    expect(page.locator("[name='r21.name']")).to_have_value("诸葛样本")
     page.locator("[name='r21.mobile']").fill("13900000021")
     page.locator("[name=place]").fill("cabinet")
     page.locator("[name=photo]").set_input_files(photo)

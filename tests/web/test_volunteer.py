@@ -145,18 +145,18 @@ class TestCount:
         point = _open(page, base)
         page.clock.install()
         page.goto(f"{base}/console/points/{point}/count")
-        assert _given(page) == "0"
+        _reads(page, "0")
         _answered(parts, point)
         with page.expect_navigation():
             page.clock.run_for(10_000)
-        assert _given(page) == "1"
-        assert page.url.endswith("#59")
+        _reads(page, "1")
+        expect(page).to_have_url(re.compile("#59$"))
 
         page.goto("about:blank")
         page.goto(f"{base}/console/points/{point}/count#0")
         page.evaluate("document.title = 'still here'")
         page.clock.run_for(60_000)
-        assert page.title() == "still here"
+        expect(page).to_have_title("still here")
         assert (watch.complaints, watch.strangers) == ([], [])
         page.context.close()
 
@@ -167,7 +167,7 @@ class TestCount:
         page.goto(f"{base}/console/points/{point}/count")
         _answered(parts, point)
         page.get_by_role("link", name="Refresh").click()
-        assert _given(page) == "1"
+        _reads(page, "1")
         page.context.close()
 
 
@@ -229,5 +229,5 @@ def _answered(parts: Parts, point: str) -> None:
         tally.keep(tx, {("sunny", point, issued.sha256): {"given": 1}}, now=parts.now())
 
 
-def _given(page: Page) -> str:
-    return page.locator(".tellings dd").first.inner_text()
+def _reads(page: Page, given: str) -> None:
+    expect(page.locator(".tellings dd").first).to_have_text(given)
