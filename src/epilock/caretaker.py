@@ -68,6 +68,7 @@ class Caretaker:
         if self._counted != today:
             with parts.database.write() as tx:
                 arrival.sweep(tx, now=now)
+                offline.forget_arrived(tx, now=now)
                 attest.lapse(tx, parts.log, standard_ref=parts.standard.ref, now=now)
         if self._counted not in {None, today}:
             with parts.database.write() as tx:

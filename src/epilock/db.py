@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -98,7 +99,19 @@ def microseconds(instant: datetime) -> int:
 
 def new_id(prefix: str) -> str:
     """Return a fresh opaque id, such as ``s-k3f7q2xw5mza``: 60 random bits, base32 in lower case."""
-    return f"{prefix}-{b32encode(os.urandom(8)).decode().lower()[:12]}"
+    return _id(prefix, os.urandom(8))
+
+
+def id_from(prefix: str, form: UUID) -> str:
+    """Return the opaque id of what a form makes that carries the random id ``form``.
+
+    It is the same however often the form is sent, so that what is made by it is made once.
+    """
+    return _id(prefix, hashlib.sha256(form.bytes).digest())
+
+
+def _id(prefix: str, random: bytes) -> str:
+    return f"{prefix}-{b32encode(random).decode().lower()[:12]}"
 
 
 def sealed_table(name: str, meta: sa.MetaData, *items: sa.schema.SchemaItem, **kw: Any) -> sa.Table:

@@ -35,7 +35,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 DELETED = frozenset(
     {
         "parts", "tags", "release_lines", "release_files", "paper_photographs", "photographed", "study_ends", "witness_cosignatures",
-        "sessions", "rates", "passkeys", "challenges", "recovery_codes", "proofs", "arrivals", "providers", "provider_links",
+        "sessions", "rates", "passkeys", "challenges", "recovery_codes", "proofs", "arrivals", "offline_arrivals", "providers", "provider_links",
         "seeds", "part_keys", "tag_keys", "service_accounts", "service_counted", "service_announced", "service_signed",
         "service_grants", "service_opened", "service_parts",
     }

@@ -48,6 +48,7 @@ UNWITNESSED = {
     "release_lines": "without one its record counts as new (decision 20)",
     "offline_leases": "what a device brings in by one is an entry of its own",
     "offline_counts": "counts of a lease; without one it has no limit for the two days it lasts",
+    "offline_arrivals": "each form has an entry of its own; without a row its device says that it did not arrive",
     "study_ends": "asked for again; the end itself is an entry",
     "secrets": "made once; a deleted one is made anew and opens nothing",
 }

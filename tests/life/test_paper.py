@@ -1,6 +1,7 @@
 """The register of paper: a page stands in it once, with the day by which it must be gone."""
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ def register(town, **change):
     with town.parts.database.write() as tx:
         return paper.register(
             tx, town.parts.log, town.parts.standard, org="garden", point=town.point, sheet=sheet(**change), rows=2,
-            by="s-1", now=town.clock(),
+            by="s-1", now=town.clock(), code=paper.code_for(uuid4()),
         )  # fmt: skip
 
 

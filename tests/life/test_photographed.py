@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -36,7 +37,7 @@ def page(town, places):
 
 
 def keep(town, places, number=3, categories=ASKED):
-    parts, code = town.parts, paper.new_code()
+    parts, code = town.parts, paper.code_for(uuid4())
     with parts.database.read() as tx:
         records = [(buckets.load(tx, "garden", b).name, n) for b, n in places]
     sealed = photographs.seal(parts.keys, "garden", code, PICTURE, records)

@@ -162,11 +162,7 @@ def found(
 def _take_along(visitor: Visitor, point: Point) -> str:
     """Take the point along; return the lease's code."""
     sheet = read(visitor, "/console/offline")
-    csrf = sheet.value("csrf")
-    answer = visitor.post(
-        "/console/offline", data={"csrf": csrf, "point": point.point, "most": "200"}
-    )
-    return str(answer.headers["location"].rpartition("/")[2].partition("?")[0])
+    return sheet.send(sheet.with_field("point"), point=point.point).path.rpartition("/")[2]
 
 
 def _key_in(visitor: Visitor, paper: Point) -> None:

@@ -1,5 +1,6 @@
 """Nothing that was typed is lost when a session ends; and nobody else is shown it."""
 
+import re
 from os import urandom as random
 
 import pytest
@@ -205,6 +206,21 @@ def test_a_file_is_to_be_chosen_again(wang, parts):
     )  # fmt: skip
     assert "Choose the file outbox-1.bin again" in answer.text
     assert "not carried" not in answer.text
+
+
+def test_a_photograph_that_a_page_can_do_without_stays_optional(wang, parts):
+    point = town.open_paper_point(parts).point
+    page = read(wang.browser, f"/console/sheets/{point}")
+    typed = {**dict(page.with_field("book").values), "book": "A-12", "r1.name": "诸葛样本"}
+    wang.out()
+    wang.sign_in(wang.browser)
+    answer = wang.browser.post(
+        f"/console/sheets/{point}", data=typed, files={"photo": ("page.jpg", b"not carried")}
+    )
+    assert "Choose the file page.jpg again" in answer.text
+    (field,) = re.findall(r'<input id="photo"[^>]*>', answer.text)
+    assert "required" not in field
+    assert typed["sheet"] not in re.sub(r"<input[^>]*>", "", answer.text)  # nobody reads an id
 
 
 def test_what_shows_who_somebody_is_is_not_carried(wang):

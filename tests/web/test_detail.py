@@ -83,7 +83,7 @@ PROGRAMS = {  # what only a program can do wrong
     "the submission: {}", "client must be a UUID, new for each filled form", "language must be one of {}",
     "the receipt id in a sealed form must be a version 4 UUID", "a photograph's SHA-256 has 64 hexadecimal digits",
     "the bucket of the day could not be made", "the writer is stopped",
-    'a box is sent as {"csrf": ..., "box": base64}', "a body needs its length (Content-Length)",
+    'a box is sent as {"csrf": ..., "box": base64}', 'boxes are asked about as {"lease": ..., "boxes": [SHA-256]}', "a body needs its length (Content-Length)",
 }  # fmt: skip
 INSIDE = {
     "TamperedError",  # answered as a fault of ours, without its sentence

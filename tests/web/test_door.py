@@ -70,9 +70,11 @@ class TestSignIn:
             "/console//evil",
             "/console/../r",
             "/r",
+            "/offlines",
         ):
             assert inside(to) == "/console"
-        assert inside("/console/points") == "/console/points"
+        for to in ("/console/points", "/offline", "/offline/l-k3f7q2xw5mza?lang=en"):
+            assert inside(to) == to
 
 
 class TestSettingUp:

@@ -11,6 +11,7 @@ import time
 import zipfile
 from datetime import date, timedelta
 from itertools import product
+from uuid import uuid4
 
 import pages
 import pytest
@@ -160,7 +161,7 @@ def things(place):
         sheet = paper.Sheet(book="A-12", page=1, pages=50, written=day, place="here", sha256=None)
         paper.register(
             tx, parts.log, parts.standard, org="sunny", point=paper_point, sheet=sheet, rows=1,
-            by=who.staff, now=now,
+            by=who.staff, now=now, code=paper.code_for(uuid4()),
         )  # fmt: skip
         brought = imports.begin(
             tx, parts.log, standard_ref=ref, org="sunny", point=place.point.point, notice="0" * 64,

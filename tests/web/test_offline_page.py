@@ -16,13 +16,14 @@ import zxingcpp
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from playwright.sync_api import Page, Route, expect
-from staff_room import badge
+from staff_room import badge, hire
 from test_chromium import CHROMIUM, CONTRAST, SIZES, Watch
 from test_resident_in_browser import SHIFT
 from test_sheet_page import camera
 from town_server import REQUIRED, every, free_port, serving
 
-from epilock.collect import code, offline
+from epilock.accounts import session, staff
+from epilock.collect import code, offline, outbox
 from epilock.collect.answer import Problem
 from epilock.collect.identifier import CHECKS
 from epilock.errors import FieldsError
@@ -93,6 +94,13 @@ async () => {
   db.close();
 }
 """
+MANY = """
+async (times) => {
+  const [{ lease }] = await outbox.leases();
+  for (let n = 0; n < times; n += 1) await outbox.add(lease, crypto.getRandomValues(new Uint8Array(1105)));
+}
+"""
+FRESH = "async () => { for (const each of await outbox.leases()) await outbox.keepLease({ ...each, made: 0 }); }"
 ROOM = "() => { IDBObjectStore.prototype.add = window.add; }"
 VECTOR = """
 async ({ d, x, y, theirs }) => {
@@ -268,7 +276,8 @@ class TestJourney:
             waiting(page, "empty")
         assert stage.stored() == before + 1
 
-    def test_what_is_refused_stays_with_its_reason_and_leaves_as_a_file(self, stage):
+    def test_a_file_that_is_brought_late_is_told_what_had_come(self, stage):
+        """Also after the end of its lease, when nothing new is taken any more."""
         with serving(stage.site, stage.port), stage.laptop() as page:
             stage.take_along(page)
             page.context.set_offline(True)
@@ -293,7 +302,7 @@ class TestJourney:
                 exported.value.path()
             )
             page.get_by_role("button", name="Bring it in").click()
-            expect(page.get_by_text("1 not taken")).to_be_visible()
+            expect(page.get_by_text("1 had been stored before")).to_be_visible()
         assert stage.stored() == before
 
     def test_a_form_that_is_refused_is_asked_again_under_its_code(self, stage):
@@ -335,6 +344,24 @@ class TestJourney:
             page.get_by_text("Nobody has opened it").first.wait_for()
             assert watch.strangers == []
 
+    def test_a_receipt_of_a_form_that_is_refused_says_so_and_asks_again_at_once(self, stage):
+        """The person is still there and holds the code."""
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
+            stage.take_along(page)
+            receipt = fill(page, address=f"Block 3, {ID_NUMBER}")
+            told = page.locator("#receipt ul[data-sent=refused]")
+            expect(told).to_contain_text("Address: Identity numbers must not be written here")
+            expect(page.get_by_text("provisional: not sent yet")).to_be_hidden()
+            expect(page.locator("#code")).to_have_text(receipt)
+            assert page.evaluate(CONTRAST) == []
+            page.get_by_role("button", name="Ask again now").click()
+            expect(page.locator("#again-code")).to_have_value(receipt)
+            assert fill(page, address="Block 3") == receipt
+            page.get_by_text("stands in the log").wait_for()
+            waiting(page, "empty")
+        assert stage.stored() == before + 1
+
     def test_a_form_of_another_organisation_keeps_no_other_back(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:
             stage.take_along(page)
@@ -368,6 +395,22 @@ class TestJourney:
             remove.click()
             waiting(page, "empty")
             assert len(json.loads(exported.value.path().read_text())["boxes"]) == 1
+
+    def test_an_outbox_that_is_larger_than_is_taken_at_once_goes_into_several_files(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.clear_cookies()
+            page.evaluate(MANY, 501)
+            page.goto(f"{stage.base}/offline?lang=en")
+            waiting(page, "501 waiting")
+            page.get_by_role("button", name="Export").click()
+            found = []
+            for n in (1, 2):
+                with page.expect_download() as file:
+                    page.get_by_role("link", name=f"File {n} of 2").click()
+                found += [box for _, box in outbox.read(file.value.path().read_bytes())]
+            assert file.value.suggested_filename == "epilock-outbox-2-of-2.json"
+            assert len(set(found)) == 501
 
     def test_what_is_exported_while_it_is_sent_again_counts_as_in_a_file(self, stage):
         """The answer that refuses it once more comes after the file was written."""
@@ -692,6 +735,74 @@ class TestEnded:
             waiting(page, "empty")
             expect(lost).to_be_hidden()
 
+    def test_what_came_as_a_file_is_not_lost(self, stage):
+        """Nobody is asked twice: the device hears from the site what became of each form."""
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            for name in ("甲", "乙"):
+                fill(page, f"测试{name}")
+                page.get_by_role("button", name="Next person").click()
+            form = page.url
+            page.goto(f"{stage.base}/offline?lang=en")
+            with page.expect_download() as file:
+                page.get_by_role("button", name="Export").click()
+            page.goto(form)
+            fill(page, "测试丙")  # after the file was written
+            page.once("dialog", lambda dialog: dialog.accept())
+            body = file.value.path().read_bytes()
+            clerk = outbox.Clerk(
+                *(
+                    getattr(stage.parts, name)
+                    for name in ("database", "keys", "standard", "writer")
+                ),
+                "sunny",
+            )
+            assert [each.became for each in clerk.bring_in_file(body, now=stage.clock())] == [
+                "stored"
+            ] * 2
+            stage.end(page)
+            page.context.clear_cookies()  # nobody need be signed in
+            page.context.set_offline(False)
+            page.goto(f"{stage.base}/offline?lang=en")
+            waiting(page, "1 not taken")
+            expect(page.locator("#lost li")).to_have_text(["No. 3 · East Gate"])
+
+    def test_what_was_stored_and_not_heard_of_is_not_lost(self, stage):
+        """The answer was lost on its way, and the lease ended before the form was sent again."""
+        before = stage.stored()
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            unheard = []
+
+            def cut(route: Route) -> None:
+                route.fetch()
+                unheard.append(route)
+                route.abort("internetdisconnected")
+
+            page.route("**/boxes?*", cut)
+            fill(page)
+            page.get_by_text("No network").wait_for()
+            stage.end(page)
+            page.get_by_role("button", name="Send now").click()
+            page.get_by_text("stands in the log").wait_for()
+            waiting(page, "empty")
+        assert (len(unheard), stage.stored()) == (1, before + 1)
+
+    def test_of_what_is_asked_too_late_it_says_that_nobody_knows(self, tmp_path, chromium):
+        stage = Stage(tmp_path / "home", chromium)
+        with stage.laptop() as page:
+            with serving(stage.site, stage.port):
+                stage.take_along(page)
+            fill(page)
+            page.once("dialog", lambda dialog: dialog.accept())
+            stage.clock.forward(days=40)
+            page.clock.set_system_time(stage.clock())
+            with serving(stage.site, stage.port):
+                page.goto(f"{stage.base}/offline?lang=en")
+                expect(page.locator("#lost li")).to_contain_text("look its receipt code up")
+        stage.parts.close()
+
     @pytest.mark.parametrize("where", ["hub", "form"])
     def test_who_is_not_signed_in_hears_of_it_by_opening_a_page(self, stage, where):
         with serving(stage.site, stage.port), stage.laptop() as page:
@@ -737,6 +848,52 @@ class TestEnded:
             page.once("dialog", lambda dialog: dialog.accept())
             page.goto(f"{stage.base}/offline?lang=zh")
             page.get_by_text("再发送也不会收").wait_for()
+
+
+class TestWhoSends:
+    """The device says what keeps it from sending, and the way leads back to where it sends."""
+
+    def test_signing_in_leads_back_to_the_outbox(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.clear_cookies()
+            fill(page)
+            page.get_by_role("link", name="Sign in").click()
+            expect(page.locator("input[name=to]").first).to_have_value("/offline")
+
+    def test_an_account_that_is_not_set_up_is_led_to_that(self, stage):
+        hire(stage.parts, "sunny", "new", "collector")
+        with stage.parts.database.write() as tx:
+            token = session.begin(tx, staff.by_login(tx, "sunny", "new"), now=stage.clock())
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.add_cookies([{"name": "epilock", "value": token, "url": stage.base}])
+            fill(page)
+            page.get_by_role("link", name="Set it up").click()
+            expect(page).to_have_url(re.compile("/console/password"))
+
+    def test_an_account_that_may_not_collect_is_not_told_to_sign_in_as_before(self, stage):
+        cookie = badge(stage.parts, stage.site, "sunny", "zhou", "analyst").cookies["epilock"]
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.add_cookies([{"name": "epilock", "value": cookie, "url": stage.base}])
+            fill(page)
+            page.get_by_text("This account may not collect").wait_for()
+            waiting(page, "1 waiting")
+
+    def test_what_is_more_than_was_allowed_waits_for_a_custodian(self, stage):
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page, most=1)
+            page.evaluate(FRESH)  # as on two devices, neither of which knows of the other's form
+            page.context.set_offline(True)
+            fill(page)
+            page.get_by_role("button", name="Next person").click()
+            page.evaluate(FRESH)
+            page.reload()
+            fill(page)
+            page.context.set_offline(False)
+            page.get_by_text("A custodian can allow more").wait_for()
+            waiting(page, "1 waiting")
 
 
 class TestStill:
@@ -858,6 +1015,26 @@ def assert_below(page: Page, what: str, *, led=True) -> None:
 
 
 class TestForm:
+    def test_a_slip_takes_no_button_from_under_a_press(self, stage):
+        """It is said when the press is over: it moves what is below it."""
+        with serving(stage.site, stage.port), stage.laptop((1280, 2600)) as page:
+            stage.take_along(page)
+            page.locator("#f-mobile").fill("12")
+            box = page.get_by_role("button", name="Seal and save").bounding_box()
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 3)
+            page.mouse.down()
+            page.wait_for_timeout(200)
+            expect(page.locator(".slip")).to_have_count(0)
+            page.mouse.up()
+            page.locator("#summary li").first.wait_for()
+            field = page.locator("#f-mobile")
+            expect(field).to_have_attribute("aria-invalid", "true")
+            expect(field).to_have_attribute("aria-describedby", re.compile(r"\bf-mobile-slip$"))
+            expect(page.locator("#f-mobile-slip")).to_be_visible()
+            field.fill(MOBILE)
+            field.blur()
+            expect(field).to_have_attribute("aria-invalid", "false")
+
     def test_a_slip_is_found_while_the_person_is_there(self, stage):
         with serving(stage.site, stage.port), stage.laptop(SIZES[0]) as page:
             stage.take_along(page)

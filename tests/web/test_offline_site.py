@@ -2,7 +2,8 @@
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from hashlib import sha256
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,8 @@ import town
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from sheet import read
-from staff_room import badge
+from staff_room import badge, hire, sign_in
+from visitor import Visitor
 
 from epilock.collect import code, offline
 from epilock.collect import point as points
@@ -39,6 +41,38 @@ class TestTaking:
         page = read(volunteer, "/console/offline")
         assert point not in page.html
         assert page.send(page.with_field("point"), point=point).status == 400
+
+    def test_the_same_form_sent_twice_takes_one_lease(self, parts, volunteer):
+        """The button was pressed twice, or once more by Back."""
+        town.open_point(parts, "sunny", "residential-entry", town.NAME, town.MOBILE)
+        page = read(volunteer, "/console/offline")
+        first, again = (page.send(page.with_field("point")) for _ in range(2))
+        assert first.path == again.path
+        other = read(volunteer, "/console/offline")
+        assert other.send(other.with_field("point")).path != first.path
+        with parts.database.read() as tx:
+            assert len(tx.all(offline.offline_leases)) == 2
+
+    def test_an_id_that_another_account_used_leads_nowhere(self, parts, site, volunteer, lease):
+        page = read(badge(parts, site, "sunny", "other", "collector"), "/console/offline")
+        once = uuid4()
+        first = page.send(page.with_field("point"), once=str(once))
+        assert first.path == f"/offline/{offline.code_for(once)}"
+        mine = read(volunteer, "/console/offline")
+        assert mine.send(mine.with_field("point"), once=str(once)).status == 409
+        assert mine.send(mine.with_field("point"), once="x").status == 400
+
+    def test_without_scripts_it_is_not_offered(self, volunteer, lease):
+        assert "needs scripts" in read(volunteer, "/console/offline").text
+
+    def test_who_looks_at_its_page_signs_in_and_comes_back(self, parts, visitor, lease):
+        there = visitor.get(f"/offline/{lease.lease}", headers={"accept": "text/html,*/*"})
+        assert there.status_code == 303
+        assert there.headers["location"].startswith("/console/sign-in?to=%2Foffline%2F")
+
+    def test_a_device_that_keeps_its_page_is_not_led_to_the_door(self, visitor, lease):
+        """Else it would keep the door in its place."""
+        assert visitor.get(f"/offline/{lease.lease}").status_code == 401
 
 
 class TestForm:
@@ -128,6 +162,97 @@ class TestOver:
             offline.end(tx, lease, now=clock())
         answer = visitor.get(f"/offline/over?lease={named.format(lease=lease.lease)}")
         assert (answer.status_code, answer.json()) == (200, {"over": []})
+
+
+class TestArrived:
+    """What a device asks of a lease that is over, with a session or after it."""
+
+    GOOD = {"name": "欧阳测试", "mobile": "13912345678"}  # noqa: RUF012 - read alone
+
+    def send(self, volunteer, lease, box):
+        csrf = volunteer.get("/offline/session", headers=JSON).json()["csrf"]
+        return volunteer.post(
+            f"/offline/{lease.lease}/boxes", json={"csrf": csrf, "box": box}, headers=JSON
+        ).json()
+
+    def test_each_box_that_needs_nothing_more_is_named_for_thirty_days(
+        self, parts, clock, visitor, volunteer, lease
+    ):
+        """Stored, sent once more, or replaced by what its person said again; but none that was refused or never came."""
+        client = uuid4()
+        stored, never = (sealed(parts, lease, uuid4(), self.GOOD) for _ in range(2))
+        bad = sealed(parts, lease, client, {"name": "欧阳测试", "mobile": "12"})
+        refused = sealed(parts, lease, uuid4(), {"name": "欧阳测试", "mobile": "12"})
+        right = sealed(parts, lease, client, self.GOOD)
+        assert [
+            self.send(volunteer, lease, box).get("became")
+            for box in (stored, stored, bad, refused, right, bad)
+        ] == ["stored", "repeated", None, None, "stored", "replaced"]
+        boxes = [stored, never, bad, refused, right]
+        assert arrived(visitor, lease, boxes) == (True, {stored, bad, right})
+        clock.forward(days=31)
+        assert arrived(visitor, lease, boxes) == (True, {stored, bad, right})
+        clock.forward(days=2)
+        with parts.database.write() as tx:
+            offline.forget_arrived(tx, now=clock())
+        assert arrived(visitor, lease, boxes) == (False, set())
+
+    def test_what_came_before_is_told_to_have_come_after_the_end_too(
+        self, parts, clock, volunteer, lease
+    ):
+        box = sealed(parts, lease, uuid4(), self.GOOD)
+        first = self.send(volunteer, lease, box)
+        with parts.database.write() as tx:
+            offline.end(tx, lease, now=clock())
+        assert self.send(volunteer, lease, box) == {**first, "became": "repeated"}
+        other = sealed(parts, lease, uuid4(), self.GOOD)
+        assert self.send(volunteer, lease, other)["type"] == "urn:epilock:problem:closed"
+
+    def test_another_organisation_s_lease_says_nothing(self, parts, visitor, volunteer, lease):
+        box = sealed(parts, lease, uuid4(), self.GOOD)
+        self.send(volunteer, lease, box)
+        assert arrived(visitor, lease, [box], org="lishan-cdc") == (False, set())
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"[]", b'{"lease": 1, "boxes": []}', b'{"lease": "sunny/l-a", "boxes": ["zz"]}',
+         b'{"lease": "sunny/l-a", "boxes": [' + b",".join([b'""'] * 501) + b"]}"],
+    )  # fmt: skip
+    def test_what_is_no_question_is_answered_so(self, visitor, body):
+        answer = visitor.post("/offline/arrived", content=body, headers=JSON)
+        assert (answer.status_code, answer.json()["type"]) == (
+            422,
+            "urn:epilock:problem:file-format",
+        )
+
+
+def arrived(visitor, lease, boxes, org="sunny"):
+    """What the site answers a device about boxes: if it is known, and which came."""
+    named = {sha256(b64decode(box)).hexdigest(): box for box in boxes}
+    answer = visitor.post(
+        "/offline/arrived", json={"lease": f"{org}/{lease.lease}", "boxes": list(named)}
+    ).json()
+    return answer["known"], {named[each] for each in answer["arrived"]}
+
+
+class TestAccount:
+    """Who is signed in, and what of it keeps a device from sending."""
+
+    def test_one_that_is_not_set_up_is_told_so(self, parts, site, lease):
+        new = Visitor(site)
+        sign_in(new, "sunny", "new", hire(parts, "sunny", "new", "collector"))
+        for path in ("/offline/session", f"/offline/{lease.lease}"):
+            answer = new.get(path, headers=JSON)
+            assert (answer.status_code, answer.json()["type"]) == (
+                401,
+                "urn:epilock:problem:unfinished",
+            )
+        page = new.get(f"/offline/{lease.lease}", headers={"accept": "text/html"})
+        assert page.headers["location"].startswith("/console/password")
+
+    def test_one_that_may_not_collect_is_told_so(self, parts, site, lease):
+        analyst = badge(parts, site, "sunny", "analyst", "analyst")
+        assert analyst.get("/offline/session", headers=JSON).status_code == 403
 
 
 def over(visitor, lease):

@@ -1,21 +1,22 @@
 """Every error has a status, a name and words for a person; none repeats what someone typed."""
 
-import inspect
-
 import msgspec
 import pytest
 import sqlalchemy as sa
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+import epilock.web.app  # noqa: F401 - with it every kind of error is known
 from epilock import errors
 from epilock.web import language, problem
 
-KINDS = [
-    kind
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, errors.EpilockError)
-]
+
+def kinds(kind=errors.EpilockError):
+    """Every kind of error that the program knows, wherever it stands."""
+    return [kind, *(each for below in kind.__subclasses__() for each in kinds(below))]
+
+
+KINDS = sorted(set(kinds()), key=lambda kind: kind.__name__)
 
 
 def _made(kind: type[errors.EpilockError]) -> errors.EpilockError:

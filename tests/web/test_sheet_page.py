@@ -57,17 +57,20 @@ def send(volunteer, point):
 
 class TestKeyingIn:
     def test_rows_are_stored_and_the_page_registered_once(self, parts, send):
-        assert "registered" in send().text
+        assert "is keyed in and registered." in send().text
         assert stored(parts) == 2
-        assert "keyed in already" in send().text
-        assert "keyed in already" in send(sheet="another").text
+        again = send()  # the button was pressed twice, or by Back
+        assert (again.status, again.path) == (200, "/console/sheets")
+        assert "nothing was done twice" in again.text
+        assert "keyed in already" in send(sheet=str(uuid4())).text
         assert stored(parts) == 2
 
     def test_after_a_crash_before_the_register_the_same_form_doubles_nothing(self, parts, send):
         send()
         with parts.database.write() as tx:
-            tx.conn.execute(sa.delete(paper.paper_pages))
-        send()
+            for table in (paper.paper_pages, paper.paper_codes):
+                tx.conn.execute(sa.delete(table))
+        assert "is keyed in and registered." in send().text
         assert stored(parts) == 2
 
     def test_one_wrong_row_and_nothing_is_stored(self, parts, send):
@@ -311,10 +314,25 @@ class TestPhotograph:
         page = read(volunteer, f"{path}?lang=en")
         assert "can't be taken back" in page.text
         page.send(page.to("/A-12/3/destroyed"))
-        assert "destroyed already" in volunteer.get(f"{path}?lang=en").text
+        again = page.send(page.to("/A-12/3/destroyed"))
+        assert (again.status, "nothing was done twice" in again.text) == (200, True)
+        assert volunteer.get(path).headers["location"].startswith(path.removesuffix("/destroyed"))
         assert "destroyed" in read(volunteer, f"/console/sheets/{point}/A-12/3?lang=en").text
         record = read(officer, "/console/records/sunny/1/0?lang=en")
         assert not [f for f in record.forms if sum(n == "place" for n, _ in f.values) == 2]
+
+    def test_what_one_attested_another_does_not_attest_again(
+        self, parts, site, volunteer, point, keyed_in
+    ):
+        keyed_in(camera())
+        path = f"/console/sheets/{point}/A-12/3/destroyed"
+        page = read(volunteer, path)
+        page.send(page.to("/A-12/3/destroyed"))
+        second = badge(parts, site, "sunny", "second", "collector")
+        csrf = read(second, "/console/sheets").value("csrf")
+        other = second.post(f"{path}?lang=en", data={"csrf": csrf})
+        assert other.status_code == 409
+        assert "attested by another person" in other.text
 
 
 def _second(parts, tx):

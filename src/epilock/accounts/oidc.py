@@ -18,6 +18,7 @@ import json
 import threading
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256, sha512
@@ -83,11 +84,8 @@ class Registry(jws.JWSRegistry):
         return self.algorithms[name]
 
 
-class UnknownKeyError(SignInError):
-    """A token names a key that is not among those that were shown."""
-
-    def __init__(self) -> None:
-        super().__init__(_UNKNOWN_KEY)
+class UnknownKeyError(Exception):
+    """A token names a key that is not among those that were shown: they may have been changed since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,12 +376,11 @@ class Providers:
         token, access = said.get("id_token"), said.get("access_token", "")
         if not isinstance(token, str) or not isinstance(access, str):
             raise SignInError(_NO_TOKEN)
-        try:
-            keys = self._keys_of(known.keys, now, older=KEPT)
-            return verify(token, keys, client, nonce=trip.nonce, now=now, access=access)
-        except UnknownKeyError:
-            keys = self._keys_of(known.keys, now, older=PAUSE)
-            return verify(token, keys, client, nonce=trip.nonce, now=now, access=access)
+        for older in (KEPT, PAUSE):
+            keys = self._keys_of(known.keys, now, older=older)
+            with suppress(UnknownKeyError):
+                return verify(token, keys, client, nonce=trip.nonce, now=now, access=access)
+        raise SignInError(_UNKNOWN_KEY)
 
     def _keys_of(self, address: str, now: datetime, *, older: timedelta) -> dict[str, Key]:
         """Return the keys at ``address``; they are asked for if those that are held are ``older``."""

@@ -90,10 +90,17 @@ def _without_values(error: msgspec.ValidationError) -> str:
 
 
 class Leased(NamedTuple):
-    """Under which lease, and on which day, a form was filled in without a network (``offline``)."""
+    """Under which lease, and on which day, a form was filled in without a network, and the box it was in (``offline``).
+
+    Attributes:
+        lease: Code of the lease.
+        day: The day it was filled in.
+        box: SHA-256 of the sealed box, 32 bytes.
+    """
 
     lease: str
     day: date
+    box: bytes
 
 
 @dataclass(frozen=True, slots=True)

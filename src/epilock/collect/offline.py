@@ -18,12 +18,16 @@ Rules kept in this file:
   3. A lease is one of the bucket's: the ledger says so, and a certificate waits for its end.
   4. A lease is taken for a number of forms; what comes beyond it is stored only after a custodian allowed more.
   5. A refusal names the form by the end of its receipt code and the fields by name, never by value.
+  6. What arrived is noted by the hash of its box, in the transaction that stores it: whichever way it came, the
+     device that sealed it is told so for 30 days after the lease's end.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
@@ -43,7 +47,7 @@ from epilock.collect import point as points
 from epilock.collect.form import Accepted, Form, Leased, client_id, parse
 from epilock.collect.issue import Issued
 from epilock.collect.point import Point
-from epilock.db import Database, Instant, Json, Transaction, metadata, sealed_table
+from epilock.db import Database, Instant, Json, Transaction, id_from, metadata, sealed_table
 from epilock.errors import (
     BoxError,
     ClosedError,
@@ -67,6 +71,9 @@ from epilock.store.access import Keys
 INFO = b"epilock/offline/v1\0"
 METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
 GRACE = timedelta(days=1)  # after the end of the day, to come back to a network
+TOLD = timedelta(
+    days=30
+)  # after a lease's end: as long a device is told which of its boxes arrived
 MOST = 500  # forms under one lease, and in one exported file
 USUAL = 200  # forms of a day at one gate
 MAX_BOX = 49_152  # bytes: what a request of 64 KiB holds in base64
@@ -103,6 +110,19 @@ offline_counts = sealed_table(
     sa.Column("stored", sa.Integer, nullable=False),
 )
 """How many forms a lease was taken for, and how many have come in under it."""
+
+offline_arrivals = sealed_table(
+    "offline_arrivals",
+    metadata,
+    sa.Column("org", sa.String(31), primary_key=True),
+    sa.Column("lease", sa.String(20), primary_key=True),
+    sa.Column("box", sa.LargeBinary(32), primary_key=True),
+    sa.Column("entry_index", sa.BigInteger, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Index("offline_arrivals_until", "until"),
+)
+"""``box`` SHA-256 of a sealed box that needs nothing more, and ``entry_index`` the position of the ledger entry of its
+person's answers; ``until`` when it is forgotten that it came."""
 
 
 class Count(NamedTuple):
@@ -179,16 +199,19 @@ def take(
     holder: str,
     most: int,
     now: Callable[[], datetime],
+    code: str = "",
 ) -> Lease:
     """Lease a point for the rest of today, and for ``most`` forms, to the account ``holder``.
 
     ``now`` is the clock: what is in force is judged when the turn has come, which is waited for where others write.
+    ``code`` is the lease's (``code_for``), or a fresh one is made.
 
     Raises:
         NotFoundError: There is no such point.
         InputError: It collects in another way: on paper, by lists, by devices; or too many forms are wanted.
         ClosedError: It is closed, asks nothing now, or the day's bucket takes no more.
         StaleNoticeError: Its notice is of another level than the one in force, and is being issued anew.
+        ConflictError: There is a lease of this code.
     """
     _check_most(most)
     log.append(tx, [], now=now())  # the head first: what is judged now stays so until the commit
@@ -206,7 +229,7 @@ def take(
         circumstance=found.circumstance, day=day, now=at,
     )  # fmt: skip
     block = buckets.take_lease(
-        tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=at
+        tx, log, bucket, standard_ref=standard.ref, holder=holder, until=until, now=at, code=code
     )
     lease_code = tx.get(buckets.leases, org=org, bucket=bucket.id, block=block)["lease"]
     private = ec.generate_private_key(_CURVE)
@@ -228,6 +251,17 @@ def take(
     )  # fmt: skip
     tx.insert(offline_counts, org=org, lease=lease_code, most=most, stored=0)
     return replace(lease, sealed=sealed)
+
+
+def code_for(form: UUID) -> str:
+    """Return the code of the lease that is taken by the form of this id."""
+    return id_from("l", form)
+
+
+def is_held(tx: Transaction, org: str, lease: str, holder: str) -> bool:
+    """Tell whether the account ``holder`` has taken a lease of this code."""
+    row = tx.find(offline_leases, org=org, lease=lease)
+    return row is not None and row["holder"] == holder
 
 
 def load(tx: Transaction, org: str, lease: str) -> Lease:
@@ -261,6 +295,36 @@ def counts(tx: Transaction, org: str, leases: Collection[str]) -> dict[str, Coun
     c = offline_counts.c
     rows = tx.all(offline_counts, c.org == org, c.lease.in_(leases))
     return {row["lease"]: Count(row["most"], row["stored"]) for row in rows}
+
+
+def digest_of(box: bytes) -> bytes:
+    """Return the name by which a box is known that arrived: its SHA-256, 32 bytes."""
+    return sha256(box).digest()
+
+
+def note_arrived(tx: Transaction, lease: Lease, box: bytes, index: int) -> None:
+    """Note that the box of SHA-256 ``box`` needs nothing more: its person's answers stand at the entry ``index``."""
+    key: dict[str, Any] = {"org": lease.org, "lease": lease.lease, "box": box}
+    if tx.find(offline_arrivals, **key) is None:
+        tx.insert(offline_arrivals, **key, entry_index=index, until=lease.until + TOLD)
+
+
+def arrived(tx: Transaction, org: str, lease: str, boxes: Collection[bytes]) -> dict[bytes, int]:
+    """Return which of ``boxes`` (SHA-256) arrived under a lease, each with the position of its ledger entry."""
+    c = offline_arrivals.c
+    rows = tx.all(offline_arrivals, c.org == org, c.lease == lease, c.box.in_(boxes))
+    return {row["box"]: row["entry_index"] for row in rows}
+
+
+def is_told(tx: Transaction, org: str, lease: str, *, now: datetime) -> bool:
+    """Tell whether it is still known of each box of a lease if it arrived."""
+    row = tx.find(offline_leases, org=org, lease=lease)
+    return row is not None and now < read(row).until + TOLD
+
+
+def forget_arrived(tx: Transaction, *, now: datetime) -> None:
+    """Forget which boxes arrived where their time is over."""
+    tx.conn.execute(sa.delete(offline_arrivals).where(offline_arrivals.c.until <= now))
 
 
 def check_room(lease: str, found: Count | None, coming: int) -> None:
@@ -383,7 +447,7 @@ def open_box(
             return Replaced(stored.entry_index)
         serial = organisations.load(tx, lease.org).serial
         raise BoxError(mark_of(code.encode(serial, receipt)), _named(error, form, issued)) from None
-    return replace(accepted, leased=Leased(lease.lease, lease.day))
+    return replace(accepted, leased=Leased(lease.lease, lease.day, digest_of(box)))
 
 
 def mark_of(receipt: str) -> str:

@@ -4,11 +4,12 @@ One box takes one way, whether a page sends it, the console takes a file or a te
 
 Rules kept in this file:
   1. What becomes of each box is said; what is refused stays with who sent it, and takes no other with it.
-  2. A box that comes twice is stored once.
+  2. A box that comes twice is stored once, and is said to have come also when its lease is over.
 """
 
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +21,7 @@ from epilock.collect import offline
 from epilock.collect.offline import Replaced
 from epilock.collect.writer import Writer
 from epilock.db import Database
-from epilock.errors import EpilockError, FileFormatError, TooLargeError
+from epilock.errors import ConflictError, EpilockError, FileFormatError, TooLargeError
 from epilock.standard import Standard
 from epilock.store.access import Keys
 
@@ -105,13 +106,23 @@ class Clerk(NamedTuple):
             NotFoundError: The organisation has no such lease.
             EpilockError: As ``offline.open_box`` and ``record``: nothing was stored.
         """
+        digest = offline.digest_of(box)
         with self.database.read() as tx:
             found = offline.load(tx, self.org, lease)
+            came = offline.arrived(tx, self.org, lease, [digest]).get(digest)
+            if came is not None:
+                return Brought(Became.REPEATED, came)
             opened = offline.open_box(tx, self.keys, self.standard, found, box, now=now)
         if isinstance(opened, Replaced):
-            return Brought(Became.REPLACED, opened.index)
-        stored = self.writer.submit(opened).result(timeout=SECONDS_TO_STORE)
-        return Brought(Became.REPEATED if stored.repeated else Became.STORED, stored.index)
+            brought = Brought(Became.REPLACED, opened.index)
+        else:
+            stored = self.writer.submit(opened).result(timeout=SECONDS_TO_STORE)
+            if not stored.repeated:
+                return Brought(Became.STORED, stored.index)
+            brought = Brought(Became.REPEATED, stored.index)
+        with suppress(ConflictError), self.database.write() as tx:  # noted by who brought it too
+            offline.note_arrived(tx, found, digest, brought.index)
+        return brought
 
     def bring_in_file(self, body: bytes, *, now: datetime) -> Iterator[Brought | EpilockError]:
         """Yield what became of each box of an exported file, in its order.

@@ -21,12 +21,13 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from epilock.collect import point as points
 from epilock.collect.point import PAPER
-from epilock.db import Database, Instant, Transaction, metadata, new_id, sealed_table
+from epilock.db import Database, Instant, Transaction, id_from, metadata, sealed_table
 from epilock.errors import ConflictError, InputError, RefusedError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -189,9 +190,9 @@ def register(
     rows: int,
     by: str,
     now: datetime,
-    code: str | None = None,
+    code: str,
 ) -> Page:
-    """Register a page whose ``rows`` were keyed in; the log knows it by ``code``, made here if there is none yet.
+    """Register a page whose ``rows`` were keyed in; the log knows it by ``code`` (``code_for``).
 
     Raises:
         ConflictError: It is registered already.
@@ -203,7 +204,6 @@ def register(
         paper_pages, **key, pages=sheet.pages, rows=rows, written=sheet.written.isoformat(),
         place=sheet.place, sha256=sheet.sha256, keyed=now, keyed_by=by, due=due.isoformat(),
     )  # fmt: skip
-    code = code or new_code()
     tx.insert(paper_codes, org=org, code=code, point=point, book=sheet.book, page=sheet.page)
     said = entry.PaperPage(
         org=org, standard=standard.ref, at=entry.stamp(now), page=code, point=point,
@@ -213,9 +213,14 @@ def register(
     return read(tx.get(paper_pages, **key))
 
 
-def new_code() -> str:
-    """Return a code by which the log may know a page."""
-    return new_id("x")
+def code_for(form: UUID) -> str:
+    """Return the code by which the log may know the page that is keyed in on the form of this id."""
+    return id_from("x", form)
+
+
+def is_keyed_in(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether a page that the log knows by ``code`` is registered."""
+    return tx.find(paper_codes, org=org, code=code) is not None
 
 
 def code_of(tx: Transaction, page: Page) -> str:
@@ -280,23 +285,14 @@ def attest(
         StateError: It was attested before.
     """
     key: dict[str, Any] = {"org": org, "point": point, "book": book, "page": page}
-    check_kept(read(tx.get(paper_pages, lock=True, **key)))
+    if tx.get(paper_pages, lock=True, **key)["destroyed"] is not None:
+        raise StateError(f"page {page} of ledger {book} is attested as destroyed already")
     tx.update(paper_pages, key, destroyed=now, destroyed_by=by)
     for known in tx.rows(paper_codes, **key):
         said = entry.PaperDestroyed(
             org=org, standard=standard_ref, at=entry.stamp(now), page=known["code"], by=by
         )
         log.append(tx, [entry.encode(said)], now=now)
-
-
-def check_kept(page: Page) -> None:
-    """Refuse a page that was attested as destroyed before.
-
-    Raises:
-        StateError: It was.
-    """
-    if page.destroyed is not None:
-        raise StateError(f"page {page.page} of ledger {page.book} is attested as destroyed already")
 
 
 def sweep(database: Database, keys: Keys, *, today: date, org: str | None = None) -> int:

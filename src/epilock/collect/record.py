@@ -436,6 +436,11 @@ class Keeper:
         ]  # fmt: skip
         vault.keep(tx, rows, [row for item in sealed for row in item.parts])
         tags.keep(tx, [row for item in sealed for row in item.tags])
+        for index, item in enumerate(sealed, first):
+            leased = item.accepted.leased
+            if leased is not None:
+                lease = offline.load(tx, item.bucket.org, leased.lease)
+                offline.note_arrived(tx, lease, leased.box, index)
 
     def _digest(self, accepted: Accepted) -> bytes:
         """Return the keyed fingerprint by which a repetition is told from other content."""

@@ -344,8 +344,9 @@ def take_lease(
     holder: str,
     until: datetime,
     now: datetime,
+    code: str = "",
 ) -> int:
-    """Return the next block of 4,096 numbers, leased to ``holder`` by a ledger entry.
+    """Return the next block of 4,096 numbers, leased to ``holder`` by a ledger entry under ``code``, or a fresh one.
 
     Raises:
         ClosedError: None of its parts is alive, or all its numbers are given out.
@@ -360,7 +361,7 @@ def take_lease(
     block = 0 if last is None else int(last) + 1
     if block >= BLOCKS:
         raise ClosedError(f"{bucket.name} has given out all its numbers; collect into another day")
-    code = new_id("l")
+    code = code or new_id("l")
     with tx.conn.begin_nested():  # rule 4
         tx.insert(
             leases, org=bucket.org, bucket=bucket.id, block=block, lease=code, holder=holder,

@@ -49,7 +49,7 @@ from epilock.web.api.document import document
 from epilock.web.console.carried import way_back
 from epilock.web.console.desk import Desk, UnfinishedError, visitor_of
 from epilock.web.console.door import turned_away
-from epilock.web.console.proof import HOME, asked_for
+from epilock.web.console.proof import HOME, asked_for, is_of_staff
 from epilock.web.console.rooms import ROUTERS
 from epilock.web.hall import Hall
 from epilock.web.language import LANGUAGES
@@ -158,6 +158,18 @@ def _is_page(route: APIRoute) -> bool:
     return "GET" in (route.methods or ()) and not needs
 
 
+def _at_door(request: Request) -> bool:
+    """Tell whether somebody looks at an address that one must sign in for.
+
+    A device that keeps a page asks for it too: it must hear that it may not, and is not led to the door, which it
+    would keep instead.
+    """
+    path = request.url.path
+    return path.startswith(HOME) or (
+        is_of_staff(path) and "text/html" in request.headers.get("accept", "")
+    )
+
+
 def _recognise(request: Request, site: Site) -> None:
     """Note who is signed in where an address of the console leads nowhere."""
     with suppress(EpilockError, SQLAlchemyError):
@@ -200,7 +212,7 @@ def _responder(pages: Pages, stands: Sequence[Route]) -> Respond:
     plain = responder(page, title)
 
     def respond(request: Request, error: Exception) -> Response:
-        if not isinstance(error, SignInError) or not request.url.path.startswith(HOME):
+        if not isinstance(error, SignInError) or not _at_door(request):
             return plain(request, error)
         if isinstance(error, UnfinishedError):
             return pages.go(request, error.path)

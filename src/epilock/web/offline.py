@@ -3,8 +3,9 @@
 A browser keeps ``/offline`` and the pages of its leases by a service worker, so they hold nothing of anybody:
 no name, no session, no token. A lease's page is given to staff of its organisation alone; what it sends counts
 only with their session and its token, as a form of the console does. That a lease takes nothing more is told to
-whoever knows its code, for a session is over long before a day at a gate is. What is sealed is opened by
-``collect.offline`` and stored by the one writer.
+whoever knows its code, for a session is over long before a day at a gate is; and whether a box has arrived to
+whoever has its hash, for it may have come as a file. What is sealed is opened by ``collect.offline`` and stored by
+the one writer.
 """
 
 import re
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter
@@ -33,7 +35,7 @@ from epilock.web import walk as walks
 from epilock.web.console.desk import Desk, DeskOf
 from epilock.web.language import Speaker
 from epilock.web.page import HERE, STATIC, trusted
-from epilock.web.request import SiteOf
+from epilock.web.request import Site, SiteOf
 from epilock.web.security import POLICY_OFFLINE
 
 router = APIRouter(include_in_schema=False, prefix="/offline")
@@ -68,6 +70,25 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
 
     csrf: str
     box: str
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """Boxes of a lease that is over, about which a device asks.
+
+    Attributes:
+        lease: Organisation and code of the lease, such as ``sunny/l-k3f7q2xw5mza``.
+        boxes: SHA-256 of each, hex.
+    """
+
+    lease: str
+    boxes: Annotated[list[str], msgspec.Meta(max_length=offline.MOST)]
+
+
+class Arrived(msgspec.Struct):
+    """What is answered: which of the boxes arrived, and whether it is still known of the others."""
+
+    known: bool
+    arrived: list[str]
 
 
 class Taken(msgspec.Struct):
@@ -124,6 +145,30 @@ def get_over(site: SiteOf, request: Request) -> Response:
         found = offline.over(tx, asked, now=site.now())
     said = {"over": [code for _, code in found]}
     return Response(msgspec.json.encode(said), media_type="application/json")
+
+
+@router.post("/arrived")
+async def post_arrived(site: SiteOf, request: Request) -> Response:
+    """Return which boxes of a lease arrived, by whatever way; nobody need be signed in."""
+    try:
+        asked = msgspec.json.decode(await request.body(), type=Asked)
+        boxes = [bytes.fromhex(each) for each in asked.boxes]
+    except (msgspec.DecodeError, ValueError):
+        raise FileFormatError(
+            'boxes are asked about as {"lease": ..., "boxes": [SHA-256]}'
+        ) from None
+    found = _LEASE.fullmatch(asked.lease)
+    said = Arrived(known=False, arrived=[])
+    if found is not None:
+        said = await run_in_threadpool(_arrived, site, found[1], found[2], boxes)
+    return Response(msgspec.json.encode(said), media_type="application/json")
+
+
+def _arrived(site: Site, org: str, lease: str, boxes: list[bytes]) -> Arrived:
+    with site.parts.database.read() as tx:
+        came = offline.arrived(tx, org, lease, boxes)
+        known = offline.is_told(tx, org, lease, now=site.now())
+    return Arrived(known=known, arrived=[box.hex() for box in came])
 
 
 @router.get("/{lease}")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 from starlette.datastructures import FormData, UploadFile
@@ -116,6 +117,18 @@ def day_in(form: FormData, name: str) -> date:
         return date.fromisoformat(word(form, name, most=10))
     except ValueError:
         raise InputError(f"{name}: a day is written 2026-03-14") from None
+
+
+def begun(form: FormData, name: str) -> UUID:
+    """Return the random id in the field ``name`` that a page gave to its form, so that what it makes is made once.
+
+    Raises:
+        InputError: There is none.
+    """
+    try:
+        return UUID(word(form, name, most=40))
+    except ValueError:
+        raise InputError("this form was not begun here; please open the page again") from None
 
 
 def words(form: FormData, name: str) -> list[str]:

@@ -29,7 +29,7 @@ from epilock.accounts.staff import Staff
 from epilock.errors import SignInError
 from epilock.standard import Standard
 from epilock.web.language import Speaker
-from epilock.web.security import MAX_BODY
+from epilock.web.security import MAX_BODY, taken_at
 
 CARRIED = "carried"  # field of the door's forms
 LASTS = timedelta(hours=1)
@@ -38,6 +38,8 @@ _MARK, _SEAL = b"epilock/form/v1\0", b"epilock/carried/v1\0"
 _NONCE = 12
 # What is never carried: forms of the door, and fields that show who somebody is.
 _DOOR = frozenset({"sign-in", "sign-out", "password", "second-factor", "proof"})
+_UNSEEN = frozenset({"once", "sheet"})  # ids of forms, which no page shows
+_OPTIONAL = frozenset({"photo"})  # the field for a file that may stay empty
 _SECRET = frozenset({"csrf", "password", "proof_code", "proof_answer", "proof_password", "client_secret"})  # fmt: skip
 
 
@@ -63,6 +65,11 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     def part(self) -> str:
         """Part of the console that it was sent to."""
         return self.to.partition("?")[0].split("/")[2]
+
+    @property
+    def asked_for(self) -> list[tuple[str, str, bool]]:
+        """Its fields with a file: name, what the file was called, and whether there must be one."""
+        return [(name, called, name not in _OPTIONAL) for name, called in self.files]
 
     def is_of(self, who: Staff) -> bool:
         """Tell whether it was typed on a page of ``who``."""
@@ -93,7 +100,7 @@ def of(secret: bytes, request: Request, form: FormData, *, now: datetime) -> Car
     return Carried(
         org=org, staff=staff, to=f"{to}?{query}" if query else to,
         fields=[(n, v) for n, v in items if isinstance(v, str)],
-        files=[(n, v.filename) for n, v in items if isinstance(v, UploadFile) and v.filename],
+        files=[(n, v.filename) for n, v in items if isinstance(v, UploadFile) and v.filename and taken_at(path)],
         until=int((now + LASTS).timestamp()),
     )  # fmt: skip
 
@@ -114,7 +121,7 @@ def named(carried: Carried, t: Speaker, standard: Standard) -> list[tuple[str, s
     return [
         (_label(t, carried.part, name), _value(t, standard, name, value))
         for name, value in carried.fields
-        if value.strip()
+        if value.strip() and name not in _UNSEEN
     ]
 
 

@@ -201,7 +201,7 @@ def lead(
         csrf = carried.mark(site.parts.session_secret, sessions.csrf_of(session.token), who)
         entered = site.pages.show(
             request, "console/again.html", frame="base.html", to=to, csrf=csrf, recovered=who.recovered,
-            first="", **_held_for(site, request, who, held),
+            script=True, first="", **_held_for(site, request, who, held),
         )  # fmt: skip
     admit(site, entered, session)
     return entered
@@ -223,7 +223,7 @@ def turned_away(
     if not isinstance(desk, Desk):
         return show_door(site, request, to=inside(to), ended=True, held=carried.seal(found, secret))
     return desk.show(
-        "again.html", status=401, frame="console/base.html", to=to, recovered=False, first=first,
+        "again.html", status=401, frame="console/base.html", to=to, recovered=False, first=first, script=True,
         **_of(site, desk.t, desk.session.staff, found),
     )  # fmt: skip
 

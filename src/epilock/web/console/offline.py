@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import uuid4
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -23,7 +24,7 @@ from epilock.web.console.listing import Filter, Plan
 from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
-from epilock.web.request import file_in, word
+from epilock.web.request import begun, file_in, word
 
 RUNNING, FULL, ENDED = "running", "full", "ended"
 STATES = (RUNNING, FULL, ENDED)
@@ -42,16 +43,22 @@ def get_offline(desk: DeskOf) -> Response:
 def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
     """Lease a point for the rest of today, and lead to the page that the device keeps."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, code = desk.site.parts, ""
     try:
+        code = offline.code_for(begun(form, "once"))
         with parts.database.write() as tx:
-            lease = offline.take(
-                tx, parts.log, parts.keys, parts.standard, org=desk.org,
-                point=word(form, "point", most=40), holder=desk.who, most=_most(form), now=desk.site.now,
-            )  # fmt: skip
+            if not offline.is_held(tx, desk.org, code, desk.who):
+                offline.take(
+                    tx, parts.log, parts.keys, parts.standard, org=desk.org, point=word(form, "point", most=40),
+                    holder=desk.who, most=_most(form), now=desk.site.now, code=code,
+                )  # fmt: skip
     except WRONG as error:
-        return _page(desk, error=error)
-    return desk.go(f"/offline/{lease.lease}", lang=desk.t.language)
+        with parts.database.read() as tx:
+            if not offline.is_held(
+                tx, desk.org, code, desk.who
+            ):  # the same form came twice at once
+                return _page(desk, error=error)
+    return desk.go(f"/offline/{code}", lang=desk.t.language)
 
 
 @router.post("/outbox")
@@ -199,7 +206,7 @@ def _page(
     wrong = None if error is None else problem_of(error)
     still = {p.point for p in everything if p.closed is None}
     return desk.show(
-        "offline.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "offline.html", here=PART, script=True, once=uuid4(), sent=desk.sent("/console/offline"), status=200 if wrong is None else wrong.status, wrong=wrong,
         page=page, at=at, states=STATES, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
         points={p.point: p for p in everything}, brought=brought,
         counts=counts, names=names, usual=offline.USUAL, most=offline.MOST,

@@ -35,6 +35,7 @@ from epilock.web.request import Site, word
 router = APIRouter(include_in_schema=False, prefix="/console")
 HOME = "/console"
 HERE = "/console/proof"
+KEPT = "/offline"  # pages that a device keeps
 ATTEMPTS, WINDOW = (
     20,
     timedelta(minutes=15),
@@ -108,10 +109,15 @@ def place_of(site: Site) -> Place:
 
 
 def inside(to: str) -> str:
-    """Return ``to`` if it is a page of the console, else its home: no redirect leads elsewhere."""
+    """Return ``to`` if it is a page of the console or one that a device keeps, else home: no redirect leads elsewhere."""
     path = to.partition("?")[0]
     plain = to.isascii() and "\\" not in path and ".." not in path and "//" not in path
-    return to if plain and (path == HOME or path.startswith(f"{HOME}/")) else HOME
+    return to if plain and is_of_staff(path) else HOME
+
+
+def is_of_staff(path: str) -> bool:
+    """Tell whether an address belongs to the pages that somebody signs in for."""
+    return any(path == each or path.startswith(f"{each}/") for each in (HOME, KEPT))
 
 
 def asked_for(request: Request) -> str:

@@ -9,8 +9,9 @@ A photograph is seen where the records of its page are opened together, under a 
 
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import date
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4, uuid5
 
 from fastapi import APIRouter
 from msgspec import structs
@@ -25,7 +26,14 @@ from epilock.collect.paper import Sheet
 from epilock.collect.photograph import Photograph
 from epilock.collect.point import Point
 from epilock.destroy import freeze
-from epilock.errors import ClosedError, ConsentError, EpilockError, FieldsError, InputError
+from epilock.errors import (
+    ClosedError,
+    ConsentError,
+    DecidedError,
+    EpilockError,
+    FieldsError,
+    InputError,
+)
 from epilock.standard.clock import paper_periods
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
@@ -36,7 +44,7 @@ from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.slip import Slips, at
 from epilock.web.offline import LOOKED_AT
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, file_in, word, words
+from epilock.web.request import begun, day_in, file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/sheets")
 PART = "sheets"
@@ -101,8 +109,9 @@ def get_destroyed(point: str, book: str, page: int, desk: DeskOf) -> Response:
     desk.enter(PART)
     with desk.site.parts.database.read(org=desk.org) as tx:
         found = paper.load(tx, desk.org, point, book, page)
-        paper.check_kept(found)
         collected = points.load(tx, desk.org, point)
+    if found.destroyed is not None:
+        return desk.go(f"/console/sheets/{point}/{book}/{page}")
     return desk.show(
         "sheet_destroyed.html", here=PART, page=found, point=collected, today=desk.site.today()
     )
@@ -115,17 +124,15 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
     desk.enter(PART)
     parts = desk.site.parts
     with parts.database.write() as tx:
+        found = paper.load(tx, desk.org, point, book, page)
+        if found.destroyed_by == desk.who:
+            return desk.back("/console/sheets", done="decided")
+        if found.destroyed is not None:
+            raise DecidedError(f"page {page} of ledger {book} was attested by another person")
         paper.attest(
-            tx,
-            parts.log,
-            standard_ref=parts.standard.ref,
-            org=desk.org,
-            point=point,
-            book=book,
-            page=page,
-            by=desk.who,
-            now=desk.site.now(),
-        )
+            tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, point=point, book=book, page=page,
+            by=desk.who, now=desk.site.now(),
+        )  # fmt: skip
     with parts.database.read() as tx:
         frozen = freeze.current(tx) is not None
     if not frozen:  # else the clock destroys the photograph when the freeze is over
@@ -136,6 +143,9 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
 def _key_in(desk: Desk, point: str, form: FormData) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     typed, slips = _typed(form), Slips()
+    code = _code(form)
+    if _is_there(desk, code):
+        return desk.go("/console/sheets", done="sheet_again")
     try:
         found, _, asked = _form_of(desk, point)
         sheet, taken = _described(desk, point, form, slips)
@@ -148,7 +158,6 @@ def _key_in(desk: Desk, point: str, form: FormData) -> Response:
             each.result(timeout=SECONDS_TO_STORE)
             for each in [parts.writer.submit(one) for one in accepted]
         ]
-        code = paper.new_code()
         sealed = (
             None
             if taken is None
@@ -174,8 +183,22 @@ def _key_in(desk: Desk, point: str, form: FormData) -> Response:
                     categories={f.category for f in asked.fields},
                 )  # fmt: skip
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go("/console/sheets", done="sheet_again")
         return _page(desk, point, form, typed=typed, slips=slips, error=error)
     return desk.go("/console/sheets", done="sheet")
+
+
+def _code(form: FormData) -> str:
+    """Return the code of the page that a form is about; "" if the form was not begun here."""
+    with suppress(InputError):
+        return paper.code_for(begun(form, "sheet"))
+    return ""
+
+
+def _is_there(desk: Desk, code: str) -> bool:
+    with desk.site.parts.database.read() as tx:
+        return paper.is_keyed_in(tx, desk.org, code)
 
 
 def _form_of(desk: Desk, point: str) -> tuple[Point, Issued, Form]:
@@ -249,10 +272,7 @@ def _accepted(
     Raises:
         InputError: No row is filled in, or the page's id is none.
     """
-    try:
-        page = UUID(word(form, "sheet", most=40))
-    except ValueError:
-        raise InputError("this form was not begun here; please open the page again") from None
+    page = begun(form, "sheet")
     if not typed:
         raise InputError("fill in one row at least")
     accepted, problems, unsigned = [], {}, list[str]()

@@ -46,5 +46,30 @@ const answers = (() => {
   const birth = (category, text) =>
     category === "identity.resident-id" ? birthOfId(text) : category === "identity.birth-date" ? birthDate(text) : "";
 
-  return { isGood, birth };
+  // What is said beside a field moves what is below it: it comes after a press that is under way, never between the
+  // press on a button and its release.
+  let pressed = false;
+  const later = [];
+  const release = () => setTimeout(() => {
+    pressed = false;
+    for (const work of later.splice(0)) work();
+  });
+  addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+  const afterPress = (work) => { if (pressed) later.push(work); else setTimeout(work); };
+
+  // Says beside ``input`` what is wrong with it, in ``line``, or that nothing is.
+  function tie(input, line) {
+    const id = `${input.id}-slip`;
+    const told = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each && each !== id);
+    if (line) {
+      line.id = id;
+      told.push(id);
+    }
+    input.setAttribute("aria-invalid", String(Boolean(line)));
+    if (told.length) input.setAttribute("aria-describedby", told.join(" "));
+    else input.removeAttribute("aria-describedby");
+  }
+
+  return { isGood, birth, afterPress, tie };
 })();

@@ -28,11 +28,10 @@
   function mark(place, words) {
     place.querySelector(".slip")?.remove();
     place.classList.toggle("wrong", Boolean(words));
-    if (!words) return;
-    const line = document.createElement("p");
-    line.className = "error slip";
-    line.textContent = words;
-    place.querySelector("input, select, textarea").before(line);
+    const input = place.querySelector("input, select, textarea");
+    const line = words && Object.assign(document.createElement("p"), { className: "error slip", textContent: words });
+    answers.tie(input, line);
+    if (line) input.before(line);
   }
 
   function slipOf(field) {
@@ -157,18 +156,36 @@
     for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = each.dataset.sent !== sent;
   }
 
-  // What is sent, or filled in on another page of this device, is said here too, and that a lease is over. A box that
-  // was refused first stays provisional: it leaves as a file, or is asked again.
+  // What is sent, refused, or filled in on another page of this device is said here too, and that a lease is over.
   async function hearOfChange() {
     const id = shown;
     const [boxes, found] = await Promise.all([outbox.boxes(), outbox.lease(lease)]);
     const box = boxes.find((each) => each.id === id);
     if (id !== null && id === shown) {
-      if (!box || box.lost) showSent(box ? "lost" : "yes");
-      if (!box || outbox.isRefused(box)) shown = null;
+      if (!box || outbox.isRefused(box)) showSent(!box ? "yes" : box.lost ? "lost" : "refused");
+      if (box?.refused.length && !box.lost) showWhy(box);
+      if (!box || box.lost) shown = null;
     }
     hear(found);
     showState();
+  }
+
+  // The person is still there: the form is filled in once more under the code on the screen.
+  function showWhy(box) {
+    const list = receipt.querySelector("ul[data-sent=refused]");
+    list.replaceChildren(...box.refused.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+    document.getElementById("again-now").hidden = !box.mark;
+  }
+
+  async function askAgain() {
+    const { textContent: code } = document.getElementById("code");
+    history.replaceState(null, "", `${location.pathname}${location.search}#again`);
+    next();
+    showAgain();
+    typedCode.value = code;
+    await readAgain();
+    showState();
+    show(again, document.querySelector("h1"));
   }
 
   function next() {
@@ -236,11 +253,12 @@
   form.addEventListener("change", (event) => {
     showAsked();
     const field = event.target.closest("[data-field]");
-    if (field && answer(field)) mark(field, slipOf(field));
+    if (field && answer(field)) answers.afterPress(() => mark(field, slipOf(field)));
   });
   typedCode.addEventListener("change", readAgain);
   addEventListener("hashchange", () => { showAgain(); showState(); });
   document.getElementById("next").addEventListener("click", next);
+  document.getElementById("again-now").addEventListener("click", askAgain);
   showAsked();
   showAgain();
   outbox.changed.addEventListener("change", hearOfChange);

@@ -37,9 +37,12 @@
 
   // A point leaves the device when the site has said that its lease is over, and its own time is too: the device's
   // clock may be wrong, and one that was ended early says so as long as somebody may come back to it. (One that was
-  // kept by an earlier program can't be asked about.) What stays is returned.
+  // kept by an earlier program can't be asked about.) So does one of whose forms it is not known yet if they arrived.
+  // What stays is returned.
   async function forget(leases) {
-    const gone = leases.filter(({ org, over, until }) => (over || !org) && Date.now() >= Date.parse(until));
+    const open = (await outbox.boxes()).filter((box) => !box.lost).map((box) => box.lease);
+    const gone = leases.filter(({ org, lease, over, until }) =>
+      (over || !org) && Date.now() >= Date.parse(until) && !open.includes(lease));
     for (const { lease } of gone) {
       await caches.delete(`epilock-lease-${lease}`);
       await outbox.dropLease(lease);
@@ -54,11 +57,12 @@
   // What nobody can open any more: which forms it is, so that their persons are found; there is nothing to keep.
   async function showLost() {
     const [found, leases] = [await outbox.lost(), await outbox.leases()];
-    if (!isNew(lost, found.map((box) => box.id), leases.map((each) => each.lease))) return;
+    if (!isNew(lost, found.map((box) => [box.id, box.unsure]), leases.map((each) => each.lease))) return;
     lost.hidden = !found.length;
     lost.querySelector("ol").replaceChildren(...found.map((box) => {
       const item = made("li");
       item.append(nameOf(box, leases.find((each) => each.lease === box.lease)));
+      if (box.unsure) item.append(` · ${lost.dataset.unsure}`);
       return item;
     }));
   }
@@ -95,15 +99,28 @@
 
   const pageOf = ({ pages }) => pages.find((page) => page.endsWith(`lang=${list.dataset.language}`)) ?? pages[0];
 
-  async function exportFile() {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await outbox.file());
-    link.download = "epilock-outbox.json";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  // One file is had at once; where there are several each is fetched by a press of its own, for a browser gives no
+  // second file unasked. What is in a file counts as exported once that has been fetched.
+  async function exportFiles() {
+    const found = await outbox.files(), place = document.getElementById("files");
+    for (const old of place.querySelectorAll("a")) URL.revokeObjectURL(old.href);
+    const links = found.map(({ ids, file }, at) => {
+      const of = found.length > 1 ? `-${at + 1}-of-${found.length}` : "";
+      const link = made("a", place.dataset.file.replace("#", at + 1).replace("#", found.length));
+      Object.assign(link, { href: URL.createObjectURL(file), download: `epilock-outbox${of}.json` });
+      link.addEventListener("click", () => outbox.markExported(ids));
+      return link;
+    });
+    place.hidden = links.length < 2;
+    place.querySelector("ul").replaceChildren(...links.map((link) => {
+      const item = made("li");
+      item.append(link);
+      return item;
+    }));
+    if (links.length === 1) links[0].click();
   }
 
-  document.getElementById("export").addEventListener("click", exportFile);
+  document.getElementById("export").addEventListener("click", exportFiles);
   confirm.addEventListener("change", async () => showRemoval(await outbox.refused()));
   remove.addEventListener("click", outbox.removeExported);
   document.getElementById("remove-lost").addEventListener("click", outbox.removeLost);

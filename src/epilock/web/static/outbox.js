@@ -2,11 +2,13 @@
 // sealed or public: no answer and no receipt code is ever written here, of a refused form only the code's last group.
 // A box leaves when the server has said that it needs it no more, or when somebody takes away what was refused and is
 // in an exported file; sending one twice stores it once. Under a lease that is over nothing is put in or sent any more:
-// its boxes are lost, for nobody can open them.
+// of each of its boxes the server is asked if it arrived, for it may have come as a file, or its answer was lost on the
+// way. The others are lost, for nobody can open them.
 "use strict";
 
 const outbox = (() => {
   const ASKED = 20; // leases in one question
+  const IN_FILE = 500, LONG = 900_000; // boxes, and characters, of one exported file: what is taken at once
   const opened = new Promise((resolve, reject) => {
     const wanted = indexedDB.open("epilock", 1);
     wanted.onupgradeneeded = () => {
@@ -74,11 +76,6 @@ const outbox = (() => {
   const endLease = (code) => change((rows, tx) => {
     const kept = tx.objectStore("leases");
     kept.get(code).onsuccess = ({ target: { result } }) => { if (result) kept.put({ ...result, over: true }); };
-    rows.openCursor().onsuccess = ({ target: { result } }) => {
-      if (!result) return;
-      if (result.value.lease === code) result.update({ ...result.value, lost: true });
-      result.continue();
-    };
   }, ["boxes", "leases"]);
 
   const isRefused = (box) => box.lost || box.refused.length > 0;
@@ -96,38 +93,73 @@ const outbox = (() => {
 
   const ask = (path, more) =>
     fetch(path, { ...more, headers: { Accept: "application/json", ...more?.headers }, redirect: "error" });
+  const tell = (path, said) =>
+    ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(said) });
+  const digest = async (box) =>
+    [...new Uint8Array(await crypto.subtle.digest("SHA-256", box))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
   // Asks which leases of this device are over: a session has mostly ended long before, so none is needed.
   async function learnOver() {
     const going = (await leases()).filter((each) => !each.over).slice(0, ASKED);
-    if (!going.length) return;
-    const named = new URLSearchParams(going.map((each) => ["lease", `${each.org}/${each.lease}`]));
-    const answer = await ask(`/offline/over?${named}`);
-    if (answer.ok) for (const code of (await answer.json()).over) await endLease(code);
+    if (going.length) {
+      const named = new URLSearchParams(going.map((each) => ["lease", `${each.org}/${each.lease}`]));
+      const answer = await ask(`/offline/over?${named}`);
+      if (answer.ok) for (const code of (await answer.json()).over) await endLease(code);
+    }
+    await settle();
   }
 
-  const toSend = async () => (await boxes()).filter((box) => !box.lost);
+  // What is in the outbox under a lease that goes on, or nothing is known of any more.
+  async function toSend() {
+    const over = (await leases()).filter((each) => each.over).map((each) => each.lease);
+    return (await boxes()).filter((box) => !box.lost && !over.includes(box.lease));
+  }
 
-  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "other" (who is signed in did not
-  // take some of it along), "later", "no-network", or "" where there is nothing to send.
+  // Asks what became of the boxes under leases that are over. (One that was kept by an earlier program can't be asked
+  // about.) While there is no answer they wait.
+  async function settle() {
+    for (const { org, lease: code } of (await leases()).filter((each) => each.over)) {
+      const own = (await boxes()).filter((box) => box.lease === code && !box.lost);
+      for (let at = 0; at < own.length; at += IN_FILE) {
+        const some = own.slice(at, at + IN_FILE);
+        const named = await Promise.all(some.map(({ box }) => digest(box)));
+        const answer = org && await tell("/offline/arrived", { lease: `${org}/${code}`, boxes: named });
+        if (org && !answer.ok) return;
+        const { arrived, known } = org ? await answer.json() : { arrived: [], known: false };
+        for (const [n, { id }] of some.entries()) {
+          if (arrived.includes(named[n])) await change((rows) => rows.delete(id));
+          else await learn(id, { lost: true, unsure: !known });
+        }
+      }
+    }
+  }
+
+  // The token of the session, or why there is none that sends: as ``sendAll`` ends.
+  async function enter() {
+    const answer = await ask("/offline/session");
+    if (answer.ok) return answer.json();
+    if (answer.status === 429 || answer.status >= 500) return { ended: "later" };
+    const { type = "" } = await answer.json();
+    if (type.endsWith(":unfinished")) return { ended: "unfinished" };
+    return { ended: answer.status === 403 ? "no-right" : "sign-in" };
+  }
+
+  // Sends all boxes, one by one; the answer is how it ended: "done", "sign-in", "unfinished" (the account is still to be
+  // set up), "no-right" (it may not collect), "other" (who is signed in did not take some of it along), "full" (more
+  // were filled in than were allowed), "later", "no-network", or "" where there is nothing to send.
   async function sendAll(language) {
     try {
       await learnOver();
       const waiting = await toSend();
       if (!waiting.length) return "";
-      const entered = await ask("/offline/session");
-      if (!entered.ok) return entered.status < 500 ? "sign-in" : "later";
-      const { csrf } = await entered.json();
-      const over = new Set(), others = new Set();
+      const { csrf, ended } = await enter();
+      if (ended) return ended;
+      const over = new Set(), others = new Set(), full = new Set();
       // What was asked again goes first: it replaces what was refused.
       for (const each of [...waiting.filter((one) => !isRefused(one)), ...waiting.filter(isRefused)]) {
         const { id, lease, box } = each;
-        if (over.has(lease) || others.has(lease)) continue;
-        const answer = await ask(`/offline/${lease}/boxes?lang=${language}`, {
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify({ csrf, box: base64(box) }),
-        });
+        if (over.has(lease) || others.has(lease) || full.has(lease)) continue;
+        const answer = await tell(`/offline/${lease}/boxes?lang=${language}`, { csrf, box: base64(box) });
         if (answer.ok) {
           await change((rows) => rows.delete(id));
         } else if (answer.status === 401) {
@@ -140,12 +172,17 @@ const outbox = (() => {
         } else if (answer.status === 429 || answer.status >= 500) {
           return "later";
         } else {
-          const { title, detail, mark = "", fields = [] } = await answer.json(); // details are in English
+          const { type, title, detail, mark = "", fields = [] } = await answer.json(); // details are in English
+          if (type.endsWith(":limit")) { // a custodian may allow more
+            full.add(lease);
+            continue;
+          }
           const words = fields.length ? fields.map((field) => field[language]) : [title, language === "en" && detail];
           await learn(id, { mark, refused: words.filter(Boolean) });
         }
       }
-      return others.size ? "other" : "done";
+      await settle();
+      return others.size ? "other" : full.size ? "full" : "done";
     } catch {
       return (await toSend()).length ? "no-network" : "";
     }
@@ -155,17 +192,29 @@ const outbox = (() => {
   const send = (language) =>
     navigator.locks ? navigator.locks.request("epilock-send", () => sendAll(language)) : sendAll(language);
 
-  // The outbox as a file: sealed as it is, for whoever carries it to a computer with a network.
-  async function file() {
-    const all = await toSend();
-    const found = all.map(({ lease, box }) => ({ lease, box: base64(box) }));
-    const made = new Blob([JSON.stringify({ format: "epilock/outbox/v1", boxes: found })], { type: "application/json" });
-    for (const each of all) if (isRefused(each)) await learn(each.id, { exported: true });
-    return made;
+  // The outbox as files: sealed as it is, for whoever carries it to a computer with a network. Each is no larger than
+  // is taken at once; with it go the ids of what is in it.
+  async function files() {
+    const parts = [];
+    let length = LONG;
+    for (const { id, lease, box } of await toSend()) {
+      const said = JSON.stringify({ lease, box: base64(box) });
+      if (length + said.length > LONG || parts.at(-1).ids.length === IN_FILE) {
+        parts.push({ ids: [], said: [] });
+        length = 0;
+      }
+      length += said.length + 1;
+      parts.at(-1).ids.push(id);
+      parts.at(-1).said.push(said);
+    }
+    return parts.map(({ ids, said }) => ({
+      ids, file: new Blob([`{"format":"epilock/outbox/v1","boxes":[${said}]}`], { type: "application/json" }),
+    }));
   }
+  const markExported = async (ids) => { for (const id of ids) await learn(id, { exported: true }); };
 
   return {
-    add, boxes, changed, dropLease, file, isRefused, keepLease, learnOver, lease, leases, lost, refused, removeExported,
-    removeLost, send,
+    add, boxes, changed, dropLease, files, isRefused, keepLease, learnOver, lease, leases, lost, markExported, refused,
+    removeExported, removeLost, send,
   };
 })();

@@ -7,7 +7,7 @@
   const table = form.querySelector("table");
   const rows = table.tBodies[0].rows;
   const more = document.getElementById("more");
-  const cells = (row) => [...row.querySelectorAll("input, select")];
+  const cells = (within) => [...within.querySelectorAll("input, select")];
 
   // One more row like the last, empty.
   function add() {
@@ -17,7 +17,7 @@
     for (const cell of cells(row)) {
       cell.id = cell.name = cell.name.replace(/^r\d+/, `r${n}`);
       cell.setAttribute("aria-label", cell.getAttribute("aria-label").replace(n - 1, n));
-      for (const name of ["aria-invalid", "autofocus"]) cell.removeAttribute(name);
+      for (const name of ["aria-invalid", "aria-describedby", "autofocus"]) cell.removeAttribute(name);
       cell.closest("td").classList.remove("wrong");
       if (cell.matches("select")) cell.selectedIndex = 0;
       else cell.value = "";
@@ -54,7 +54,7 @@
   let sent = false;
   addEventListener("submit", (event) => { sent = !event.defaultPrevented; });
   addEventListener("beforeunload", (event) => {
-    if (!sent && [...table.tBodies[0].querySelectorAll("input")].some((cell) => cell.value)) event.preventDefault();
+    if (!sent && cells(table.tBodies[0]).some((cell) => cell.value)) event.preventDefault();
   });
 
   form.addEventListener("change", (event) => {
@@ -62,10 +62,15 @@
     if (!cell.dataset.category) return;
     const typed = cell.value.trim();
     const slip = typed && !answers.isGood(cell.dataset.category, typed, form.dataset.today) ? cell.dataset.wrong : "";
+    answers.afterPress(() => mark(cell, slip));
+  });
+
+  function mark(cell, slip) {
     const place = cell.closest("td");
+    const line = slip && Object.assign(document.createElement("span"), { className: "error", textContent: slip });
     place.querySelector(".error")?.remove();
     place.classList.toggle("wrong", Boolean(slip));
-    cell.setAttribute("aria-invalid", String(Boolean(slip)));
-    if (slip) place.append(Object.assign(document.createElement("span"), { className: "error", textContent: slip }));
-  });
+    answers.tie(cell, line);
+    if (line) place.append(line);
+  }
 })();
