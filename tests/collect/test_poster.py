@@ -30,12 +30,13 @@ EN = Sheet(
     glance=(("Needed", "name, mobile"), ("How long", "Destroyed after 14 days")),
     lines=("Who: the residents' committee",),
 )
+VKEY = "city.example/epilock+c41b2d3a+AZXPUvZjhTrLsEyvrTJyw3UjvIi9K8jiGRdXDpF6/0e5"
 MADE = datetime(2026, 3, 14, 1, 0, tzinfo=UTC)
 
 
 def made(*sheets: Sheet, **changes: Any) -> bytes:
     values: dict[str, Any] = {
-        "url": URL, "fingerprint": "abcd efgh ijkl mnop", "version": 3, "sha256": "0123456789abcdef" * 4,
+        "url": URL, "fingerprint": "abcd efgh ijkl mnop", "version": 3, "sha256": "0123456789abcdef" * 4, "vkey": VKEY,
         "made": MADE,
     }  # fmt: skip
     return poster(sheets, **(values | changes))
@@ -71,6 +72,18 @@ class TestPoster:
         ):  # fmt: skip
             assert said in text
 
+    def test_the_key_of_the_log_is_whole_and_within_what_printers_print(self):
+        """Whoever checks a receipt compares it with the one that the site shows."""
+        reader, seen = PdfReader(BytesIO(made(ZH, EN))), {}
+
+        def note(text, _transform, matrix, _font, size):
+            seen[text.strip()] = (matrix[5], size)
+
+        reader.pages[0].extract_text(visitor_text=note)
+        ((y, size),) = [at for text, at in seen.items() if VKEY in text]
+        assert y > 5 / 0.3528  # points: printers leave 5 mm
+        assert size >= 5.5
+
     def test_one_language_alone(self):
         assert "告知" not in text_of(made(EN))
         assert "Scan" not in text_of(made(ZH))
@@ -100,7 +113,7 @@ class TestPoster:
     def test_of_a_notice(self):
         """In the languages of the point, with the notice's own version and hash."""
         notice = point(load(), languages=("en",))
-        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", made=MADE)
+        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", vkey=VKEY, made=MADE)
         text = text_of(pdf)
 
         assert notice.point_name.en in text
@@ -110,7 +123,7 @@ class TestPoster:
     def test_what_how_long_and_where_to_complain_are_read_from_two_metres(self):
         """In 17 points at least, 6 mm high, where the lists are as short as at a gate."""
         notice = point(load(), languages=("zh", "en"))
-        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", made=MADE)
+        pdf = of_notice(notice, url=URL, fingerprint="abcd efgh ijkl mnop", vkey=VKEY, made=MADE)
         sizes: dict[str, float] = {}
 
         def note(text, _transform, _matrix, _font, size):

@@ -1,5 +1,6 @@
 """The journeys of staff: a point is opened, a record is opened under a grant, a bucket ends, a level moves."""
 
+import json
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from test_resident import TYPED, _fields
 from visitor import Visitor
 
 from epilock.accounts import staff
+from epilock.collect import point as points
 from epilock.collect import reissue, tally
 from epilock.destroy import intent as intents
 from epilock.destroy import request as requests
@@ -170,6 +172,28 @@ class TestPoint:
         assert "never/residential-entry/identity.resident-id" in judged.text
         page = judged.send(judged.with_field("zh"), zh="东门", en="East Gate")
         assert page.path.startswith("/console/points/sunny.")
+
+    def test_a_question_of_an_uploaded_form_keeps_its_sense(self, custodian, parts):
+        """The day of a test is no result, and what depends on another answer may be left empty."""
+        town.assess(parts, "sunny", "residential-entry")
+        asked = [
+            {"linkId": "name", "type": "string", "text": "Full name"},
+            {"linkId": "colour", "type": "choice", "text": "Health code"},
+            {
+                "linkId": "since",
+                "type": "date",
+                "text": "Health code: since when",
+                "enableWhen": [{"question": "colour"}],
+            },
+        ]
+        form = {"resourceType": "Questionnaire", "item": asked}
+        judged = Sheet(custodian, _upload(custodian, "gate.json", json.dumps(form).encode()))
+        page = judged.send(judged.with_field("zh"), zh="东门", en="East Gate")
+        with parts.database.read() as tx:
+            found = points.load(tx, "sunny", page.path.rpartition("/")[2])
+        assert {f.id: (f.words, f.optional) for f in found.fields} == {
+            "name": (False, False), "colour": (False, False), "since": (True, True),
+        }  # fmt: skip
 
     def test_a_broken_file_gets_one_clear_error(self, custodian):
         assert _upload(custodian, "x.xlsx", b"PK\x03\x04broken").status_code == 422

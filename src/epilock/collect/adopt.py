@@ -3,13 +3,20 @@
 Each field is judged at the highest level: what the circumstance may ask at some level by this method can
 be declared, and is active when its level is in force. What is refused, unknown or no personal
 information is left out; of the unknown the caller may be asked.
+
+A question keeps its sense: what depends on another answer may be left empty, and what its category's own list of
+answers does not answer (the day of a test) is answered in words.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
+from epilock.collect.answer import Problem, choice_check
 from epilock.collect.design import read_design
+from epilock.collect.design.field import DesignField
+from epilock.collect.identifier import CHOICES
 from epilock.collect.point import MAX_FIELDS, Field
 from epilock.errors import InputError
 from epilock.standard import Standard
@@ -19,6 +26,7 @@ from epilock.standard.text import Text
 HIGHEST = "I"
 _LETTERS = re.compile(r"[^a-z0-9]+")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
+_DEPENDS = re.compile(r"if\b|如", re.IGNORECASE)  # "If other, please specify"
 _LABEL = 200  # characters of a label
 
 
@@ -60,7 +68,8 @@ def adopt(
     design = read_design(content, name)
     fields: list[Field] = []
     dropped: list[Judgement] = []
-    for found in judge(standard, design.fields, circumstance, HIGHEST):
+    judged_all = judge(standard, design.fields, circumstance, HIGHEST)
+    for one, found in zip(design.fields, judged_all, strict=True):
         judged = _asked(standard, found, circumstance, ask) if found.verdict == UNNAMED else found
         category = judged.category
         verdict = standard.ask(circumstance, category or "", HIGHEST, method=method)
@@ -69,7 +78,7 @@ def adopt(
                 judged if judged.verdict != ALLOWED else _by_method(judged, verdict.rule)
             )
             continue
-        fields.append(_field(standard, judged, category, {f.id for f in fields}))
+        fields.append(_field(standard, one, judged, category, {f.id for f in fields}))
     if not fields:
         raise InputError(f"nothing in {name} may be asked in {circumstance}")
     if len(fields) > MAX_FIELDS:
@@ -96,7 +105,9 @@ def _by_method(found: Judgement, rule: str) -> Judgement:
     return replace(found, verdict="refused", rule=rule)
 
 
-def _field(standard: Standard, found: Judgement, category: str, taken: set[str]) -> Field:
+def _field(
+    standard: Standard, one: DesignField, found: Judgement, category: str, taken: set[str]
+) -> Field:
     stem = _LETTERS.sub("_", found.field.lower()).strip("_")
     if not stem or not stem[0].isalpha():
         stem = category.partition(".")[2].replace("-", "_")
@@ -106,4 +117,19 @@ def _field(standard: Standard, found: Judgement, category: str, taken: set[str])
         name, number = f"{stem}_{number}", number + 1
     label, own = found.label.strip()[:_LABEL], standard.categories[category].name
     text = Text(label, own.en) if _CHINESE.search(label) else Text(f"{own.zh}（{label}）", label)
-    return Field(id=name, category=category, label=text, optional=found.optional)
+    depends = one.depends or bool(_DEPENDS.match(label))
+    return Field(
+        id=name, category=category, label=text, optional=found.optional or depends,
+        words=not _fits(category, one.options),
+    )  # fmt: skip
+
+
+def _fits(category: str, options: Sequence[str] | None) -> bool:
+    """Tell whether a question can be answered by the list that its category has, if it has one."""
+    listed = CHOICES.get(category)
+    if listed is None or options is None:
+        return True
+    check = choice_check(listed)
+    return bool(options) and not any(
+        isinstance(check(option, today=date.min), Problem) for option in options
+    )

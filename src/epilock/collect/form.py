@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from epilock.collect.answer import EMPTY, Check, Problem
+from epilock.collect.answer import EMPTY, Check, Problem, check_address
 from epilock.collect.consent import GUARDIAN, Acts
 from epilock.collect.identifier import CHECKS
 from epilock.collect.point import Field, Point
@@ -258,7 +258,7 @@ class Form:
     def _step(self, field: Field, part: str) -> "_Step":
         act = self.acts.by_category.get(field.category, "")
         return _Step(
-            field.id, field.category, CHECKS[field.category], part, act,
+            field.id, field.category, check_address if field.words else CHECKS[field.category], part, act,
             self._bits.get(act, 0), field.optional,
         )  # fmt: skip
 

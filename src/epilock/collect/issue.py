@@ -163,7 +163,8 @@ def poster_of(press: Press, point: Point, issued: Issued, *, now: datetime) -> b
 
     mark = notices_.fingerprint(press.signer(point.org).verifier.public)
     url = qr.point_url(press.url, point.point, mark)
-    return poster.of_notice(issued.notice, url=url, fingerprint=mark, made=now)
+    vkey = press.log.signer.vkey
+    return poster.of_notice(issued.notice, url=url, fingerprint=mark, vkey=vkey, made=now)
 
 
 def form_of(standard: Standard, point: Point, issued: Issued) -> Form:

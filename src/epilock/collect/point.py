@@ -71,12 +71,15 @@ class Field:
         category: Category of the standard.
         label: What the person reads.
         optional: Whether it may be left empty; the standard can make it optional, never required.
+        words: Whether it is answered in words of its own, although its category has a list of answers: such as the day
+            of a test, of the category of results.
     """
 
     id: str
     category: str
     label: Text
     optional: bool
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +139,7 @@ class Point:
             for f in self.fields
         ]
         return tuple(
-            Field(id=f.id, category=f.category, label=f.label, optional=f.optional or v.optional)
-            for f, v in verdicts
-            if v.allowed
+            replace(f, optional=f.optional or v.optional) for f, v in verdicts if v.allowed
         )
 
 
@@ -227,7 +228,10 @@ def open_point(
         circumstance=plan.circumstance, name=plan.name.as_dict(), languages=list(plan.languages),
         method=plan.method, media=list(plan.media), basis=basis,
         fields=[
-            {"id": f.id, "category": f.category, "label": f.label.as_dict(), "optional": f.optional}
+            {
+                "id": f.id, "category": f.category, "label": f.label.as_dict(), "optional": f.optional,
+                **({"words": True} if f.words else {}),
+            }
             for f in plan.fields
         ],
         mandate=None if mandate is None else mandate.mandate, assessment=assessment, version=0,
@@ -327,7 +331,7 @@ def read(row: dict[str, Any]) -> Point:
         name=Text(**row["name"]), languages=tuple(row["languages"]), method=row["method"],
         media=tuple(row["media"]),
         fields=tuple(
-            Field(id=f["id"], category=f["category"], label=Text(**f["label"]), optional=f["optional"])
+            Field(**{**f, "label": Text(**f["label"])})
             for f in row["fields"]
         ),
         basis=row["basis"], mandate=row["mandate"], assessment=row["assessment"],
@@ -350,7 +354,7 @@ def parse(data: dict[str, Any]) -> Plan:
         emergency=head.emergency, circumstance=head.circumstance, name=head.name.text(),
         languages=tuple(head.languages), method=head.method, media=tuple(head.media),
         fields=tuple(
-            Field(id=f.id, category=f.category, label=f.label.text(), optional=f.optional)
+            Field(id=f.id, category=f.category, label=f.label.text(), optional=f.optional, words=f.words)
             for f in document.field
         ),
     )  # fmt: skip
@@ -378,6 +382,7 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
     category: str
     label: _Label
     optional: bool = False
+    words: bool = False
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):

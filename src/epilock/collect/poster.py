@@ -31,6 +31,7 @@ CODE = 92.0  # edge of the QR code with its quiet zone
 GLANCE = 54.0  # height of what is read from two metres away
 FOOT = 268.5  # where the foot begins
 GAP = 1.6  # between its rows
+LAST = 288.5  # where its last line stands, the key of the log
 LABEL = 33.0  # width of the column with "How long"
 POINT_MM = 0.3528  # one typographic point
 
@@ -54,6 +55,7 @@ class _Words:
     compare: str
     version: str
     url: str
+    log: str
 
 
 _WORDS = {
@@ -64,6 +66,7 @@ _WORDS = {
         compare="防止换码：网页顶部应显示同样的四组字母，不同请勿填写。",
         version="告知第{}版",
         url="也可输入网址",
+        log="公共账本的公钥，核对收据用",
     ),
     "en": _Words(
         kind="Collection point",
@@ -78,6 +81,7 @@ _WORDS = {
         "If it does not, do not fill it in.",
         version="Notice version {}",
         url="Or type the address",
+        log="Key of the public log, to check a receipt by",
     ),
 }
 
@@ -108,6 +112,7 @@ def poster(
     fingerprint: str,
     version: int,
     sha256: str,
+    vkey: str,
     made: datetime,
 ) -> bytes:
     """Return the PDF of one A4 page in one or two languages, the first one leading.
@@ -118,6 +123,7 @@ def poster(
         fingerprint: Of the notice key, four groups of four.
         version: Of the notice.
         sha256: Of the notice, hex; its first 16 digits are printed.
+        vkey: Verifier key of the log (c2sp.org/signed-note): who checks a receipt has it from another place than the site.
         made: Aware instant that the file says it was made.
 
     Raises:
@@ -132,10 +138,11 @@ def poster(
     _glance(page, sheets)
     _notice(page, sheets)
     _foot(page, sheets, url, fingerprint, f"{version} · {sha256[:16]}")
+    _log_key(page, sheets, vkey)
     return bytes(page.pdf.output())
 
 
-def of_notice(notice: Notice, *, url: str, fingerprint: str, made: datetime) -> bytes:
+def of_notice(notice: Notice, *, url: str, fingerprint: str, vkey: str, made: datetime) -> bytes:
     """Return the poster of ``notice`` in its point's languages; raises what ``poster`` raises."""
     sheets = [
         Sheet(
@@ -153,6 +160,7 @@ def of_notice(notice: Notice, *, url: str, fingerprint: str, made: datetime) -> 
         fingerprint=fingerprint,
         version=notice.version,
         sha256=notice.sha256,
+        vkey=vkey,
         made=made,
     )
 
@@ -387,3 +395,10 @@ def _foot(page: _Page, sheets: Sequence[Sheet], url: str, fingerprint: str, noti
     version, _, digest = notice.partition(" · ")
     says = " / ".join(_WORDS[s.language].version.format(version) for s in sheets)
     page.write(f"{says} · {digest}", left, y + 1, size=8, colour=GREY, width=width, align="R")
+
+
+def _log_key(page: _Page, sheets: Sequence[Sheet], vkey: str) -> None:
+    """The key of the log, in one line as it is compared."""
+    words = " / ".join(_WORDS[s.language].log for s in sheets)
+    said = f"{words}  {vkey}"
+    page.write(said, MARGIN, LAST, size=page.fit(said, 7, INNER), colour=GREY)

@@ -65,6 +65,7 @@ class Row:
         chosen: Whether it is ticked.
         assess: Whether an impact assessment must be in force first (PIPL 55).
         verdict: What the standard says at the level in force.
+        words: Whether it is answered in words (``point.Field``).
     """
 
     id: str
@@ -76,6 +77,7 @@ class Row:
     chosen: bool
     assess: bool
     verdict: Verdict
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,7 @@ def from_form(
                 id=field.id, category=field.category, label=field.label,
                 when=NOW if verdict.allowed else LATER, optional=field.optional or verdict.optional,
                 level=_from(where, field.category, method), chosen=assessed or not assess, assess=assess, verdict=verdict,
+                words=field.words,
             )
         )  # fmt: skip
     return rows

@@ -128,7 +128,7 @@ def asked(
         Asked(
             field=f,
             said=said[f.id],
-            widget=widget.of(f.category, method or form.point.method),
+            widget=widget.of(f, method or form.point.method),
             choice=f.id in choice,
         )
         for f in form.fields

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from epilock.collect.answer import BANDS
 from epilock.collect.identifier import CHOICES
+from epilock.collect.point import Field
 from epilock.standard.text import Text
 
 OWN = "qr-form"  # the method by which people fill in their own form
@@ -97,7 +98,10 @@ WIDGETS: Mapping[str, Widget] = MappingProxyType(
 )
 
 
-def of(category: str, method: str) -> Widget:
-    """Return how ``category`` is asked at a point that collects by ``method``."""
-    widget = WIDGETS.get(category, Widget())
+_WORDS = Widget(most=300)  # as ``collect.form`` takes them
+
+
+def of(field: Field, method: str) -> Widget:
+    """Return how ``field`` is asked at a point that collects by ``method``."""
+    widget = _WORDS if field.words else WIDGETS.get(field.category, Widget())
     return widget if method == OWN else replace(widget, autocomplete="off")

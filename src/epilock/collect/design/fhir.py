@@ -15,6 +15,9 @@ from epilock.standard.synonyms import Synonyms
 MAX_BYTES = 8 * 2**20  # of JSON, which takes some ten times as much memory
 MAX_DEPTH = 40  # of items; WHO's case report form needs 6
 ASK_NOTHING = frozenset({"group", "display"})
+IN_WORDS = frozenset(
+    {"decimal", "integer", "quantity", "date", "dateTime", "time", "string", "text", "url"}
+)
 SUGGESTS = {"attachment": "image.scene"}
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
 
@@ -133,8 +136,24 @@ def _field(item: dict[str, Any], level: _Level, name: str) -> DesignField | None
         image=kind == "attachment",
         follows=level.parent or level.previous,
         required=item.get("required") is True,
+        depends=bool(item.get("enableWhen")),
+        options=_options(item, kind),
         place=link,
     )
+
+
+def _options(item: dict[str, Any], kind: str) -> tuple[str, ...] | None:
+    """Return the answers that a question lists itself; a set of values elsewhere is not looked up."""
+    if kind == "boolean":
+        return ("yes", "no")
+    if kind in IN_WORDS:
+        return ()
+    listed = []
+    for option in _objects(item.get("answerOption")):
+        coding = option.get("valueCoding")
+        said = coding.get("display") if isinstance(coding, dict) else option.get("valueString")
+        listed.append(said if isinstance(said, str) else "")
+    return tuple(listed) or None
 
 
 def _translations(item: dict[str, Any]) -> Iterator[str]:

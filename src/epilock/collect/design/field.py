@@ -27,6 +27,9 @@ class DesignField:
         image: It takes a picture, so a label "identity card" asks for a picture of one.
         follows: Field id of the question it continues ("If other, please specify"), or "".
         required: Whether it must be answered, as far as the file says.
+        depends: It is asked only where another answer calls for it.
+        options: Its own list of answers as people read them; () where it is answered with a text, a number or a day;
+            None where the file does not say.
         place: Where it stands, such as ``survey!A3``.
     """
 
@@ -41,6 +44,8 @@ class DesignField:
     image: bool = False
     follows: str = ""
     required: bool = False
+    depends: bool = False
+    options: tuple[str, ...] | None = None
     place: str = ""
 
     @property

@@ -28,6 +28,9 @@ SUGGESTS = {
     "calculate": "meta", "hidden": "meta", "acknowledge": "meta", "trigger": "meta",
 }  # fmt: skip
 PICTURES = frozenset({"image", "photo", "video"})
+IN_WORDS = frozenset(
+    {"text", "string", "integer", "int", "decimal", "date", "time", "datetime", "date time"}
+)
 ASK_NOTHING = frozenset({"note", "xml external", "csv external", "entity"})
 TRUE = frozenset({"yes", "true", "true()", "1", "y", "是"})
 
@@ -140,6 +143,8 @@ def _question(row: _Row, groups: Sequence[str]) -> DesignField:
         image=row.kind in PICTURES,
         follows=parent[1] if parent else "",
         required=row.cell("required").lower() in TRUE,
+        depends=bool(row.cell("relevant")),
+        options=() if row.kind in IN_WORDS else None,
         place=f"survey!A{row.number}",
     )
 

@@ -18,7 +18,7 @@ def get_point(org: str, point: str, site: SiteOf) -> PointNotice:
         found, issued = issue.in_force(tx, org, point)
     if found.closed is not None:
         raise ClosedError(f"{point} is closed: it takes nothing more")
-    notice = issued.notice
+    notice, in_words = issued.notice, {f.id for f in found.fields if f.words}
     return PointNotice(
         org=org, point=point, name=Words.of(notice.point_name),
         organisation=Words.of(notice.organisation), level=notice.level,
@@ -36,7 +36,7 @@ def get_point(org: str, point: str, site: SiteOf) -> PointNotice:
             AskedField(
                 id=f.id, category=f.category, label=Words.of(f.label), optional=f.optional,
                 sensitive=f.sensitive, why=Words.of(f.why),
-                choices=[c.code for c in CHOICES.get(f.category, ())],
+                choices=[] if f.id in in_words else [c.code for c in CHOICES.get(f.category, ())],
             )
             for f in notice.fields
         ],

@@ -147,7 +147,7 @@ def _field(form: FormData, id_: str) -> Field:
     return Field(
         id=id_, category=word(form, f"category.{id_}"),
         label=Text(word(form, f"zh.{id_}", most=200), word(form, f"en.{id_}", most=200)),
-        optional=bool(word(form, f"optional.{id_}")),
+        optional=bool(word(form, f"optional.{id_}")), words=bool(word(form, f"words.{id_}")),
     )  # fmt: skip
 
 

@@ -322,7 +322,7 @@ def _page(
     return desk.show(
         "sheet.html", here=PART, status=status, script=True, wrong=wrong, point=found,
         notice=issued.notice, form=form, given=words(form, "act"), today=today.isoformat(),
-        columns=[(f, widget.of(f.category, found.method)) for f in asked.fields],
+        columns=[(f, widget.of(f, found.method)) for f in asked.fields],
         typed=typed, problems=problems or {}, unsigned=unsigned, looked_at=LOOKED_AT,
         slips={field: str(slip) for field, slip in slips.items()}, chosen=_chose(form),
         rows=range(1, rows + 1), most=MOST_ROWS, step=ROWS, next_row=max(typed, default=0) + 1 if more else None,
