@@ -78,7 +78,13 @@ class TestCode:
         spoken = text.lower().replace("-", "  ").replace("0", "o").replace("1", "l")
         wide = "".join(chr(ord(c) + 0xFEE0) for c in text.replace("1", "I"))
 
-        for written in (spoken, wide, f"\n{text.replace('-', '')} "):
+        for written in (
+            spoken,
+            wide,
+            f"\n{text.replace('-', '')} ",
+            f"收据码：{text}",
+            f"Code: {spoken}",
+        ):
             assert code.parse(written) == code.ReceiptCode(serial, receipt_id)
 
     @given(st.text(max_size=60))

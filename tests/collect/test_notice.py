@@ -15,6 +15,7 @@ from made_up_point import (
     NAME,
     SAMPLING_POINT,
     SUPPLIES_POINT,
+    TEMPERATURE,
     Field,
     made,
 )
@@ -175,6 +176,16 @@ class TestWhatIsSaid:
 
     def test_no_third_party_is_said_too(self):
         assert "不交给任何第三方" in section(made(STANDARD), "third-parties")
+
+    @pytest.mark.parametrize("parties", [(), (COURIER,)])
+    def test_what_a_courier_gets_is_said_only_where_there_is_one(self, parties):
+        point = {**SUPPLIES_POINT, "third_parties": parties}
+        assert ("配送方只得到" in section(made(STANDARD, **point), "why")) is bool(parties)
+
+    def test_what_is_optional_is_not_called_indispensable(self):
+        optional = replace(TEMPERATURE, optional=True)
+        for field, lead in ((TEMPERATURE, "为什么非要不可"), (optional, "为什么问")):
+            assert f"{lead}：" in section(made(STANDARD, fields=(NAME, field)), "what")
 
     def test_each_retention_with_rule_and_source(self):
         """How long, from when, how it ends, by which rule (PIPL 19, NDSMR 21)."""

@@ -217,6 +217,11 @@ class TestPage:
             (b'{"receipt": "x"}', KEY, "This is the receipt as JSON"),
             (bytes(1 << 21), KEY, "too large to be a receipt"),
             (proof, "", "The key of the log is missing"),
+            (proof, KEY.replace("+", "+0", 1), "The key was copied wrong"),
+            (proof, f"{KEY[:-4]}AAA=", "The key was copied wrong"),
+            (proof, KEY[:-7], "The key was copied wrong"),
+            (b"\x89PNG\r\n\x1a\n", KEY, "a picture, a PDF or another file"),
+            (b"%PDF-1.7 plain", KEY, "a picture, a PDF or another file"),
         ):
             chosen = {"name": "chosen", "mimeType": "text/plain", "buffer": content}
             page.get_by_label("Receipt or proof").set_input_files(chosen)

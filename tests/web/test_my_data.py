@@ -536,6 +536,25 @@ class TestAsking:
         assert row["asked"] == "2026-03-15T00:25:22+08:00"
         assert row["due"] == "2026-03-30T00:25:22+08:00"
 
+    def test_it_stands_where_a_person_learns_that_nothing_can_be_withdrawn(self, visitor, required):
+        page = _look(visitor, required)
+        page = page.send(page.to("/r/withdraw"))
+        assert "you cannot withdraw it yourself" in page.text
+        self.ask(page, "objection", "harms-me")
+        page = _look(visitor, required)
+        page = page.send(page.to("/r/withdraw"))  # it is open already
+        assert not [f for f in page.forms if ("kind", "objection") in f.values]
+
+    def test_another_ground_from_an_older_page_is_not_said_to_be_taken(
+        self, visitor, required, clock
+    ):
+        page = _look(visitor, required)
+        self.ask(page, "objection", "harms-me")
+        clock.forward(days=3)
+        again = self.ask(page, "objection", "not-needed")
+        assert "You asked before, for this reason: It harms me." in again.text
+        assert "29 March 2026" in again.text  # of the first
+
     def test_what_can_be_withdrawn_needs_no_objection(self, visitor, code):
         page = _look(visitor, code)
         assert not [f for f in page.forms if ("kind", "objection") in f.values]

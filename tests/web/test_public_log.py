@@ -143,7 +143,11 @@ class TestPage:
         assert read(visitor, "/log?entry=3").path == "/log/entry/3"
 
     def test_one_organisation_alone(self, visitor):
-        assert "Nothing is kept" in read(visitor, "/log?org=lishan-cdc").text
+        """What is empty for one of them, or beyond the last page, is not said of all."""
+        for path in ("/log?org=lishan-cdc", "/log?page=99"):
+            page = read(visitor, path)
+            assert "keeps nothing at present, or there is no such page" in page.text
+            assert "Nothing is kept" not in page.text
 
     def test_keys_and_marks_of_all_are_there(self, visitor, parts):
         page = read(visitor, "/log/keys")

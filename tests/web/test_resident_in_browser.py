@@ -243,6 +243,57 @@ class TestBadConnection:
         page.locator("p#code").wait_for()
         assert stored(place) == before + 1
 
+    @pytest.mark.parametrize("step", ["authorise", "notice"])
+    def test_answers_that_are_carried_back_are_not_lost_either(self, place, visit, step):
+        page = visit()
+        fill(page, place)
+        press(page, "authorise")
+        if step == "notice":
+            page.wait_for_load_state()
+            press(page, "notice")
+        on = "authorise" if step == "notice" else "fields"
+        page.locator(f"button[value={on}]").first.wait_for()
+        page.wait_for_load_state()
+        place.down()
+        press(page, on)
+        page.locator("#offline").wait_for(state="visible")
+        place.up()
+        press(page, on)
+        if step == "notice":
+            page.locator("button[value=fields]").wait_for()
+            page.wait_for_load_state()
+            press(page, "fields")
+        expect(page.locator("#f-name")).to_have_value(NAME)
+
+    def test_an_objection_is_not_lost_either(self, place, visit):
+        page = visit()
+        fill(page, place)
+        press(page, "send")
+        page.goto(f"{place.base}/r#{code_of(page)}")
+        page.locator("form[action='/r/ask'] button").first.click()
+        page.locator("#ask input[type=radio]").first.check()
+        page.wait_for_load_state()
+        place.down()
+        page.locator("#ask button").click()
+        page.get_by_text("This page is still here").wait_for()
+        place.up()
+        page.locator("#ask button").click()
+        page.get_by_text("We have it").first.wait_for()
+
+    @pytest.mark.parametrize("typed", [True, False])
+    def test_the_browser_s_own_way_back_asks_before_what_was_typed_is_lost(
+        self, place, visit, typed
+    ):
+        page, asked = visit(), []
+        fill(page, place)
+        if not typed:
+            for name in ("name", "mobile", "temperature"):
+                page.locator(f"#f-{name}").fill("")
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        page.go_back()
+        page.locator("button[value=fields]").wait_for()
+        assert asked == (["beforeunload"] if typed else [])
+
     def test_without_scripts_reloading_sends_what_was_typed(self, place, visit):
         page = visit(scripts=False)
         fill(page, place)
@@ -418,7 +469,7 @@ class TestReadOut:
         """,
         )
         page.locator("form[action='/r/ask'] button").first.click()
-        page.locator("form#walk button").click()  # no reason is chosen
+        page.locator("form#ask button").click()  # no reason is chosen
         page.locator(".box.bad").wait_for()
         heard(
             page,

@@ -158,7 +158,7 @@ def parse(text: str) -> ReceiptCode:
 
 def _symbols(text: str) -> list[int]:
     """Return the 30 values of the characters."""
-    plain = fold(text[:200]).upper().translate(_GAPS)
+    plain = fold(text[:200]).rpartition(":")[2].upper().translate(_GAPS)  # with its label before it
     symbols = [_VALUE.get(c, -1) for c in plain]
     if -1 in symbols:
         raise FieldsError([CHARACTER.at("code")])

@@ -19,7 +19,12 @@ from epilock.collect.notice_facts import (
 )
 from epilock.collect.notice_flow import how_long, recipients, third_parties
 from epilock.standard import Standard
+from epilock.standard.model import Circumstance
 from epilock.standard.text import Text
+
+_COLONS = ":： "  # at the end of a label of somebody's form
+_WHY_NEEDED = Text("为什么非要不可", "Why nothing less would do")
+_WHY_OPTIONAL = Text("为什么问", "Why it is asked all the same")
 
 
 def without(basis: str, *, optional: bool) -> Text:
@@ -87,7 +92,7 @@ def _why(standard: Standard, facts: PointFacts) -> list[Item]:
     level = standard.levels[facts.level].name
     circumstance = standard.circumstances[facts.circumstance]
     purposes = names(standard.purposes[p].name for p in circumstance.purposes if p not in OF_RIGHT)
-    event, place = facts.emergency_name, circumstance.name
+    event, place, note = facts.emergency_name, circumstance.name, _note(facts, circumstance)
     return [
         item(
             "emergency",
@@ -96,8 +101,8 @@ def _why(standard: Standard, facts: PointFacts) -> list[Item]:
         ),
         item(
             "circumstance",
-            f"{place.zh}：{circumstance.everyday.zh}。{circumstance.note.zh}",
-            f"{place.en}: {circumstance.everyday.en}. {circumstance.note.en}",
+            f"{place.zh}：{circumstance.everyday.zh}。{note.zh}",
+            f"{place.en}: {circumstance.everyday.en}.{note.en and ' '}{note.en}",
         ),
         item(
             "purposes",
@@ -107,6 +112,12 @@ def _why(standard: Standard, facts: PointFacts) -> list[Item]:
         ),
         item("basis", *_basis(facts)),
     ]  # fmt: skip
+
+
+def _note(facts: PointFacts, circumstance: Circumstance) -> Text:
+    """Return what there is to know of a circumstance; of a third party only where there is one."""
+    about_one = "third-party" in circumstance.media_only and not facts.third_parties
+    return Text("", "") if about_one else circumstance.note
 
 
 def _basis(facts: PointFacts) -> tuple[str, str]:
@@ -162,11 +173,12 @@ def _what(fields: Sequence[FieldNotice]) -> list[Item]:
 
 
 def _field(field: FieldNotice) -> Item:
-    zh = f"{field.label.zh}：{field.why.zh}。"
-    en = f"{field.label.en}: {field.why.en}."
+    zh = f"{field.label.zh.rstrip(_COLONS)}：{field.why.zh}。"
+    en = f"{field.label.en.rstrip(_COLONS)}: {field.why.en}."
     if field.sensitive:
-        zh += f"为什么非要不可：{field.necessity.zh}。对您的影响：{field.effect.zh}。"
-        en += f" Why nothing less would do: {field.necessity.en}."
+        lead = _WHY_OPTIONAL if field.optional else _WHY_NEEDED
+        zh += f"{lead.zh}：{field.necessity.zh}。对您的影响：{field.effect.zh}。"
+        en += f" {lead.en}: {field.necessity.en}."
         en += f" What it may mean for you: {field.effect.en}."
     zh += f"不填会怎样：{field.without.zh}。"
     en += f" If you leave it out: {field.without.en}."
@@ -201,7 +213,7 @@ def _how(standard: Standard, facts: PointFacts, fields: Sequence[FieldNotice]) -
             item(
                 "masked",
                 "显示时默认遮住一部分；要有期限的授权才能打开。",
-                "It is shown partly hidden; opening it needs a leave that ends.",
+                "It is shown partly hidden; whoever opens it needs a permission, which ends on a day.",
             )
         )
     if grade >= 4:  # noqa: PLR2004 - same

@@ -18,6 +18,7 @@ from epilock.collect.identifier import CHOICES
 from epilock.db import Transaction
 from epilock.destroy import erasure
 from epilock.destroy import run as runs
+from epilock.destroy.subject_request import OBJECTION
 from epilock.errors import ErasedError, FieldsError, NotFoundError, StateError
 from epilock.ledger import cosigned
 from epilock.ledger.folder import TEXT
@@ -125,15 +126,9 @@ def post_withdraw(site: SiteOf, request: Request, form: FormOf) -> Response:
         going, kept = holdings.withdrawable(tx, site, held)
         days = holdings.days(tx, site, held, today=site.today())
         return page(
-            site,
-            request,
-            form,
-            "receipt/withdraw.html",
-            held=held,
-            going=going,
-            kept=kept,
-            days=days,
-        )
+            site, request, form, "receipt/withdraw.html", held=held, going=going, kept=kept, days=days,
+            may_object=OBJECTION in holdings.may_ask(tx, site, held),
+        )  # fmt: skip
 
     if not sure:
         return with_code(site, request, form, shown)

@@ -192,7 +192,7 @@ def _notice(visit: _Visit, walk: Walk, *, stale: bool = False) -> Response:
     carried = Walk(ticket=begun, given=walk.given, typed=walk.typed)
     given_mark = visit.request.query_params.get("k", "")
     return visit.show(
-        "resident/notice.html", carried, status=409 if stale else 200, stale=stale,
+        "resident/notice.html", carried, status=409 if stale else 200, stale=stale, script=bool(carried.typed),
         pasted=bool(given_mark) and given_mark.replace(" ", "") != visit.mark.replace(" ", ""),
         summary=_summary(visit), full=trusted(html(notice, visit.t.language)),
         labels=notice.fields,
@@ -239,15 +239,16 @@ def _authorise(
         asked, errors = _asked(visit, visit.form.acts.ids), _said(visit, problems)
         wrong += walks.summary(visit.t, asked, errors)
     return visit.show(
-        "resident/authorise.html", walk, status=422 if wrong else 200, script=short, wrong=wrong,
+        "resident/authorise.html", walk, status=422 if wrong else 200, script=short or bool(walk.typed), wrong=wrong,
         missing=list(missing), groups=walks.grouped(acts), said=said, asked=asked, problems=errors,
         headers={} if asked or walk.typed or wrong else KEPT_BY_BROWSER,
     )  # fmt: skip
 
 
 def _reason(t: Speaker, one: FieldNotice) -> str:
-    """Return why a field is asked; of a sensitive one also why it must be, and what it could do."""
-    sentences = [one.why, one.necessity, one.effect] if one.sensitive else [one.why]
+    """Return why a field is asked; of a sensitive one also what it could do, and why it must be, if it must."""
+    needed = [one.necessity] if one.sensitive and not one.optional else []
+    sentences = [one.why, *needed, *([one.effect] if one.sensitive else [])]
     return t.joined([t.sentence(s) for s in sentences])
 
 

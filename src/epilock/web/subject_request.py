@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from epilock.db import Transaction
 from epilock.destroy import subject_request as requests
-from epilock.destroy.subject_request import GROUNDS
+from epilock.destroy.subject_request import GROUNDS, SubjectRequest
 from epilock.errors import InputError, StateError
-from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.web import receipt
 from epilock.web.holding import Holding
 from epilock.web.request import FormOf, Site, SiteOf, word
@@ -29,10 +28,9 @@ def post_ask(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def shown(_: Transaction, held: Holding) -> Response:
         if ground in GROUNDS[kind]:
-            take(site, held, kind, ground)
             return receipt.page(
-                site, request, form, "receipt/asked.html", held=held, kind=kind,
-                due=site.now() + ANSWER_WITHIN,
+                site, request, form, "receipt/asked.html", held=held, kind=kind, ground=ground,
+                asked=take(site, held, kind, ground),
             )  # fmt: skip
         return receipt.page(
             site, request, form, "receipt/request.html", status=422 if sent else 200, held=held,
@@ -42,14 +40,19 @@ def post_ask(site: SiteOf, request: Request, form: FormOf) -> Response:
     return receipt.with_code(site, request, form, shown)
 
 
-def take(site: Site, held: Holding, kind: str, ground: str) -> None:
-    """Take a request of the person whose receipt was shown; one that is open already stays as it is, so that sending twice is harmless."""
-    parts = site.parts
+def take(site: Site, held: Holding, kind: str, ground: str) -> SubjectRequest:
+    """Take a request of the person whose receipt was shown, and return it.
+
+    One that is open already stays as it is, and is returned instead, so that sending twice is harmless.
+    """
+    parts, place = site.parts, (held.record.bucket, held.record.n)
     try:
         with parts.database.write() as tx:
-            requests.ask(
-                tx, parts.log, standard_ref=parts.standard.ref, org=held.org,
-                bucket=held.record.bucket, n=held.record.n, kind=kind, ground=ground, now=site.now(),
+            return requests.ask(
+                tx, parts.log, standard_ref=parts.standard.ref, org=held.org, bucket=place[0], n=place[1],
+                kind=kind, ground=ground, now=site.now(),
             )  # fmt: skip
     except StateError:
-        pass
+        with parts.database.read() as tx:
+            known = requests.of_record(tx, held.org, {place})
+        return next(r for r in known if r.kind == kind and r.answered is None)

@@ -108,10 +108,7 @@ def post_ask(wanted: Asking, site: SiteOf, request: Request) -> Asked:
     """Object or complain; asked again while one of the kind is open, that one is returned."""
     with site.parts.database.read() as tx:
         held = _find(tx, site, request, wanted.code)
-    take(site, held, wanted.kind, wanted.ground)
-    with site.parts.database.read() as tx:
-        found = holdings.requests(tx, held)
-    return _asked(next(r for r in found if r.kind == wanted.kind))
+    return _asked(take(site, held, wanted.kind, wanted.ground))
 
 
 def _asked(found: SubjectRequest) -> Asked:

@@ -64,8 +64,14 @@
     } catch (tooOld) { // without Ed25519, without a secure page, or without verify.js: none of them is a forgery
       say("warn", part.dataset.old);
     }
-    if (found) show(found);
+    if (found && isKeyWrong(found, given)) {
+      say("warn", part.dataset.keyWrong);
+      document.getElementById("check-key").focus();
+    } else if (found) show(found);
   }
+
+  // A key that was mistyped says nothing of the file.
+  const isKeyWrong = (found, { keys }) => Boolean(keys?.length) && found.number === 1 && /^(a key |this base64|this is not base64)/.test(found.why);
 
   async function submitted(event) {
     event.preventDefault();
@@ -87,10 +93,19 @@
     await run({ file, policy, entry, keys: typed ? typed.split(/\s+/) : [], proofs: proofs.length ? proofs : undefined });
   }
 
+  function isBinary(file) {
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(file).startsWith("%PDF");
+    } catch (notText) {
+      return true;
+    }
+  }
+
   // What can't be checked is no forgery: another file than a proof, or no key to check it by.
   function slipOf(file, key) {
     if (file.length > MOST) return part.dataset.large;
     const text = new TextDecoder("latin1").decode(file).trimStart();
+    if (isBinary(file)) return part.dataset.binary;
     if (text.startsWith("{") && !text.includes('"older"')) return part.dataset.json; // with it: of misbehaviour
     return key ? "" : part.dataset.keyless;
   }

@@ -30,7 +30,7 @@ function receiptCode(serial, uuid) {
 
 // What a person typed off a receipt: the organisation's number and the UUID, or null if it is no code.
 function readReceiptCode(text) {
-  const plain = text.normalize("NFKC").toUpperCase().replace(/[\s\-\u2010-\u2014_.]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
+  const plain = text.normalize("NFKC").replace(/^.*:/s, "").toUpperCase().replace(/[\s\-\u2010-\u2014_.]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
   const symbols = [...plain].map((character) => CODE_ALPHABET.indexOf(character));
   if (symbols.length !== 30 || symbols.includes(-1)) return null;
   const number = symbols.slice(0, 28).reduce((sum, symbol) => sum << 5n | BigInt(symbol), 0n);

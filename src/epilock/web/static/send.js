@@ -5,10 +5,23 @@
 (function () {
   var form = document.getElementById("walk");
   var box = document.getElementById("offline");
-  var pressed = null, asking = false;
+  var pressed = null, asking = false, sent = false;
 
-  form.addEventListener("click", function (event) {
-    pressed = event.target.closest("button") || pressed;
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("button");
+    if (button && button.form === form) { pressed = button; }
+  });
+
+  // What is typed lives in this page alone: the browser's own way back would lose it, and asks first.
+  function isTyped() {
+    return [].some.call(form.querySelectorAll("input:not([type]), input[type=text], input[type=tel], input[type=email], textarea"), function (field) {
+      return field.value.trim();
+    });
+  }
+  addEventListener("beforeunload", function (event) {
+    if (sent || !isTyped()) { return; }
+    event.preventDefault();
+    event.returnValue = ""; // for browsers that ask only so
   });
 
   form.addEventListener("submit", function (event) {
@@ -25,6 +38,7 @@
       which.name = button.name;
       which.value = button.value;
       form.appendChild(which);
+      sent = true;
       form.submit();
     };
     icon.onerror = gone;
