@@ -195,6 +195,16 @@ class TestPoint:
             "name": (False, False), "colour": (False, False), "since": (True, True),
         }  # fmt: skip
 
+    def test_the_same_form_sent_twice_opens_one_point(self, custodian, parts):
+        """The button was pressed twice, or once more by Back."""
+        town.assess(parts, "sunny", "residential-entry")
+        page = read(custodian, "/console/points/new/residential-entry")
+        form = page.with_field("zh")
+        first, again = (page.send(form, zh="东门", en="East Gate") for _ in range(2))
+        assert first.path == again.path
+        assert "nothing was done twice" in again.text
+        assert len(_entries(parts, "point")) == 1
+
     def test_a_broken_file_gets_one_clear_error(self, custodian):
         assert _upload(custodian, "x.xlsx", b"PK\x03\x04broken").status_code == 422
 

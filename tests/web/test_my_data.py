@@ -473,7 +473,7 @@ class TestAsking:
     def answer(self, visitor, answer):
         page = read(visitor, "/console/received")
         form = next(f for f in page.forms if "answer" in f.fields)
-        return page.send(form, answer=answer)
+        return page.send(form, ("sure", "yes"), answer=answer)
 
     def test_a_complaint_goes_above_the_organisation(self, visitor, site, parts, code):
         done = self.ask(_look(visitor, code), "complaint", "other-use")
@@ -497,13 +497,27 @@ class TestAsking:
         assert "All of it is gone" in page.text
         assert "Agreed: it is destroyed" in page.text
 
+    def test_nothing_is_destroyed_by_an_answer_that_was_not_confirmed(
+        self, visitor, site, parts, required
+    ):
+        self.ask(_look(visitor, required), "objection", "harms-me")
+        office = badge(parts, site, "sunny", "office", "custodian")
+        page = read(office, "/console/received")
+        form = next(f for f in page.forms if "answer" in f.fields)
+        unsure = page.send(form, answer="erased")
+        assert (unsure.status, "tick the box first" in unsure.text) == (422, True)
+        assert '<option value="erased" selected' in unsure.html
+        assert "erased" not in _kinds(parts)
+        done = page.send(form, ("sure", "yes"), answer="erased")
+        assert "the record is destroyed" in done.text
+
     def test_the_same_answer_again_is_told_as_done(self, visitor, site, parts, required):
         self.ask(_look(visitor, required), "objection", "harms-me")
         office = badge(parts, site, "sunny", "office", "custodian")
         page = read(office, "/console/received")
         form = next(f for f in page.forms if "answer" in f.fields)
         for said in ("is answered", "nothing was done twice"):
-            done = page.send(form, answer="erased")
+            done = page.send(form, ("sure", "yes"), answer="erased")
             assert (done.path, said in done.text) == ("/console/received", True)
         other = page.send(form, answer="still-needed")
         assert (other.status, "with another answer" in other.text) == (409, True)

@@ -79,10 +79,12 @@ class Issued:
 
 
 def open_with_notice(
-    tx: Transaction, press: Press, *, org: str, plan: Plan, now: datetime
+    tx: Transaction, press: Press, *, org: str, plan: Plan, now: datetime, code: str = ""
 ) -> Point:
     """Open a point and issue its first notice; raises what ``point.open_point`` raises."""
-    point = points_.open_point(tx, press.log, press.standard, org=org, plan=plan, now=now)
+    point = points_.open_point(
+        tx, press.log, press.standard, org=org, plan=plan, now=now, code=code
+    )
     issue(tx, press, org=org, point=point.point, now=now)
     return points_.load(tx, org, point.point)
 

@@ -17,8 +17,10 @@ from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from os import urandom
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -181,6 +183,20 @@ def refusals(standard: Standard, plan: Plan) -> tuple[Refusal, ...]:
     return tuple(found)
 
 
+def code_for(org: str, form: UUID) -> str:
+    """Return the code of the point that is opened by the form of this id: the same however often it is sent."""
+    return _code(org, sha256(form.bytes).digest())
+
+
+def is_there(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether ``org`` has opened a point of this code."""
+    return tx.find(points, org=org, point=code) is not None
+
+
+def _code(org: str, random: bytes) -> str:
+    return f"{org}.{b32encode(random).decode().lower()[:6]}"
+
+
 def open_point(
     tx: Transaction,
     log: Log,
@@ -189,8 +205,11 @@ def open_point(
     org: str,
     plan: Plan,
     now: datetime,
+    code: str = "",
 ) -> Point:
     """Open a point for ``org``; its first notice is issued by ``notice.issue`` in the same transaction.
+
+    ``code`` is the point's (``code_for``), or a fresh one is made.
 
     A point that collects on paper keeps on paper, whether its plan says so or not.
 
@@ -222,7 +241,7 @@ def open_point(
         today=today,
     )  # fmt: skip
     basis = _basis(standard, plan.circumstance, has_mandate=mandate is not None)
-    code = f"{org}.{b32encode(urandom(5)).decode().lower()[:6]}"
+    code = code or _code(org, urandom(5))
     tx.insert(
         points, org=org, point=code, authority=authority, emergency=emergency,
         circumstance=plan.circumstance, name=plan.name.as_dict(), languages=list(plan.languages),

@@ -22,10 +22,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
+from epilock.db import Instant, Transaction, id_from, metadata, new_id, sealed_table
 from epilock.errors import ApprovalError, HeldError, InputError, NotFoundError, StateError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -93,6 +94,16 @@ class Hold:
         return self.released is None and now < self.until
 
 
+def code_for(form: UUID) -> str:
+    """Return the code of the hold that is placed by the form of this id."""
+    return id_from("h", form)
+
+
+def is_placed(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether a hold has this code."""
+    return tx.find(holds, org=org, hold=code) is not None
+
+
 def place(
     tx: Transaction,
     log: Log,
@@ -105,8 +116,9 @@ def place(
     last_day: date,
     by: str,
     now: datetime,
+    code: str = "",
 ) -> Hold:
-    """Place a hold on a bucket to the end of ``last_day``.
+    """Place a hold on a bucket to the end of ``last_day``, under ``code`` (``code_for``) or a fresh one.
 
     Raises:
         InputError: The reason is none of ``REASONS``, the last day is past or after the assessment's, or
@@ -123,7 +135,7 @@ def place(
     if not found.live:
         raise StateError(f"{found.name} is destroyed, or its destruction was announced")
     _check_assessment(tx, found, assessment, last_day, now.astimezone(CHINA).date())
-    code, until = new_id("h"), midnight(last_day + _DAY)
+    code, until = code or new_id("h"), midnight(last_day + _DAY)
     tx.insert(
         holds, org=org, hold=code, bucket=bucket, assessment=assessment, reason=reason, until=until,
         by=by, placed=now,

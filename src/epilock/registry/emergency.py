@@ -7,6 +7,7 @@ changes are only ever added, in the order of time, so that what was once due sta
 An order may set the level that is set already: it renews it, and says until when instead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -210,6 +211,12 @@ def load(tx: Transaction, authority: str, emergency: str) -> Emergency:
 def everything(tx: Transaction) -> list[Emergency]:
     """Return all emergencies, oldest first."""
     return [_emergency(r) for r in tx.all(emergencies, order_by=[emergencies.c.declared])]
+
+
+def named(tx: Transaction, codes: Sequence[str]) -> dict[str, Text]:
+    """Return what the emergencies of ``codes`` are called, in their order; of one code under two authorities, either."""
+    names = {e.emergency: e.name for e in everything(tx)}
+    return {code: names[code] for code in codes}
 
 
 def history(tx: Transaction, authority: str, emergency: str) -> History:

@@ -183,7 +183,7 @@ def reach(  # noqa: PLR0917 - who, whose, and what for
 
 def _ranges(tx: Transaction, org: str, source: str) -> tuple[str, ...]:
     own = organisations.load(tx, org).range
-    return (own,) if org != source else ("R1", own)
+    return (own,) if org != source else tuple(dict.fromkeys(("R1", own)))
 
 
 def _see(standard: Standard, code: str, purpose: str, form: str, range_: str) -> Verdict:

@@ -76,6 +76,8 @@ class Details:
         if name in _THINGS and standard is not None:
             thing = getattr(standard, _THINGS[name]).get(value.strip("'"))
             return value if thing is None else t.say(thing.name)
+        if key == "day":  # which field of a form
+            return t(f"console.day_of.{value}") if t.knows(f"console.day_of.{value}") else value
         group = _STAGES.get(key, "") if name in _STAGED else _NAMED.get(name, "")
         if group:
             said = [(f"console.{group}.{each}", each) for each in _SEVERAL.split(value)]

@@ -60,6 +60,7 @@ class Waiting:
             destruction, a table that is to leave, a person's to be erased, an opening to be reviewed, a
             budget, a study's end.
         bucket: Name of the bucket of an order or erasure.
+        circumstance: Of an order, that of its bucket.
         own: Whether who looks asked for it, and so cannot decide.
         challenge: Of a grant that a passkey must sign: what it signs.
         options: What the browser is asked to have signed (JSON); "" if who looks has no passkey.
@@ -77,6 +78,7 @@ class Waiting:
     allotment: Allotment | None = None
     study: Study | None = None
     bucket: str = ""
+    circumstance: str = ""
     own: bool = False
     challenge: bytes = b""
     options: str = ""
@@ -321,8 +323,14 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
             found = replace(found, opening=e, own=e.by == desk.who)
         case "order":
             o = orders.load(tx, org, code)
-            name = buckets.load(tx, org, o.bucket).name
-            found = replace(found, order=o, bucket=name, own=o.by == desk.who)
+            lies = buckets.load(tx, org, o.bucket)
+            found = replace(
+                found,
+                order=o,
+                bucket=lies.name,
+                circumstance=lies.circumstance,
+                own=o.by == desk.who,
+            )
         case "release":
             t = releases.load(tx, org, code)
             found = replace(found, release=t, own=t.by == desk.who)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
@@ -36,7 +37,7 @@ from epilock.web.console.computed import Computed, Question, arrange
 from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word, words
+from epilock.web.request import begun, day_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"
@@ -74,6 +75,8 @@ def get_calendar(desk: DeskOf) -> Response:
         may_release = _may_release(desk, tx, of)
         used = {o.bucket for o in waiting[:SHOWN]} | {h.bucket for h in held[:SHOWN]}
         loaded = {b: buckets.load(tx, of, b) for b in used}
+        ripe = any(o.stage == orders.APPROVED and o.not_before <= now for o in waiting)
+        unfinished = ripe or bool(intents.open_intents(tx, of))
     page = arrange(_calendar(desk, of, found), found, desk.query)
     if page.export:
         return page.file("calendar")
@@ -84,7 +87,7 @@ def get_calendar(desk: DeskOf) -> Response:
         waiting=waiting[:SHOWN], held=held[:SHOWN], weeks=_weeks(shown, today, now),
         names={b: one.name for b, one in loaded.items()},
         about={b: one.circumstance for b, one in loaded.items()},
-        may_run=of == desk.org and desk.has("custodian"),
+        may_run=of == desk.org and desk.has("custodian"), unfinished=unfinished,
         may_change=_may_change(desk, of), may_release=may_release, today=today, of=organisation,
     )  # fmt: skip
 
@@ -191,11 +194,14 @@ def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
     desk.need("custodian")
     parts = desk.site.parts
     try:
+        code = holds.code_for(begun(form, "once"))
         with parts.database.write() as tx:
+            if holds.is_placed(tx, desk.org, code):
+                return desk.go(f"{HERE}/{bucket}", done="decided")
             holds.place(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, bucket=bucket,
                 assessment=word(form, "assessment", most=20), reason=word(form, "reason", most=20),
-                last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(),
+                last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(), code=code,
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, bucket, error)
@@ -357,11 +363,12 @@ def _page(desk: Desk, bucket: int, error: EpilockError | None = None) -> Respons
         counts = {part: count.of(tx, found, [part]) for part in found.parts}
         assessments = _for_holding(desk, tx, found)
         hold = holds.on_bucket(tx, desk.org, bucket, now=now)
+        ordered = [o for o in orders.listing(tx, desk.org) if o.bucket == bucket]
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "bucket.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
         bucket=found, due=due, states=states, done_=done, counts=counts, assessments=assessments,
-        hold=hold, reasons=holds.REASONS, order_reasons=orders.REASONS,
+        hold=hold, ordered={part: o for o in ordered for part in o.parts}, once=uuid4(), reasons=holds.REASONS, order_reasons=orders.REASONS,
         may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),
     )  # fmt: skip
 

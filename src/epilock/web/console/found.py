@@ -25,6 +25,7 @@ from epilock.collect.identifier import CHECKS
 from epilock.collect.telephone import check_phone
 from epilock.db import missing
 from epilock.errors import EpilockError, FieldsError, ForbiddenError
+from epilock.registry import emergency as emergencies_
 from epilock.store import bucket as buckets
 from epilock.store import tags
 from epilock.use import gate, search
@@ -93,7 +94,7 @@ def page(
         found = search.again(tx, made, places or (), now=now)
         mine = reach.into(desk, tx, source)
         circumstances = {f.bucket.circumstance for f in found}
-        emergencies = buckets.emergencies_of(tx, source)
+        emergencies = emergencies_.named(tx, buckets.emergencies_of(tx, source))
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "found.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,

@@ -6,12 +6,14 @@ here past the door.
 """
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from epilock.collect import issue
+from epilock.collect import point as points
 from epilock.collect.adopt import adopt
 from epilock.collect.point import LANGUAGES, Field, Plan
 from epilock.collect.template import field_id
@@ -28,7 +30,7 @@ from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.point import PART
 from epilock.web.in_force import running
 from epilock.web.problem import of as problem_of
-from epilock.web.request import file_in, word, words
+from epilock.web.request import begun, file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/points")
 
@@ -72,14 +74,19 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     desk.enter(PART)
     parts = desk.site.parts
     emergency, circumstance = word(form, "emergency"), word(form, "circumstance")
-    method = word(form, "method")
+    method, code = word(form, "method"), ""
     try:
+        code = points.code_for(desk.org, begun(form, "once"))
+        if _is_there(desk, code):
+            return desk.go(f"/console/points/{code}", done="decided")
         plan = _plan(form, emergency, circumstance, method)
         with parts.database.write() as tx:
             point = issue.open_with_notice(
-                tx, parts.press, org=desk.org, plan=plan, now=desk.site.now()
+                tx, parts.press, org=desk.org, plan=plan, now=desk.site.now(), code=code
             )
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go(f"/console/points/{code}", done="decided")
         level = _level(desk, emergency, circumstance, method)
         rows = _rows_again(desk, form, circumstance, level, method)
         return _fields(
@@ -93,6 +100,11 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
             unknown=words(form, "unknown"),
         )
     return desk.go(f"/console/points/{point.point}", done="opened")
+
+
+def _is_there(desk: Desk, code: str) -> bool:
+    with desk.site.parts.database.read() as tx:
+        return points.is_there(tx, desk.org, code)
 
 
 def _uploaded(desk: Desk, form: FormData) -> Response:
@@ -214,7 +226,7 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
         )
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "point_fields.html", here=PART, script=True, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "point_fields.html", here=PART, script=True, once=uuid4(), status=200 if wrong is None else wrong.status, wrong=wrong,
         emergency=emergency, event=event, where=standard.circumstances[circumstance], method=method,
         level=level, rows=rows, never=askable.never(standard, circumstance, level),
         running=running(desk.site), assessed=_is_assessed(desk, circumstance), order=order,

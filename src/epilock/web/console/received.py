@@ -82,12 +82,17 @@ def get_received(desk: DeskOf) -> Response:
 
 @router.post("/{org}/{request}")
 def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Answer a request; what is to be erased is erased at once. No answer stands there before one is chosen."""
+    """Answer a request; what is to be erased is erased at once, if who answers says that they know.
+
+    No answer stands there before one is chosen.
+    """
     desk.enter(PART)
     parts, now = desk.site.parts, desk.site.now()
     answer = word(form, "answer", most=20)
     if not answer:
-        return _page(desk, (org, request))
+        return _page(desk, (org, request), "choose_first")
+    if answer == requests.ERASED and not word(form, "sure", most=3):
+        return _page(desk, (org, request), "sure_first", answer)
     try:
         with parts.database.write() as tx:
             requests.answer(
@@ -98,7 +103,8 @@ def post_answer(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Resp
         return decided.again(desk, "received", org, request, answer, error)
     if answer == requests.ERASED:
         runs.complete(parts.tools, now=now, org=org)
-    return desk.back("/console/received", done="answered")
+    done = "answered_erased" if answer == requests.ERASED else "answered"
+    return desk.back("/console/received", done=done)
 
 
 def mine(desk: Desk, tx: Transaction) -> Condition:
@@ -113,13 +119,15 @@ def mine(desk: Desk, tx: Transaction) -> Condition:
     )
 
 
-def _page(desk: Desk, unanswered: tuple[str, str] | None = None) -> Response:
-    """Return the list; ``unanswered`` is the request that an answer was to be given and none was chosen for."""
+def _page(
+    desk: Desk, unanswered: tuple[str, str] | None = None, slip: str = "", answer: str = ""
+) -> Response:
+    """Return the list; ``unanswered`` is the request whose ``answer`` was not taken, and ``slip`` why."""
     with desk.site.parts.database.read() as tx:
         page = listing.find(tx, _PLAN, desk.query, mine(desk, tx))
     if page.export:
         return page.file("received")
     return desk.show(
         "received.html", here=PART, status=200 if unanswered is None else 422, page=page, answers=ANSWERS,
-        kinds=tuple(GROUNDS), open_=OPEN, unanswered=unanswered,
+        kinds=tuple(GROUNDS), open_=OPEN, unanswered=unanswered, slip=slip, given=answer, erased=requests.ERASED,
     )  # fmt: skip

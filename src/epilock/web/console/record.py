@@ -28,6 +28,7 @@ from epilock.destroy import erasure
 from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.errors import EpilockError, FieldsError, ForbiddenError, InputError
+from epilock.registry import emergency as emergencies_
 from epilock.registry import organisation as organisations
 from epilock.standard.text import Text
 from epilock.store import bucket as buckets
@@ -179,9 +180,15 @@ def get_opened(source: str, decision: str, desk: DeskOf) -> Response:
         "opened.html", here=PART, decision=decided, fresh=fresh, places=places,
         opened=list(zip(places, opened, strict=True)) if fresh else [],
         advice=[a for a in advice if a.zh], minutes=SHOWN_FOR.seconds // 60,
-        refused=decided.verdict == decisions.REFUSED, rule=decided.rule.partition("/")[0],
+        refused=decided.verdict == decisions.REFUSED, rule=_refusal(desk, decided.rule),
         pictured=pictured,
     )  # fmt: skip
+
+
+def _refusal(desk: Desk, rule: str) -> str:
+    """Return the name of what is said of ``rule``: of the very rule, or of all of its kind."""
+    own = rule.replace("/", "-")
+    return own if desk.t.knows(f"console.refusal.{own}") else rule.partition("/")[0]
 
 
 @router.get("/opened/{source}/{decision}/photograph")
@@ -293,6 +300,7 @@ def _shelves(
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
         reach.check_listed(desk, source, mine)
         emergencies = buckets.emergencies_of(tx, source)
+        events = emergencies_.named(tx, emergencies)
         page = listing.find(
             tx,
             _plan(desk, source, emergencies),
@@ -307,7 +315,7 @@ def _shelves(
     return desk.show(
         "records.html", here=PART, status=200 if wrong is None else wrong.status,
         wrong=wrong if value is None else None, slip="" if value is None else desk.name(Text(value.zh, value.en)),
-        source=source, sources=names, page=page, grants=mine, emergencies=emergencies,
+        source=source, sources=names, page=page, grants=mine, emergencies=events,
         typed=form or FormData(), searched=found.kinds(desk),
     )  # fmt: skip
 
