@@ -65,6 +65,19 @@ def grants_of(custodian: Visitor, approver: Visitor) -> list[str]:
     return options_of(read(custodian, "/console/records/sunny/1/0"), "grant")
 
 
+def test_a_grant_that_is_asked_for_twice_by_one_form_is_one(custodian, given):
+    """The button was pressed twice, or once more by Back."""
+    page = read(custodian, "/console/grants")
+    typed = {"purpose": "personnel", "form": "masked", "subjects": "5", "reason": "gate duty"}
+    form = page.with_field("subjects")
+    first, again = (
+        page.send(form, ("circumstance", "residential-entry"), **typed) for _ in range(2)
+    )
+    assert (first.status, again.status) == (200, 200)
+    assert "nothing was done twice" in again.text
+    assert again.html.count("<code>g-") == first.html.count("<code>g-") == 1
+
+
 class TestOpening:
     def test_the_grant_that_was_chosen(self, custodian, approver, given):
         first, second = grants_of(custodian, approver)

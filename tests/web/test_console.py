@@ -529,7 +529,19 @@ class TestEnding:
         assert "hold/" not in page.text
         held = page.send(form, until=until)
         assert "Held until" in held.text
+        assert held.text.count("the end of 3 April 2026") > 3  # of each part, and above them
+        assert "only an inspection may open it" in read(custodian, "/console/records/sunny/1").text
+        assert "nothing was done twice" in page.send(form, until=until).text
         assert len(_entries(parts, "hold")) == 1
+
+    def test_what_is_ordered_is_not_offered_again(self, custodian, given, parts, clock):
+        clock.forward(days=40)
+        renew(parts, custodian, "sunny", "wang")
+        page = read(custodian, "/console/destruction/1")
+        page.send(page.to("/orders"), ("part", "3-IV"))
+        page = read(custodian, "/console/destruction/1")
+        assert re.search(r"kept Order\W+waiting", page.text)
+        assert ("part", "3-IV") not in page.to("/orders").boxes
 
     def test_an_order_before_the_day_is_refused_with_the_rule(self, custodian, given):
         page = read(custodian, "/console/destruction/1")

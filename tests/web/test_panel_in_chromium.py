@@ -109,14 +109,14 @@ def test_a_panel_that_was_closed_gives_the_focus_back(look, name, panel):
 
 
 def test_a_touch_beside_a_panel_closes_it_and_presses_nothing(look):
-    page = look("destruction", has_touch=True)
-    below = page.get_by_role("button", name="Complete what is under way").bounding_box()
+    page = look("points", has_touch=True)
+    below = page.get_by_role("link", name="Open a point").bounding_box()
     page.get_by_role("button", name="Parts of the console").tap()
     page.touchscreen.tap(below["x"] + below["width"] - 8, below["y"] + 8)
     page.get_by_role("heading", level=1).wait_for()
     page.wait_for_timeout(300)
     expect(page.locator(":popover-open")).to_have_count(0)
-    expect(page).to_have_url(re.compile("/destruction$"))
+    expect(page).to_have_url(re.compile("/points$"))
 
 
 @pytest.mark.parametrize("name", ["records", "console-log"])

@@ -93,11 +93,11 @@ def test_it_is_signed_by_an_approver_and_opens_so_many(split, device):
     device.go("/console/account/passkeys")
     line = device.page.locator("code", has_text="epilock-approver:").inner_text()
     approver = approval.read_approver(line)
-    assert approver.fingerprint() in device.text()
+    device.reads(approver.fingerprint())
 
     device.go("/console/approvals")
     sign(device, wanted)
-    assert "no approver of lishan-cdc that the key service knows" in device.text()
+    device.reads("no approver of lishan-cdc that the key service knows")
     assert stage_of(stage, wanted) == REQUESTED
 
     granted.add(sealing(desk.keys), ORG, approver, now=stage.clock())
@@ -119,7 +119,7 @@ def test_a_grant_to_count_is_signed_for_so_many_whole_parts(split, device, chrom
     stage, desk = split
     device.set_up("counter", "analyst", org=ORG)
     device.go("/console/grants")
-    assert "The key service gives out so many" in device.text()
+    device.reads("The key service gives out so many")
     page = device.page
     for name, value in (
         ("purpose", "situation-monitoring"), ("form", "aggregate"), ("source", "sunny"),
@@ -165,7 +165,7 @@ def test_who_has_no_passkey_reads_what_to_do_and_approves_nothing(split, device)
         tx.update(staff.staff, {"org": ORG, "staff": who.staff}, totp=b"set")
         passkey.remove_all(tx, ORG, who.staff)
     device.go("/console/approvals")
-    assert "add a passkey on your account's page first" in device.text()
+    device.reads("add a passkey on your account's page first")
     assert device.page.get_by_role("button", name="Approve", exact=False).count() == 0
     path = f"{stage.base}/console/approvals/grants/{ORG}/{wanted.grant}"
     csrf = device.page.locator("input[name=csrf]").first.input_value()

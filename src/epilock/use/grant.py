@@ -19,11 +19,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
-from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.db import Instant, Json, Transaction, id_from, metadata, new_id, sealed_table
 from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import ApprovalError, ForbiddenError, InputError, RefusedError, StateError
 from epilock.ledger import entry
@@ -191,6 +192,16 @@ def _see(standard: Standard, code: str, purpose: str, form: str, range_: str) ->
     return standard.see(code, category, purpose=purpose, range=range_, form=form)
 
 
+def code_for(form: UUID) -> str:
+    """Return the code of the grant that is asked for by the form of this id."""
+    return id_from("g", form)
+
+
+def is_there(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether a grant has this code."""
+    return tx.find(grants, org=org, grant=code) is not None
+
+
 def request(
     tx: Transaction,
     standard: Standard,
@@ -207,10 +218,11 @@ def request(
     study: str | None = None,
     parts: int | None = None,
     now: datetime,
+    code: str = "",
 ) -> Grant:
     """Ask for a grant; it opens nothing until a second person approves it.
 
-    One of many that names no ``parts`` has ``usual_parts``.
+    One of many that names no ``parts`` has ``usual_parts``; ``code`` is the grant's (``code_for``), or a fresh one is made.
 
     Raises:
         ForbiddenError: The account's roles can hold no grant.
@@ -229,7 +241,7 @@ def request(
     check_until(until, now=now)
     organisations.load(tx, source)
     _check_leave(standard, circumstances, purpose, form, _ranges(tx, who.org, source))
-    code = new_id("g")
+    code = code or new_id("g")
     tx.insert(
         grants, org=who.org, grant=code, staff=who.staff, source=source, purpose=purpose, form=form,
         circumstances=list(circumstances), subjects=subjects, used=0, case=case, reason=reason[:300],

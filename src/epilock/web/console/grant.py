@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -20,7 +21,7 @@ from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.console.slip import Slips, at
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word, words
+from epilock.web.request import begun, day_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/grants")
 PART = "grants"
@@ -39,16 +40,28 @@ def get_grants(desk: DeskOf) -> Response:
 def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
     """Ask for a grant; a second person decides."""
     desk.enter(PART)
-    parts, slips = desk.site.parts, Slips()
+    parts, slips, code = desk.site.parts, Slips(), ""
     try:
+        code = grants.code_for(begun(form, "once"))
+        if _is_there(desk, code):
+            return desk.go("/console/grants", done="decided")
         asked = _asked(desk, form, slips)
         if slips:
             return _page(desk, form, slips=slips)
         with parts.database.write() as tx:
-            grants.request(tx, parts.standard, desk.session.staff, **asked, now=desk.site.now())
+            grants.request(
+                tx, parts.standard, desk.session.staff, **asked, now=desk.site.now(), code=code
+            )
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go("/console/grants", done="decided")
         return _page(desk, form, error)
     return desk.go("/console/grants", done="asked")
+
+
+def _is_there(desk: Desk, code: str) -> bool:
+    with desk.site.parts.database.read() as tx:
+        return grants.is_there(tx, desk.org, code)
 
 
 @router.post("/{grant}/revoke")
@@ -160,7 +173,7 @@ def _page(
         if set(p.forms) & set(grants.FORMS) and code != gate.SUBJECT_ACCESS
     ]
     return desk.show(
-        "grants.html", here=PART, status=200 if first is None else first.status, wrong=wrong,
+        "grants.html", here=PART, once=uuid4(), status=200 if first is None else first.status, wrong=wrong,
         slips={field: str(slip) for field, slip in (slips or {}).items()}, page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,

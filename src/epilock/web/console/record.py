@@ -25,6 +25,7 @@ from epilock.collect.form import ADULT, UNDER_14, UNDER_18
 from epilock.db import Transaction, missing
 from epilock.destroy import due as dues
 from epilock.destroy import erasure
+from epilock.destroy import hold as holds
 from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.errors import EpilockError, FieldsError, ForbiddenError, InputError
@@ -256,6 +257,7 @@ def _shelf(
         reach.check_listed(desk, source, mine)
         shelf = buckets.load(tx, source, bucket)
         held = count.of(tx, shelf).left
+        hold = holds.on_bucket(tx, source, bucket, now=desk.site.now())
         c = vault.records.c
         here = [c.org == source, c.bucket == bucket, c.state == LIVE]
         at = points.that_collect(
@@ -268,7 +270,7 @@ def _shelf(
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "shelf.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        source=source, bucket=shelf, held=held, page=page, names=names, ages=AGES, chosen=chosen,
+        source=source, bucket=shelf, held=held, hold=hold, page=page, names=names, ages=AGES, chosen=chosen,
         grants=[g for g in mine if shelf.circumstance in g.circumstances],
     )  # fmt: skip
 

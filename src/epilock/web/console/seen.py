@@ -218,7 +218,8 @@ def _plan(desk: Desk, of: str, known: tuple[str, ...]) -> Plan[Decision]:
         columns={
             "at": lambda d: d.at, "decision": lambda d: d.decision, "by": lambda d: d.by,
             "by_organisation": lambda d: d.by_org, "purpose": lambda d: d.purpose,
-            "form": lambda d: d.form, "records": lambda d: len(d.places),
+            "form": lambda d: d.form, "of": lambda d: d.org, "records": lambda d: len(d.places),
+            "places": lambda d: " ".join(f"{bucket}/{n}" for bucket, n in d.places),
             "verdict": lambda d: d.verdict, "rule": lambda d: d.rule,
             "review": lambda d: "yes" if d.review else "no", "entry": lambda d: d.entry_index,
         },
