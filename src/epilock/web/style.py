@@ -65,7 +65,5 @@ def _asked(id_: str, category: str, label: Text, widget: Widget | None, *, optio
         id=id_, category=category, label=label, optional=optional, sensitive=False, why=WHY,
         necessity=nothing, effect=nothing, without=nothing,
     )  # fmt: skip
-    return Asked(
-        field=Field(id=id_, category=category, label=label, optional=optional), said=said,
-        widget=widget or of(category, OWN), choice=False,
-    )  # fmt: skip
+    field = Field(id=id_, category=category, label=label, optional=optional)
+    return Asked(field=field, said=said, widget=widget or of(field, OWN), choice=False)
