@@ -71,7 +71,7 @@
   }
 
   // A key that was mistyped says nothing of the file.
-  const isKeyWrong = (found, { keys }) => Boolean(keys?.length) && found.number === 1 && /^(a key |this base64|this is not base64)/.test(found.why);
+  const isKeyWrong = (found, { keys }) => Boolean(keys && keys.length) && found.number === 1 && /^(a key |this base64|this is not base64)/.test(found.why);
 
   async function submitted(event) {
     event.preventDefault();
