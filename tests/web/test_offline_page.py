@@ -789,6 +789,23 @@ class TestEnded:
             waiting(page, "empty")
         assert (len(unheard), stage.stored()) == (1, before + 1)
 
+    def test_a_form_whose_point_has_left_the_device_is_not_sent_for_ever(self, stage):
+        """A device that an earlier program took the point from: nobody can be asked what became of its form."""
+        with serving(stage.site, stage.port), stage.laptop() as page:
+            stage.take_along(page)
+            page.context.set_offline(True)
+            fill(page)
+            stage.end(page)
+            page.once("dialog", lambda dialog: dialog.accept())
+            page.goto(f"{stage.base}/offline?lang=en")
+            page.evaluate(
+                "async () => { for (const { lease } of await outbox.leases()) await outbox.dropLease(lease); }"
+            )
+            page.context.set_offline(False)
+            page.get_by_role("button", name="Send now").click()
+            waiting(page, "1 not taken")
+            expect(page.locator("#lost li")).to_contain_text("look its receipt code up")
+
     def test_of_what_is_asked_too_late_it_says_that_nobody_knows(self, tmp_path, chromium):
         stage = Stage(tmp_path / "home", chromium)
         with stage.laptop() as page:

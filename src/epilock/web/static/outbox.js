@@ -73,10 +73,9 @@ const outbox = (() => {
   const dropLease = (code) => within("leases", "readwrite", (rows) => rows.delete(code));
 
   // The site takes nothing more under a lease.
-  const endLease = (code) => change((rows, tx) => {
-    const kept = tx.objectStore("leases");
+  const endLease = (code) => change((kept) => {
     kept.get(code).onsuccess = ({ target: { result } }) => { if (result) kept.put({ ...result, over: true }); };
-  }, ["boxes", "leases"]);
+  }, "leases");
 
   const isRefused = (box) => box.lost || box.refused.length > 0;
   const refused = async () => (await boxes()).filter((box) => !box.lost && isRefused(box));
@@ -167,8 +166,9 @@ const outbox = (() => {
         } else if ([403, 404].includes(answer.status)) { // of another organisation: the box is good, who sends it did not take the lease
           others.add(lease);
         } else if (answer.status === 410) { // so it is for all that was sealed under this lease
-          over.add(lease);
-          await endLease(lease);
+          const kept = (await leases()).some((one) => one.lease === lease);
+          if (kept) over.add(lease);
+          await (kept ? endLease(lease) : learn(id, { lost: true, unsure: true }));
         } else if (answer.status === 429 || answer.status >= 500) {
           return "later";
         } else {
