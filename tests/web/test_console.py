@@ -947,6 +947,7 @@ class TestOversight:
         renew(parts, inspector, "jinan", "wu")
         page = read(inspector, "/console/oversight")
         assert "All organisations" in page.text
+        assert "Nobody has opened" not in page.text  # of none before one is chosen
         row = re.findall(r"<tr><td><a[^>]*org=sunny.*?</tr>", page.html, re.DOTALL)[0]
         assert '<span class="tag bad">' in row
         turned = read(inspector, "/console/oversight?order=-organisation")

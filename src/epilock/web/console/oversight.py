@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -78,30 +79,30 @@ _PLAN: Computed[Line] = Computed(
 def get_oversight(desk: DeskOf, org: str = "") -> Response:
     """Show all organisations in a row each, or one of them: overdue, due next, orders, holds, latest decisions."""
     desk.enter(PART)
-    parts, now = desk.site.parts, desk.site.now()
-    with parts.database.read() as tx:
+    with desk.site.parts.database.read() as tx:
         everyone = organisations.everyone(tx)
-        chosen = organisations.load(tx, org or desk.org)
-        calendar = dues.calendar(tx, parts.standard, now=now, org=chosen.org)
-        waiting = orders.listing(tx, chosen.org)
-        held = holds.listing(tx, chosen.org, now=now)
-        glass = reviews.listing(tx, chosen.org, limit=MOST)
-        counted = aggregate.latest(tx, chosen.org, limit=MOST)
-        released = releases.latest(tx, chosen.org, limit=MOST)
-        days = [d for d in calendar if d.due.last_day and not d.hold]
-        decisions = decisions_.latest(tx, chosen.org, limit=SHOWN)
-        ending = [each for each in studies.listing(tx, chosen.org) if each.waits]
-        weeks = turnover.weeks(tx, now=now, org=chosen.org)
-        lines = [] if org else _lines(desk, tx, everyone)
-    page = arrange(_PLAN, lines, desk.query)
+        page = arrange(_PLAN, [] if org else _lines(desk, tx, everyone), desk.query)
+        about = _about(desk, tx, org) if org else {"chosen": None}
     if page.export and not org:
         return page.file("oversight")
-    return desk.show(
-        "oversight.html", here=PART, everyone=everyone, chosen=chosen, held=len(held), kept=len(calendar),
-        overdue=[d for d in calendar if d.is_overdue(now)], waiting=len(waiting), shown=SHOWN,
-        soon=next((d for d in days if not d.is_due(now)), None), decisions=decisions, page=page,
-        glass=glass, counted=counted, released=released, chart=charts.of_weeks(weeks), ending=ending,
-    )  # fmt: skip
+    return desk.show("oversight.html", here=PART, everyone=everyone, page=page, **about)
+
+
+def _about(desk: Desk, tx: Transaction, org: str) -> dict[str, Any]:
+    """Return what is shown of one organisation."""
+    parts, now = desk.site.parts, desk.site.now()
+    chosen = organisations.load(tx, org)
+    calendar = dues.calendar(tx, parts.standard, now=now, org=org)
+    days = [d for d in calendar if d.due.last_day and not d.hold]
+    return {
+        "chosen": chosen, "held": len(holds.listing(tx, org, now=now)), "kept": len(calendar), "shown": SHOWN,
+        "overdue": [d for d in calendar if d.is_overdue(now)], "waiting": len(orders.listing(tx, org)),
+        "soon": next((d for d in days if not d.is_due(now)), None),
+        "decisions": decisions_.latest(tx, org, limit=SHOWN), "glass": reviews.listing(tx, org, limit=MOST),
+        "counted": aggregate.latest(tx, org, limit=MOST), "released": releases.latest(tx, org, limit=MOST),
+        "chart": charts.of_weeks(turnover.weeks(tx, now=now, org=org)),
+        "ending": [each for each in studies.listing(tx, org) if each.waits],
+    }  # fmt: skip
 
 
 def _lines(desk: Desk, tx: Transaction, everyone: Sequence[Organisation]) -> list[Line]:
