@@ -534,6 +534,7 @@ class TestReadOut:
 
 def said_to_be_wrong(page: Page) -> list[str]:
     """The names of what the browser tells a screen reader is filled in wrongly."""
+    page.wait_for_load_state()
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     return [
         node["name"]["value"]
