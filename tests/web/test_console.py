@@ -232,6 +232,22 @@ class TestOpening:
     def test_without_a_grant_nothing_can_be_opened(self, custodian, given):
         assert "can't be opened" in read(custodian, "/console/records/sunny/1").text
 
+    def test_more_than_a_grant_has_left_is_said_before_anything_is_decided(
+        self, custodian, approver, given, parts, site
+    ):
+        """Else the refusal stands in the log, and on the receipts of those who were ticked."""
+        page = _fields(Visitor(site), f"/c/sunny/{given.point}")
+        assert page.send(page.form(), step="send", **TYPED).status == 200
+        _ask(custodian, subjects="1")
+        _approve(approver)
+        page = read(custodian, "/console/records/sunny/1")
+        both = [("place", "1:0"), ("place", "1:1")]
+        again = page.send(page.to("/open/sunny"), *both)
+        assert "this grant opens 1 more; ticked are 2" in again.text
+        assert [pair for pair in both if pair not in again.to("/open/sunny").values] == []
+        assert _entries(parts, "decision") == []
+        assert "张**" in page.send(page.to("/open/sunny"), ("place", "1:0")).text
+
     def test_asked_approved_opened_masked_and_seen_by_its_person(
         self, custodian, approver, given, parts
     ):
@@ -797,17 +813,13 @@ class TestPapers:
         admin = badge(parts, site, "sunny", "admin", "administrator")
         page = read(admin, "/console/papers/assessments")
         form = page.with_field("report")
-        answer = admin.post(
-            form.action,
-            data={
-                "csrf": dict(form.values)["csrf"],
-                "about": "supplies",
-                "date": "2026-03-01",
-                "until": "2027-03-01",
-            },
-            files={"report": ("report.pdf", b"a report", "application/pdf")},
-        )
-        assert answer.status_code == 303
+        typed = {"about": "supplies", "date": "2026-03-01", "until": "2027-03-01"}
+        for _ in range(2):  # the button was pressed twice
+            answer = admin.post(
+                form.action, data={**dict(form.values), **typed},
+                files={"report": ("report.pdf", b"a report", "application/pdf")},
+            )  # fmt: skip
+            assert answer.status_code == 303
         assert [a.sha256 for a in _entries(parts, "assessment")] == [
             sha256(b"a report").hexdigest()
         ]
@@ -1036,6 +1048,18 @@ class TestOversight:
         assert "Nothing fits" in done.text
         assert "The hold is released" in done.text
         assert len(_entries(parts, "hold-released")) == 1
+
+    def test_one_of_two_that_is_released_leaves_the_other(self, parts, site, clock, custodian):
+        town.assess(parts, "sunny", "hold")
+        until = (clock() + timedelta(days=20)).date().isoformat()
+        for _ in range(2):  # two investigations, each by a form of its own
+            bucket = read(custodian, "/console/destruction/1")
+            bucket.send(bucket.to("/holds"), until=until)
+        second = badge(parts, site, "sunny", "zhao", "approver")
+        held = read(second, "/console/destruction/holds?state=lasting")
+        done = held.send(held.to("/release"))
+        assert "another one still keeps these records" in done.text
+        assert "The hold is released." in done.send(done.to("/release")).text
 
     def test_nobody_beside_sees_or_releases_it(self, parts, site, clock, custodian):
         town.assess(parts, "sunny", "hold")

@@ -9,10 +9,11 @@ with categories of grade 3 or 4 needs an assessment first (PIPL 55, 56: kept thr
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from epilock.db import Instant, Json, Transaction, metadata, new_id, sealed_table
+from epilock.db import Instant, Json, Transaction, id_from, metadata, new_id, sealed_table
 from epilock.errors import InputError
 from epilock.ledger import entry
 from epilock.ledger.log import Log
@@ -60,6 +61,10 @@ assessments = sealed_table(
 )
 
 
+MANDATE, AGREEMENT, ASSESSMENT = "m", "a", "d"  # how their codes begin
+_TABLES = {MANDATE: mandates, AGREEMENT: agreements, ASSESSMENT: assessments}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
     """An order under which an organisation collects; ``circumstances`` is its scope."""
@@ -104,6 +109,18 @@ class Agreement:
     until: date
 
 
+def code_for(kind: str, form: UUID) -> str:
+    """Return the code of what is recorded by the form of this id; ``kind`` is MANDATE, AGREEMENT or ASSESSMENT."""
+    return id_from(kind, form)
+
+
+def is_recorded(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether ``org`` has recorded a paper of this code."""
+    table = _TABLES.get(code[:1])
+    key = {} if table is None else {list(table.primary_key.columns)[1].name: code}
+    return table is not None and tx.find(table, org=org, **key) is not None
+
+
 def record_mandate(
     tx: Transaction,
     log: Log,
@@ -118,8 +135,9 @@ def record_mandate(
     circumstances: tuple[str, ...],
     until: date | None,
     now: datetime,
+    code: str = "",
 ) -> Mandate:
-    """Record the order that lets ``org`` collect in ``circumstances``.
+    """Record the order that lets ``org`` collect in ``circumstances``, under ``code`` (``code_for``) or a fresh one.
 
     Raises:
         InputError: Issuer, number or scope is empty, or it ends before it begins.
@@ -135,7 +153,7 @@ def record_mandate(
         "date": date_.isoformat(), "circumstances": list(circumstances),
         "until": None if until is None else until.isoformat(),
     }  # fmt: skip
-    code = new_id("m")
+    code = code or new_id(MANDATE)
     tx.insert(mandates, org=org, mandate=code, recorded=now, **values)
     said = entry.Mandate(
         org=org, standard=standard_ref, at=entry.stamp(now), mandate=code, **values
@@ -181,8 +199,9 @@ def record_agreement(
     categories: tuple[str, ...],
     until: date,
     now: datetime,
+    code: str = "",
 ) -> Agreement:
-    """Record a written agreement with the registered organisation ``processor``.
+    """Record a written agreement with the registered organisation ``processor``, under ``code`` or a fresh one.
 
     Raises:
         InputError: It covers no category.
@@ -195,7 +214,7 @@ def record_agreement(
         "processor": processor, "purpose": purpose, "categories": list(categories),
         "until": until.isoformat(),
     }  # fmt: skip
-    code = new_id("a")
+    code = code or new_id(AGREEMENT)
     tx.insert(agreements, org=org, agreement=code, recorded=now, **values)
     said = entry.Agreement(
         org=org, standard=standard_ref, at=entry.stamp(now), agreement=code, **values
@@ -230,8 +249,9 @@ def record_assessment(
     until: date,
     sha256: str,
     now: datetime,
+    code: str = "",
 ) -> str:
-    """Record an impact assessment by the hash of its report; return its code.
+    """Record an impact assessment by the hash of its report, under ``code`` or a fresh one; return its code.
 
     Raises:
         InputError: It is dated after today, ends before its date, or the hash is not 64 hex digits.
@@ -245,7 +265,7 @@ def record_assessment(
     values: dict[str, Any] = {
         "about": about, "date": date_.isoformat(), "until": until.isoformat(), "sha256": sha256,
     }  # fmt: skip
-    code = new_id("d")
+    code = code or new_id(ASSESSMENT)
     tx.insert(assessments, org=org, assessment=code, recorded=now, **values)
     said = entry.Assessment(
         org=org, standard=standard_ref, at=entry.stamp(now), assessment=code, **values

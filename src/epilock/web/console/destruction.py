@@ -213,17 +213,17 @@ def post_release(hold: str, desk: DeskOf, form: CheckedForm) -> Response:
     """End a hold before its time, of the own organisation or of ``org`` below it; who placed it does not."""
     del form
     desk.need(*RELEASING)
-    parts, of = desk.site.parts, desk.query.get("org") or desk.org
+    parts, of, now = desk.site.parts, desk.query.get("org") or desk.org, desk.site.now()
     try:
         with parts.database.write() as tx:
             organisations.check_decides(tx, desk.org, of)
             holds.release(
-                tx, parts.log, standard_ref=parts.standard.ref, org=of, hold=hold, by=desk.who,
-                now=desk.site.now(),
+                tx, parts.log, standard_ref=parts.standard.ref, org=of, hold=hold, by=desk.who, now=now,
             )  # fmt: skip
+            other = holds.on_bucket(tx, of, holds.load(tx, of, hold).bucket, now=now)
     except StateError as error:
         return decided.again(desk, "end of a hold", of, hold, decided.END, error)
-    return desk.back(f"{HERE}/holds", done="released")
+    return desk.back(f"{HERE}/holds", done="released" if other is None else "released_one")
 
 
 @router.post("/orders/{order}/cancel")

@@ -5,6 +5,7 @@ A report is not kept: its hash is, so that the one on file can be told from any 
 
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
@@ -22,7 +23,7 @@ from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Page
 from epilock.web.console.papers import Row
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, file_in, word, words
+from epilock.web.request import begun, day_in, file_in, word, words
 
 router = APIRouter(include_in_schema=False, prefix="/console/papers")
 PART = "papers"
@@ -54,8 +55,11 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
     """Record an order under which the organisation collects."""
     desk.enter(PART)
     authority, _, emergency = word(form, "emergency").partition("/")
-    parts = desk.site.parts
+    parts, code = desk.site.parts, ""
     try:
+        code = registry.code_for(registry.MANDATE, begun(form, "once"))
+        if _is_there(desk, code):
+            return desk.go("/console/papers", done="decided")
         with parts.database.write() as tx:
             registry.record_mandate(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, authority=authority,
@@ -63,8 +67,11 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
                 number=word(form, "number", most=100), date_=day_in(form, "date"),
                 circumstances=tuple(words(form, "circumstance")),
                 until=day_in(form, "until") if word(form, "until") else None, now=desk.site.now(),
+                code=code,
             )  # fmt: skip
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go("/console/papers", done="decided")
         return _mandates(desk, form, error)
     return desk.go("/console/papers", done="mandate")
 
@@ -80,23 +87,31 @@ def post_assessment(desk: DeskOf, form: CheckedForm) -> Response:
 def post_agreement(desk: DeskOf, form: CheckedForm) -> Response:
     """Record a written agreement with a processor."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, code = desk.site.parts, ""
     try:
+        code = registry.code_for(registry.AGREEMENT, begun(form, "once"))
+        if _is_there(desk, code):
+            return desk.go("/console/papers/agreements", done="decided")
         with parts.database.write() as tx:
             registry.record_agreement(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 processor=word(form, "processor"), purpose=word(form, "purpose"),
                 categories=tuple(words(form, "category")), until=day_in(form, "until"),
-                now=desk.site.now(),
+                now=desk.site.now(), code=code,
             )  # fmt: skip
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go("/console/papers/agreements", done="decided")
         return _agreements(desk, form, error)
     return desk.go("/console/papers/agreements", done="agreement")
 
 
 def _assess(desk: Desk, form: FormData) -> Response:
-    parts = desk.site.parts
+    parts, code = desk.site.parts, ""
     try:
+        code = registry.code_for(registry.ASSESSMENT, begun(form, "once"))
+        if _is_there(desk, code):
+            return desk.go("/console/papers/assessments", done="decided")
         _, body = file_in(desk.request, form, "report")
         if not body:
             raise InputError("choose the file of the report")
@@ -105,11 +120,18 @@ def _assess(desk: Desk, form: FormData) -> Response:
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 about=_about(parts.standard, word(form, "about")),
                 date_=day_in(form, "date"), until=day_in(form, "until"),
-                sha256=sha256(body).hexdigest(), now=desk.site.now(),
+                sha256=sha256(body).hexdigest(), now=desk.site.now(), code=code,
             )  # fmt: skip
     except WRONG as error:
+        if _is_there(desk, code):  # the same form came twice at once
+            return desk.go("/console/papers/assessments", done="decided")
         return _assessments(desk, form, error)
     return desk.go("/console/papers/assessments", done="assessment")
+
+
+def _is_there(desk: Desk, code: str) -> bool:
+    with desk.site.parts.database.read() as tx:
+        return registry.is_recorded(tx, desk.org, code)
 
 
 def _about(standard: Standard, about: str) -> str:
@@ -165,7 +187,7 @@ def _page(
     wrong = None if error is None else problem_of(error)
     return desk.show(
         f"{name}.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        page=page, first=lists.FIRST, typed=form or FormData(),
+        page=page, first=lists.FIRST, once=uuid4(), typed=form or FormData(),
         chosen=(*words(form, "circumstance"), *words(form, "category")) if form else (),
         today=desk.site.today().isoformat(), **more,
     )  # fmt: skip

@@ -119,6 +119,13 @@ def _open(desk: Desk, source: str, form: FormData) -> Response:
         grant = grants.load(tx, desk.org, code) if code else None
         form_ = "raw" if grant is None else grant.form
         bares = parts.gate.bares(tx, source=source, places=places, form=form_)
+    if (
+        grant is not None
+        and grant.staff == desk.who
+        and 0 < grant.subjects - grant.used < len(places)
+    ):
+        left = grant.subjects - grant.used
+        raise InputError(f"this grant opens {left} more; ticked are {len(places)}")
     asked = proof.missing(desk, form) if bares else None
     if asked is not None:
         return asked
