@@ -162,13 +162,20 @@ class TestTelephones:
         assert telephone.phones_in(text) == ("13800001234", "13900005678", "0531-80001234")
 
     @pytest.mark.parametrize(
-        "written", ["李四 13800001234", "李四", "138 0000 1234", "+85261234567"]
-    )
+        "written",
+        [
+            "李四 13800001234", "李四", "138 0000 1234", "+85261234567", "李四（母亲）+852 6123 4567",
+            "李四 (0531) 8000-1234", "李四13800001234和12345678", "李四 400-800-1234", "3号楼12层 李四",
+        ],
+    )  # fmt: skip
     def test_a_contact_is_a_name_or_a_number_or_both(self, written):
         assert isinstance(check("contact.emergency-contact", written), str)
 
-    def test_digits_that_are_no_number(self):
-        assert code_of("contact.emergency-contact", "12345") == "phone"
+    @pytest.mark.parametrize(
+        "written", ["12345", "李四 1380000123", "李四：138000012345", "Li Si 8000 1234"]
+    )
+    def test_digits_that_are_no_number(self, written):
+        assert code_of("contact.emergency-contact", written) == "phone"
 
 
 class TestTravelDocuments:

@@ -28,6 +28,7 @@ _NUMBERS = re.compile(
     r"|\+[1-9][0-9]{6,14}(?![0-9])"
 )
 _LETTER = re.compile(r"[^\W\d_]")
+_LIKE = re.compile(r"[+(]?[0-9][0-9() -]{5,}[0-9]")  # what is as long as a telephone number
 _BRACKETS = str.maketrans("", "", "()（）")
 
 
@@ -70,12 +71,16 @@ def check_contact(value: str, *, today: date) -> str | Problem:
     """Check a person to call: one line with a name, a telephone number, or both.
 
     Forms of others often ask for the two in two fields of one category, so either alone is taken;
-    digits alone must be a telephone number.
+    digits alone must be a telephone number, and so must be one of those beside a name.
     """
     text = check_address(value, today=today)
-    if text.__class__ is Problem or _LETTER.search(str(text)):
+    if text.__class__ is Problem:
         return text
-    return check_phone(str(text), today=today)
+    if not _LETTER.search(str(text)):
+        return check_phone(str(text), today=today)
+    like = _LIKE.findall(fold(str(text)))
+    good = any(check_phone(each, today=today).__class__ is str for each in like)
+    return text if good or not like or phones_in(str(text)) else PHONE
 
 
 def phones_in(text: str) -> tuple[str, ...]:
