@@ -119,7 +119,7 @@ offline_arrivals = sealed_table(
     sa.Column("box", sa.LargeBinary(32), primary_key=True),
     sa.Column("entry_index", sa.BigInteger, nullable=False),
     sa.Column("until", Instant, nullable=False),
-    sa.Index("offline_arrivals_until", "until"),
+    sa.Index("offline_arrivals_until", "org", "until"),
 )
 """``box`` SHA-256 of a sealed box that needs nothing more, and ``entry_index`` the position of the ledger entry of its
 person's answers; ``until`` when it is forgotten that it came."""
@@ -324,7 +324,9 @@ def is_told(tx: Transaction, org: str, lease: str, *, now: datetime) -> bool:
 
 def forget_arrived(tx: Transaction, *, now: datetime) -> None:
     """Forget which boxes arrived where their time is over."""
-    tx.conn.execute(sa.delete(offline_arrivals).where(offline_arrivals.c.until <= now))
+    c = offline_arrivals.c
+    for each in organisations.everyone(tx):
+        tx.conn.execute(sa.delete(offline_arrivals).where(c.org == each.org, c.until <= now))
 
 
 def check_room(lease: str, found: Count | None, coming: int) -> None:

@@ -23,4 +23,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("org", "lease", "box"),
         sqlite_with_rowid=False,
     )
-    op.create_index("offline_arrivals_until", "offline_arrivals", ["until"])
+    op.create_index("offline_arrivals_until", "offline_arrivals", ["org", "until"])
