@@ -117,8 +117,10 @@ def code_for(kind: str, form: UUID) -> str:
 def is_recorded(tx: Transaction, org: str, code: str) -> bool:
     """Tell whether ``org`` has recorded a paper of this code."""
     table = _TABLES.get(code[:1])
-    key = {} if table is None else {list(table.primary_key.columns)[1].name: code}
-    return table is not None and tx.find(table, org=org, **key) is not None
+    if table is None:
+        return False
+    key: dict[str, Any] = {list(table.primary_key.columns)[1].name: code}
+    return tx.find(table, org=org, **key) is not None
 
 
 def record_mandate(
