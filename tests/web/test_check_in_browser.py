@@ -230,6 +230,20 @@ class TestPage:
             page.get_by_role("status").get_by_text(said).wait_for()
             assert page.get_by_text("It does not hold.").count() == 0
 
+    @pytest.mark.parametrize("damage", ["!" * 44, "A" * 42 + "B="])
+    def test_a_proof_that_is_damaged_is_not_laid_to_its_key(self, page, damage):
+        """What is no base64 in the file is a slip of the file, whatever a key's slip is called."""
+        page.reload()
+        lines = (VECTORS / "ct8-leaf5.tlog-proof").read_text().split("\n")
+        place = next(n for n, line in enumerate(lines) if len(line) == 44 and line.endswith("="))
+        lines[place] = damage[:44]
+        broken = {"name": "p", "mimeType": "text/plain", "buffer": "\n".join(lines).encode()}
+        page.get_by_label("Receipt or proof").set_input_files(broken)
+        page.get_by_label("Key of the log").fill(KEY)
+        page.get_by_role("button", name="Check").click()
+        page.get_by_role("status").get_by_text("It does not hold.").wait_for()
+        expect(page.get_by_text("The key was copied wrong")).to_have_count(0)
+
     def test_a_browser_that_cannot_read_the_verifier_is_told_so(self, stage, chromium):
         _, base, _ = stage
         page, _ = _page(chromium, base, SIZES[1], scripts=True)

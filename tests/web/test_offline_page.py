@@ -949,6 +949,19 @@ class TestStill:
             page.locator("h1").wait_for()
 
 
+class TestWithoutScripts:
+    def test_no_point_is_offered_that_no_device_could_use(self, stage):
+        context = stage.chromium.new_context(java_script_enabled=False, locale="en-GB")
+        context.add_cookies([{"name": "epilock", "value": stage.token, "url": stage.base}])
+        page = context.new_page()
+        with serving(stage.site, stage.port):
+            page.goto(f"{stage.base}/console/offline")
+            expect(page.locator("noscript .box")).to_be_visible()
+            expect(page.locator("#take")).to_be_hidden()
+            expect(page.get_by_role("button", name="Bring it in")).to_be_visible()
+        context.close()
+
+
 class TestLimit:
     def test_the_device_counts_and_stops(self, stage):
         with serving(stage.site, stage.port), stage.laptop() as page:

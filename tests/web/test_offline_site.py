@@ -62,9 +62,6 @@ class TestTaking:
         assert mine.send(mine.with_field("point"), once=str(once)).status == 409
         assert mine.send(mine.with_field("point"), once="x").status == 400
 
-    def test_without_scripts_it_is_not_offered(self, volunteer, lease):
-        assert "needs scripts" in read(volunteer, "/console/offline").text
-
     def test_who_looks_at_its_page_signs_in_and_comes_back(self, parts, visitor, lease):
         there = visitor.get(f"/offline/{lease.lease}", headers={"accept": "text/html,*/*"})
         assert there.status_code == 303

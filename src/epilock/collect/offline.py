@@ -71,9 +71,7 @@ from epilock.store.access import Keys
 INFO = b"epilock/offline/v1\0"
 METHODS = frozenset({"qr-form", "interview"})  # by which a person fills in, or is asked
 GRACE = timedelta(days=1)  # after the end of the day, to come back to a network
-TOLD = timedelta(
-    days=30
-)  # after a lease's end: as long a device is told which of its boxes arrived
+TOLD = timedelta(days=30)  # after a lease's end: a device is told as long which boxes arrived
 MOST = 500  # forms under one lease, and in one exported file
 USUAL = 200  # forms of a day at one gate
 MAX_BOX = 49_152  # bytes: what a request of 64 KiB holds in base64

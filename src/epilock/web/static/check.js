@@ -58,20 +58,25 @@
   }
 
   async function run(given) {
-    let found = null;
+    let found = null, keyWrong = false;
     try {
       found = await epilock.check(given);
+      keyWrong = !found.ok && await isKeyWrong(given);
     } catch (tooOld) { // without Ed25519, without a secure page, or without verify.js: none of them is a forgery
       say("warn", part.dataset.old);
     }
-    if (found && isKeyWrong(found, given)) {
+    if (keyWrong) {
       say("warn", part.dataset.keyWrong);
       document.getElementById("check-key").focus();
     } else if (found) show(found);
   }
 
-  // A key that was mistyped says nothing of the file.
-  const isKeyWrong = (found, { keys }) => Boolean(keys && keys.length) && found.number === 1 && /^(a key |this base64|this is not base64)/.test(found.why);
+  // A key that was mistyped says nothing of the file; so it is read without one, for a file may have the same slips.
+  async function isKeyWrong({ keys }) {
+    if (!keys || !keys.length) return false;
+    const alone = await epilock.check({ file: new Uint8Array(0), keys });
+    return alone.number === 1 && /^(a key |this base64|this is not base64)/.test(alone.why);
+  }
 
   async function submitted(event) {
     event.preventDefault();
