@@ -83,7 +83,7 @@ class TestShow:
     def test_text(self):
         found = lines("show", "school", "--language", "zh")
         assert found[0] == "school  学校  [circumstances]"
-        assert "  IV级起：" in found
+        assert "  四级起：" in found
 
     def test_json(self):
         (sheet,) = json.loads(run("show", "R3", "--json").output)["sheets"]
@@ -118,7 +118,7 @@ class TestDiff:
         found = run("diff", VERSION, next_version)
         assert found.exit_code == 1
         assert "may no longer be asked (1)" in found.output
-        assert "  school  health.symptoms: from level III -> refused" in found.output
+        assert "  school  health.symptoms: from Level III -> refused" in found.output
         assert (
             "  school  identity.name: 14 days from collection, then destroy -> 7 days"
             in found.output
@@ -130,7 +130,7 @@ class TestDiff:
         changes = json.loads(found.output)["changes"]
         (asked,) = (c for c in changes if c["kind"] == "asked")
         assert (asked["where"], asked["what"]) == ("school", "health.symptoms")
-        assert asked["after"] == {"zh": "III级起", "en": "from level III"}
+        assert asked["after"] == {"zh": "三级起", "en": "from Level III"}
 
     def test_a_folder_with_an_error(self, next_version):
         """A folder that contradicts itself is not compared; its file and line are named."""

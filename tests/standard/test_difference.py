@@ -38,14 +38,14 @@ def test_a_comment_is_no_answer(changed):
     ("name", "old", "new", "expected"),
     [
         ("circumstances", 'ask.II = ["location.check-in"]', 'ask.II = ["location.check-in", "work.employer"]',
-         (Kind.asked, "residential-entry", "work.employer", "refused", "from level II")),
+         (Kind.asked, "residential-entry", "work.employer", "refused", "from Level II")),
         ("circumstances", 'ask.II = ["location.check-in"]', 'ask.III = ["location.check-in"]',
-         (Kind.asked, "residential-entry", "location.check-in", "from level II", "from level III")),
+         (Kind.asked, "residential-entry", "location.check-in", "from Level II", "from Level III")),
         ("circumstances", 'ask.III = ["contact.mobile"]\nask.II = ["health.test-result"]',
          'ask.II = ["health.test-result", "contact.mobile"]',
-         (Kind.dropped, "workplace-entry", "contact.mobile", "from level III", "from level II")),
+         (Kind.dropped, "workplace-entry", "contact.mobile", "from Level III", "from Level II")),
         ("circumstances", 'ask.I = ["location.travel-history"]', 'ask.I = ["[location.travel-history]"]',
-         (Kind.changed, "workplace-entry", "location.travel-history", "from level I", "from level I, optional")),
+         (Kind.changed, "workplace-entry", "location.travel-history", "from Level I", "from Level I, optional")),
         ("circumstances", "retention.standard = { days = 28, end", "retention.standard = { days = 29, end",
          (Kind.retention, "accommodation", "contact.mobile", "28 days from collection, then destroy",
           "29 days from collection, then destroy")),
@@ -89,7 +89,7 @@ def test_the_other_way_round(changed):
     """What was new one way is gone the other."""
     old = 'ask.II = ["location.check-in"]'
     (change,) = changed("circumstances", old, 'ask.II = ["location.check-in", "work.employer"]')
-    assert (change.kind, change.before.zh, change.after.zh) == (Kind.asked, "不得收集", "II级起")
+    assert (change.kind, change.before.zh, change.after.zh) == (Kind.asked, "不得收集", "二级起")
 
 
 def test_named():

@@ -156,7 +156,7 @@ class TestAdvice:
         judged = one("residential-entry", "II", label="住址")
         assert judged.rule == "level/residential-entry/contact.address/I"
         assert judged.advice.en.startswith(
-            "Only as an optional question. It may be asked from level I on."
+            "Only as an optional question. It may be asked from Level I on."
         )
 
     def test_stricter_form(self):

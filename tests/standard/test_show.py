@@ -64,20 +64,20 @@ class TestCircumstance:
     def test_all_of_it(self):
         (sheet,) = show(STANDARD, "residential-entry")
         found = values(sheet)
-        assert found["from level IV"][0] == "Name (identity.name): grade 2"
-        assert "Full address (contact.address): grade 3, optional" in found["from level I"]
+        assert found["from Level IV"][0] == "Name (identity.name): grade 2"
+        assert "Full address (contact.address): grade 3, optional" in found["from Level I"]
         assert (
             "biometric.*: Face, Fingerprint, Voiceprint, Genetic information"
             in found["never, at any level"]
         )
-        assert found["methods"][-1] == "Paper (paper): from level II"
+        assert found["methods"][-1] == "Paper (paper): from Level II"
         assert (
             found["circulation"][-1]
             == "District health authority and command (R3): for Tracing only"
         )
         assert found["kept, retain/residential-entry/standard"] == [
-            "at I, II: 28 days from collection, then destroy",
-            "at III, IV, N: 14 days from collection, then destroy",
+            "Level I, Level II: 28 days from collection, then destroy",
+            "Level III, Level IV, Normalised: 14 days from collection, then destroy",
         ]  # fmt: skip
 
     @pytest.mark.parametrize("level", LEVELS)
@@ -85,7 +85,7 @@ class TestCircumstance:
     def test_at_a_level(self, code, level):
         """What may be asked is what the compiled standard answers."""
         (sheet,) = (s for s in show(STANDARD, code, level) if s.kind == "circumstances")
-        listed = values(sheet)[f"may be asked at level {level}"]
+        listed = values(sheet)[f"may be asked at {STANDARD.levels[level].name.en}"]
         allowed = {c for c in STANDARD.categories if STANDARD.ask(code, c, level).allowed}
         assert {x.rpartition(": ")[0].rpartition("(")[2].rstrip(")") for x in listed} - {
             ""
@@ -101,7 +101,7 @@ class TestCategory:
     def test_where_it_may_be_asked(self):
         found = values(show(STANDARD, "identity.resident-id")[0])
         assert (
-            "Sampling (sampling): from level IV; kept 30 days from collection, then anonymise"
+            "Sampling (sampling): from Level IV; kept 30 days from collection, then anonymise"
             in found["may be asked"]
         )
         assert "School (school)" not in found["never, at any level"]

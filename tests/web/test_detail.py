@@ -152,9 +152,9 @@ def test_a_value_that_is_a_sentence_of_the_table_is_said_too():
     ("sentence", "said"),
     [
         ("the standard gives R1 no leave for tracing (masked) in vaccination",
-         "标准不允许R1为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录。"),
+         "标准不允许收集单位为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录。"),
         ("the standard gives R1 or R3 no leave for tracing (masked) in vaccination",
-         "标准不允许R1、R3为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录。"),
+         "标准不允许收集单位、区级卫生健康部门和应急指挥机构为“疫情溯源”以“打码”的方式使用“疫苗接种”的记录。"),
         ("this needs the role administrator or supervisor", "这一步需要角色：管理员、监督员。"),
         ("held for investigation to the end of 2026-03-20, assessment a-1",
          "因调查封存到2026-03-20结束，依据评估a-1。"),

@@ -8,16 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from epilock.collect.notice_facts import Item, Kept, PointFacts, ThirdParty, item, names
 from epilock.standard import Standard
+from epilock.standard.model import FORMS
 from epilock.standard.text import Text
 
-FORMS = {
-    "raw": Text("原文", "as given"),
-    "masked": Text("打码", "partly hidden"),
-    "status": Text("状态", "status"),
-    "aggregate": Text("人数等统计", "counts"),
-    "pseudonymous": Text("代号", "code names"),
-    "deidentified": Text("去掉身份", "without identity"),
-}
 COLLECTION = "collection"
 COLLECTOR, PROCESSOR = "R1", "R6"
 

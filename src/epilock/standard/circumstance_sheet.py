@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from epilock.standard.compiled import Standard
 from epilock.standard.level import ENDED
 from epilock.standard.model import Circumstance
-from epilock.standard.sheet import GRAVEST_FIRST, Line, duration, joined, line, named
-from epilock.standard.text import Text
+from epilock.standard.sheet import GRAVEST_FIRST, Line, duration, line, named
+from epilock.standard.text import Text, about, joined
 
 BASES = {
     "consent": Text("同意", "consent"), "law": Text("法定职责（须写明命令）", "law (the order is named)"),
@@ -27,8 +27,7 @@ def circumstance_lines(standard: Standard, where: Circumstance, level: str) -> l
         line("任何级别都不得收集", "never, at any level", *(pattern_text(standard, p) for p in where.never)),
         line("没有列出的", "what is not listed", Text("一律不得收集", "is refused")),
         line("方式", "methods", *(
-            Text(f"{standard.methods[m].name.zh}（{m}）：{from_level(at).zh}", f"{standard.methods[m].name.en} ({m}): {from_level(at).en}")
-            for m, at in where.methods.items()
+            about(named(standard.methods[m]), standard.from_level(at)) for m, at in where.methods.items()
         )),
         line("介质", "media", *(medium_text(standard, where, m) for m in where.media)),
         line("流转范围", "circulation", *(range_text(standard, where, r) for r in where.ranges)),
@@ -45,24 +44,23 @@ def circumstance_lines(standard: Standard, where: Circumstance, level: str) -> l
 def _asked(standard: Standard, where: Circumstance, level: str) -> list[Line]:
     """Return a line for each level that adds something, or what may be asked now and what later."""
     if level:
+        at = standard.levels[level].name
         now = [c for c in where.allows if standard.ask(where.code, c, level).allowed]
         later = [c for c in where.allows if c not in now and level != ENDED]
         return [
             line(
-                f"{level}级可以收集", f"may be asked at level {level}",
+                f"{at.zh}可以收集", f"may be asked at {at.en}",
                 *([_category(standard, where, c) for c in now] or [Text("无", "nothing")]),
             ),
             line("更高级别才可以", "only from a higher level", *(
-                Text(f"{named(standard.categories[c]).zh}：{where.allows[c].level}级起",
-                     f"{named(standard.categories[c]).en}: from level {where.allows[c].level}")
-                for c in later
+                about(named(standard.categories[c]), standard.from_level(where.allows[c].level)) for c in later
             )),
         ]  # fmt: skip
     return [
-        line(f"{at}级起", f"from level {at}", *(
+        line(start.zh, start.en, *(
             _category(standard, where, a.category) for a in where.allows.values() if a.level == at
         ))
-        for at in reversed(GRAVEST_FIRST)
+        for at, start in ((at, standard.from_level(at)) for at in reversed(GRAVEST_FIRST))
     ]  # fmt: skip
 
 
@@ -70,8 +68,7 @@ def _category(standard: Standard, where: Circumstance, code: str) -> Text:
     category = standard.categories[code]
     marks_zh = [f"{category.grade}级", *(["敏感"] if category.sensitive else []), *(["选填"] if where.allows[code].optional else [])]  # fmt: skip
     marks_en = [f"grade {category.grade}", *(["sensitive"] if category.sensitive else []), *(["optional"] if where.allows[code].optional else [])]  # fmt: skip
-    name = named(category)
-    return Text(f"{name.zh}：{'，'.join(marks_zh)}", f"{name.en}: {', '.join(marks_en)}")
+    return about(named(category), Text("，".join(marks_zh), ", ".join(marks_en)))
 
 
 def names(standard: Standard, codes: Iterable[str]) -> Text:
@@ -85,15 +82,7 @@ def pattern_text(standard: Standard, pattern: str) -> Text:
     if found is not None:
         return named(found)
     family = [c for c in standard.categories if c.startswith(pattern.removesuffix("*"))]
-    names = joined(standard.categories[c].name for c in family)
-    return Text(f"{pattern}：{names.zh}", f"{pattern}: {names.en}")
-
-
-def from_level(level: str) -> Text:
-    """Return from which level on something is allowed."""
-    if level == ENDED:
-        return Text("任何级别", "at any level")
-    return Text(f"{level}级起", f"from level {level}")
+    return about(Text(pattern, pattern), joined(standard.categories[c].name for c in family))
 
 
 def medium_text(standard: Standard, where: Circumstance, code: str) -> Text:
@@ -144,7 +133,7 @@ def _kept(standard: Standard, where: Circumstance, level: str) -> list[Line]:
             else:
                 same[0].append(each)
         texts = [
-            says if len(values) == 1 else Text(f"{'、'.join(levels)}级：{says.zh}", f"at {', '.join(levels)}: {says.en}")
+            says if len(values) == 1 else about(joined(standard.levels[each].name for each in levels), says)
             for levels, says in values
         ]  # fmt: skip
         if len(where.retentions) > 1:

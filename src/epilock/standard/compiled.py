@@ -5,12 +5,13 @@ Rules kept in this file:
   2. Pure: nothing here reads a clock, a file or a database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from epilock.errors import InputError
 from epilock.standard.level import ENDED, LEVELS, severity
 from epilock.standard.model import (
+    FORMS,
     Allow,
     Category,
     Circumstance,
@@ -21,7 +22,7 @@ from epilock.standard.model import (
     Source,
     Verdict,
 )
-from epilock.standard.text import Text
+from epilock.standard.text import Text, joined
 
 _OF_RIGHT = ("inspection", "subject-access")  # open in every circumstance (PIPL 45, 63)
 
@@ -132,39 +133,45 @@ class Standard:
             return _unknown(circumstance, category, purpose)
         source = tuple(dict.fromkeys((*why.source, *where.source)))
         if purpose not in where.purposes and purpose not in _OF_RIGHT:
-            names = [self.purposes[p].name for p in where.purposes]
             return _refused(
                 f"purpose/{circumstance}/{purpose}", source,
-                Text(
-                    f"本情形只用于：{'、'.join(n.zh for n in names)}。",
-                    f"This circumstance serves only: {', '.join(n.en for n in names)}.",
+                _only(
+                    ("本情形只用于", "This circumstance serves only"),
+                    [self.purposes[p].name for p in where.purposes],
                 ),
             )  # fmt: skip
         if range not in why.ranges or (range not in where.ranges and purpose not in _OF_RIGHT):
             return _refused(
                 f"range/{circumstance}/{purpose}/{range}", source,
-                Text(
-                    f"此目的限于：{'、'.join(r for r in why.ranges if r in where.ranges)}。",
-                    f"For this purpose: {', '.join(r for r in why.ranges if r in where.ranges)} only.",
+                _only(
+                    ("此目的限于", "For this purpose only"),
+                    [self.ranges[r].name for r in why.ranges if r in where.ranges],
                 ),
             )  # fmt: skip
         needed = where.range_needs.get(range)
         if needed is not None and purpose not in {needed, *_OF_RIGHT}:
             return _refused(
                 f"range-needs/{circumstance}/{range}/{needed}", source,
-                Text(f"{range}仅限{needed}。", f"{range} reaches it for {needed} only."),
+                _only(
+                    (f"{self.ranges[range].name.zh}的目的限于", f"{self.ranges[range].name.en}, for this purpose only"),
+                    [self.purposes[needed].name],
+                ),
             )  # fmt: skip
         if form not in why.forms:
             return _refused(
                 f"form/{purpose}/{form}", source,
-                Text(
-                    f"此目的只能看到：{'、'.join(why.forms)}。",
-                    f"This purpose may see: {', '.join(why.forms)}.",
-                ),
+                _only(("此目的只能看到", "This purpose may see"), [FORMS[f] for f in why.forms]),
             )  # fmt: skip
         return Verdict(
             allowed=True, rule=f"see/{circumstance}/{purpose}/{range}/{form}", source=source
         )
+
+    def from_level(self, level: str) -> Text:
+        """Return from which level on something is allowed, in words, such as "from Level IV"."""
+        if level == ENDED:
+            return Text("任何级别", "at any level")
+        name = self.levels[level].name
+        return Text(f"{name.zh}起", f"from {name.en}")
 
     def parts(self, circumstance: str) -> tuple[Part, ...]:
         """Return the parts of a circumstance's records, sorted by name.
@@ -223,9 +230,10 @@ class Standard:
         if level == ENDED:
             return _refused(f"ended/{where.code}", ("ERL-85", "PHERL-8"), instead)
         if severity(level) < severity(allow.level):
+            start = self.from_level(allow.level)
             later = Text(
-                f"从{allow.level}级起可以收集。{instead.zh}",
-                f"It may be asked from level {allow.level} on. {instead.en}",
+                f"{start.zh}可以收集。{instead.zh}",
+                f"It may be asked {start.en} on. {instead.en}",
             )
             return _refused(f"level/{where.code}/{category.code}/{allow.level}", source, later)
         return Verdict(
@@ -243,25 +251,25 @@ class Standard:
                 "本情形在此级别不得收集任何信息。",
                 "At this level this circumstance collects nothing.",
             )
-        return Text(
-            f"此时可以收集：{'、'.join(n.zh for n in now)}。",
-            f"What may be asked now: {', '.join(n.en for n in now)}.",
-        )
+        return _only(("此时可以收集", "What may be asked now"), now)
+
+    def _way(self, method: str, start: str) -> Text:
+        name = self.methods[method].name
+        if start == ENDED:
+            return name
+        level = self.from_level(start)
+        return Text(f"{name.zh}（{level.zh}）", f"{name.en} ({level.en})")
 
     def _compile_methods(self) -> Mapping[tuple[str, str, str], Verdict]:
         table = {}
         for where in self.circumstances.values():
-            ways = ", ".join(where.methods)
+            ways = [self._way(method, start) for method, start in where.methods.items()]
+            advice = _only(("可用方式", "Ways that are allowed"), ways)
             for method in self.methods:
                 start = where.methods.get(method)
                 for level in LEVELS:
                     fine = start is not None and severity(level) >= severity(start)
                     rule = f"method/{where.code}/{method}"
-                    advice = Text(
-                        f"可用方式：{ways}" + (f"（{method}从{start}级起）" if start else ""),
-                        f"Ways that are allowed: {ways}"
-                        + (f" ({method} from {start})" if start else ""),
-                    )
                     table[where.code, method, level] = (
                         Verdict(allowed=True, rule=rule, source=where.source)
                         if fine
@@ -272,6 +280,9 @@ class Standard:
     def _compile_keep(self) -> Mapping[tuple[str, str, str], Verdict]:
         table = {}
         for where in self.circumstances.values():
+            media = _only(
+                ("可用介质", "Media that are allowed"), [self.media[m].name for m in where.media]
+            )
             for code in where.allows:
                 for medium, row in self.media.items():
                     highest = row.facts.get("grade", 0)
@@ -285,12 +296,18 @@ class Standard:
                         else _refused(
                             rule, row.source,
                             Text(
-                                f"可用介质：{'、'.join(where.media)}。{row.says.zh}",
-                                f"Media that are allowed: {', '.join(where.media)}. {row.says.en}",
+                                f"{media.zh}{row.name.zh}：{row.says.zh}。",
+                                f"{media.en} {row.name.en}: {row.says.en}.",
                             ),
                         )
                     )  # fmt: skip
         return MappingProxyType(table)
+
+
+def _only(what: tuple[str, str], names: Sequence[Text]) -> Text:
+    """Return a sentence that begins with ``what`` (Chinese, English) and lists ``names``."""
+    listed = joined(names)
+    return Text(f"{what[0]}：{listed.zh}。", f"{what[1]}: {listed.en}.")
 
 
 def _rule(where: Circumstance, category: Category, allow: Allow) -> str:

@@ -168,7 +168,8 @@ def _leave(standard: Standard, code: str, category: str) -> Text:
     if allow is None:
         return Text("不得收集", "refused")
     box = Text("，选填", ", optional") if allow.optional else NOTHING
-    return Text(f"{allow.level}级起{box.zh}", f"from level {allow.level}{box.en}")
+    start = standard.from_level(allow.level)
+    return Text(f"{start.zh}{box.zh}", f"{start.en}{box.en}")
 
 
 def _kept(

@@ -21,6 +21,7 @@ from epilock.standard.consistency import check_circumstance, check_verified
 from epilock.standard.files import DataFile
 from epilock.standard.level import LEVELS
 from epilock.standard.model import (
+    FORMS,
     Allow,
     Category,
     Circumstance,
@@ -34,7 +35,6 @@ from epilock.standard.text import Text
 
 VERSION = "2026.1"
 FOLDER = Path(__file__).parent / "data"
-FORMS = frozenset({"raw", "masked", "status", "aggregate", "pseudonymous", "deidentified"})
 BASES = frozenset({"consent", "law", "emergency", "guardian"})
 ENDS = frozenset({"destroy", "anonymise"})
 MASKS = frozenset(

@@ -2,10 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from epilock.standard.text import Text
 
 _NONE = Text("", "")
+# In which form records are seen, from the person's own words down to numbers.
+FORMS: Mapping[str, Text] = MappingProxyType(
+    {
+        "raw": Text("原文", "as given"),
+        "masked": Text("打码", "partly hidden"),
+        "status": Text("状态", "status"),
+        "aggregate": Text("人数等统计", "counts"),
+        "pseudonymous": Text("代号", "code names"),
+        "deidentified": Text("去掉身份", "without identity"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +96,7 @@ class Purpose:
     Attributes:
         code: Such as ``tracing``.
         name: Its name.
-        forms: Of raw, masked, status, aggregate, pseudonymous, deidentified.
+        forms: Of ``FORMS``.
         ranges: Circulation ranges whose organisations may hold it.
         needs: What it takes: ``grant``, ``case``, ``two-persons``, ``order``, ``receipt``, ...
         one_subject: Raw only one subject at a time.

@@ -3,13 +3,7 @@
 from collections.abc import Callable
 
 from epilock.errors import InputError
-from epilock.standard.circumstance_sheet import (
-    from_level,
-    medium_text,
-    names,
-    pattern_text,
-    range_text,
-)
+from epilock.standard.circumstance_sheet import medium_text, names, pattern_text, range_text
 from epilock.standard.compiled import Standard
 from epilock.standard.level import LEVELS
 from epilock.standard.model import Category, Verdict
@@ -17,13 +11,12 @@ from epilock.standard.sheet import (
     Line,
     Sheet,
     duration,
-    joined,
     line,
     named,
     purpose_lines,
     sources,
 )
-from epilock.standard.text import Text
+from epilock.standard.text import NOTHING, Text, joined
 
 FORM_RULES = {
     "no-personal-information": Text("此栏不含个人信息，或由系统填写。", "The field holds no personal information, or the system fills it in."),
@@ -64,7 +57,7 @@ def _asked(standard: Standard, code: str) -> tuple[Text, list[Line]]:
     name = named(category)
     if rest[-1].endswith(".*"):
         name = pattern_text(standard, rest[-1])
-    return _spoken(verdict, level), [
+    return _spoken(standard, verdict, level), [
         line("情形", "circumstance", named(where)), line("类别", "category", name),
         line("可以收集的", "instead", verdict.advice), sources(standard, verdict.source),
     ]  # fmt: skip
@@ -84,21 +77,20 @@ def _verdict(standard: Standard, circumstance: str, rule: str) -> tuple[Category
     raise KeyError(rule)
 
 
-def _spoken(verdict: Verdict, level: str) -> Text:
-    if verdict.rule.startswith("level/"):
-        return Text(f"{level}级起才可以收集。", f"It may be asked only from level {level} on.")
-    if verdict.allowed:
-        box = (
-            Text("，选填，另设选框", ", optional, with its own tick box")
-            if verdict.optional
-            else Text("", "")
-        )
-        return Text(
-            f"{level}级起可以收集{box.zh}。", f"It may be asked from level {level} on{box.en}."
-        )
+def _spoken(standard: Standard, verdict: Verdict, level: str) -> Text:
     if verdict.rule.startswith("never/"):
         return Text("任何级别都不得收集。", "It is not collected at any level.")
-    return Text("标准没有列出，不得收集。", "The standard does not list it: it is refused.")
+    if not level:
+        return Text("标准没有列出，不得收集。", "The standard does not list it: it is refused.")
+    start = standard.from_level(level)
+    if verdict.rule.startswith("level/"):
+        return Text(f"{start.zh}才可以收集。", f"It may be asked only {start.en} on.")
+    box = (
+        Text("，选填，另设选框", ", optional, with its own tick box")
+        if verdict.optional
+        else NOTHING
+    )
+    return Text(f"{start.zh}可以收集{box.zh}。", f"It may be asked {start.en} on{box.en}.")
 
 
 def _keeping(standard: Standard, words: list[str]) -> tuple[Text, list[Line]]:
@@ -124,9 +116,10 @@ def _stepping(standard: Standard, words: list[str]) -> tuple[Text, list[Line]]:
     goes = [a.category for a in where.allows.values() if a.level == words[1]]
     if not goes:
         raise KeyError(words[1])
+    level = standard.levels[words[1]].name
     return Text(
-        f"级别降到{words[1]}级以下{where.step_down_days}日后销毁；其间回升则停止。",
-        f"It is destroyed {where.step_down_days} days after the level fell below {words[1]}; a rise before stops it.",
+        f"响应级别降到{level.zh}以下{where.step_down_days}日后销毁；其间回升则停止。",
+        f"It is destroyed {where.step_down_days} days after the response fell below {level.en}; a rise before stops it.",
     ), [
         line("情形", "circumstance", named(where)), line("类别", "categories", names(standard, goes)),
         sources(standard, where.source),
@@ -138,7 +131,7 @@ def _way(standard: Standard, words: list[str]) -> tuple[Text, list[Line]]:
     where, method = standard.circumstances[words[0]], standard.methods[words[1]]
     at = where.methods.get(method.code)
     text = (
-        from_level(at)
+        standard.from_level(at)
         if at
         else Text("本情形不用这种方式。", "This circumstance is not collected in this way.")
     )

@@ -14,7 +14,7 @@ from epilock.errors import InputError
 from epilock.standard.compiled import Standard
 from epilock.standard.level import LEVELS, severity
 from epilock.standard.model import Category, Purpose, Retention, Source
-from epilock.standard.text import Text
+from epilock.standard.text import NOTHING, Text, about, joined
 
 GRAVEST_FIRST = tuple(reversed(LEVELS))
 
@@ -100,12 +100,6 @@ def line(zh: str, en: str, *values: Text | str) -> Line:
     return Line(Text(zh, en), tuple(t for t in texts if t.zh or t.en))
 
 
-def joined(texts: Iterable[Text]) -> Text:
-    """Return ``texts`` in one line, separated as each language does."""
-    listed = tuple(texts)
-    return Text("、".join(t.zh for t in listed), ", ".join(t.en for t in listed))
-
-
 def named(row: Coded) -> Text:
     """Return ``name (code)``."""
     name = name_of(row)
@@ -186,15 +180,18 @@ def _where_asked(standard: Standard, category: Category, level: str) -> list[Lin
             continue
         kept = where.retentions[allow.retention][level or allow.level]
         last = duration(standard, kept)
-        box = Text("，选填", ", optional") if allow.optional else Text("", "")
-        may.append(Text(
-            f"{named(where).zh}：{allow.level}级起{box.zh}；保存：{last.zh}",
-            f"{named(where).en}: from level {allow.level}{box.en}; kept {last.en}",
-        ))  # fmt: skip
-    at = f"（{level}级）" if level else ""
+        box = Text("，选填", ", optional") if allow.optional else NOTHING
+        start = standard.from_level(allow.level)
+        may.append(about(named(where), Text(
+            f"{start.zh}{box.zh}；保存：{last.zh}", f"{start.en}{box.en}; kept {last.en}",
+        )))  # fmt: skip
+    at = standard.levels[level].name if level else NOTHING
     nowhere = Text("无处可以", "nowhere")
     return [
-        line(f"可以收集{at}", "may be asked" + (f" at level {level}" if level else ""), *(may or [nowhere])),
+        line(
+            "可以收集" + (f"（{at.zh}）" if level else ""), "may be asked" + (f" at {at.en}" if level else ""),
+            *(may or [nowhere]),
+        ),
         line("任何级别都不得收集", "never, at any level", *never),
     ]  # fmt: skip
 
@@ -251,7 +248,7 @@ def scale_lines(standard: Standard, kind: str, row: Coded, level: str) -> list[L
         "ranges": lambda: [_reached(standard, c.code, row.code) for c in standard.circumstances.values() if row.code in c.ranges],
         "media": lambda: [named(c) for c in standard.circumstances.values() if row.code in c.media],
         "methods": lambda: [
-            Text(f"{named(c).zh}：{c.methods[row.code]}级起", f"{named(c).en}: from level {c.methods[row.code]}")
+            about(named(c), standard.from_level(c.methods[row.code]))
             for c in standard.circumstances.values()
             if row.code in c.methods and (not level or severity(level) >= severity(c.methods[row.code]))
         ],
@@ -281,5 +278,4 @@ def _askable(standard: Standard, circumstance: str, level: str) -> Text:
         standard.categories[c].name for c in where.allows
         if standard.ask(circumstance, c, level).allowed
     ]  # fmt: skip
-    listed = joined(now) if now else Text("无", "nothing")
-    return Text(f"{named(where).zh}：{listed.zh}", f"{named(where).en}: {listed.en}")
+    return about(named(where), joined(now) if now else Text("无", "nothing"))

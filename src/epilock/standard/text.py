@@ -1,5 +1,6 @@
 """A text in the two languages of the house: Chinese and English say the same, and both are always there."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -21,3 +22,14 @@ class Text:
 
 
 NOTHING = Text("", "")
+
+
+def joined(texts: Iterable[Text]) -> Text:
+    """Return ``texts`` in one line, separated as each language does."""
+    listed = tuple(texts)
+    return Text("、".join(t.zh for t in listed), ", ".join(t.en for t in listed))
+
+
+def about(what: Text, says: Text) -> Text:
+    """Return ``what: says``."""
+    return Text(f"{what.zh}：{says.zh}", f"{what.en}: {says.en}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from epilock.standard import Standard
+from epilock.standard.model import FORMS
 from epilock.web.language import Phrases, Speaker
 
 _PREFIX = "detail."
@@ -18,12 +19,12 @@ _PLACE = re.compile(r"\{([a-z_]+)\}")
 _THINGS: Mapping[str, str] = MappingProxyType(
     {
         "circumstance": "circumstances", "purpose": "purposes", "category": "categories", "level": "levels",
-        "method": "methods", "medium": "media",
+        "method": "methods", "medium": "media", "range": "ranges",
     }
 )  # fmt: skip
 # Where the console's strings name what may stand in a place.
 _NAMED: Mapping[str, str] = MappingProxyType(
-    {"form": "form", "role": "role", "roles": "role", "reason": "destruction"}
+    {"role": "role", "roles": "role", "reason": "destruction"}
 )
 # And by the sentence, for each kind of thing has stages of its own.
 _STAGES: Mapping[str, str] = MappingProxyType(
@@ -55,7 +56,7 @@ class Details:
         self._whole = {sentence: key for key, sentence in known.items()}
 
     def say(self, t: Speaker, sentence: str, standard: Standard | None = None) -> str | None:
-        """Return ``sentence`` as the page's language says it, or None if it is not one that is known.
+        """Return ``sentence`` as the page's language says it; English stays as it is, if it is not one that is known, else None.
 
         Codes of ``standard`` are said by their names.
         """
@@ -67,22 +68,28 @@ class Details:
                     for name, value in found.groupdict().items()
                 }
                 return t(f"detail.{key}", **values)
-        return None
+        return sentence if t.code == "en" else None
 
     def _value(self, t: Speaker, key: str, name: str, value: str, standard: Standard | None) -> str:
         """Return a value as the page's language says it: a sentence of the table without values, or a known code."""
         if value in self._whole:
             return t(f"detail.{self._whole[value]}")
         if name in _THINGS and standard is not None:
-            thing = getattr(standard, _THINGS[name]).get(value.strip("'"))
-            return value if thing is None else t.say(thing.name)
+            things = getattr(standard, _THINGS[name])
+            listed = [things.get(each.strip("'")) for each in _SEVERAL.split(value)]
+            known = [t.say(thing.name) for thing in listed if thing is not None]
+            return t.listed(known) if len(known) == len(listed) else value
+        if name == "form":
+            return t.listed(
+                [t.say(FORMS[each]) if each in FORMS else each for each in _SEVERAL.split(value)]
+            )
         if key == "day":  # which field of a form
             return t(f"console.day_of.{value}") if t.knows(f"console.day_of.{value}") else value
         group = _STAGES.get(key, "") if name in _STAGED else _NAMED.get(name, "")
         if group:
             said = [(f"console.{group}.{each}", each) for each in _SEVERAL.split(value)]
             return t.listed([t(code) if t.knows(code) else each for code, each in said])
-        return t.listed(_SEVERAL.split(value)) if name == "range" else value
+        return value
 
 
 def _shape(sentence: str) -> re.Pattern[str]:

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from epilock.collect.notice_page import in_tongues
 from epilock.standard import Standard
+from epilock.standard.model import FORMS
 from epilock.web import language, plain
 from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
@@ -51,6 +52,7 @@ class Pages:
         self.static = _static_addresses()
         self._jinja.globals["static"] = self.static
         self._jinja.globals["detail"] = _detail(Details(self.phrases))
+        self._jinja.globals["form_names"] = FORMS
         self._jinja.globals["plain"] = plain
         self._jinja.globals["taken_at"] = taken_at
         self._jinja.globals["size_of"] = size_of
