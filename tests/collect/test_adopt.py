@@ -17,7 +17,7 @@ def fields(*items):
     """The fields that become of the questions ``items``, in an investigation."""
     content = questionnaire(*items)
     return adopt(
-        load(), content, "form.json", circumstance="epi-investigation", method="interview"
+        load(), content, ".json", circumstance="epi-investigation", method="interview"
     ).fields
 
 

@@ -146,6 +146,16 @@ class TestInChinese:
 
 
 class TestUploaded:
+    def test_what_is_wrong_stands_at_its_field(self, visitor):
+        """Of a file and of pasted text, each beside its own; the file is not called what it is not."""
+        page = check(visitor, "姓名" * 10_001, file=("登记表.csv", b"%PDF-1.7"))
+        assert page.status == 413
+        assert "what was pasted: more than 20,000 characters" in page.text.lower()
+        for field in ("questions", "file"):
+            assert f'id="{field}-wrong"' in page.html
+            assert f'href="#{field}"' in page.html
+        assert "the file: a pdf is no form" in page.text.lower()
+
     @pytest.mark.parametrize(
         ("name", "content"),
         [
@@ -185,7 +195,7 @@ class TestUploaded:
         for size in (1_000_001, 1_900_000):
             big = check(visitor, "姓名", file=("a.csv", b"a" * size))
             assert big.status == 413
-            assert "a file of at most 1 MB is taken here" in big.text
+            assert "A file of at most 1 MB is taken here" in big.text
             assert big.value("questions") == "姓名"  # and all else that was said
             assert big.value("circumstance") == "residential-entry"
 

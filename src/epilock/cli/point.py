@@ -65,7 +65,7 @@ def open_(
                 raise InputError("a form of others needs --emergency and --circumstance")
             answer = _ask if keep_unknown else None
             adopted = adopt(
-                parts.standard, read_small(file, MAX_BYTES), file.name, circumstance=circumstance,
+                parts.standard, read_small(file, MAX_BYTES), file.suffix, circumstance=circumstance,
                 method=method, ask=answer,
             )  # fmt: skip
             for dropped in adopted.dropped:

@@ -46,7 +46,7 @@ class Adopted:
 def adopt(
     standard: Standard,
     content: bytes,
-    name: str,
+    ending: str,
     *,
     circumstance: str,
     method: str,
@@ -57,7 +57,7 @@ def adopt(
     Args:
         standard: The rules.
         content: The file.
-        name: Its name, whose ending helps to tell its kind.
+        ending: Of its name, such as ``.csv``; helps to tell its kind.
         circumstance: Code of the standard.
         method: How the point will ask.
         ask: Given the label of an unknown field, returns its category, or None to leave it out.
@@ -65,7 +65,7 @@ def adopt(
     Raises:
         InputError: The file is no form, or nothing of it may be asked.
     """
-    design = read_design(content, name)
+    design = read_design(content, ending=ending)
     fields: list[Field] = []
     dropped: list[Judgement] = []
     judged_all = judge(standard, design.fields, circumstance, HIGHEST)
@@ -80,7 +80,7 @@ def adopt(
             continue
         fields.append(_field(standard, one, judged, category, {f.id for f in fields}))
     if not fields:
-        raise InputError(f"nothing in {name} may be asked in {circumstance}")
+        raise InputError(f"nothing in this form may be asked in {circumstance}")
     if len(fields) > MAX_FIELDS:
         raise InputError(f"a point has at most {MAX_FIELDS} fields; this form has {len(fields)}")
     return Adopted(fields=tuple(fields), dropped=tuple(dropped))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from uuid import UUID
 
 from epilock import assemble
@@ -235,7 +236,11 @@ def _points(city: City, now: datetime) -> None:
             )
     content = files("epilock.demo").joinpath(WHO_FORM).read_bytes()
     adopted = adopt(
-        parts.standard, content, WHO_FORM, circumstance="epi-investigation", method="interview"
+        parts.standard,
+        content,
+        Path(WHO_FORM).suffix,
+        circumstance="epi-investigation",
+        method="interview",
     )
     city.dropped = len(adopted.dropped)
     plan = Plan(

@@ -33,6 +33,7 @@ from epilock.web.in_force import Running, running
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, file_in, word
+from epilock.web.slip import Slips, at
 
 router = APIRouter(include_in_schema=False, prefix="/check")
 MOST, WINDOW = 30, timedelta(minutes=10)  # forms that one network address has judged
@@ -42,7 +43,6 @@ KINDS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "toml": "application/toml; charset=utf-8",
 }
-_ENDINGS = {".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".toml"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +79,17 @@ def get_form(site: SiteOf, request: Request, circumstance: str = "", level: str 
 @router.post("")
 def post_form(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Judge a form, pasted or uploaded; nothing of it is kept."""
+    slips: Slips = {}
     try:
         _count(site, request)
-        fields = _fields(request, form)
-        answer = _answer(site, word(form, "circumstance"), word(form, "level"), fields)
+        circumstance = word(form, "circumstance")
+        with at("circumstance", slips):
+            if circumstance not in site.parts.standard.circumstances:
+                raise InputError("choose what is to be collected from the list")
+        fields = _fields(request, form, slips)
+        if slips:
+            return _show(site, request, form=form, slips=slips)
+        answer = _answer(site, circumstance, word(form, "level"), fields)
     except EpilockError as error:
         return _show(site, request, form=form, error=error)
     return _show(site, request, form=form, answer=answer)
@@ -140,22 +147,21 @@ def _rows(standard: Standard, where: Circumstance, level: str, asked: set[str | 
     return askable.choosing(rows, {row.id for row in rows if row.category in asked})
 
 
-def _fields(request: Request, form: FormData) -> tuple[DesignField, ...]:
-    """Return what the form asks, pasted, uploaded or both; the file is called by its ending only.
+def _fields(request: Request, form: FormData, slips: Slips) -> tuple[DesignField, ...]:
+    """Return what the form asks, pasted, uploaded or both; add what can't be read of it.
 
     Raises:
-        InputError: It cannot be read.
-        TooLargeError: It is larger than is taken here, or asks so much that judging it would keep others waiting.
+        TooLargeError: It asks so much that judging it would keep others waiting.
     """
-    called, content = file_in(request, form, "file")
     pasted = form.get("questions")
     found: tuple[DesignField, ...] = ()
-    if isinstance(pasted, str) and pasted.strip():
-        found = read_pasted(pasted).fields
-    if called:
-        ending = PurePath(called).suffix.lower()
-        name = f"form{ending}" if ending in _ENDINGS else "form"
-        found += read_design(content, name).fields
+    with at("questions", slips):
+        if isinstance(pasted, str) and pasted.strip():
+            found = read_pasted(pasted).fields
+    with at("file", slips):
+        called, content = file_in(request, form, "file")
+        if called:
+            found += read_design(content, ending=PurePath(called).suffix).fields
     if len(found) > MOST_FIELDS or sum(f.letters for f in found) > MOST_LETTERS:
         raise TooLargeError(
             f"a form of at most {MOST_FIELDS} fields and {MOST_LETTERS:,} characters is judged here;"
@@ -191,14 +197,16 @@ def _show(
     answer: Answer | None = None,
     form: FormData | None = None,
     error: EpilockError | None = None,
+    slips: Slips | None = None,
 ) -> Response:
     wrong = None if error is None else problem_of(error)
+    first = wrong or next(map(problem_of, (slips or {}).values()), None)
     pasted = form.get("questions") if form else ""
     now = running(site)
     chosen = answer.level if answer else word(form, "level") if form else ""
     page = site.pages.show(
-        request, "form_check.html", status=200 if wrong is None else wrong.status, wrong=wrong, script=True,
-        answer=answer, standard=site.parts.standard, groups=askable.GROUPS, running=now,
+        request, "form_check.html", status=200 if first is None else first.status, wrong=wrong, script=True,
+        slips={field: str(slip) for field, slip in (slips or {}).items()}, answer=answer, standard=site.parts.standard, groups=askable.GROUPS, running=now,
         level=chosen or (now[0].level if now else ENDED),
         circumstance=answer.where.code if answer else word(form, "circumstance") if form else "",
         questions=pasted if isinstance(pasted, str) else "",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NoReturn
 
 from epilock.collect.design.declared import read_point
@@ -30,24 +30,27 @@ FOREIGN = (
     (b"SQLite format 3\0", "SQLite"),
     (b"PAR1", "Parquet"),
 )
+UPLOADED = "the file"  # in messages: its name may name a person
 # As telephones make it.
 _PHOTOGRAPH = re.compile(rb".{4}ftyp(?:hei|mif|avi)|RIFF.{4}WEBP", re.DOTALL)
 _TOML = re.compile(r"^\s*(?:#.*\n\s*)*\[\[?(?:point|field)\b", re.MULTILINE)
 _MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|table|[a-z]+[ >:/])", re.IGNORECASE)
 
 
-def read_design(source: Path | str | bytes, name: str = "") -> Design:
+def read_design(source: Path | str | bytes, name: str = "", ending: str = "") -> Design:
     """Return what the form in a file asks.
 
     Args:
         source: The file's path, or its bytes.
-        name: What to call it in messages, also its ending in doubt; the path's last part by default.
+        name: What to call it in messages; the path's last part, or "the file", by default.
+        ending: Tells its kind in doubt, such as ``.csv``; that of ``name`` by default.
 
     Raises:
         FileFormatError: It cannot be read as a form: empty, corrupt, encrypted, of another kind.
         TooLargeError: It is larger than 20 MB, or unpacks to more than the limits of its kind.
     """
     content, name = _content(source, name)
+    ending = (ending or PurePath(name).suffix).lower()
     start = content[:8]
     if not content.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise FileFormatError(f"{name}: empty")
@@ -60,9 +63,9 @@ def read_design(source: Path | str | bytes, name: str = "") -> Design:
         )
     if start.startswith(b"PK"):
         return _from_workbook(read_workbook(Archive(content, name)), name)
-    if name.lower().endswith((".xlsx", ".xlsm")):
+    if ending in {".xlsx", ".xlsm"}:
         raise FileFormatError(f"{name}: corrupt, or no XLSX workbook; save the file again")
-    return _from_text(content, name)
+    return _from_text(content, name, ending)
 
 
 def refuse_old(name: str, *, encrypted: bool) -> NoReturn:
@@ -75,7 +78,7 @@ def refuse_old(name: str, *, encrypted: bool) -> NoReturn:
 def _content(source: Path | str | bytes, name: str) -> tuple[bytes, str]:
     """Return the bytes of ``source``, of which no more are read than are allowed."""
     if isinstance(source, bytes):
-        content, name = source, name or "form"
+        content, name = source, name or UPLOADED
     else:
         path = Path(source)
         name = name or path.name
@@ -91,16 +94,15 @@ def _content(source: Path | str | bytes, name: str) -> tuple[bytes, str]:
     return content, name
 
 
-def _from_text(content: bytes, name: str) -> Design:
+def _from_text(content: bytes, name: str, ending: str) -> Design:
     """Return the design of a text file: JSON, TOML or CSV."""
-    ending = name.lower().rpartition(".")[2]
     bare = content.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if ending == "json" or bare.startswith(b"{"):
+    if ending == ".json" or bare.startswith(b"{"):
         return read_fhir(content.removeprefix(b"\xef\xbb\xbf"), name)
-    if ending == "toml":
+    if ending == ".toml":
         return read_point(content, name)
     text = decode(content, name)
-    if ending not in {"csv", "tsv"} and _TOML.match(text):
+    if ending not in {".csv", ".tsv"} and _TOML.match(text):
         return read_point(content, name)
     if _MARKUP.match(text):
         raise FileFormatError(

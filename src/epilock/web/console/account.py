@@ -8,10 +8,11 @@ from epilock.accounts import administer, staff
 from epilock.accounts.staff import Staff
 from epilock.errors import EpilockError
 from epilock.web.console import listing, proof
-from epilock.web.console.desk import RIGHTS, WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import RIGHTS, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts")
 PART = "accounts"

@@ -32,9 +32,10 @@ from epilock.use.grant import ACTIVE, AGGREGATE, Grant
 from epilock.use.question import DAY, Noise, Question, account_of, request_of
 from epilock.use.tally import NOT_GIVEN
 from epilock.web.console import asked, listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/counts")
 PART = "counts"

@@ -38,10 +38,11 @@ from epilock.use.release import register as releases
 from epilock.use.release.register import Release
 from epilock.use.review import EmergencyOpening
 from epilock.web.console import decided, listing, proof
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Condition, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/approvals")
 PART = "approvals"

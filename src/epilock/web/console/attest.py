@@ -11,9 +11,10 @@ from epilock.accounts.attest import Standing
 from epilock.db import Transaction
 from epilock.errors import EpilockError
 from epilock.web.console.computed import Computed, Question, arrange
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts/review")
 PART = "accounts"

@@ -17,9 +17,10 @@ from epilock.use import allotment as allotments
 from epilock.use.allotment import PUBLIC, needs_budget
 from epilock.use.question import dataset_of
 from epilock.web.console import allotted, listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/budgets")
 PART = "budgets"

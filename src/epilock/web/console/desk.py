@@ -25,12 +25,8 @@ from epilock.accounts import session as sessions
 from epilock.accounts.arrival import Arrival
 from epilock.accounts.session import Session
 from epilock.errors import (
-    ApprovalError,
     ForbiddenError,
-    InputError,
-    RefusedError,
     SignInError,
-    StateError,
 )
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
@@ -40,8 +36,6 @@ from epilock.web.language import Speaker
 from epilock.web.request import FormOf, Site, SiteOf, session_of
 
 PLAIN_COOKIE, SECURE_COOKIE = "epilock", "__Host-epilock"
-# What a form is shown again for, with what was typed; anything else gets a page of its own.
-WRONG = (InputError, RefusedError, StateError, ApprovalError)
 NOT_KEPT = frozenset({"lang", "done", "export"})  # of an address, by an act on a row of a list
 AUTHORITY = "government"  # the kind of organisation that declares emergencies and sets levels
 

@@ -34,10 +34,11 @@ from epilock.store import count
 from epilock.store.bucket import Bucket
 from epilock.web.console import decided, listing
 from epilock.web.console.computed import Computed, Question, arrange
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"

@@ -17,11 +17,11 @@ from epilock.use import gate
 from epilock.use import grant as grants
 from epilock.use.grant import Grant
 from epilock.web.console import decided, listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
-from epilock.web.console.slip import Slips, at
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, word, words
+from epilock.web.slip import WRONG, Slips, at
 
 router = APIRouter(include_in_schema=False, prefix="/console/grants")
 PART = "grants"

@@ -28,10 +28,11 @@ from epilock.collect.intake.table import Source
 from epilock.errors import EpilockError, InputError
 from epilock.standard.level import CHINA
 from epilock.web.console import brought, listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
 from epilock.web.request import file_in, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/imports")
 PART = "imports"

@@ -31,10 +31,11 @@ from epilock.standard.level import LEVELS
 from epilock.standard.text import Text
 from epilock.web.console import levels as lists
 from epilock.web.console.computed import arrange
-from epilock.web.console.desk import AUTHORITY, WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import AUTHORITY, CheckedForm, Desk, DeskOf
 from epilock.web.console.levels import Leveled
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/levels")
 PART = "levels"

@@ -19,12 +19,13 @@ from epilock.db import Transaction
 from epilock.errors import BoxError, EpilockError, ForbiddenError, InputError
 from epilock.standard.text import Text
 from epilock.web.console import listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
 from epilock.web.request import begun, file_in, word
+from epilock.web.slip import WRONG
 
 RUNNING, FULL, ENDED = "running", "full", "ended"
 STATES = (RUNNING, FULL, ENDED)

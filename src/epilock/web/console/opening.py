@@ -6,6 +6,7 @@ here past the door.
 """
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from uuid import uuid4
 
 from fastapi import APIRouter
@@ -26,11 +27,12 @@ from epilock.standard.synonyms import META
 from epilock.standard.text import Text
 from epilock.web import askable
 from epilock.web.askable import Row
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.point import PART
 from epilock.web.in_force import running
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, file_in, word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/points")
 
@@ -115,7 +117,9 @@ def _uploaded(desk: Desk, form: FormData) -> Response:
     assessed = _is_assessed(desk, circumstance)
     try:
         name, body = file_in(desk.request, form, "file")
-        adopted = adopt(standard, body, name or "form", circumstance=circumstance, method=method)
+        adopted = adopt(
+            standard, body, PurePath(name).suffix, circumstance=circumstance, method=method
+        )
     except WRONG as error:
         rows = askable.from_standard(standard, circumstance, level, method, assessed=assessed)
         return _fields(desk, emergency, circumstance, method, level, rows, error=error)

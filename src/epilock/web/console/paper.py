@@ -19,11 +19,12 @@ from epilock.registry import organisation as organisations
 from epilock.standard import Standard
 from epilock.web.console import listing
 from epilock.web.console import papers as lists
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Page
 from epilock.web.console.papers import Row
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, file_in, word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/papers")
 PART = "papers"

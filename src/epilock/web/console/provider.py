@@ -25,11 +25,12 @@ from epilock.db import Transaction
 from epilock.errors import EpilockError, NotFoundError, SignInError
 from epilock.web import pace
 from epilock.web.console import proof
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf, cookie_of
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf, cookie_of
 from epilock.web.console.door import lead, show_door, try_door
 from epilock.web.console.proof import ATTEMPTS, HOME, WINDOW, inside, token_of
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console")
 HERE = "/console/accounts/provider"

@@ -43,10 +43,11 @@ from epilock.use import grant as grants
 from epilock.use.decision import Place
 from epilock.use.grant import OF_MANY
 from epilock.web.console import found, listing, proof, reach
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word, words
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/records")
 PART = "records"

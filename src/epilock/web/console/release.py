@@ -26,10 +26,11 @@ from epilock.use.release.file import REPORT, TABLE
 from epilock.use.release.question import COARSE, Question
 from epilock.use.release.register import Release
 from epilock.web.console import asked, decided, listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/releases")
 PART = "releases"

@@ -17,10 +17,11 @@ from epilock.accounts import roster
 from epilock.accounts.roster import Planned
 from epilock.db import Transaction
 from epilock.errors import EpilockError, InputError, StateError
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
 from epilock.web.request import file_in, word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts/import")
 PART = "accounts"

@@ -40,11 +40,11 @@ from epilock.store import bucket as buckets
 from epilock.store import photograph as photographs
 from epilock.web import widget
 from epilock.web.console import listing, shelf
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
-from epilock.web.console.slip import Slips, at
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.offline import LOOKED_AT
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, file_in, word, words
+from epilock.web.slip import WRONG, Slips, at
 
 router = APIRouter(include_in_schema=False, prefix="/console/sheets")
 PART = "sheets"

@@ -12,10 +12,11 @@ from epilock.deidentify.pseudonyms import study as studies
 from epilock.deidentify.pseudonyms.study import Study
 from epilock.errors import EpilockError, InputError
 from epilock.web.console import listing
-from epilock.web.console.desk import WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/studies")
 PART = "studies"

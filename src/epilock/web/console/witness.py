@@ -11,9 +11,10 @@ from starlette.responses import Response
 from epilock.errors import EpilockError, ForbiddenError
 from epilock.ledger import gather, regime
 from epilock.standard.level import CHINA
-from epilock.web.console.desk import AUTHORITY, WRONG, CheckedForm, Desk, DeskOf
+from epilock.web.console.desk import AUTHORITY, CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import day_in, file_in
+from epilock.web.slip import WRONG
 
 router = APIRouter(include_in_schema=False, prefix="/console/witnesses")
 PART = "witnesses"

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from epilock.errors import EpilockError
-from epilock.web.console.desk import WRONG
+from epilock.errors import ApprovalError, EpilockError, InputError, RefusedError, StateError
 
+# What a form is shown again for, with what was typed; anything else gets a page of its own.
+WRONG = (InputError, RefusedError, StateError, ApprovalError)
 Slips = dict[str, EpilockError]  # name of a field, what is wrong there
 
 
