@@ -1,13 +1,15 @@
 """Collecting: what is refused stores nothing, what is answered is durable, once, and witnessed."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from epilock.collect import issue, point, tally
-from epilock.collect.form import MAX_BODY, parse
+from epilock.collect.consent import GUARDIAN
+from epilock.collect.form import ADULT, MAX_BODY, UNDER_14, UNDER_18, Submission, parse
 from epilock.collect.point import Field, Plan
 from epilock.collect.record import Keeper, Stored
 from epilock.collect.writer import Writer
@@ -52,6 +54,34 @@ def keeper_of(town, kind=Keeper, **change):
             "standard": parts.standard, "secret": bytes(32), **change,
         }
     )  # fmt: skip
+
+
+def form_of(town, circumstance, **asked):
+    """The form of a point of the town that asks for the categories ``asked``, by the ids of their fields."""
+    fields = tuple(
+        Field(id=id_, category=category, label=Text("项", "Item"), optional=True)
+        for id_, category in asked.items()
+    )
+    today, parts = town.clock().date(), town.parts
+    with parts.database.write() as tx:
+        mandate.record_assessment(
+            tx, parts.log, standard_ref=parts.standard.ref, org="garden", about=circumstance, now=town.clock(),
+            date_=today, until=today + timedelta(days=365), sha256="0" * 64,
+        )  # fmt: skip
+        opened = issue.open_with_notice(
+            tx, parts.press, org="garden", now=town.clock(),
+            plan=town.plan(circumstance=circumstance, fields=fields, method="interview"),
+        )  # fmt: skip
+        return issue.form_of(parts.standard, *issue.in_force(tx, "garden", opened.point))
+
+
+def accepted_by(town, form, *more, **fields):
+    """What ``form`` makes of ``fields`` with every act that a grown person gives, and ``more``."""
+    given = [act for act in form.acts.ids if act != GUARDIAN]
+    sent = Submission(
+        client=str(uuid4()), notice=form.notice, given=[*given, *more], fields=fields
+    )
+    return form.accept(sent, today=town.clock().date())
 
 
 class TestPoint:
@@ -152,6 +182,28 @@ class TestForm:
         for value in (*PERSON, "marketing", "fr "):
             assert value not in str(caught.value)
         assert count(town, vault.records) == 0
+
+    @pytest.mark.parametrize(
+        ("band", "group"),
+        [("0-5", UNDER_14), ("6-13", UNDER_14), ("10-19", UNDER_14), ("13", UNDER_14),
+         ("14-17", UNDER_18), ("18-29", ADULT), ("80+", ADULT)],
+    )  # fmt: skip
+    def test_a_child_is_one_by_an_age_band_too(self, town, band, group):
+        """Below 14 a guardian agrees (PIPL 31), and the record is a minor's; a band may tell it as a birthday does."""
+        form = form_of(town, "evacuation-shelter", name="identity.name", band="identity.age-band")
+        if group == UNDER_14:
+            with pytest.raises(ConsentError) as caught:
+                accepted_by(town, form, band=band)
+            assert caught.value.missing == (GUARDIAN,)
+        more = [GUARDIAN] if group == UNDER_14 else []
+        assert accepted_by(town, form, *more, band=band).minor == group
+
+    def test_an_exact_age_outweighs_a_band(self, town):
+        form = form_of(
+            town, "casualties-missing", number="identity.resident-id", band="identity.age-band"
+        )
+        number = "11010119900307" + "7491"
+        assert accepted_by(town, form, number=number, band="10-19").minor == ADULT
 
     def test_every_field_at_fault_is_named_at_once(self, town):
         with pytest.raises(FieldsError) as caught:

@@ -105,10 +105,43 @@ class TestBudget:
         assert list(inventory.check(parts.database, parts.log)) == []
 
     def test_what_could_not_be_approved_is_not_asked(self, people):
-        assert "say its ceiling" in ask_budget(people["wang"], ceiling="").text
-        assert "epsilon is a number" in ask_budget(people["wang"], epsilon="much").text
-        assert "at most 4 in all" in ask_budget(people["wang"], epsilon="5").text
+        for field, says, typed in (
+            ("ceiling", "say its ceiling", {"ceiling": ""}),
+            ("ceiling", "Epsilon is a number", {"ceiling": "much"}),
+            ("epsilon", "Epsilon is a number", {"epsilon": "much"}),
+            ("epsilon", "at most 4 in all", {"epsilon": "5"}),
+            ("reason", "A budget needs a reason", {"reason": " "}),
+            ("dataset", "Choose whose records", {"dataset": "sampling"}),
+        ):
+            page = ask_budget(people["wang"], **typed)
+            assert says in page.text
+            assert f'id="{field}-wrong"' in page.html
         assert "Nothing waits" in read(people["zhao"], "/console/approvals").text
+
+    def test_sent_twice_it_is_asked_once(self, people):
+        page = read(people["wang"], "/console/budgets")
+        form = page.with_field("ceiling")
+        asked = {
+            "dataset": "sampling:outbreak-7",
+            "epsilon": "0.5",
+            "ceiling": "4",
+            "reason": "daily",
+        }
+        page.send(form, **asked)
+        assert "nothing was done twice" in page.send(form, **asked).text
+        waiting = read(people["zhao"], "/console/approvals").text
+        assert waiting.count("Request for a budget") == 1
+
+    def test_the_days_are_looked_at_before_the_price(self, people, yesterday):
+        """What could never be counted is said at its field, and no price is offered for it."""
+        page = read(people["lin"], "/console/counts")
+        what = "sampling:health.test-result"
+        asked = {"what": what, "emergency": "outbreak-7", "since": yesterday}
+        for until, says in (("2020-01-01", "the first before the last"), ("soon", "Give a day")):
+            again = page.send(page.with_field("what"), **asked, until=until)
+            assert says in again.text
+            assert 'id="until-wrong"' in again.html
+            assert again.value("since") == yesterday
 
     def test_refused_it_is_none(self, people):
         ask_budget(people["wang"])

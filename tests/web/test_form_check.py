@@ -154,7 +154,7 @@ class TestUploaded:
         for field in ("questions", "file"):
             assert f'id="{field}-wrong"' in page.html
             assert f'href="#{field}"' in page.html
-        assert "the file: a pdf is no form" in page.text.lower()
+        assert "the file: pdf is no form" in page.text.lower()
 
     @pytest.mark.parametrize(
         ("name", "content"),

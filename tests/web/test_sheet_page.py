@@ -285,7 +285,7 @@ class TestPhotograph:
         assert (answer.status_code, stored(parts)) == (413, 0)
         assert "诸葛样本" in answer.text
         assert beside(answer.text) == ["photo"]
-        assert answer.text.count("a file of at most 8 MB is taken here") == 2
+        assert answer.text.count("A file of at most 8 MB is taken here") == 2
 
     @pytest.mark.parametrize(
         ("language", "said"), [("en", "at most 8 MB is taken"), ("zh", "这里的文件最多8 MB")]

@@ -7,7 +7,7 @@ Rules kept in this file:
   4. Nothing here stores, logs or reads a clock; ``accept`` gives back what ``record`` seals.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import msgspec
 
 from epilock.collect.answer import EMPTY, Check, Problem, check_address
 from epilock.collect.consent import GUARDIAN, Acts
-from epilock.collect.identifier import CHECKS
+from epilock.collect.identifier import CHECKS, YES_NO
 from epilock.collect.point import Field, Point
 from epilock.errors import (
     ConsentError,
@@ -136,6 +136,7 @@ class _Step(NamedTuple):
     act: str
     bit: int
     optional: bool
+    age: "Callable[[str, date], int] | None"
 
 
 class Form:
@@ -259,7 +260,7 @@ class Form:
         act = self.acts.by_category.get(field.category, "")
         return _Step(
             field.id, field.category, check_address if field.words else CHECKS[field.category], part, act,
-            self._bits.get(act, 0), field.optional,
+            self._bits.get(act, 0), field.optional, None if field.words else _AGES.get(field.category),
         )  # fmt: skip
 
     def _check(self, answers: dict[str, str], bits: int, today: date) -> tuple[Plain, int]:
@@ -268,7 +269,7 @@ class Form:
             problems.append(_PROBLEM_UNKNOWN.at("-"))
         plain: Plain = {}
         missing: list[str] = []
-        minor = UNDER_14 if self.guards_all else ADULT
+        ages: dict[bool, int] = {}  # by whether a day of birth tells it
         for step in self._steps:
             typed = answers.get(step.id)
             if not typed or typed.isspace():
@@ -282,14 +283,16 @@ class Form:
                 problems.append(value.at(step.id))
                 continue
             plain.setdefault(step.part, {}).setdefault(step.category, {})[step.id] = value
-            if step.category in _BIRTH:
-                minor = _BIRTH[step.category](value, today)
+            if step.age is not None:
+                exact, age = step.age in _EXACT, step.age(value, today)
+                ages[exact] = min(age, ages.get(exact, ADULT), key=_YOUNGEST.index)
         self._check_one_of(plain, problems)
         if problems:
             raise FieldsError(problems)
         if missing:
             raise ConsentError(list(dict.fromkeys(missing)))
-        return plain, minor
+        default = UNDER_14 if self.guards_all else ADULT
+        return plain, ages.get(True, ages.get(False, default))
 
     def _check_one_of(self, plain: Plain, problems: list[FieldProblem]) -> None:
         if not self._one_of:
@@ -342,4 +345,22 @@ def _minor_by_date(value: str, today: date) -> int:
     return _minor(date.fromisoformat(value), today)
 
 
-_BIRTH = {"identity.resident-id": _minor_by_id, "identity.birth-date": _minor_by_date}
+def _minor_by_band(value: str, today: date) -> int:
+    """Tell the age group of a band: one that reaches below an age may be of somebody below it."""
+    del today
+    low = int(value.partition("-")[0].removesuffix("+"))
+    if low < 14:  # noqa: PLR2004 - PIPL 31
+        return UNDER_14
+    return UNDER_18 if low < 18 else ADULT  # noqa: PLR2004 - Minors Protection Law 2
+
+
+_YES = YES_NO[0].code
+_YOUNGEST = (UNDER_14, UNDER_18, ADULT)
+_EXACT = frozenset({_minor_by_id, _minor_by_date})
+_AGES: Mapping[str, Callable[[str, date], int]] = {
+    "identity.resident-id": _minor_by_id,
+    "identity.birth-date": _minor_by_date,
+    "identity.age-band": _minor_by_band,
+    "identity.minor-under-14": lambda value, _: UNDER_14 if value == _YES else ADULT,
+    "identity.minor-14-17": lambda value, _: UNDER_18 if value == _YES else ADULT,
+}

@@ -148,6 +148,12 @@ def can_count(gate: Gate, circumstance: str) -> list[str]:
     return [c for c in where.allows if not tells_who(gate.standard, c)]
 
 
+def check_days(since: date, until: date) -> None:
+    """Raise InputError if no table covers the days from ``since`` to ``until``, both counted."""
+    if not 0 <= (until - since).days < MOST_DAYS:
+        raise InputError(f"a table covers 1 to {MOST_DAYS} days, the first before the last")
+
+
 def decide(
     gate: Gate,
     tx: Transaction,
@@ -167,8 +173,7 @@ def decide(
         InputError: The days are none, or too many; noise is missing, or not wanted; a value is named twice.
         NotFoundError: There is no such grant.
     """
-    if not 1 <= question.days <= MOST_DAYS:
-        raise InputError(f"a table covers 1 to {MOST_DAYS} days, the first before the last")
+    check_days(question.since, question.until)
     gate.log.append(tx, [], now=now)  # holds the log's head: questions are judged one by one
     found = grants.load(tx, who.org, grant)
     request = _request(gate, found, question, noise)

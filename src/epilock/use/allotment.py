@@ -12,11 +12,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from epilock.accounts.staff import Staff
-from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
+from epilock.db import Instant, Transaction, id_from, metadata, new_id, sealed_table
 from epilock.deidentify.noise import budget
 from epilock.deidentify.noise.budget import Account, Book
 from epilock.errors import ApprovalError, BudgetError, ForbiddenError, InputError, StateError
@@ -90,6 +91,16 @@ def needs_budget(standard: Standard, purpose: str) -> bool:
     return NEEDED in standard.purposes[purpose].needs
 
 
+def code_for(form: UUID) -> str:
+    """Return the code of the allotment that is asked for by the form of this id."""
+    return id_from("a", form)
+
+
+def is_there(tx: Transaction, org: str, code: str) -> bool:
+    """Tell whether a request has this code."""
+    return tx.find(allotments, org=org, allotment=code) is not None
+
+
 def ask(
     tx: Transaction,
     standard: Standard,
@@ -102,8 +113,11 @@ def ask(
     ceiling: int | None,
     reason: str,
     now: datetime,
+    code: str = "",
 ) -> Allotment:
     """Ask for an allotment; nothing can be spent of it until a second person approves it.
+
+    ``code`` is the request's (``code_for``), or a fresh one is made.
 
     Raises:
         ForbiddenError: Who asks is no custodian.
@@ -114,16 +128,17 @@ def ask(
     """
     if "custodian" not in who.roles:
         raise ForbiddenError("a budget is asked for by the custodian of the data")
-    if not reason.strip():
-        raise InputError("a budget needs a reason")
+    check_reason(reason)
     if not _DATASET.fullmatch(dataset):
         raise InputError("a dataset is named by 2 to 64 letters a-z, digits and hyphens")
     if purpose not in standard.purposes or not needs_budget(standard, purpose):
         raise InputError("only a purpose that the standard answers with noise has a budget")
     if recipient != PUBLIC:
         organisations.load(tx, recipient)
-    _check_room(tx, who.org, dataset, purpose, recipient, epsilon, ceiling)
-    code = new_id("a")
+    account = Account(org=who.org, dataset=dataset, purpose=purpose, recipient=recipient)
+    check_ceiling(tx, account, ceiling)
+    check_epsilon(tx, account, epsilon, ceiling)
+    code = code or new_id("a")
     tx.insert(
         allotments, org=who.org, allotment=code, dataset=dataset, purpose=purpose, recipient=recipient,
         epsilon=epsilon, ceiling=ceiling, reason=reason.strip()[:300], by=who.staff, stage=ASKED, asked=now,
@@ -196,32 +211,41 @@ def datasets(tx: Transaction, org: str) -> list[str]:
     return sorted(tx.conn.execute(query).scalars())
 
 
-def _check_room(  # noqa: PLR0917 - the account, and what it is to get
-    tx: Transaction,
-    org: str,
-    dataset: str,
-    purpose: str,
-    recipient: str,
-    epsilon: int,
-    ceiling: int | None,
-) -> None:
-    """Raise if the request could not be approved as things are."""
-    whole = budget.ceilings(tx, org).get(dataset)
+def check_reason(reason: str) -> None:
+    """Raise InputError if a request says no reason."""
+    if not reason.strip():
+        raise InputError("a budget needs a reason")
+
+
+def check_ceiling(tx: Transaction, account: Account, ceiling: int | None) -> None:
+    """Raise InputError if the ceiling of the account's dataset is still to be said, or was said before."""
+    whole = budget.ceilings(tx, account.org).get(account.dataset)
     if whole is None and ceiling is None:
-        raise InputError(f"{dataset} has no budget yet: say its ceiling too, once and for all")
+        raise InputError(
+            f"{account.dataset} has no budget yet: say its ceiling too, once and for all"
+        )
     if whole is not None and ceiling is not None:
         raise InputError(
-            f"the ceiling of {dataset} was said before: {budget.shown(whole.allotted)} epsilon; leave it empty"
+            f"the ceiling of {account.dataset} was said before: {budget.shown(whole.allotted)} epsilon; leave it empty"
         )
-    known = budget.accounts(tx, org, dataset)
-    had = known.get(Account(org=org, dataset=dataset, purpose=purpose, recipient=recipient))
+
+
+def check_epsilon(tx: Transaction, account: Account, epsilon: int, ceiling: int | None) -> None:
+    """Return if ``account`` could be allotted ``epsilon`` as things are, its dataset having ``ceiling`` if none yet.
+
+    Raises:
+        InputError: It has as much already.
+        BudgetError: The ceiling does not leave so much.
+    """
+    whole = budget.ceilings(tx, account.org).get(account.dataset)
+    had = budget.accounts(tx, account.org, account.dataset).get(account)
     before = 0 if had is None else had.allotted
     if epsilon <= before:
         raise InputError(f"an allotment only grows: it is {budget.shown(before)} epsilon already")
     left = ceiling if whole is None else whole.left
     if epsilon - before > (left or 0):
         raise BudgetError(
-            f"the ceiling of {dataset} leaves {budget.shown(left or 0)} epsilon: {recipient} can have at most"
+            f"the ceiling of {account.dataset} leaves {budget.shown(left or 0)} epsilon: {account.recipient} can have at most"
             f" {budget.shown(before + (left or 0))} in all"
         )
 

@@ -33,7 +33,7 @@ from epilock.web.in_force import Running, running
 from epilock.web.log import download
 from epilock.web.problem import of as problem_of
 from epilock.web.request import FormOf, Site, SiteOf, address_of, file_in, word
-from epilock.web.slip import Slips, at
+from epilock.web.slip import Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/check")
 MOST, WINDOW = 30, timedelta(minutes=10)  # forms that one network address has judged
@@ -200,13 +200,12 @@ def _show(
     slips: Slips | None = None,
 ) -> Response:
     wrong = None if error is None else problem_of(error)
-    first = wrong or next(map(problem_of, (slips or {}).values()), None)
     pasted = form.get("questions") if form else ""
     now = running(site)
     chosen = answer.level if answer else word(form, "level") if form else ""
     page = site.pages.show(
-        request, "form_check.html", status=200 if first is None else first.status, wrong=wrong, script=True,
-        slips={field: str(slip) for field, slip in (slips or {}).items()}, answer=answer, standard=site.parts.standard, groups=askable.GROUPS, running=now,
+        request, "form_check.html", status=status(wrong, slips or {}), wrong=wrong, script=True,
+        slips=slips or {}, answer=answer, standard=site.parts.standard, groups=askable.GROUPS, running=now,
         level=chosen or (now[0].level if now else ENDED),
         circumstance=answer.where.code if answer else word(form, "circumstance") if form else "",
         questions=pasted if isinstance(pasted, str) else "",

@@ -25,6 +25,7 @@ from epilock.web import language, plain
 from epilock.web.detail import Details
 from epilock.web.language import Language, Languages, Speaker
 from epilock.web.security import POLICY_WITH_SCRIPT, size_of, taken_at
+from epilock.web.slip import Slips
 from epilock.web.squeeze import squeeze
 
 HERE = Path(__file__).parent
@@ -51,7 +52,9 @@ class Pages:
         )  # fmt: skip
         self.static = _static_addresses()
         self._jinja.globals["static"] = self.static
-        self._jinja.globals["detail"] = _detail(Details(self.phrases))
+        details = Details(self.phrases)
+        self._jinja.globals["detail"] = _detail(details)
+        self._jinja.globals["said_at"] = _said_at(details)
         self._jinja.globals["form_names"] = FORMS
         self._jinja.globals["plain"] = plain
         self._jinja.globals["taken_at"] = taken_at
@@ -114,10 +117,28 @@ def _detail(details: Details) -> Callable[[Context, Speaker, str], str | None]:
 
     @jinja2.pass_context
     def say(context: Context, t: Speaker, sentence: str) -> str | None:
-        found = context.get("standard")
-        return details.say(t, sentence, found if isinstance(found, Standard) else None)
+        return details.say(t, sentence, _standard(context))
 
     return say
+
+
+def _said_at(details: Details) -> Callable[[Context, Speaker, Slips], dict[str, str]]:
+    """Return what templates call for what is wrong with a form: by field, each a sentence."""
+
+    @jinja2.pass_context
+    def say(context: Context, t: Speaker, slips: Slips) -> dict[str, str]:
+        known = _standard(context)
+        said = {
+            field: details.say(t, str(slip), known) or str(slip) for field, slip in slips.items()
+        }
+        return {field: words[:1].upper() + words[1:] for field, words in said.items()}
+
+    return say
+
+
+def _standard(context: Context) -> Standard | None:
+    found = context.get("standard")
+    return found if isinstance(found, Standard) else None
 
 
 class Links:

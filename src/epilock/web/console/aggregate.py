@@ -34,8 +34,8 @@ from epilock.use.tally import NOT_GIVEN
 from epilock.web.console import asked, listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word
-from epilock.web.slip import WRONG
+from epilock.web.request import lone_day, word
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/counts")
 PART = "counts"
@@ -80,11 +80,13 @@ def get_counts(desk: DeskOf) -> Response:
 def post_count(desk: DeskOf, form: CheckedForm) -> Response:
     """Ask for a table; the decision is written before anything is counted, or the price is shown first."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, slips = desk.site.parts, Slips()
     try:
         with parts.database.read() as tx:
             leave = grants.load(tx, desk.org, word(form, "grant", most=20))
-        question = _question(form, leave)
+        question = _question(form, leave, slips)
+        if question is None:
+            return _page(desk, form, slips=slips)
         noise = _noise(form, question)
         if noise is None and needs_budget(parts.standard, leave.purpose):
             return _price(desk, form, leave, question)
@@ -137,13 +139,24 @@ def _begun(desk: Desk, decided: Aggregate, *, wait: float = 0) -> Work:
     return parts.works.begin(name, count, wait=wait)
 
 
-def _question(form: FormData, leave: Grant) -> Question:
+def _question(form: FormData, leave: Grant, slips: Slips) -> Question | None:
+    """Return what a form asks; if there is something wrong with it, add that and return None."""
     circumstance, _, counted = word(form, "what", most=130).partition(":")
-    if not circumstance or not counted:
-        raise InputError("choose what is to be counted from the list")
+    since = until = None
+    with at("what", slips):
+        if not circumstance or not counted:
+            raise InputError("choose what is to be counted from the list")
+    with at("since", slips):
+        since = lone_day(form, "since")
+    with at("until", slips):
+        until = lone_day(form, "until")
+        if since is not None:
+            aggregate.check_days(since, until)
+    if since is None or until is None or slips:
+        return None
     return Question(
         source=leave.source, emergency=word(form, "emergency", most=31), circumstance=circumstance,
-        since=day_in(form, "since"), until=day_in(form, "until"), counted=counted,
+        since=since, until=until, counted=counted,
     )  # fmt: skip
 
 
@@ -195,7 +208,12 @@ def _mine(desk: Desk, tx: Transaction) -> list[Grant]:
     return [g for g in active if g.staff == desk.who and g.form == AGGREGATE and g.until > now]
 
 
-def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None = None) -> Response:
+def _page(
+    desk: Desk,
+    form: FormData | None = None,
+    error: EpilockError | None = None,
+    slips: Slips | None = None,
+) -> Response:
     parts, today = desk.site.parts, desk.site.today()
     with parts.database.read() as tx:
         mine = _mine(desk, tx)
@@ -207,7 +225,7 @@ def _page(desk: Desk, form: FormData | None = None, error: EpilockError | None =
     reached = sorted({c for g in mine for c in g.circumstances})
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "counts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "counts.html", here=PART, status=status(wrong, slips or {}), wrong=wrong, slips=slips or {},
         mine=mine, page=page, verdicts=asked.VERDICTS, events=[(e, e) for e in events], typed=form or FormData(),
         what=[(c, [DAY, *aggregate.can_count(parts.gate, c)]) for c in reached],
         first=(today - timedelta(days=7)).isoformat(), smallest=SMALLEST,

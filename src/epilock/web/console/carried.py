@@ -28,6 +28,7 @@ from starlette.routing import Match, Route
 from epilock.accounts.staff import Staff
 from epilock.errors import SignInError
 from epilock.standard import Standard
+from epilock.standard.model import FORMS
 from epilock.web.language import Speaker
 from epilock.web.security import MAX_BODY, taken_at
 
@@ -135,6 +136,8 @@ def _value(t: Speaker, standard: Standard, name: str, value: str) -> str:
         "purpose": standard.purposes, "circumstance": standard.circumstances, "level": standard.levels,
         "category": standard.categories, "method": standard.methods, "event": standard.events,
     }  # fmt: skip
+    if name == "form" and value in FORMS:
+        return t.say(FORMS[value])
     thing = things.get(name, {}).get(value)
     if thing is not None:
         return t.say(thing.name)

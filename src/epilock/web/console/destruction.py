@@ -36,6 +36,7 @@ from epilock.web.console import decided, listing
 from epilock.web.console.computed import Computed, Question, arrange
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
+from epilock.web.console.once import MadeError, once
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, word, words
 from epilock.web.slip import WRONG
@@ -196,14 +197,14 @@ def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
     parts = desk.site.parts
     try:
         code = holds.code_for(begun(form, "once"))
-        with parts.database.write() as tx:
-            if holds.is_placed(tx, desk.org, code):
-                return desk.go(f"{HERE}/{bucket}", done="decided")
+        with once(desk, holds.is_placed, code), parts.database.write() as tx:
             holds.place(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, bucket=bucket,
                 assessment=word(form, "assessment", most=20), reason=word(form, "reason", most=20),
                 last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(), code=code,
             )  # fmt: skip
+    except MadeError:
+        return desk.go(f"{HERE}/{bucket}", done="decided")
     except WRONG as error:
         return _page(desk, bucket, error)
     return desk.go(f"{HERE}/{bucket}", done="hold")

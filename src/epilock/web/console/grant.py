@@ -1,6 +1,6 @@
 """Grants: asking for leave to open a bounded number of records for one purpose, and giving it back."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,9 +19,10 @@ from epilock.use.grant import Grant
 from epilock.web.console import decided, listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
+from epilock.web.console.once import MadeError, once
 from epilock.web.problem import of as problem_of
-from epilock.web.request import begun, day_in, word, words
-from epilock.web.slip import WRONG, Slips, at
+from epilock.web.request import begun, lone_day, word, words
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/grants")
 PART = "grants"
@@ -40,28 +41,22 @@ def get_grants(desk: DeskOf) -> Response:
 def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
     """Ask for a grant; a second person decides."""
     desk.enter(PART)
-    parts, slips, code = desk.site.parts, Slips(), ""
+    parts, slips = desk.site.parts, Slips()
     try:
         code = grants.code_for(begun(form, "once"))
-        if _is_there(desk, code):
-            return desk.go("/console/grants", done="decided")
-        asked = _asked(desk, form, slips)
-        if slips:
-            return _page(desk, form, slips=slips)
-        with parts.database.write() as tx:
-            grants.request(
-                tx, parts.standard, desk.session.staff, **asked, now=desk.site.now(), code=code
-            )
+        with once(desk, grants.is_there, code):
+            asked = _asked(desk, form, slips)
+            if slips:
+                return _page(desk, form, slips=slips)
+            with parts.database.write() as tx:
+                grants.request(
+                    tx, parts.standard, desk.session.staff, **asked, now=desk.site.now(), code=code
+                )
+    except MadeError:
+        return desk.go("/console/grants", done="decided")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go("/console/grants", done="decided")
         return _page(desk, form, error)
     return desk.go("/console/grants", done="asked")
-
-
-def _is_there(desk: Desk, code: str) -> bool:
-    with desk.site.parts.database.read() as tx:
-        return grants.is_there(tx, desk.org, code)
 
 
 @router.post("/{grant}/revoke")
@@ -133,7 +128,7 @@ def _asked(desk: Desk, form: FormData, slips: Slips) -> dict[str, Any]:
     with at("reason", slips):
         grants.check_reason(asked["reason"])
     with at("until", slips):
-        asked["until"] = midnight(_day(form, "until") + timedelta(days=1))
+        asked["until"] = midnight(lone_day(form, "until") + timedelta(days=1))
         grants.check_until(asked["until"], now=desk.site.now())
     return asked
 
@@ -143,13 +138,6 @@ def _number(form: FormData, name: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise InputError("give a whole number, such as 20")
     return int(text)
-
-
-def _day(form: FormData, name: str) -> date:
-    try:
-        return day_in(form, name)
-    except InputError:
-        raise InputError("give a day, written 2026-03-14") from None
 
 
 def _page(
@@ -166,15 +154,14 @@ def _page(
     if page.export:
         return page.file("grants")
     wrong = None if error is None else problem_of(error)
-    first = wrong or next(map(problem_of, (slips or {}).values()), None)
     purposes = [
         (code, desk.name(p.name))
         for code, p in standard.purposes.items()
         if set(p.forms) & set(grants.FORMS) and code != gate.SUBJECT_ACCESS
     ]
     return desk.show(
-        "grants.html", here=PART, once=uuid4(), status=200 if first is None else first.status, wrong=wrong,
-        slips={field: str(slip) for field, slip in (slips or {}).items()}, page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
+        "grants.html", here=PART, once=uuid4(), status=status(wrong, slips or {}), wrong=wrong,
+        slips=slips or {}, page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,

@@ -34,8 +34,8 @@ from epilock.web.console.computed import arrange
 from epilock.web.console.desk import AUTHORITY, CheckedForm, Desk, DeskOf
 from epilock.web.console.levels import Leveled
 from epilock.web.problem import of as problem_of
-from epilock.web.request import day_in, word
-from epilock.web.slip import WRONG
+from epilock.web.request import lone_day, word
+from epilock.web.slip import WRONG, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/levels")
 PART = "levels"
@@ -117,12 +117,12 @@ def _days(form: FormData, now: datetime) -> tuple[date | None, date | None, Slip
     """Return the day of the order and the expected end, and what is wrong with either."""
     date_, end, slips = None, None, Slips()
     try:
-        date_ = day_in(form, "date")
+        date_ = lone_day(form, "date")
         emergencies.check_date(date_, now=now)
     except InputError as error:
         slips["date"] = error
     try:
-        end = day_in(form, "expected_end") if word(form, "expected_end") else None
+        end = lone_day(form, "expected_end") if word(form, "expected_end") else None
         emergencies.check_end(end, now)
     except InputError as error:
         slips["expected_end"] = error
@@ -201,15 +201,14 @@ def _page(  # noqa: PLR0917 - what the page is about, then what was sent
     if error is None and left and work is not None:
         error = work.problem
     wrong = None if error is None else problem_of(error)
-    first = wrong or next(map(problem_of, (slips or {}).values()), None)
     moved, seen = [s for s in shifts if s.gained or s.lost], str(len(history.changes))
     return desk.show(
-        "level.html", here=PART, status=200 if first is None else first.status, wrong=wrong,
+        "level.html", here=PART, status=status(wrong, slips or {}), wrong=wrong,
         left=left, work=work if work is not None and work.is_under_way else None,
         emergency=found, rows=rows, at=at, level=level, shifts=moved, page=page, days=len(sooner),
         still=[s for s in shifts if s not in moved], sums=_sums(shifts if level != at else (), sooner, now) if level else {},
         last=rows[0] if rows else None, typed=form or FormData(),
-        slips={field: str(slip) for field, slip in (slips or {}).items()},
+        slips=slips or {},
         # What was looked at stays what it was while only a day is put right.
         seen=word(form, "seen") if form and slips else seen,
         ended=history.ended_at() is not None, today=desk.site.today().isoformat(),

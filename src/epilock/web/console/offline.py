@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -21,6 +23,7 @@ from epilock.standard.text import Text
 from epilock.web.console import listing
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
+from epilock.web.console.once import MadeError, once
 from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
@@ -44,21 +47,17 @@ def get_offline(desk: DeskOf) -> Response:
 def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
     """Lease a point for the rest of today, and lead to the page that the device keeps."""
     desk.enter(PART)
-    parts, code = desk.site.parts, ""
+    parts = desk.site.parts
+    is_held = partial(offline.is_held, holder=desk.who)
     try:
         code = offline.code_for(begun(form, "once"))
-        with parts.database.write() as tx:
-            if not offline.is_held(tx, desk.org, code, desk.who):
-                offline.take(
-                    tx, parts.log, parts.keys, parts.standard, org=desk.org, point=word(form, "point", most=40),
-                    holder=desk.who, most=_most(form), now=desk.site.now, code=code,
-                )  # fmt: skip
+        with suppress(MadeError), once(desk, is_held, code), parts.database.write() as tx:
+            offline.take(
+                tx, parts.log, parts.keys, parts.standard, org=desk.org, point=word(form, "point", most=40),
+                holder=desk.who, most=_most(form), now=desk.site.now, code=code,
+            )  # fmt: skip
     except WRONG as error:
-        with parts.database.read() as tx:
-            if not offline.is_held(
-                tx, desk.org, code, desk.who
-            ):  # the same form came twice at once
-                return _page(desk, error=error)
+        return _page(desk, error=error)
     return desk.go(f"/offline/{code}", lang=desk.t.language)
 
 

@@ -28,6 +28,7 @@ from epilock.standard.text import Text
 from epilock.web import askable
 from epilock.web.askable import Row
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.once import MadeError, once
 from epilock.web.console.point import PART
 from epilock.web.in_force import running
 from epilock.web.problem import of as problem_of
@@ -79,16 +80,15 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     method, code = word(form, "method"), ""
     try:
         code = points.code_for(desk.org, begun(form, "once"))
-        if _is_there(desk, code):
-            return desk.go(f"/console/points/{code}", done="decided")
-        plan = _plan(form, emergency, circumstance, method)
-        with parts.database.write() as tx:
-            point = issue.open_with_notice(
-                tx, parts.press, org=desk.org, plan=plan, now=desk.site.now(), code=code
-            )
+        with once(desk, points.is_there, code):
+            plan = _plan(form, emergency, circumstance, method)
+            with parts.database.write() as tx:
+                issue.open_with_notice(
+                    tx, parts.press, org=desk.org, plan=plan, now=desk.site.now(), code=code
+                )
+    except MadeError:
+        return desk.go(f"/console/points/{code}", done="decided")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go(f"/console/points/{code}", done="decided")
         level = _level(desk, emergency, circumstance, method)
         rows = _rows_again(desk, form, circumstance, level, method)
         return _fields(
@@ -101,12 +101,7 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
             error=error,
             unknown=words(form, "unknown"),
         )
-    return desk.go(f"/console/points/{point.point}", done="opened")
-
-
-def _is_there(desk: Desk, code: str) -> bool:
-    with desk.site.parts.database.read() as tx:
-        return points.is_there(tx, desk.org, code)
+    return desk.go(f"/console/points/{code}", done="opened")
 
 
 def _uploaded(desk: Desk, form: FormData) -> Response:

@@ -21,6 +21,7 @@ from epilock.web.console import listing
 from epilock.web.console import papers as lists
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Page
+from epilock.web.console.once import MadeError, once
 from epilock.web.console.papers import Row
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, day_in, file_in, word, words
@@ -56,12 +57,10 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
     """Record an order under which the organisation collects."""
     desk.enter(PART)
     authority, _, emergency = word(form, "emergency").partition("/")
-    parts, code = desk.site.parts, ""
+    parts = desk.site.parts
     try:
         code = registry.code_for(registry.MANDATE, begun(form, "once"))
-        if _is_there(desk, code):
-            return desk.go("/console/papers", done="decided")
-        with parts.database.write() as tx:
+        with once(desk, registry.is_recorded, code), parts.database.write() as tx:
             registry.record_mandate(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, authority=authority,
                 emergency=emergency, issuer=word(form, "issuer", most=200),
@@ -70,9 +69,9 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
                 until=day_in(form, "until") if word(form, "until") else None, now=desk.site.now(),
                 code=code,
             )  # fmt: skip
+    except MadeError:
+        return desk.go("/console/papers", done="decided")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go("/console/papers", done="decided")
         return _mandates(desk, form, error)
     return desk.go("/console/papers", done="mandate")
 
@@ -88,51 +87,46 @@ def post_assessment(desk: DeskOf, form: CheckedForm) -> Response:
 def post_agreement(desk: DeskOf, form: CheckedForm) -> Response:
     """Record a written agreement with a processor."""
     desk.enter(PART)
-    parts, code = desk.site.parts, ""
+    parts = desk.site.parts
     try:
         code = registry.code_for(registry.AGREEMENT, begun(form, "once"))
-        if _is_there(desk, code):
-            return desk.go("/console/papers/agreements", done="decided")
-        with parts.database.write() as tx:
+        with once(desk, registry.is_recorded, code), parts.database.write() as tx:
             registry.record_agreement(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 processor=word(form, "processor"), purpose=word(form, "purpose"),
                 categories=tuple(words(form, "category")), until=day_in(form, "until"),
                 now=desk.site.now(), code=code,
             )  # fmt: skip
+    except MadeError:
+        return desk.go("/console/papers/agreements", done="decided")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go("/console/papers/agreements", done="decided")
         return _agreements(desk, form, error)
     return desk.go("/console/papers/agreements", done="agreement")
 
 
 def _assess(desk: Desk, form: FormData) -> Response:
-    parts, code = desk.site.parts, ""
+    parts = desk.site.parts
     try:
         code = registry.code_for(registry.ASSESSMENT, begun(form, "once"))
-        if _is_there(desk, code):
-            return desk.go("/console/papers/assessments", done="decided")
-        _, body = file_in(desk.request, form, "report")
-        if not body:
-            raise InputError("choose the file of the report")
-        with parts.database.write() as tx:
+        with once(desk, registry.is_recorded, code), parts.database.write() as tx:
             registry.record_assessment(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
                 about=_about(parts.standard, word(form, "about")),
                 date_=day_in(form, "date"), until=day_in(form, "until"),
-                sha256=sha256(body).hexdigest(), now=desk.site.now(), code=code,
+                sha256=sha256(_report(desk, form)).hexdigest(), now=desk.site.now(), code=code,
             )  # fmt: skip
+    except MadeError:
+        return desk.go("/console/papers/assessments", done="decided")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go("/console/papers/assessments", done="decided")
         return _assessments(desk, form, error)
     return desk.go("/console/papers/assessments", done="assessment")
 
 
-def _is_there(desk: Desk, code: str) -> bool:
-    with desk.site.parts.database.read() as tx:
-        return registry.is_recorded(tx, desk.org, code)
+def _report(desk: Desk, form: FormData) -> bytes:
+    _, body = file_in(desk.request, form, "report")
+    if not body:
+        raise InputError("choose the file of the report")
+    return body
 
 
 def _about(standard: Standard, about: str) -> str:

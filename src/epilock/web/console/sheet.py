@@ -9,7 +9,6 @@ A photograph is seen where the records of its page are opened together, under a 
 
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import date
 from uuid import uuid4, uuid5
 
@@ -41,10 +40,11 @@ from epilock.store import photograph as photographs
 from epilock.web import widget
 from epilock.web.console import listing, shelf
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
+from epilock.web.console.once import MadeError, once
 from epilock.web.offline import LOOKED_AT
 from epilock.web.problem import of as problem_of
-from epilock.web.request import begun, day_in, file_in, word, words
-from epilock.web.slip import WRONG, Slips, at
+from epilock.web.request import begun, file_in, lone_day, word, words
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/sheets")
 PART = "sheets"
@@ -141,64 +141,50 @@ def post_destroyed(point: str, book: str, page: int, desk: DeskOf, form: Checked
 
 
 def _key_in(desk: Desk, point: str, form: FormData) -> Response:
-    parts, now = desk.site.parts, desk.site.now()
     typed, slips = _typed(form), Slips()
-    code = _code(form)
-    if _is_there(desk, code):
-        return desk.go("/console/sheets", done="sheet_again")
     try:
-        found, _, asked = _form_of(desk, point)
-        sheet, taken = _described(desk, point, form, slips)
-        accepted, problems, unsigned = _accepted(desk, asked, found, form, typed)
-        if sheet is None or slips or problems or unsigned:
-            return _page(
-                desk, point, form, typed=typed, problems=problems, unsigned=unsigned, slips=slips
-            )
-        stored = [
-            each.result(timeout=SECONDS_TO_STORE)
-            for each in [parts.writer.submit(one) for one in accepted]
-        ]
-        sealed = (
-            None
-            if taken is None
-            else photographs.seal(
-                parts.keys,
-                desk.org,
-                code,
-                taken.picture,
-                [(each.bucket, each.n) for each in stored],
-            )
-        )
-        with parts.database.write() as tx:
-            paper.register(
-                tx, parts.log, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
-                by=desk.who, now=now, code=code,
-            )  # fmt: skip
-            if sealed is not None:
-                places = [
-                    (buckets.load_by_name(tx, desk.org, each.bucket).id, each.n) for each in stored
-                ]
-                photographs.keep(
-                    tx, desk.org, code, sealed, places=places,
-                    categories={f.category for f in asked.fields},
-                )  # fmt: skip
+        code = paper.code_for(begun(form, "sheet"))
+        with once(desk, paper.is_keyed_in, code):
+            again = _keyed_in(desk, point, form, typed, slips, code)
+    except MadeError:
+        return desk.go("/console/sheets", done="sheet_again")
     except WRONG as error:
-        if _is_there(desk, code):  # the same form came twice at once
-            return desk.go("/console/sheets", done="sheet_again")
         return _page(desk, point, form, typed=typed, slips=slips, error=error)
-    return desk.go("/console/sheets", done="sheet")
+    return again or desk.go("/console/sheets", done="sheet")
 
 
-def _code(form: FormData) -> str:
-    """Return the code of the page that a form is about; "" if the form was not begun here."""
-    with suppress(InputError):
-        return paper.code_for(begun(form, "sheet"))
-    return ""
-
-
-def _is_there(desk: Desk, code: str) -> bool:
-    with desk.site.parts.database.read() as tx:
-        return paper.is_keyed_in(tx, desk.org, code)
+def _keyed_in(  # noqa: PLR0917 - where, and what was typed
+    desk: Desk, point: str, form: FormData, typed: Typed, slips: Slips, code: str
+) -> Response | None:
+    """Store what was keyed in as the page ``code``; return the form again if there is something wrong with it."""
+    parts = desk.site.parts
+    found, _, asked = _form_of(desk, point)
+    sheet, taken = _described(desk, point, form, slips)
+    accepted, problems, unsigned = _accepted(desk, asked, found, form, typed)
+    if sheet is None or slips or problems or unsigned:
+        return _page(
+            desk, point, form, typed=typed, problems=problems, unsigned=unsigned, slips=slips
+        )
+    stored = [
+        each.result(timeout=SECONDS_TO_STORE)
+        for each in [parts.writer.submit(one) for one in accepted]
+    ]
+    rows = [(each.bucket, each.n) for each in stored]
+    sealed = (
+        None if taken is None else photographs.seal(parts.keys, desk.org, code, taken.picture, rows)
+    )
+    with parts.database.write() as tx:
+        paper.register(
+            tx, parts.log, parts.standard, org=desk.org, point=point, sheet=sheet, rows=len(accepted),
+            by=desk.who, now=desk.site.now(), code=code,
+        )  # fmt: skip
+        if sealed is not None:
+            photographs.keep(
+                tx, desk.org, code, sealed,
+                places=[(buckets.load_by_name(tx, desk.org, name).id, n) for name, n in rows],
+                categories={f.category for f in asked.fields},
+            )  # fmt: skip
+    return None
 
 
 def _form_of(desk: Desk, point: str) -> tuple[Point, Issued, Form]:
@@ -239,7 +225,7 @@ def _described(
         page, pages = _numbers(form)
         paper.check_number(page, pages)
     with at("written", slips):
-        written = day_in(form, "written")
+        written = lone_day(form, "written")
         paper.check_written(written, now=now)
     with at("place", slips):
         paper.check_place(place)
@@ -316,15 +302,14 @@ def _page(
     today: date = desk.site.today()
     typed, slips = typed or {}, slips or {}
     wrong = None if error is None else problem_of(error)
-    first = wrong or next(map(problem_of, slips.values()), None)
-    status = first.status if first else 422 if problems or unsigned else 200
+    rows_alone = (problems or unsigned) and wrong is None and not slips
     rows = min(MOST_ROWS, _shown(form) + (ROWS if more else 0))
     return desk.show(
-        "sheet.html", here=PART, status=status, script=True, wrong=wrong, point=found,
+        "sheet.html", here=PART, status=422 if rows_alone else status(wrong, slips), script=True, wrong=wrong, point=found,
         notice=issued.notice, form=form, given=words(form, "act"), today=today.isoformat(),
         columns=[(f, widget.of(f, found.method)) for f in asked.fields],
         typed=typed, problems=problems or {}, unsigned=unsigned, looked_at=LOOKED_AT,
-        slips={field: str(slip) for field, slip in slips.items()}, chosen=_chose(form),
+        slips=slips, chosen=_chose(form),
         rows=range(1, rows + 1), most=MOST_ROWS, step=ROWS, next_row=max(typed, default=0) + 1 if more else None,
     )  # fmt: skip
 

@@ -42,9 +42,17 @@ const answers = (() => {
   // Whether an answer of a category will be taken; an empty one is not for here to judge.
   const isGood = (category, text, today) => CHECKS[category]?.(text, today) ?? true;
 
-  // The day on which somebody was born, where an answer tells it, else "".
-  const birth = (category, text) =>
-    category === "identity.resident-id" ? birthOfId(text) : category === "identity.birth-date" ? birthDate(text) : "";
+  // Whether an answer tells that somebody is under 14, or in an age band that reaches below it.
+  const FOURTEEN = 14;
+  const BIRTHS = { "identity.resident-id": birthOfId, "identity.birth-date": birthDate };
+  const CHILD = {
+    "identity.age-band": (text) => /^\d/.test(fold(text)) && Number.parseInt(fold(text), 10) < FOURTEEN,
+    "identity.minor-under-14": (text) => text === "yes",
+  };
+  function isChild(category, text, today) {
+    const limit = `${today.slice(0, 4) - FOURTEEN}${today.slice(4)}`;
+    return category in BIRTHS ? BIRTHS[category](text) > limit : Boolean(CHILD[category]?.(text));
+  }
 
   // What is said beside a field moves what is below it: it comes after a press that is under way, never between the
   // press on a button and its release.
@@ -71,5 +79,5 @@ const answers = (() => {
     else input.removeAttribute("aria-describedby");
   }
 
-  return { isGood, birth, afterPress, tie };
+  return { isGood, isChild, afterPress, tie };
 })();

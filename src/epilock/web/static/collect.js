@@ -44,10 +44,8 @@
   }
 
   // A child under 14 needs a guardian's act (PIPL 31).
-  function isChild() {
-    const limit = `${today.slice(0, 4) - 14}${today.slice(4)}`;
-    return fields.some((field) => isAsked(field) && answers.birth(field.dataset.category, answer(field)) > limit);
-  }
+  const isChild = () =>
+    fields.some((field) => isAsked(field) && answers.isChild(field.dataset.category, answer(field), today));
 
   function slips() {
     const found = [];
