@@ -78,9 +78,7 @@ def form_of(town, circumstance, **asked):
 def accepted_by(town, form, *more, **fields):
     """What ``form`` makes of ``fields`` with every act that a grown person gives, and ``more``."""
     given = [act for act in form.acts.ids if act != GUARDIAN]
-    sent = Submission(
-        client=str(uuid4()), notice=form.notice, given=[*given, *more], fields=fields
-    )
+    sent = Submission(client=str(uuid4()), notice=form.notice, given=[*given, *more], fields=fields)
     return form.accept(sent, today=town.clock().date())
 
 

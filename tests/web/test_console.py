@@ -547,6 +547,8 @@ class TestEnding:
         assert "Held until" in held.text
         assert held.text.count("the end of 3 April 2026") > 3  # of each part, and above them
         assert "only an inspection may open it" in read(custodian, "/console/records/sunny/1").text
+        record = read(custodian, "/console/records/sunny/1/0").text
+        assert "held until the end of 3 April 2026" in re.sub(r"\s+", " ", record)
         assert "nothing was done twice" in page.send(form, until=until).text
         assert len(_entries(parts, "hold")) == 1
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 
 import pytest
@@ -23,11 +23,13 @@ from visitor import Visitor
 from epilock.collect import code as codes
 from epilock.collect import point as points
 from epilock.collect import receipt_form
+from epilock.destroy import hold as holds
 from epilock.destroy import run
 from epilock.ledger import entry
 from epilock.ledger.audit import Auditor, StandardRules
 from epilock.ledger.note import Verifier
 from epilock.ledger.verify import verify
+from epilock.registry import mandate as mandates
 from epilock.store import vault
 
 KEPT = re.compile(r"Kept until the end of [\w ]+\. Days left: \d+")
@@ -370,6 +372,24 @@ class TestWithdrawing:
         sure = page.send(page.to("/r/withdraw"))
         sure.send(sure.to("/r/withdraw"))
         assert sure.send(sure.to("/r/withdraw")).status in {200, 410}
+
+    def test_what_is_held_says_so_and_stays(self, visitor, code, parts):
+        """A hold outlasts the period: its person is told the day on which it really goes, and why nothing goes now."""
+        assert "Kept until the end of 11 April 2026" in _look(visitor, code).text
+        town.assess(parts, "sunny", "hold")
+        with parts.database.write() as tx:
+            found = mandates.find_assessment(tx, "sunny", "hold", parts.now().date())
+            holds.place(
+                tx, parts.log, standard_ref=parts.standard.ref, org="sunny", bucket=1, assessment=found,
+                reason="evidence", last_day=date(2026, 4, 20), by="s-1", now=parts.now(),
+            )  # fmt: skip
+        page = _look(visitor, code)
+        assert "Kept until the end of 20 April 2026. Days left: 38" in page.text
+        assert "By its period it would go after 11 April 2026" in page.text
+        sure = page.send(page.to("/r/withdraw"))
+        assert "until the end of 20 April 2026 at the latest" in sure.text
+        assert visitor.post("/r/withdraw", data={"code": code, "sure": "1"}).status_code == 200
+        assert "erased" not in _kinds(parts)
 
     def test_what_was_required_by_law_is_not_withdrawn(self, visitor, parts):
         town.mandate(parts, "sunny", "residential-entry")

@@ -214,7 +214,17 @@ class TestEmergency:
                     "reason" in dict(f.values))  # fmt: skip
         done = page.send(form, reason="found unconscious")
         assert "张三" in done.text
+        assert "wait for their review" not in done.text  # is said of a refusal alone
         return done
+
+    def test_without_a_reason_nothing_is_decided(self, doctor, approver, samples, parts):
+        samples("negative")
+        grant(doctor, approver, purpose="tracing", form="masked", case="C-1")
+        page = read(doctor, "/console/records/sunny/1/0")
+        form = next(f for f in page.forms if "reason" in dict(f.values))
+        again = page.send(form, reason=" ")
+        assert "needs a reason" in again.text
+        assert entries(parts, "decision") == []
 
     def test_it_waits_and_another_reviews_it(self, doctor, approver, samples, parts):
         samples("negative")
@@ -272,6 +282,40 @@ class TestEmergency:
         page = read(doctor, "/console/approvals")
         assert "another person decides" in page.text
         assert "/reviews/" not in page.html
+
+
+class TestReach:
+    """Of another organisation a grant lists what it opens, and nothing else."""
+
+    @pytest.fixture
+    def shelves(self, doctor, approver, samples, isolated):
+        """Samples, which the doctor may open one of, and records of a quarantine, which they may not."""
+        samples("negative")
+        isolated("positive")
+        grant(doctor, approver, purpose="tracing", form="masked", case="C-1", subjects="1")
+
+    def test_no_record_of_another_circumstance_is_listed(self, doctor, shelves):
+        page = read(doctor, "/console/records?source=sunny")
+        shown = [href for href, _ in page.links if href.startswith("/console/records/sunny/")]
+        assert [href.partition("?")[0] for href in shown] == ["/console/records/sunny/1"]
+        for path in ("/console/records/sunny/2", "/console/records/sunny/2/0"):
+            assert doctor.get(path).status_code == 403
+        assert "/console/destruction/1" not in read(doctor, "/console/records/sunny/1").html
+
+    def test_used_up_it_lists_and_searches_nothing_more(self, doctor, shelves, parts):
+        before = read(doctor, "/console/records?source=sunny")
+        record = read(doctor, "/console/records/sunny/1/0")
+        form = next(f for f in record.forms if "grant" in dict(f.values))
+        assert "张*" in record.send(form).text
+
+        assert "used up" in read(doctor, "/console/grants").text
+        assert doctor.get("/console/records?source=sunny").status_code == 403
+        again = record.send(form)
+        assert "this grant has opened all that it may" in again.text
+        asked = {"category": "contact.mobile", "value": MOBILE, "emergency": "outbreak-7"}
+        found = before.send(before.with_field("value"), **asked)
+        assert (found.status, entries(parts, "search")) == (403, [])
+        assert [e.verdict for e in entries(parts, "decision")] == ["opened"]
 
 
 class TestSearch:

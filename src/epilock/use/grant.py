@@ -146,6 +146,11 @@ class Grant:
     study: str | None
     parts: int
 
+    @property
+    def left(self) -> int:
+        """How many it has left of ``subjects``."""
+        return max(0, self.subjects - self.used)
+
     def statement(self) -> Statement:
         """Return what its approver signs."""
         common: dict[str, Any] = {

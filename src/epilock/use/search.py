@@ -99,7 +99,7 @@ def search(
     At most as many as one decision can open. The caller commits before it shows them.
 
     Raises:
-        ForbiddenError: The grant is another's, has ended, reaches no records of ``source``, opens no
+        ForbiddenError: The grant is another's, has ended, is used up, reaches no records of ``source``, opens no
             single record, or allows no more searches.
         InputError: Nobody can be found by that category.
         NotFoundError: There is no such grant.
@@ -142,6 +142,8 @@ def again(tx: Transaction, made: Search, places: Iterable[Place], *, now: dateti
 def _check(tx: Transaction, who: Staff, leave: Grant, source: str, now: datetime) -> None:
     if leave.staff != who.staff or leave.stage != ACTIVE or now >= leave.until:
         raise ForbiddenError("a search needs an active grant of one's own")
+    if not leave.left:
+        raise ForbiddenError("this grant has opened all that it may, so it searches none")
     if leave.source != source or leave.form in OF_MANY:
         raise ForbiddenError(f"this grant opens no record of {source}, so it searches none")
     if leave.form == PSEUDONYMOUS:

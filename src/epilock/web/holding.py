@@ -20,7 +20,9 @@ from epilock.collect.receipt_form import Receipt
 from epilock.db import Transaction
 from epilock.destroy import certificate, erasure, subject_request
 from epilock.destroy import due as dues
+from epilock.destroy import hold as holds
 from epilock.destroy.certificate import Proof
+from epilock.destroy.hold import Hold
 from epilock.destroy.subject_request import COMPLAINT, OBJECTION, SubjectRequest
 from epilock.errors import ErasedError, FieldsError, NotFoundError
 from epilock.ledger import entry, shards
@@ -85,13 +87,20 @@ class Day:
         part: Its name.
         categories: What of the form it may hold.
         due: Its day and the rule that says so.
+        hold: What keeps it longer than that, or None.
         days_left: Whole days until its last day is over; None if that has no date yet.
     """
 
     part: str
     categories: tuple[str, ...]
     due: Due
+    hold: Hold | None
     days_left: int | None
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which it is kept, or None if that has no date yet."""
+        return self.due.last_day if self.hold is None else self.hold.last_day
 
 
 def find(tx: Transaction, site: Site, text: str) -> Holding:
@@ -132,17 +141,26 @@ def stored_at(tx: Transaction, site: Site, org: str, point: str, client: str) ->
 def days(tx: Transaction, site: Site, held: Holding, *, today: date) -> list[Day]:
     """Return the day of each part that still lives, the first to go first."""
     standard = site.parts.standard
+    held_back = hold_on(tx, site, held)
     found = []
     for part in held.left:
         due = dues.part_due(tx, standard, held.bucket, part)
-        left = None if due.last_day is None else max(0, (due.last_day - today).days + 1)
+        longer = held_back and due.last_day is not None and held_back.last_day > due.last_day
+        hold = held_back if longer else None
+        last = due.last_day if hold is None else hold.last_day
+        left = None if last is None else max(0, (last - today).days + 1)
         names = tuple(
             f.category
             for f in held.form.fields
             if standard.part_of(held.bucket.circumstance, f.category).name == part
         )
-        found.append(Day(part=part, categories=names, due=due, days_left=left))
+        found.append(Day(part=part, categories=names, due=due, hold=hold, days_left=left))
     return sorted(found, key=lambda d: (d.days_left is None, d.days_left or 0, d.part))
+
+
+def hold_on(tx: Transaction, site: Site, held: Holding) -> Hold | None:
+    """Return the hold under which nothing of it is destroyed now, not even at its person's wish, or None."""
+    return holds.on_bucket(tx, held.org, held.bucket.id, now=site.now())
 
 
 def openings(tx: Transaction, held: Holding) -> list[Decision]:
@@ -177,7 +195,7 @@ def withdrawable(
     """Return the parts that their person may have erased now, and those that a law keeps until a day.
 
     On law or emergency only what was optional rests on consent and can be withdrawn; what was required
-    goes on its day, and its person may object.
+    goes on its day, and its person may object. While it is held nothing is erased.
     """
     standard = site.parts.standard
     wanted = list(held.left)
@@ -189,6 +207,8 @@ def withdrawable(
         }
         wanted = [part for part in wanted if part not in required]
     kept = erasure.kept_by_law(tx, standard, held.bucket, wanted)
+    if hold_on(tx, site, held) is not None:
+        return (), kept
     return tuple(part for part in wanted if part not in kept), kept
 
 

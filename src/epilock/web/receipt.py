@@ -124,9 +124,10 @@ def post_withdraw(site: SiteOf, request: Request, form: FormOf) -> Response:
 
     def shown(tx: Transaction, held: Holding) -> Response:
         going, kept = holdings.withdrawable(tx, site, held)
+        hold = holdings.hold_on(tx, site, held) if held.left else None
         days = holdings.days(tx, site, held, today=site.today())
         return page(
-            site, request, form, "receipt/withdraw.html", held=held, going=going, kept=kept, days=days,
+            site, request, form, "receipt/withdraw.html", held=held, going=going, kept=kept, days=days, hold=hold,
             may_object=OBJECTION in holdings.may_ask(tx, site, held),
         )  # fmt: skip
 

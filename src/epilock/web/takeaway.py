@@ -107,7 +107,7 @@ def _pdf(
     ]
     kept = [
         (t.listed([t.say(standard.categories[c].name) for c in day.categories]),
-         t("log.emergency") if day.due.last_day is None else t("receipt.status.until", day=t.day(day.due.last_day)))
+         t("log.emergency") if day.last_day is None else t("receipt.status.until", day=t.day(day.last_day)))
         for day in holdings.days(tx, site, held, today=site.today())
     ]  # fmt: skip
     opened = [

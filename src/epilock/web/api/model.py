@@ -95,7 +95,7 @@ class Corrected(ReceiptCode):
 
 
 class PartDay(BaseModel):
-    """When one part goes; ``last_day`` is null while that depends on the emergency's end."""
+    """When one part goes; ``last_day`` is null while that depends on the emergency's end, and a hold's while that lasts longer."""
 
     part: str
     categories: list[str]

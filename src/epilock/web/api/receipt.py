@@ -135,7 +135,7 @@ def held_now(tx: Transaction, site: Site, held: Holding) -> Held:
         state=held.record.state if held.left else "gone", withdrawable=list(going),
         kept=[
             PartDay(
-                part=d.part, categories=list(d.categories), last_day=d.due.last_day,
+                part=d.part, categories=list(d.categories), last_day=d.last_day,
                 days_left=d.days_left, rule=d.due.rule,
             )
             for d in holdings.days(tx, site, held, today=site.today())

@@ -28,10 +28,10 @@ from epilock.use import grant as grants
 from epilock.use.aggregate import Aggregate
 from epilock.use.allotment import needs_budget
 from epilock.use.decision import OPENED, REFUSED
-from epilock.use.grant import ACTIVE, AGGREGATE, Grant
+from epilock.use.grant import AGGREGATE, Grant
 from epilock.use.question import DAY, Noise, Question, account_of, request_of
 from epilock.use.tally import NOT_GIVEN
-from epilock.web.console import asked, listing
+from epilock.web.console import asked, listing, reach
 from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.problem import of as problem_of
 from epilock.web.request import lone_day, word
@@ -203,9 +203,7 @@ def _rows(found: Aggregate) -> list[Row]:
 
 
 def _mine(desk: Desk, tx: Transaction) -> list[Grant]:
-    now = desk.site.now()
-    active = grants.listing(tx, desk.org, stages=(ACTIVE,))
-    return [g for g in active if g.staff == desk.who and g.form == AGGREGATE and g.until > now]
+    return [g for g in reach.active(desk, tx) if g.form == AGGREGATE]
 
 
 def _page(

@@ -26,8 +26,8 @@ from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/grants")
 PART = "grants"
-ENDED = "ended"  # a grant that is active and whose day is over
-STAGES = (*grants.NEXT, ENDED)
+ENDED, SPENT = "ended", "spent"  # a grant that is active, but its day is over, or it is used up
+STAGES = (*grants.NEXT, SPENT, ENDED)
 
 
 @router.get("")
@@ -80,7 +80,10 @@ def _plan(desk: Desk) -> Plan[Grant]:
     c, now = grants.grants.c, desk.site.now()
     over = sa.and_(c.stage == grants.ACTIVE, c.until <= now)
     stages: dict[str, sa.ColumnElement[bool]] = {stage: c.stage == stage for stage in grants.NEXT}
-    stages |= {grants.ACTIVE: sa.and_(c.stage == grants.ACTIVE, c.until > now), ENDED: over}
+    lasts, is_spent = sa.and_(c.stage == grants.ACTIVE, c.until > now), c.used >= c.subjects
+    stages |= {
+        grants.ACTIVE: sa.and_(lasts, sa.not_(is_spent)), SPENT: sa.and_(lasts, is_spent), ENDED: over,
+    }  # fmt: skip
     return Plan(
         path="/console/grants", table=grants.grants, key=c.grant, read=lambda tx, rows: [grants.read(tx, row) for row in rows], order="-requested",
         sorts={"requested": c.requested, "until": c.until, "used": c.used, "purpose": c.purpose},

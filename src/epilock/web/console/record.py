@@ -11,6 +11,7 @@ Rules kept in this file:
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -107,7 +108,9 @@ def post_open(source: str, desk: DeskOf, form: CheckedForm) -> Response:
     try:
         return _open(desk, source, form)
     except WRONG as error:
-        return _came_from(desk, source, form, error)
+        with suppress(ForbiddenError):  # the grant that showed the page is used up, or over
+            return _came_from(desk, source, form, error)
+        raise
 
 
 def _open(desk: Desk, source: str, form: FormData) -> Response:
@@ -120,13 +123,12 @@ def _open(desk: Desk, source: str, form: FormData) -> Response:
         grant = grants.load(tx, desk.org, code) if code else None
         form_ = "raw" if grant is None else grant.form
         bares = parts.gate.bares(tx, source=source, places=places, form=form_)
-    if (
-        grant is not None
-        and grant.staff == desk.who
-        and 0 < grant.subjects - grant.used < len(places)
-    ):
-        left = grant.subjects - grant.used
-        raise InputError(f"this grant opens {left} more; ticked are {len(places)}")
+    if grant is not None and grant.staff == desk.who and grant.left < len(places):
+        if not grant.left:
+            raise InputError("this grant has opened all that it may; ask for another")
+        raise InputError(f"this grant opens {grant.left} more; ticked are {len(places)}")
+    if grant is None and not word(form, "reason", most=300):
+        raise InputError("an opening in an emergency needs a reason")
     asked = proof.missing(desk, form) if bares else None
     if asked is not None:
         return asked
@@ -262,8 +264,11 @@ def _shelf(
 ) -> Response:
     with desk.site.parts.database.read() as tx:
         mine = reach.into(desk, tx, source)
-        reach.check_listed(desk, source, mine)
+        reach.circumstances(
+            desk, source, mine
+        )  # that there is such a bucket is told to nobody else
         shelf = buckets.load(tx, source, bucket)
+        reach.check_listed(desk, source, mine, shelf.circumstance)
         held = count.of(tx, shelf).left
         hold = holds.on_bucket(tx, source, bucket, now=desk.site.now())
         c = vault.records.c
@@ -308,7 +313,7 @@ def _shelves(
         mine = reach.into(desk, tx, source)
         sources = {desk.org, *(g.source for g in reach.active(desk, tx) if g.form not in OF_MANY)}
         names = {o.org: o for o in organisations.everyone(tx) if o.org in sources}
-        reach.check_listed(desk, source, mine)
+        reached = reach.circumstances(desk, source, mine)
         emergencies = buckets.emergencies_of(tx, source)
         events = emergencies_.named(tx, emergencies)
         page = listing.find(
@@ -316,6 +321,7 @@ def _shelves(
             _plan(desk, source, emergencies),
             desk.query,
             buckets.buckets.c.org == source,
+            buckets.buckets.c.circumstance.in_(sorted(reached)),
             buckets.lives(),
         )
     if page.export:
@@ -360,8 +366,10 @@ def _record(
     parts = desk.site.parts
     with parts.database.read() as tx:
         mine = reach.into(desk, tx, source)
-        reach.check_listed(desk, source, mine)
+        reach.circumstances(desk, source, mine)
         place = buckets.load(tx, source, bucket)
+        reach.check_listed(desk, source, mine, place.circumstance)
+        hold = holds.on_bucket(tx, source, bucket, now=desk.site.now())
         record = vault.find_record(tx, source, bucket, n)
         due = {p: dues.part_due(tx, parts.standard, place, p) for p in _left(place, record)}
         history = decisions.history(tx, source, bucket, n)
@@ -376,7 +384,7 @@ def _record(
     } - {COLLECTION}
     return desk.show(
         "record.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        source=source, bucket=place, record=record, due=due, history=history, today=desk.site.today(),
+        source=source, bucket=place, record=record, due=due, hold=hold, history=history, today=desk.site.today(),
         grants=grants_here, beside=beside, raw=[g for g in grants_here if g.form == gate.RAW],
         events=sorted(starts) if source == desk.org and place.clock == COLLECTION else [],
         glass=desk.has("analyst") and "treatment" in parts.standard.circumstances[place.circumstance].purposes,
