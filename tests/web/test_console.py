@@ -205,6 +205,32 @@ class TestPoint:
         assert "nothing was done twice" in again.text
         assert len(_entries(parts, "point")) == 1
 
+    def test_what_is_wrong_stands_at_its_field_and_nothing_is_changed_in_silence(
+        self, custodian, parts
+    ):
+        """A name that is too long is not cut, and a notice without a language is not given two."""
+        page = read(custodian, "/console/points/new/residential-entry")
+        form = page.with_field("zh")
+        form.values = [pair for pair in form.values if pair[0] not in {"field", "language"}]
+        again = page.send(form, zh="东" * 101, en="")
+        assert again.status == 400
+        for field in ("field", "zh", "language"):
+            assert f'id="{field}-wrong"' in again.html
+            assert f'href="#{field}"' in again.html
+        assert "at most 100 characters" in again.text
+        assert again.value("zh") == "东" * 101
+        assert 'id="en-wrong"' in again.send(form, zh=" ", en=" ").html
+        assert _entries(parts, "point") == []
+
+    def test_where_nothing_can_be_asked_yet_there_is_no_form(self, custodian, parts):
+        """What a check-in asks needs an assessment: who could not open it is not led to try."""
+        page = read(custodian, "/console/points/new/venue-check-in")
+        assert "You may ask this once an assessment is recorded" in page.text
+        assert not [f for f in page.forms if f.action.endswith("/console/points/new")]
+        town.assess(parts, "sunny", "venue-check-in")
+        page = read(custodian, "/console/points/new/venue-check-in")
+        assert page.to("/console/points/new")
+
     def test_a_broken_file_gets_one_clear_error(self, custodian):
         assert _upload(custodian, "x.xlsx", b"PK\x03\x04broken").status_code == 422
 
@@ -220,6 +246,10 @@ class TestPoint:
         page = read(custodian, f"/console/points/{given.point}")
         page.send(page.to("/close"), reason="moved")
         assert [e.reason for e in _entries(parts, "point-closed")] == ["moved"]
+        closed = read(custodian, f"/console/points/{given.point}")
+        assert "Closed on 14 March 2026" in closed.text
+        assert "Asks now" not in closed.text
+        assert "/console/points/new/residential-entry" in str(closed.links)
         assert read(custodian, f"/c/sunny/{given.point}").status == 410
 
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+from urllib.parse import unquote
 
 import openpyxl
 import pytest
@@ -10,6 +11,7 @@ import town
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sheet import Sheet, read
+from staff_room import badge
 from starlette.formparsers import MultiPartParser
 from visitor import Visitor
 
@@ -243,16 +245,33 @@ class TestTemplate:
         assert visitor.get(f"/check/form.csv?{query}").status_code == 403
 
     def test_with_nothing_ticked_it_says_what_to_do(self, visitor):
+        """On the same page, at what is to be ticked."""
         page = read(visitor, "/check/form.csv?circumstance=school&level=II")
         assert page.status == 400
-        assert "choose what you really need" in page.text
+        assert "Tick at least one thing" in page.text
+        assert 'id="category-wrong"' in page.html
+        assert ("category", "identity.name") in page.to("/check/form.csv").boxes
 
-    def test_it_leads_to_a_point_of_the_same_kind_past_the_door(self, visitor):
-        page = read(visitor, "/check?circumstance=school")
-        (href,) = [h for h, _ in page.links if h.startswith("/console/points/new/")]
-        assert (
-            visitor.get(href).headers["location"].endswith("to=%2Fconsole%2Fpoints%2Fnew%2Fschool")
-        )
+    def test_it_leads_to_a_point_of_the_same_kind_past_the_door(self, visitor, parts, site):
+        """With what is ticked, and nothing else."""
+        page = read(visitor, "/check?circumstance=residential-entry&lang=en")
+        (to,) = re.findall(r'formaction="(/console/points/new/[^"]+)"', page.html)
+        assert to == "/console/points/new/residential-entry"
+        asked = f"{to}?circumstance=residential-entry&level=II&category=identity.name"
+        door = visitor.get(asked).headers["location"]
+        assert unquote(door.partition("to=")[2]).startswith(asked)
+        custodian = badge(parts, site, "sunny", "wang", "custodian")
+        form = read(custodian, asked).to("/console/points/new")
+        assert [value for name, value in form.values if name == "field"] == ["identity_name"]
+
+    def test_what_needs_an_assessment_says_so(self, visitor):
+        """A form that may be used only then is not called one that may be used."""
+        page = check(visitor, "姓名\n手机号")
+        assert "This form may be used once there is an impact assessment" in page.text
+        assert 'Marked "needs an impact assessment": 1' in page.text
+        page = check(visitor, "姓名")
+        assert "This form may be used" in page.text
+        assert "once there is an impact assessment" not in page.text
 
 
 class TestNothingStays:

@@ -211,7 +211,7 @@ def take(
         StaleNoticeError: Its notice is of another level than the one in force, and is being issued anew.
         ConflictError: There is a lease of this code.
     """
-    _check_most(most)
+    check_most(most)
     log.append(tx, [], now=now())  # the head first: what is judged now stays so until the commit
     at = now()
     found, issued = issue.in_force(tx, org, point)
@@ -355,7 +355,7 @@ def allow_more(tx: Transaction, lease: Lease, *, most: int, now: datetime) -> No
         ClosedError: The lease has ended.
         StateError: It was allowed as many already.
     """
-    _check_most(most)
+    check_most(most)
     check_open(lease, now=now)
     found = tx.get(offline_counts, lock=True, org=lease.org, lease=lease.lease)
     if most <= found["most"]:
@@ -486,7 +486,8 @@ def forget_ended(database: Database, keys: Keys, *, now: datetime) -> int:
     return len(over)
 
 
-def _check_most(most: int) -> None:
+def check_most(most: int) -> None:
+    """Raise InputError if no point is taken along for ``most`` forms."""
     if not 1 <= most <= MOST:
         raise InputError(f"a point is taken along for 1 to {MOST} forms")
 

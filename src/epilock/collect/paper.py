@@ -251,13 +251,23 @@ def check_written(written: date, *, now: datetime) -> None:
 
 
 def check_new(tx: Transaction, org: str, point: str, sheet: Sheet) -> None:
-    """Return if a page was not keyed in yet.
+    """Return if a page was not keyed in yet, and its ledger has as many pages as was said of it before.
 
     Raises:
-        ConflictError: It was.
+        ConflictError: It was, or another number was said.
     """
     if tx.find(paper_pages, org=org, point=point, book=sheet.book, page=sheet.page) is not None:
         raise ConflictError(f"page {sheet.page} of ledger {sheet.book} was keyed in already")
+    book = [
+        paper_pages.c.org == org,
+        paper_pages.c.point == point,
+        paper_pages.c.book == sheet.book,
+    ]
+    other = tx.all(paper_pages, *book, paper_pages.c.pages != sheet.pages, limit=1)
+    if other:
+        raise ConflictError(
+            f"ledger {sheet.book} was said to have {other[0]['pages']} pages before; say the same, or use another number for it"
+        )
 
 
 def points_of(tx: Transaction, org: str) -> list[str]:

@@ -100,6 +100,7 @@ class Line:
         tone: How it is shown: ``good``, ``warn``, ``bad`` or ``soft``.
         reason: Why.
         advice: What to do instead.
+        assess: Whether an impact assessment must be in force before it is asked (PIPL 55).
     """
 
     asked: str
@@ -108,6 +109,7 @@ class Line:
     tone: str
     reason: Reason
     advice: Text
+    assess: bool
 
 
 def method_of(where: Circumstance) -> str:
@@ -207,6 +209,7 @@ def lines(standard: Standard, judgements: Iterable[Judgement]) -> list[Line]:
             Line(
                 asked=one.label or one.field, name=_all_of(names), said=said, tone=_TONES[said],
                 reason=known[one.rule], advice=one.advice,
+                assess=one.verdict == ALLOWED and any(needs_assessment(standard, c) for c in codes),
             )
         )  # fmt: skip
     return found

@@ -107,6 +107,9 @@ def get_template(  # noqa: PLR0917 - what the form shall be
     """Return a form that asks only what may be asked, as a sheet, an XLSForm or a point."""
     if kind not in KINDS:
         raise InputError(f"a form is one of {', '.join(KINDS)}")
+    if not category:
+        slips: Slips = {"category": InputError("tick at least one thing that the form is to ask")}
+        return _show(site, request, answer=_answer(site, circumstance, level, ()), slips=slips)
     found = templates.template(site.parts.standard, circumstance, level, category)
     language = site.pages.speaker(request).language
     if kind == "csv":

@@ -51,7 +51,7 @@ def get_sign_in(site: SiteOf, request: Request, to: str = HOME) -> Response:
 @router.post("/sign-in")
 def post_sign_in(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Let someone in, or say that something of what was typed is wrong."""
-    typed = {name: word(form, name, most=100) for name in ("org", "login")}
+    typed = {"org": word(form, "org", most=100).lower(), "login": word(form, "login", most=100)}
     to, held = inside(word(form, "to")), word(form, carried.CARRIED, most=carried.MOST)
 
     def enter(tx: Transaction) -> Staff | Exception:

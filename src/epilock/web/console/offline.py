@@ -28,7 +28,7 @@ from epilock.web.offline import PART, clerk_of
 from epilock.web.problem import of as problem_of
 from epilock.web.problem import slug_of
 from epilock.web.request import begun, file_in, word
-from epilock.web.slip import WRONG
+from epilock.web.slip import WRONG, Slips, at, status
 
 RUNNING, FULL, ENDED = "running", "full", "ended"
 STATES = (RUNNING, FULL, ENDED)
@@ -49,12 +49,18 @@ def post_lease(desk: DeskOf, form: CheckedForm) -> Response:
     desk.enter(PART)
     parts = desk.site.parts
     is_held = partial(offline.is_held, holder=desk.who)
+    slips: Slips = {}
+    with at("most", slips):
+        most = _most(form)
+        offline.check_most(most)
+    if slips:
+        return _page(desk, slips=slips)
     try:
         code = offline.code_for(begun(form, "once"))
         with suppress(MadeError), once(desk, is_held, code), parts.database.write() as tx:
             offline.take(
                 tx, parts.log, parts.keys, parts.standard, org=desk.org, point=word(form, "point", most=40),
-                holder=desk.who, most=_most(form), now=desk.site.now, code=code,
+                holder=desk.who, most=most, now=desk.site.now, code=code,
             )  # fmt: skip
     except WRONG as error:
         return _page(desk, error=error)
@@ -191,7 +197,11 @@ def _logins(tx: Transaction, org: str, leases: Sequence[Lease]) -> dict[str, str
 
 
 def _page(
-    desk: Desk, *, error: EpilockError | None = None, brought: Outcome | None = None
+    desk: Desk,
+    *,
+    error: EpilockError | None = None,
+    slips: Slips | None = None,
+    brought: Outcome | None = None,
 ) -> Response:
     now: datetime = desk.site.now()
     with desk.site.parts.database.read() as tx:
@@ -206,7 +216,7 @@ def _page(
     wrong = None if error is None else problem_of(error)
     still = {p.point for p in everything if p.closed is None}
     return desk.show(
-        "offline.html", here=PART, script=True, once=uuid4(), sent=desk.sent("/console/offline"), status=200 if wrong is None else wrong.status, wrong=wrong,
+        "offline.html", here=PART, script=True, once=uuid4(), sent=desk.sent("/console/offline"), status=status(wrong, slips or {}), wrong=wrong, slips=slips or {},
         page=page, at=at, states=STATES, open_points=[p for p in everything if p.closed is None and p.method in offline.METHODS],
         points={p.point: p for p in everything}, brought=brought,
         counts=counts, names=names, usual=offline.USUAL, most=offline.MOST,

@@ -7,9 +7,10 @@ here past the door.
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -33,8 +34,9 @@ from epilock.web.console.point import PART
 from epilock.web.in_force import running
 from epilock.web.problem import of as problem_of
 from epilock.web.request import begun, file_in, word, words
-from epilock.web.slip import WRONG
+from epilock.web.slip import WRONG, Slips, at, status
 
+MOST_NAME = 100  # characters of a point's name
 router = APIRouter(include_in_schema=False, prefix="/console/points")
 
 
@@ -46,8 +48,14 @@ def get_new(desk: DeskOf) -> Response:
 
 
 @router.get("/new/{circumstance}")
-def get_fields(desk: DeskOf, circumstance: str, emergency: str = "", method: str = "") -> Response:
-    """Show what may be asked, what later, what never, and why."""
+def get_fields(
+    desk: DeskOf,
+    circumstance: str,
+    category: Annotated[list[str], Query(default_factory=list)],
+    emergency: str = "",
+    method: str = "",
+) -> Response:
+    """Show what may be asked, what later, what never, and why; ``category`` is what was ticked before."""
     desk.enter(PART)
     standard = desk.site.parts.standard
     if not emergency:
@@ -61,6 +69,9 @@ def get_fields(desk: DeskOf, circumstance: str, emergency: str = "", method: str
     rows = askable.from_standard(
         standard, circumstance, level, method, assessed=_is_assessed(desk, circumstance)
     )
+    if category:
+        wanted = {row.id for row in rows if row.category in category}
+        rows = askable.choosing(rows, wanted)
     return _fields(desk, emergency, circumstance, method, level, rows)
 
 
@@ -77,11 +88,13 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     desk.enter(PART)
     parts = desk.site.parts
     emergency, circumstance = word(form, "emergency"), word(form, "circumstance")
-    method, code = word(form, "method"), ""
+    method, code, slips = word(form, "method"), "", Slips()
     try:
         code = points.code_for(desk.org, begun(form, "once"))
         with once(desk, points.is_there, code):
-            plan = _plan(form, emergency, circumstance, method)
+            plan = _plan(form, emergency, circumstance, method, slips)
+            if plan is None:
+                return _again(desk, form, slips=slips)
             with parts.database.write() as tx:
                 issue.open_with_notice(
                     tx, parts.press, org=desk.org, plan=plan, now=desk.site.now(), code=code
@@ -89,19 +102,22 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
     except MadeError:
         return desk.go(f"/console/points/{code}", done="decided")
     except WRONG as error:
-        level = _level(desk, emergency, circumstance, method)
-        rows = _rows_again(desk, form, circumstance, level, method)
-        return _fields(
-            desk,
-            emergency,
-            circumstance,
-            method,
-            level,
-            rows,
-            error=error,
-            unknown=words(form, "unknown"),
-        )
+        return _again(desk, form, error=error)
     return desk.go(f"/console/points/{code}", done="opened")
+
+
+def _again(
+    desk: Desk, form: FormData, *, error: EpilockError | None = None, slips: Slips | None = None
+) -> Response:
+    """Show the form again as it was sent."""
+    emergency, circumstance = word(form, "emergency"), word(form, "circumstance")
+    method = word(form, "method")
+    level = _level(desk, emergency, circumstance, method)
+    rows = _rows_again(desk, form, circumstance, level, method)
+    return _fields(
+        desk, emergency, circumstance, method, level, rows, error=error, slips=slips,
+        unknown=words(form, "unknown"),
+    )  # fmt: skip
 
 
 def _uploaded(desk: Desk, form: FormData) -> Response:
@@ -124,15 +140,21 @@ def _uploaded(desk: Desk, form: FormData) -> Response:
     return _fields(desk, emergency, circumstance, method, level, rows, dropped=adopted.dropped)
 
 
-def _plan(form: FormData, emergency: str, circumstance: str, method: str) -> Plan:
-    """Return what the form describes; the standard decides when it is opened.
-
-    Raises:
-        InputError: The name or every field is missing.
-    """
-    zh, en = word(form, "zh", most=100), word(form, "en", most=100)
-    if not zh and not en:
-        raise InputError("give the point a name, so that people know where they are")
+def _plan(
+    form: FormData, emergency: str, circumstance: str, method: str, slips: Slips
+) -> Plan | None:
+    """Return what the form describes; the standard decides when it is opened. If it is wrong, add that and return None."""
+    zh, en = word(form, "zh"), word(form, "en")
+    for language, name_ in (("zh", zh), ("en", en)):
+        with at(language, slips):
+            if len(name_) > MOST_NAME:
+                raise InputError(f"a point's name has at most {MOST_NAME} characters")
+    with at(word(form, "first") if word(form, "first") in LANGUAGES else LANGUAGES[0], slips):
+        if not zh and not en:
+            raise InputError("give the point a name, so that people know where they are")
+    with at("language", slips):
+        if not words(form, "language"):
+            raise InputError("tick at least one language of the notice")
     name = Text(zh or en, en or zh)  # a name on a gate is often in one language only
     fields = [_field(form, id_) for id_ in dict.fromkeys(words(form, "field"))]
     taken = {f.id for f in fields}
@@ -143,13 +165,16 @@ def _plan(form: FormData, emergency: str, circumstance: str, method: str) -> Pla
             fields.append(
                 Field(id=id_, category=category, label=Text(label, label), optional=False)
             )
-    if not taken and not fields:
-        raise InputError(
-            "choose at least one thing to ask; if nothing is needed, no point is needed"
-        )
+    with at("field", slips):
+        if not taken and not fields:
+            raise InputError(
+                "choose at least one thing to ask; if nothing is needed, no point is needed"
+            )
+    if slips:
+        return None
     return Plan(
         emergency=emergency, circumstance=circumstance, name=name, method=method,
-        languages=tuple(words(form, "language")) or LANGUAGES,
+        languages=tuple(words(form, "language")),
         media=tuple(dict.fromkeys(("vault", *words(form, "medium")))), fields=tuple(fields),
     )  # fmt: skip
 
@@ -207,10 +232,12 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
     rows: Sequence[Row],
     *,
     error: EpilockError | None = None,
+    slips: Slips | None = None,
     dropped: Sequence[Judgement] = (),
     unknown: Sequence[str] = (),
 ) -> Response:
     standard = desk.site.parts.standard
+    where, assessed = standard.circumstances[circumstance], _is_assessed(desk, circumstance)
     authority, _, code = emergency.partition("/")
     with desk.site.parts.database.read() as tx:
         event = emergencies.load(tx, authority, code)
@@ -225,12 +252,13 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
         )
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "point_fields.html", here=PART, script=True, once=uuid4(), status=200 if wrong is None else wrong.status, wrong=wrong,
-        emergency=emergency, event=event, where=standard.circumstances[circumstance], method=method,
+        "point_fields.html", here=PART, script=True, once=uuid4(), status=status(wrong, slips or {}), wrong=wrong, slips=slips or {},
+        emergency=emergency, event=event, where=where, method=method,
         level=level, rows=rows, never=askable.never(standard, circumstance, level),
-        running=running(desk.site), assessed=_is_assessed(desk, circumstance), order=order,
+        running=running(desk.site), assessed=assessed, order=order,
+        can_open=assessed or not all(row.assess for row in rows),
         refused=askable.lines(standard, [j for j in dropped if j.verdict == REFUSED]),
         unknown=[*unknown, *(j.label or j.field for j in dropped if j.verdict == UNNAMED)],
         meta=sum(j.verdict == META for j in dropped),
-        categories=[(c.code, desk.name(c.name)) for c in standard.categories.values()],
+        categories=[(c, desk.name(standard.categories[c].name)) for c in where.allows],
     )  # fmt: skip

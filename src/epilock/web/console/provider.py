@@ -40,7 +40,7 @@ PART = "accounts"
 @router.post("/sign-in/provider")
 def post_there(site: SiteOf, request: Request, form: FormOf) -> Response:
     """Show the link to the provider of an organisation (rule 1)."""
-    org, to = word(form, "provider_org", most=31), inside(word(form, "to"))
+    org, to = word(form, "provider_org", most=31).lower(), inside(word(form, "to"))
     try:
         _check_pace(site, request)
         with site.parts.database.read() as tx:

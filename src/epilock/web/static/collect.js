@@ -151,7 +151,7 @@
   let shown = null; // the box of the receipt on the screen, until it is known what became of it
 
   function showSent(sent) {
-    for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = each.dataset.sent !== sent;
+    for (const each of receipt.querySelectorAll("[data-sent]")) each.hidden = !each.dataset.sent.split(" ").includes(sent);
   }
 
   // What is sent, refused, or filled in on another page of this device is said here too, and that a lease is over.

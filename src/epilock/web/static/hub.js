@@ -120,7 +120,7 @@
     if (links.length === 1) links[0].click();
   }
 
-  document.getElementById("export").addEventListener("click", exportFiles);
+  document.getElementById("export").addEventListener("click", device.pressed(exportFiles));
   confirm.addEventListener("change", async () => showRemoval(await outbox.refused()));
   remove.addEventListener("click", outbox.removeExported);
   document.getElementById("remove-lost").addEventListener("click", outbox.removeLost);

@@ -28,11 +28,15 @@ const device = (() => {
     document.documentElement.style.scrollPaddingTop = flows ? "" : `${bar.offsetHeight + 16}px`;
   }
 
-  // Sends what waits and says how it ended; where nothing waits there is nothing to say.
-  async function send() {
-    const ended = await outbox.send(language);
+  function say(ended) {
     for (const each of bar.querySelectorAll("[data-ended]")) each.hidden = each.dataset.ended !== ended;
   }
+
+  // Sends what waits and says how it ended; where nothing waits there is nothing to say.
+  const send = async () => say(await outbox.send(language));
+
+  // A press is answered, also where there is nothing to do.
+  const pressed = (work) => async () => ((await outbox.boxes()).length ? work() : say("empty"));
 
   const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
@@ -49,7 +53,7 @@ const device = (() => {
   async function begin(fill) {
     for (const each of document.querySelectorAll(".scripted")) each.hidden = false;
     outbox.changed.addEventListener("change", show);
-    document.getElementById("send").addEventListener("click", send);
+    document.getElementById("send").addEventListener("click", pressed(send));
     addEventListener("online", comeBack);
     addEventListener("resize", makeRoom);
     new ResizeObserver(makeRoom).observe(bar);
@@ -78,5 +82,5 @@ const device = (() => {
     await navigator.serviceWorker.ready;
   })();
 
-  return { begin, kept, send, show };
+  return { begin, kept, pressed, send, show };
 })();
