@@ -781,13 +781,32 @@ class TestRights:
     def test_what_was_disabled_and_given_back_signs_in_anew(self, parts, site):
         admin = badge(parts, site, "sunny", "admin", "administrator")
         wang = badge(parts, site, "sunny", "wang", "custodian")
-        csrf, path = (
-            read(admin, "/console/accounts").value("csrf"),
-            f"/console/accounts/{_code(parts, 'wang')}",
-        )
-        for roles in ([], ["custodian"]):
-            assert admin.post(path, data={"csrf": csrf, "role": roles}).status_code == 303
+        page = read(admin, "/console/accounts")
+        form = page.to(f"/console/accounts/{_code(parts, 'wang')}")
+        form.values.remove(("role", "custodian"))
+        asked = page.send(form)  # nobody is disabled by a tick that was taken out too many
+        assert (asked.status, "Please confirm" in asked.text) == (422, True)
+        form = asked.to(f"/console/accounts/{_code(parts, 'wang')}")
+        done = asked.send(form, ("sure", "yes"))
+        assert "The account is disabled" in done.text
+        form = done.to(f"/console/accounts/{_code(parts, 'wang')}")
+        assert "The roles are changed" in done.send(form, ("role", "custodian")).text
         assert read(wang, "/console").path == "/console/sign-in"
+
+    def test_roles_that_another_changed_meanwhile_are_not_taken_away(self, parts, site):
+        """Two pages of the same accounts: the older one does not undo what was done on the newer."""
+        admin = badge(parts, site, "sunny", "admin", "administrator")
+        badge(parts, site, "sunny", "wang", "custodian")
+        old = read(admin, "/console/accounts")
+        form = old.to(f"/console/accounts/{_code(parts, 'wang')}")
+        old.send(form, ("role", "approver"))
+        again = old.send(form, ("role", "analyst"))
+        assert again.status == 409
+        assert "changed meanwhile" in again.text
+        shown = again.to(f"/console/accounts/{_code(parts, 'wang')}").values
+        assert {v for n, v in shown if n == "role"} == {"custodian", "approver"}
+        with parts.database.read() as tx:
+            assert staff.by_login(tx, "sunny", "wang").roles == {"custodian", "approver"}
 
     @pytest.mark.parametrize(
         ("language", "says"),

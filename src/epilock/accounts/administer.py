@@ -19,7 +19,7 @@ from epilock.accounts import session as sessions
 from epilock.accounts.provider import Link, Provider
 from epilock.accounts.staff import Staff
 from epilock.db import Transaction
-from epilock.errors import ForbiddenError, StateError
+from epilock.errors import ConflictError, ForbiddenError, StateError
 from epilock.ledger.log import Log
 
 BEREFT = "no administrator would be left; make another account administrator first"
@@ -36,20 +36,25 @@ def set_roles(
     roles: tuple[str, ...],
     by: Staff | None,
     now: datetime,
+    had: Collection[str] | None = None,
 ) -> Staff:
     """Give an account other roles; none disables it, and ends its sessions and API tokens.
 
-    ``by`` asks for it; None where a day does that was missed, or a file in whose plan it was looked at.
+    ``had`` are the roles that were looked at; ``by`` asks for it; None where a day does that was missed, or a file in whose plan it was looked at.
 
     Raises:
         InputError: A role is unknown, or roles that must be apart are together.
         NotFoundError: There is no such account.
         ForbiddenError: It is the account of ``by`` (rule 1).
         StateError: No administrator would be left (rule 1).
+        ConflictError: The account has other roles than ``had`` by now.
     """
     if by is not None and (by.org, by.staff) == (org, code):
         raise ForbiddenError("another administrator changes your account")
-    if is_needed(tx, staff.load(tx, org, code), roles):
+    found = staff.load(tx, org, code)
+    if had is not None and found.roles != frozenset(had):
+        raise ConflictError("the roles were changed meanwhile; look at what they are now")
+    if is_needed(tx, found, roles):
         raise StateError(BEREFT)
     who = staff.set_roles(
         tx, log, standard_ref=standard_ref, org=org, code=code, roles=roles, now=now

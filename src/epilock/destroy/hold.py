@@ -99,6 +99,12 @@ def code_for(form: UUID) -> str:
     return id_from("h", form)
 
 
+def check_last_day(last_day: date, *, now: datetime) -> None:
+    """Raise InputError if a hold to the end of ``last_day`` would be over."""
+    if midnight(last_day + _DAY) <= now:
+        raise InputError("a hold's last day must not be past")
+
+
 def is_placed(tx: Transaction, org: str, code: str) -> bool:
     """Tell whether a hold has this code."""
     return tx.find(holds, org=org, hold=code) is not None
@@ -128,8 +134,7 @@ def place(
     """
     if reason not in REASONS:
         raise InputError(f"a hold is for {' or '.join(REASONS)} only (ERL 85)")
-    if midnight(last_day + _DAY) <= now:
-        raise InputError("a hold's last day must not be past")
+    check_last_day(last_day, now=now)
     log.append(tx, [], now=now)  # rule 3
     found = buckets.load(tx, org, bucket)
     if not found.live:

@@ -21,7 +21,6 @@ import sqlalchemy as sa
 
 from epilock.db import Instant, Transaction, metadata, new_id, sealed_table
 from epilock.destroy import erasure
-from epilock.destroy import hold as holds
 from epilock.destroy.erasure import REASONS
 from epilock.errors import ApprovalError, InputError, StateError
 from epilock.ledger.log import Log
@@ -90,17 +89,15 @@ class Request:
 def ask(
     tx: Transaction, *, org: str, bucket: int, n: int, reason: str, by: str, now: datetime
 ) -> Request:
-    """Record that a person asks for their record to be erased.
+    """Record that a person asks for their record to be erased; of one that is held too, so that it is answered.
 
     Raises:
         InputError: The reason is none of ``erasure.REASONS``.
         NotFoundError: There is no such record.
-        HeldError: The bucket is held.
         StateError: The record is gone or moved, or a request for it waits already (rule 2).
     """
     if reason not in REASONS:
         raise InputError(f"a record is erased for {', '.join(REASONS)}")
-    holds.check_free(tx, org, bucket, now=now)
     record = vault.find_record(tx, org, bucket, n)
     if record.state != LIVE:
         raise StateError(f"this record is {record.state}")

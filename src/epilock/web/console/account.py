@@ -6,13 +6,13 @@ from starlette.responses import Response
 
 from epilock.accounts import administer, staff
 from epilock.accounts.staff import Staff
-from epilock.errors import EpilockError
+from epilock.errors import ConflictError, EpilockError
 from epilock.web.console import listing, proof
 from epilock.web.console.desk import RIGHTS, CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.problem import of as problem_of
 from epilock.web.request import word, words
-from epilock.web.slip import WRONG
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/accounts")
 PART = "accounts"
@@ -48,12 +48,18 @@ def get_accounts(desk: DeskOf) -> Response:
 def post_account(desk: DeskOf, form: CheckedForm) -> Response:
     """Add an account; its one-time password is shown on this one page."""
     desk.enter(PART)
-    parts = desk.site.parts
+    parts, slips = desk.site.parts, Slips()
+    login, roles = word(form, "login", most=60), tuple(words(form, "role"))
+    with at("login", slips):
+        staff.check_login(login)
+    with at("role", slips):
+        staff.check_roles(roles)
+    if slips:
+        return _page(desk, slips=slips)
     try:
         with parts.database.write() as tx:
             made, password = staff.add_staff(
-                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org,
-                login=word(form, "login", most=60), roles=tuple(words(form, "role")),
+                tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, login=login, roles=roles,
                 now=desk.site.now(),
             )  # fmt: skip
     except WRONG as error:
@@ -88,18 +94,23 @@ def post_reset(code: str, desk: DeskOf, form: CheckedForm) -> Response:
 
 @router.post("/{code}")
 def post_roles(code: str, desk: DeskOf, form: CheckedForm) -> Response:
-    """Give an account other roles; without any it is disabled, and its sessions end."""
+    """Give an account other roles; without any, which is asked once more, it is disabled, and its sessions end."""
     desk.enter(PART)
     parts = desk.site.parts
+    if not words(form, "role") and not word(form, "sure") and code != desk.who:
+        return _page(desk, unsure=code)
     try:
         with parts.database.write() as tx:
             administer.set_roles(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, code=code,
-                roles=tuple(words(form, "role")), by=desk.session.staff, now=desk.site.now(),
+                roles=tuple(words(form, "role")), had=word(form, "had").split(), by=desk.session.staff,
+                now=desk.site.now(),
             )  # fmt: skip
+    except ConflictError as error:
+        return _page(desk, error, stale=True)
     except WRONG as error:
         return _page(desk, error)
-    return desk.go("/console/accounts", done="roles")
+    return desk.go("/console/accounts", done="roles" if words(form, "role") else "disabled")
 
 
 def _reach() -> dict[str, list[str]]:
@@ -107,7 +118,15 @@ def _reach() -> dict[str, list[str]]:
     return {role: [part for part, may in RIGHTS.items() if role in may] for role in staff.ROLES}
 
 
-def _page(desk: Desk, error: EpilockError | None = None) -> Response:
+def _page(
+    desk: Desk,
+    error: EpilockError | None = None,
+    *,
+    slips: Slips | None = None,
+    unsure: str = "",
+    stale: bool = False,
+) -> Response:
+    """Return the list; of the account ``unsure`` is asked whether it is to be disabled, and ``stale`` roles are not shown."""
     with desk.site.parts.database.read(org=desk.org) as tx:
         page = listing.find(tx, _PLAN, desk.query, _C.org == desk.org)
     if page.export:
@@ -115,6 +134,6 @@ def _page(desk: Desk, error: EpilockError | None = None) -> Response:
     wrong = None if error is None else problem_of(error)
     roles = [(role, desk.t(f"console.role.{role}")) for role in staff.ROLES]
     return desk.show(
-        "accounts.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
-        page=page, roles=roles, reach=_reach(),
+        "accounts.html", here=PART, status=422 if unsure else status(wrong, slips or {}), wrong=wrong,
+        slips=slips or {}, unsure=unsure, stale=stale, page=page, roles=roles, reach=_reach(),
     )  # fmt: skip

@@ -217,14 +217,14 @@ def _page(
         mine = _mine(desk, tx)
         own = asked.own(desk, aggregate.aggregates)
         page = listing.find(tx, asked.counted(parts.standard), desk.query, own)
-        events = sorted({e.emergency for e in emergencies.everything(tx)})
+        events = emergencies.named(tx, sorted({e.emergency for e in emergencies.everything(tx)}))
     if page.export:
         return page.file("counts")
     reached = sorted({c for g in mine for c in g.circumstances})
     wrong = None if error is None else problem_of(error)
     return desk.show(
         "counts.html", here=PART, status=status(wrong, slips or {}), wrong=wrong, slips=slips or {},
-        mine=mine, page=page, verdicts=asked.VERDICTS, events=[(e, e) for e in events], typed=form or FormData(),
+        mine=mine, page=page, verdicts=asked.VERDICTS, events=[(code, desk.name(name)) for code, name in events.items()], typed=form or FormData(),
         what=[(c, [DAY, *aggregate.can_count(parts.gate, c)]) for c in reached],
         first=(today - timedelta(days=7)).isoformat(), smallest=SMALLEST,
         last=(today - timedelta(days=1)).isoformat(),

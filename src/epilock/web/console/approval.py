@@ -30,6 +30,7 @@ from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
 from epilock.use import allotment as allotments
+from epilock.use import decision as decisions
 from epilock.use import grant as grants
 from epilock.use import review as reviews
 from epilock.use.allotment import Allotment
@@ -62,6 +63,8 @@ class Waiting:
             budget, a study's end.
         bucket: Name of the bucket of an order or erasure.
         circumstance: Of an order, that of its bucket.
+        opened: Of an opening: which records, by their buckets' names and numbers.
+        form: Of an opening: in which form they were seen.
         own: Whether who looks asked for it, and so cannot decide.
         challenge: Of a grant that a passkey must sign: what it signs.
         options: What the browser is asked to have signed (JSON); "" if who looks has no passkey.
@@ -80,6 +83,8 @@ class Waiting:
     study: Study | None = None
     bucket: str = ""
     circumstance: str = ""
+    opened: tuple[tuple[str, int], ...] = ()
+    form: str = ""
     own: bool = False
     challenge: bytes = b""
     options: str = ""
@@ -249,6 +254,7 @@ def _page(
     """Return the list; ``unanswered`` is the opening that a finding was to be given and none was chosen for."""
     with desk.site.parts.database.read() as tx:
         orgs = organisations.below(tx, desk.org)
+        names = {o.org: o.name for o in organisations.everyone(tx)}
         page = listing.find(tx, _plan(desk, orgs), desk.query)
     if page.export:
         return page.file("approvals")
@@ -257,7 +263,7 @@ def _page(
     status = 422 if unanswered else 200 if wrong is None else wrong.status
     return desk.show(
         "approvals.html", here=PART, status=status, wrong=wrong, unanswered=unanswered,
-        page=page, orgs=orgs, kinds=KINDS, shown=shown, reasons=tuple(reviews.REASONS.items()),
+        page=page, orgs=orgs, names=names, kinds=KINDS, shown=shown, reasons=tuple(reviews.REASONS.items()),
         signing=signing, script=signing,
     )  # fmt: skip
 
@@ -321,7 +327,11 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
             )  # fmt: skip
         case "opening":
             e = reviews.load(tx, org, code)
-            found = replace(found, opening=e, own=e.by == desk.who)
+            made = decisions.load(tx, org, code)
+            found = replace(
+                found, opening=e, own=e.by == desk.who, form=made.form,
+                opened=tuple((buckets.load(tx, org, b).name, n) for b, n in made.places),
+            )  # fmt: skip
         case "order":
             o = orders.load(tx, org, code)
             lies = buckets.load(tx, org, o.bucket)

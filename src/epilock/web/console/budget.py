@@ -68,7 +68,7 @@ def post_budget(desk: DeskOf, form: CheckedForm) -> Response:
                     tx, parts.standard, desk.session.staff, **asked, now=desk.site.now(), code=code
                 )
     except MadeError:
-        return desk.go("/console/budgets/asked", done="decided")
+        return desk.go("/console/budgets/asked", done="made")
     except WRONG as error:
         return _page(desk, form, error)
     return desk.go("/console/budgets/asked", done="asked")

@@ -66,6 +66,8 @@ def again(  # noqa: PLR0917 - what was decided, and the answer to it
         raise DecidedError(f"{code} was decided already, by another person")
     if found.answer != answer:
         raise DecidedError(f"{code} was decided already, with another answer than this")
+    if kind == "end of a hold" and org != desk.org:
+        return desk.go(found.path, org=org, done="decided_so")
     shown = desk.may(found.part) and (org == desk.org or found.part in _BEYOND)
     waiting = "/console/approvals" if desk.may("approvals") else "/console"
     done = "decided" if found.by else "decided_so"

@@ -24,7 +24,7 @@ from epilock.destroy.beside import Runs
 from epilock.destroy.due import DuePart
 from epilock.destroy.hold import Hold
 from epilock.destroy.order import Order
-from epilock.errors import EpilockError, StateError
+from epilock.errors import EpilockError, InputError, StateError
 from epilock.registry import mandate as mandates
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
@@ -38,8 +38,8 @@ from epilock.web.console.desk import CheckedForm, Desk, DeskOf
 from epilock.web.console.listing import Filter, Plan
 from epilock.web.console.once import MadeError, once
 from epilock.web.problem import of as problem_of
-from epilock.web.request import begun, day_in, word, words
-from epilock.web.slip import WRONG
+from epilock.web.request import begun, lone_day, word, words
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/destruction")
 PART = "destruction"
@@ -177,7 +177,12 @@ def get_bucket(bucket: int, desk: DeskOf) -> Response:
 def post_order(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
     """Propose to destroy parts that are due; another person approves, then a cooling time runs."""
     desk.need("custodian")
-    parts = desk.site.parts
+    parts, slips = desk.site.parts, Slips()
+    with at("part", slips):
+        if not words(form, "part"):
+            raise InputError("tick what is to be destroyed")
+    if slips:
+        return _page(desk, bucket, slips=slips)
     try:
         with parts.database.write() as tx:
             orders.propose(
@@ -194,17 +199,22 @@ def post_order(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
 def post_hold(bucket: int, desk: DeskOf, form: CheckedForm) -> Response:
     """Place a hold: evidence or investigation, after an assessment, with an end."""
     desk.need("custodian")
-    parts = desk.site.parts
+    parts, slips, last_day = desk.site.parts, Slips(), None
+    with at("until", slips):
+        last_day = lone_day(form, "until")
+        holds.check_last_day(last_day, now=desk.site.now())
+    if last_day is None or slips:
+        return _page(desk, bucket, slips=slips)
     try:
         code = holds.code_for(begun(form, "once"))
         with once(desk, holds.is_placed, code), parts.database.write() as tx:
             holds.place(
                 tx, parts.log, standard_ref=parts.standard.ref, org=desk.org, bucket=bucket,
                 assessment=word(form, "assessment", most=20), reason=word(form, "reason", most=20),
-                last_day=day_in(form, "until"), by=desk.who, now=desk.site.now(), code=code,
+                last_day=last_day, by=desk.who, now=desk.site.now(), code=code,
             )  # fmt: skip
     except MadeError:
-        return desk.go(f"{HERE}/{bucket}", done="decided")
+        return desk.go(f"{HERE}/{bucket}", done="made")
     except WRONG as error:
         return _page(desk, bucket, error)
     return desk.go(f"{HERE}/{bucket}", done="hold")
@@ -355,7 +365,9 @@ def _holds_plan(desk: Desk, of: str) -> Plan[Hold]:
     )  # fmt: skip
 
 
-def _page(desk: Desk, bucket: int, error: EpilockError | None = None) -> Response:
+def _page(
+    desk: Desk, bucket: int, error: EpilockError | None = None, *, slips: Slips | None = None
+) -> Response:
     parts, now = desk.site.parts, desk.site.now()
     with parts.database.read() as tx:
         found = buckets.load(tx, desk.org, bucket)
@@ -368,7 +380,7 @@ def _page(desk: Desk, bucket: int, error: EpilockError | None = None) -> Respons
         ordered = [o for o in orders.listing(tx, desk.org) if o.bucket == bucket]
     wrong = None if error is None else problem_of(error)
     return desk.show(
-        "bucket.html", here=PART, status=200 if wrong is None else wrong.status, wrong=wrong,
+        "bucket.html", here=PART, status=status(wrong, slips or {}), wrong=wrong, slips=slips or {},
         bucket=found, due=due, states=states, done_=done, counts=counts, assessments=assessments,
         hold=hold, ordered={part: o for o in ordered for part in o.parts}, once=uuid4(), reasons=holds.REASONS, order_reasons=orders.REASONS,
         may_act=desk.has("custodian"), cooling=parts.settings.cooling, today=now.astimezone(CHINA).date(),

@@ -53,7 +53,7 @@ def post_grant(desk: DeskOf, form: CheckedForm) -> Response:
                     tx, parts.standard, desk.session.staff, **asked, now=desk.site.now(), code=code
                 )
     except MadeError:
-        return desk.go("/console/grants", done="decided")
+        return desk.go("/console/grants", done="made")
     except WRONG as error:
         return _page(desk, form, error)
     return desk.go("/console/grants", done="asked")

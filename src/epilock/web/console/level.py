@@ -35,11 +35,10 @@ from epilock.web.console.desk import AUTHORITY, CheckedForm, Desk, DeskOf
 from epilock.web.console.levels import Leveled
 from epilock.web.problem import of as problem_of
 from epilock.web.request import lone_day, word
-from epilock.web.slip import WRONG, status
+from epilock.web.slip import WRONG, Slips, at, status
 
 router = APIRouter(include_in_schema=False, prefix="/console/levels")
 PART = "levels"
-Slips = dict[str, EpilockError]  # name of a field, what is wrong there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ def post_level(authority: str, emergency: str, desk: DeskOf, form: CheckedForm) 
 
 
 def _days(form: FormData, now: datetime) -> tuple[date | None, date | None, Slips]:
-    """Return the day of the order and the expected end, and what is wrong with either."""
+    """Return the day of the order and the expected end, and what is wrong with these or with who set it."""
     date_, end, slips = None, None, Slips()
     try:
         date_ = lone_day(form, "date")
@@ -126,6 +125,10 @@ def _days(form: FormData, now: datetime) -> tuple[date | None, date | None, Slip
         emergencies.check_end(end, now)
     except InputError as error:
         slips["expected_end"] = error
+    for name in ("issuer", "instrument"):
+        with at(name, slips):
+            if not word(form, name):
+                raise InputError("the law asks who set the level, and by which order (ERL 72)")
     return date_, end, slips
 
 

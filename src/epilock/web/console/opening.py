@@ -100,7 +100,7 @@ def post_new(desk: DeskOf, form: CheckedForm) -> Response:
                     tx, parts.press, org=desk.org, plan=plan, now=desk.site.now(), code=code
                 )
     except MadeError:
-        return desk.go(f"/console/points/{code}", done="decided")
+        return desk.go(f"/console/points/{code}", done="made")
     except WRONG as error:
         return _again(desk, form, error=error)
     return desk.go(f"/console/points/{code}", done="opened")

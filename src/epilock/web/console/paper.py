@@ -70,7 +70,7 @@ def post_mandate(desk: DeskOf, form: CheckedForm) -> Response:
                 code=code,
             )  # fmt: skip
     except MadeError:
-        return desk.go("/console/papers", done="decided")
+        return desk.go("/console/papers", done="made")
     except WRONG as error:
         return _mandates(desk, form, error)
     return desk.go("/console/papers", done="mandate")
@@ -98,7 +98,7 @@ def post_agreement(desk: DeskOf, form: CheckedForm) -> Response:
                 now=desk.site.now(), code=code,
             )  # fmt: skip
     except MadeError:
-        return desk.go("/console/papers/agreements", done="decided")
+        return desk.go("/console/papers/agreements", done="made")
     except WRONG as error:
         return _agreements(desk, form, error)
     return desk.go("/console/papers/agreements", done="agreement")
@@ -116,7 +116,7 @@ def _assess(desk: Desk, form: FormData) -> Response:
                 sha256=sha256(_report(desk, form)).hexdigest(), now=desk.site.now(), code=code,
             )  # fmt: skip
     except MadeError:
-        return desk.go("/console/papers/assessments", done="decided")
+        return desk.go("/console/papers/assessments", done="made")
     except WRONG as error:
         return _assessments(desk, form, error)
     return desk.go("/console/papers/assessments", done="assessment")

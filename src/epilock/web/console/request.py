@@ -57,7 +57,7 @@ def post_request(bucket: int, n: int, desk: DeskOf, form: CheckedForm) -> Respon
     with desk.site.parts.database.write() as tx:
         known = requests.waiting_for(tx, desk.org, bucket, n)
         if known is not None and (known.by, known.reason) == (desk.who, reason):
-            return desk.go("/console/requests", done="decided")
+            return desk.go("/console/requests", done="asked_before")
         requests.ask(
             tx, org=desk.org, bucket=bucket, n=n, reason=reason, by=desk.who, now=desk.site.now()
         )
