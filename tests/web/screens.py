@@ -16,6 +16,7 @@ from pathlib import Path
 import pages
 import town
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from reached import REACHED
 from test_resident import TYPED
 from town_server import ARGUMENTS, CHROMIUM, free_port, serving, tick
 from visitor import Visitor
@@ -30,7 +31,7 @@ SHOWN = {
 
 def shoot(folder: Path, names: list[str]) -> int:
     """Write the pictures of pages ``names`` (all, if none) to ``folder``; return how many."""
-    wanted = [name for name in (*pages.EVERY, "walk") if not names or name in names]
+    wanted = [name for name in (*pages.EVERY, *REACHED, "walk") if not names or name in names]
     return _shoot(folder, product(SIZES, LANGUAGES, wanted), ("light", "dark"))
 
 
@@ -90,7 +91,10 @@ def _page(  # noqa: PLR0917 - where, what and how
         made = _walk(page, base + somewhere.path("notice"), camera, f"{size}-{language}")
     else:
         _sign_in(context, somewhere.visitor(name), base)
-        page.goto(base + somewhere.path(name))
+        if name in REACHED:
+            REACHED[name](page, somewhere, base)
+        else:
+            page.goto(base + somewhere.path(name))
         page.locator("main").wait_for()
         made = camera.take(page, f"{name}-{size}-{language}")
     context.close()

@@ -8,6 +8,7 @@ import pytest
 import town
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+from reached import REACHED
 from staff_room import renew
 from test_resident import TYPED
 from town_server import CHROMIUM, free_port, serving, tick
@@ -49,6 +50,14 @@ def test_each_page(somewhere, name):
     answer = page.goto(base + made.path(name))
     assert answer is not None
     assert page.url.endswith(made.path(name))
+    _check(page)
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_each_page_that_a_form_leads_to(somewhere, name):
+    made, base, opened = somewhere
+    page = opened[id(made.everyone)]
+    REACHED[name](page, made, base)
     _check(page)
 
 

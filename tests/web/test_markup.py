@@ -144,6 +144,29 @@ class TestOldBrowsers:
         assert re.findall(later, source) == []
 
 
+# Of the style sheet, what is about a page as a whole, or holds what /style shows.
+FRAME = frozenset(
+    {
+        "console", "offline", "filled", "broad", "side", "folds", "unfolds", "banners",  # the console's frame
+        "own", "proofcode", "pictured",  # the check of a proof, a code as large as a page, a photograph
+    }
+)  # fmt: skip
+
+
+class TestStyle:
+    """``/style`` shows every component: whoever changes the style sheet sees there what else changes."""
+
+    def test_each_class_of_the_style_sheet_is_on_it(self, somewhere):
+        sheet = re.sub(
+            r"/\*.*?\*/", "", (STATIC / "epilock.css").read_text("utf-8"), flags=re.DOTALL
+        )
+        classes = set(re.findall(r"\.([a-z][\w-]*)", " ".join(re.findall(r"([^{}]+)\{", sheet))))
+        html = somewhere.everyone.get("/style").text
+        shown = {each for found in re.findall(r'class="([^"]*)"', html) for each in found.split()}
+        assert classes - shown - FRAME == set()
+        assert FRAME - classes == set()
+
+
 class TestReach:
     def test_no_page_asks_another_host_for_anything(self, somewhere):
         for name in pages.EVERY:

@@ -7,12 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from epilock.collect import qr
+from epilock.collect.design import read_pasted
 from epilock.collect.notice_facts import FieldNotice
 from epilock.collect.point import Field
 from epilock.destroy.turnover import Week
 from epilock.errors import RefusedError
+from epilock.standard.judge import judge
 from epilock.standard.text import Text
-from epilock.web import chart, problem
+from epilock.web import askable, chart, problem
 from epilock.web.page import trusted
 from epilock.web.request import SiteOf
 from epilock.web.walk import Asked
@@ -32,11 +34,15 @@ WHY = Text("需要时联系您", "to reach you where it is needed")
 def get_style(site: SiteOf, request: Request) -> Response:
     """Show every component."""
     refused = RefusedError(
-        "the standard gives R1 no leave for tracing (raw)", rule="see/residential-entry/tracing",
-        source=("IDPL-13",), allowed="R3",
+        "the standard gives R1 no leave for tracing (raw) in residential-entry", rule="range/residential-entry/tracing/R1",
+        source=("IDPL-13",), allowed="District health authority and command",
     )  # fmt: skip
+    judged = judge(
+        site.parts.standard, read_pasted("姓名\n手机号\n人脸").fields, "residential-entry", "IV"
+    )
     return site.pages.show(
-        request, "style.html", script=True, wrong=problem.of(refused), csrf="", code=CODE,
+        request, "style.html", script=True, wrong=problem.of(refused), csrf="", code=CODE, standard=site.parts.standard,
+        lines=askable.lines(site.parts.standard, judged),
         code_image=trusted(qr.svg(site.parts.settings.url, title="QR")),
         chart=chart.of_weeks(WEEKS), fields=_fields("any"), wrong_fields=_fields("wrong"),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from epilock.accounts import arrival as arrivals
 from epilock.accounts import session as sessions
 from epilock.accounts import staff
-from epilock.accounts.arrival import Arrival, From
+from epilock.accounts.arrival import KEPT, Arrival, From
 from epilock.accounts.staff import Staff
 from epilock.db import Transaction
 from epilock.errors import InputError
@@ -25,7 +25,6 @@ from epilock.web.request import Site, address_of, word
 
 router = APIRouter(include_in_schema=False, prefix="/console")
 DEVICE_COOKIE = "epilock-device"
-AGE = 400 * 86_400  # seconds; browsers keep no cookie longer (RFC 6265bis, section 5.5)
 _C = arrivals.arrivals.c
 
 
@@ -76,7 +75,7 @@ def admit(site: Site, answer: Response, entered: Entered) -> None:
         cookie_of(site), entered.token, httponly=True, samesite="lax", path="/", secure=secure
     )
     answer.set_cookie(
-        _cookie(site), entered.device, max_age=AGE, httponly=True, samesite="strict", path="/", secure=secure,
+        _cookie(site), entered.device, max_age=int(KEPT.total_seconds()), httponly=True, samesite="strict", path="/", secure=secure,
     )  # fmt: skip
 
 

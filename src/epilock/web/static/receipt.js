@@ -37,15 +37,14 @@
   if (!look() && /^\/r(\/|$)/.test(location.pathname)) { forget(); }
   addEventListener("hashchange", look);
   if (leave) { leave.addEventListener("click", forget); }
-  var asking = false; // a second press while the first is under way
   var pressed = null; // for browsers that don't tell
   document.addEventListener("click", function (event) { pressed = event.target.closest("button"); });
   document.addEventListener("submit", function (event) { // from the new receipt to my data, and on from there
     var form = event.target, action = form.getAttribute("action");
     if (!box || form.id === "walk" || !/^\/r(\/|\?|$)/.test(action)) { return; }
     event.preventDefault();
-    if (asking) { return; }
-    asking = true;
+    if (form.asking) { return; } // a second press while the first is under way
+    form.asking = true;
     reach(function () {
       var button = event.submitter || pressed;
       if (button && button.form === form && button.name) {
@@ -58,9 +57,9 @@
       box.hidden = true;
       if (/^\/r(\?|$)/.test(action)) { forget(); }
       form.submit();
-      setTimeout(function () { asking = false; }, /^\/r\/withdraw/.test(action) ? 20000 : 1000);
+      setTimeout(function () { form.asking = false; }, /^\/r\/withdraw/.test(action) ? 20000 : 1000);
     }, function () {
-      asking = false;
+      form.asking = false;
       box.hidden = false;
       box.focus();
     });
