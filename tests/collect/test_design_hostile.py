@@ -97,7 +97,7 @@ class TestNotAForm:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as z:
             z.writestr("word/document.xml", "<x/>")
-        with pytest.raises(FileFormatError, match="no XLSX"):
+        with pytest.raises(FileFormatError, match="a Word document; copy its questions"):
             read_design(out.getvalue(), "f.docx")
 
     def test_missing_file(self, tmp_path):

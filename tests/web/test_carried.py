@@ -11,8 +11,11 @@ from test_use import collecting
 
 from epilock.accounts import administer, credentials, session, staff, totp
 from epilock.assemble import INSTALLATION
+from epilock.standard import load
 from epilock.use import grant as grants
+from epilock.web import language
 from epilock.web.console import carried
+from epilock.web.language import Speaker
 
 TYPED = 'a reason of 张三, "quoted" <b>\nand a second line'
 AGAIN = "It was not sent yet"
@@ -107,6 +110,24 @@ class TestSignedOut:
         assert done.path == "/console/grants"
         (row,) = granted(parts)
         assert (row["subjects"], row["staff"]) == (7, wang.code)
+
+    def test_a_page_of_paper_is_shown_by_rows_and_columns(self):
+        """Not by the names that fields have in the form."""
+        sent = [
+            ("act", "purpose:resource-allocation"), ("r1.identity_name", "李二"), ("book", "A-1"),
+            ("row", "x"), ("zh.x", "甲"), ("field", "contact_mobile"),
+        ]  # fmt: skip
+        held = carried.Carried(
+            org="sunny", staff="s-1", to="/console/sheets/p", fields=sent, files=[], until=0
+        )
+        phrases = language.load()
+        t = Speaker(phrases, language.languages(phrases, language.LANGUAGES)["en"])
+        assert carried.named(held, t, load()) == [
+            ("Each person on this page signed for, or has read:", "Allocation of resources"),
+            ("Row 1 Name", "李二"),
+            ("Number of the ledger", "A-1"),
+            ("Asks now", "Mobile number"),
+        ]
 
     def test_a_wrong_password_loses_nothing(self, wang, door):
         again = door.send(door.with_field("login"), org="sunny", login="wang", password="wrong")

@@ -11,6 +11,7 @@ import epilock
 from epilock.collect.design import pasted, read_pasted
 from epilock.collect.design.read import UPLOADED
 from epilock.errors import TooLargeError
+from epilock.sheets.archive import DIRECTORY
 from epilock.standard.load import load
 from epilock.web import language
 from epilock.web.detail import Details
@@ -111,7 +112,7 @@ def test_what_the_watcher_finds_is_in_both_languages():
 @pytest.mark.parametrize("key", TABLE)
 def test_each_sentence_is_one_that_the_program_raises(key):
     """A sentence that is put otherwise there must be put otherwise here."""
-    assert PLACE.sub("{}", TABLE[key].en) in RAISED | {pasted.NAME, UPLOADED}
+    assert PLACE.sub("{}", TABLE[key].en) in RAISED | {pasted.NAME, UPLOADED, DIRECTORY}
 
 
 @pytest.mark.parametrize("key", TABLE)

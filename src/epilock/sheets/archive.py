@@ -53,6 +53,9 @@ class EnoughError(Exception):
     """Raised by a handler that has what it wants; never leaves this package."""
 
 
+DIRECTORY = "the ZIP directory"  # in messages, as a part is by its name
+
+
 class Archive:
     """An opened ZIP file that passed rule 1.
 
@@ -82,7 +85,7 @@ class Archive:
         """
         self.name = name
         self._elements_left = elements
-        with self._mended("the ZIP directory"):
+        with self._mended(DIRECTORY):
             stream = io.BytesIO(content) if isinstance(content, bytes) else content
             self._zip = zipfile.ZipFile(stream)
         entries = self._zip.infolist()
@@ -156,7 +159,5 @@ class Archive:
         """Turn every way a ZIP can be broken into one error."""
         try:
             yield
-        except _BROKEN as e:
-            raise FileFormatError(
-                f"{self.name}: corrupt ({part}: {type(e).__name__}); save the file again"
-            ) from None
+        except _BROKEN:
+            raise FileFormatError(f"{self.name}: corrupt ({part}); save the file again") from None

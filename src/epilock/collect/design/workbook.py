@@ -44,6 +44,10 @@ def read_workbook(archive: Archive) -> list[Sheet]:
         TooLargeError: It has more than ``SHEETS`` sheets or ``COLUMNS`` columns.
     """
     if BOOK not in archive.parts:
+        if "word/document.xml" in archive.parts:
+            raise FileFormatError(
+                f"{archive.name}: a Word document; copy its questions and paste them, or give a sheet"
+            )
         raise FileFormatError(f"{archive.name}: a ZIP file, but no XLSX workbook; save it as .xlsx")
     book, links = Book(), Links()
     archive.walk(BOOK, book)

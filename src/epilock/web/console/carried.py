@@ -10,6 +10,7 @@ Rules kept in this file:
 """
 
 import hmac
+import re
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from starlette.requests import Request
 from starlette.routing import Match, Route
 
 from epilock.accounts.staff import Staff
+from epilock.collect.template import field_id
 from epilock.errors import SignInError
 from epilock.standard import Standard
 from epilock.standard.model import FORMS
@@ -40,6 +42,10 @@ _NONCE = 12
 # What is never carried: forms of the door, and fields that show who somebody is.
 _DOOR = frozenset({"sign-in", "sign-out", "password", "second-factor", "proof"})
 _UNSEEN = frozenset({"once", "sheet"})  # ids of forms, which no page shows
+# What a page says of its own rows, beside what was typed there.
+_OF_A_ROW = re.compile(r"(?:category|zh|en|optional|words)\..|(?:row|had|first|shelf|seal)$")
+_CELL = re.compile(r"r(\d{1,3})\.(\w{1,40})")
+_LABELS = {"act": "console.sheets.signed", "field": "console.points.asks"}
 _OPTIONAL = frozenset({"photo"})  # the field for a file that may stay empty
 _SECRET = frozenset({"csrf", "password", "proof_code", "proof_answer", "proof_password", "client_secret"})  # fmt: skip
 
@@ -119,25 +125,37 @@ def named(carried: Carried, t: Speaker, standard: Standard) -> list[tuple[str, s
 
     What has no name there stays as it is sent.
     """
+    asked = {field_id(code): code for code in standard.categories}
     return [
-        (_label(t, carried.part, name), _value(t, standard, name, value))
+        (_label(t, standard, asked, carried.part, name), _value(t, standard, asked, name, value))
         for name, value in carried.fields
-        if value.strip() and name not in _UNSEEN
+        if value.strip() and name not in _UNSEEN and not _OF_A_ROW.match(name)
     ]
 
 
-def _label(t: Speaker, part: str, name: str) -> str:
+def _label(t: Speaker, standard: Standard, asked: Mapping[str, str], part: str, name: str) -> str:
+    cell = _CELL.fullmatch(name)
+    if cell:  # of a page of paper
+        row, of = t("console.sheets.row", n=int(cell[1])), asked.get(cell[2])
+        return f"{row} {cell[2] if of is None else t.say(standard.categories[of].name)}"
+    if name in _LABELS:
+        return t(_LABELS[name])
     known = (f"console.{part}.{name}", f"console.{name}")
     return next((t(key) for key in known if t.knows(key) and "{" not in t(key)), name)
 
 
-def _value(t: Speaker, standard: Standard, name: str, value: str) -> str:
+def _value(t: Speaker, standard: Standard, asked: Mapping[str, str], name: str, value: str) -> str:
     things: Mapping[str, Mapping[str, Any]] = {
         "purpose": standard.purposes, "circumstance": standard.circumstances, "level": standard.levels,
         "category": standard.categories, "method": standard.methods, "event": standard.events,
     }  # fmt: skip
     if name == "form" and value in FORMS:
         return t.say(FORMS[value])
+    if name in {"field", "act"}:  # what a point asks, and what is agreed to, by what it is about
+        about = value.partition(":")[2] or value
+        code = asked.get(about, about)
+        named_ = standard.categories.get(code) or standard.purposes.get(code)
+        return value if named_ is None else t.say(named_.name)
     thing = things.get(name, {}).get(value)
     if thing is not None:
         return t.say(thing.name)
