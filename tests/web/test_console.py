@@ -599,6 +599,20 @@ class TestEnding:
         assert "retain/residential-entry" in refused.text
 
 
+class TestSilent:
+    def test_a_point_that_asks_nothing_any_more_is_told(self, custodian, given, parts, clock):
+        """After a step down its poster still hangs, and who scans it is asked nothing."""
+        town.assess(parts, "sunny", "supplies")
+        town.open_point(parts, "sunny", "supplies", town.NAME)
+        assert "ask nothing" not in read(custodian, "/console").text
+        clock.forward(minutes=1)
+        town.level(parts, "IV")
+        renew(parts, custodian, "sunny", "wang")
+        home = read(custodian, "/console")
+        assert "1 points that ask nothing at the present level" in home.text
+        assert "/console/points?state=open" in str(home.links)
+
+
 class TestLevel:
     @pytest.fixture
     def authority(self, parts, site):

@@ -142,6 +142,14 @@ class TestPage:
     def test_an_entry_is_looked_up_by_its_number(self, visitor):
         assert read(visitor, "/log?entry=3").path == "/log/entry/3"
 
+    @pytest.mark.parametrize("entry", ["999", "9" * 40, "x", "-1"])
+    def test_a_number_that_the_log_does_not_have_is_said_at_its_field(self, visitor, entry):
+        page = read(visitor, f"/log?entry={entry}&lang=en")
+        assert page.status == 422
+        assert "the entries of the log are numbered 0 to" in page.text
+        assert 'aria-describedby="entry-wrong"' in page.html
+        assert "scanned a code" not in page.text
+
     def test_one_organisation_alone(self, visitor):
         """What is empty for one of them, or beyond the last page, is not said of all."""
         for path in ("/log?org=lishan-cdc", "/log?page=99"):

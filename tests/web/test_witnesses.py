@@ -3,8 +3,13 @@
 from datetime import timedelta
 
 import pytest
+import town
+from playwright.sync_api import expect
 from sheet import read
 from staff_room import badge
+from test_resident import TYPED, _fields
+from town_server import CHROMIUM, free_port, serving
+from visitor import Visitor
 
 from epilock.ledger import regime
 from epilock.ledger.gather import Gatherer
@@ -81,16 +86,7 @@ class TestState:
     @pytest.fixture
     def asked(self, parts, policy, witness, clock):
         """One round that the witness answers, then one that it does not."""
-        with parts.database.write() as tx:
-            regime.announce(
-                tx, parts.log, standard_ref=parts.standard.ref, text=policy, since=clock().date(),
-                now=clock(),
-            )  # fmt: skip
-
-        def send(_address, body):
-            return Answer(200, witness.add_checkpoint(body, now=clock()).encode())
-
-        Gatherer(parts.database, parts.log, send=send).round(clock())
+        self._round(parts, policy, witness, clock)
 
     def test_a_witness_that_cosigns(self, asked, chief, visitor):
         assert "cosigns" in read(chief, "/console/witnesses").text
@@ -104,3 +100,34 @@ class TestState:
         assert "is at odds" in read(chief, "/console/witnesses").text
         clock.instant += timedelta(minutes=2)
         assert "at odds" in read(visitor, "/log").text
+
+    @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+    def test_a_receipt_is_checked_against_it_where_its_person_looks(  # noqa: PLR0917 - who takes part, and time
+        self, parts, site, policy, witness, clock, chromium
+    ):
+        """The browser itself counts who cosigned; when the record is gone, the proof of that too."""
+        point = town.open_point(parts, "sunny", "residential-entry", town.NAME)
+        filled = _fields(Visitor(site), f"/c/sunny/{point.point}")
+        code = filled.send(filled.form(), step="send", **{"f.name": TYPED["f.name"]}).value("code")
+        self._round(parts, policy, witness, clock)
+        with serving(site, free_port()) as base:
+            page = chromium.new_page(locale="en-GB", viewport={"width": 360, "height": 740})
+            page.goto(f"{base}/r#{code}")
+            page.get_by_text("Everything holds.").wait_for()
+            expect(page.locator("#check")).to_contain_text(
+                "Also signed by these witnesses: audit.example"
+            )
+            expect(page.locator("#check")).not_to_contain_text("no other department")
+            page.context.close()
+
+    def _round(self, parts, policy, witness, clock):
+        with parts.database.write() as tx:
+            regime.announce(
+                tx, parts.log, standard_ref=parts.standard.ref, text=policy, since=clock().date(),
+                now=clock(),
+            )  # fmt: skip
+        Gatherer(
+            parts.database,
+            parts.log,
+            send=lambda _, body: Answer(200, witness.add_checkpoint(body, now=clock()).encode()),
+        ).round(clock())

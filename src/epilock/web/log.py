@@ -25,7 +25,7 @@ from epilock.destroy import due as dues
 from epilock.destroy import intent as intents
 from epilock.destroy import turnover
 from epilock.destroy.due import DuePart
-from epilock.errors import EntryError, NotFoundError
+from epilock.errors import EntryError, InputError, NotFoundError
 from epilock.ledger import entry, publish, regime, rows, shards
 from epilock.ledger.anchor import book
 from epilock.ledger.anchor.place import Kind
@@ -154,13 +154,19 @@ def get_page(
     entry: str = "",
 ) -> Response:
     """Show what is collected where, what is due and overdue, and the certificates."""
-    if entry.isascii() and entry.isdigit():
-        return site.pages.go(request, f"/log/entry/{int(entry[:18])}")
+    wrong = ""
+    if entry:
+        log = site.parts.log
+        with site.parts.database.read() as tx:
+            last = log.base + log.size(tx) - 1
+        if entry.isascii() and entry.isdigit() and int(entry[:18]) <= last:
+            return site.pages.go(request, f"/log/entry/{int(entry[:18])}")
+        wrong = str(InputError(f"the entries of the log are numbered 0 to {last}"))
     picture = gallery.look(site.now())
     holdings = [h for h in picture.holdings if org in {"", h.org}]
     first = (page - 1) * PER_PAGE
     return site.pages.show(
-        request, "log/page.html", picture=picture, org=org, page=page,
+        request, "log/page.html", status=422 if wrong else 200, wrong=wrong, asked=entry[:18], picture=picture, org=org, page=page,
         pages=max(1, -(-len(holdings) // PER_PAGE)), found=len(holdings),
         holdings=holdings[first : first + PER_PAGE], standard=site.parts.standard,
         overdue=[h for h in picture.holdings if h.overdue], now=picture.made,

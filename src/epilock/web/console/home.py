@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from epilock.accounts import arrival as arrivals
 from epilock.accounts import attest, guessing, staff
+from epilock.collect import point as points
 from epilock.collect.intake import register, told
 from epilock.db import Transaction
 from epilock.destroy import due as dues
@@ -25,7 +26,7 @@ from epilock.ledger.audit.asked import ANSWER_WITHIN
 from epilock.ledger.audit.opening import REVIEW_WITHIN
 from epilock.registry import emergency as emergencies
 from epilock.registry import organisation as organisations
-from epilock.standard.level import midnight
+from epilock.standard.level import ENDED, midnight
 from epilock.use import review as reviews
 from epilock.web.console.approval import waiting
 from epilock.web.console.desk import Desk, DeskOf
@@ -146,6 +147,20 @@ def _levels(desk: Desk, tx: Transaction) -> Iterator[Task]:
             )  # fmt: skip
 
 
+def _silent(desk: Desk, tx: Transaction) -> Iterator[Task]:
+    """Yield the open points that ask nothing at the level in force: nobody who scans their code is asked anything."""
+    standard, now = desk.site.parts.standard, desk.site.now()
+    levels = {
+        (e.authority, e.emergency): emergencies.history(tx, e.authority, e.emergency).at(now) or ENDED
+        for e in emergencies.everything(tx)
+    }  # fmt: skip
+    silent = [
+        p for p in points.listing(tx, desk.org, only_open=True)
+        if not p.active(standard, levels.get((p.authority, p.emergency), ENDED))
+    ]  # fmt: skip
+    yield Task(name="silent", number=len(silent), path="/console/points", query={"state": "open"})
+
+
 def _imports(desk: Desk, tx: Transaction) -> Iterator[Task]:
     rows = tx.all(register.imports, register.imports.c.org == desk.org, told.is_left())
     left = told.untold_of(tx, desk.org, [register.read(row) for row in rows])
@@ -228,6 +243,7 @@ _ASKED: tuple[tuple[str, Callable[[Desk, Transaction], Iterator[Task]]], ...] = 
     ("received", _received),
     ("destruction", _destruction),
     ("levels", _levels),
+    ("points", _silent),
     ("imports", _imports),
     ("oversight", _oversight),
     ("witnesses", _witnesses),
