@@ -567,7 +567,7 @@ class TestEnding:
     def test_a_beginning_that_is_none_is_refused(self, custodian, since):
         assert read(custodian, f"/console/destruction/run?since={since}").status == 422
 
-    def test_a_hold_keeps_it_and_is_public(self, custodian, given, parts, clock):
+    def test_a_hold_keeps_it_and_is_public(self, custodian, given, parts, site, clock):
         town.assess(parts, "sunny", "hold")
         page = read(custodian, "/console/destruction/1")
         form = page.to("/holds")
@@ -577,7 +577,19 @@ class TestEnding:
         assert "Held until" in held.text
         assert held.text.count("the end of 3 April 2026") > 3  # of each part, and above them
         assert "only an inspection may open it" in read(custodian, "/console/records/sunny/1").text
-        record = read(custodian, "/console/records/sunny/1/0").text
+        page = read(custodian, "/console/records/sunny/1/0")
+        record = page.text
+        assert "it can be approved once the hold has ended" in record
+        asked = page.send(next(f for f in page.forms if "/console/requests/1/0" in f.action))
+        assert "Asked for; another person must approve it" in asked.text
+        again = page.send(next(f for f in page.forms if "/console/requests/1/0" in f.action))
+        assert "waits for another person" in again.text
+        second = badge(parts, site, "jinan", "zhou", "approver")
+        waits = read(second, "/console/approvals")
+        assert "Residential entry, 14 March 2026" in waits.text
+        held_back = waits.send(next(f for f in waits.forms if ("verdict", "approve") in f.values))
+        assert held_back.status == 409
+        assert _entries(parts, "erasure") == []
         assert "held until the end of 3 April 2026" in re.sub(r"\s+", " ", record)
         assert "nothing was done twice" in page.send(form, until=until).text
         assert len(_entries(parts, "hold")) == 1

@@ -25,7 +25,7 @@ from epilock.destroy import request as requests
 from epilock.destroy import run as runs
 from epilock.destroy.order import PROPOSED, Order
 from epilock.destroy.request import Request
-from epilock.errors import EpilockError, ForbiddenError, SignInError, StateError
+from epilock.errors import EpilockError, ForbiddenError, HeldError, SignInError, StateError
 from epilock.registry import organisation as organisations
 from epilock.registry.organisation import Organisation
 from epilock.store import bucket as buckets
@@ -154,6 +154,8 @@ def post_request(org: str, request: str, desk: DeskOf, form: CheckedForm) -> Res
             )  # fmt: skip
     except StateError as error:
         return decided.again(desk, "erasure", org, request, word(form, "verdict"), error)
+    except HeldError as error:  # it can be approved when the hold has ended, or refused now
+        return _page(desk, error)
     if not approve:
         return desk.go("/console/approvals", done="refused")
     work = parts.works.begin(
