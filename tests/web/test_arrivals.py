@@ -43,7 +43,7 @@ class TestNewDevice:
         body = {"org": "sunny", "login": "li", "password": once}
         answer = visitor.post(page.form().action, data=body)
         cookie = next(c for c in answer.headers.get_list("set-cookie") if "device" in c)
-        for word in ("HttpOnly", "SameSite=strict", "Max-Age=34560000", "Path=/"):
+        for word in ("HttpOnly", "SameSite=strict", "Max-Age=7776000", "Path=/"):
             assert word in cookie
 
     def test_it_was_me(self, site, wang, key, clock):

@@ -139,8 +139,9 @@ class TestReset:
         gone = page.send(form, role="")
         assert gone.status == 400
         form.values = [v for v in form.values if v[0] != "role"]
-        page = page.send(form)
-        assert "disabled" in page.text
+        asked = page.send(form)
+        page = asked.send(asked.to(form.action.rpartition("/")[2]), ("sure", "yes"))
+        assert "The account is disabled" in page.text
         assert read(wang, "/console").path == "/console/sign-in"
 
 

@@ -186,7 +186,7 @@ def get_lease(lease: str, desk: DeskOf) -> Response:
     if t.language not in point.languages:
         t = Speaker(desk.site.pages.phrases, desk.site.pages.languages[point.languages[0]])
     return desk.site.pages.show(
-        desk.request, "offline/lease.html", speaker=t, headers=_KEPT, scripts=LEASE, lease=found,
+        desk.request, "offline/lease.html", speaker=t, headers=_KEPT, scripts=LEASE, standard=parts.standard, lease=found,
         point=point, notice=issued.notice, sha256=issued.sha256, serial=serial,
         public_key=b64encode(found.public).decode(), most=offline.MOST if count is None else count.most,
         receipt_url=qr.receipt_url(parts.settings.url, ""),

@@ -1,10 +1,33 @@
-"""Plain words for what the standard names by codes: parts, as ``3-IV``, and rules that set a day, as ``retain/...``."""
+"""Plain words for what the standard names in its own: purposes, parts, as ``3-IV``, and rules that set a day, as ``retain/...``."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from epilock.destroy.due import UNKNOWN
 from epilock.errors import InputError
 from epilock.standard import Standard
 from epilock.standard.rule_sheet import rule_sheet
 from epilock.standard.text import NOTHING, Text
+
+# What each purpose comes to, for who never heard its name.
+PURPOSES: Mapping[str, Text] = MappingProxyType(
+    {
+        "situation-monitoring": Text("知道疫情到了什么程度（只看人数）", "to know how far it has spread, from numbers only"),
+        "treatment": Text("给人看病、防病", "to treat people and keep others well"),
+        "resource-allocation": Text("安排物资和人手", "to send supplies and helpers where they are needed"),
+        "health-code": Text("给健康码定颜色", "to set the colour of a health code"),
+        "personnel": Text("管好进出这里的人", "to look after who comes in and out here"),
+        "tracing": Text("找到可能接触过病人的人", "to find who may have been near a sick person"),
+        "deployment-control": Text("决定哪些地方要管控（只看人数）", "to decide which places need measures, from numbers only"),
+        "governance": Text("改进防控办法（去掉身份）", "to improve the response, without names"),
+        "research": Text("科学研究（去掉身份）", "for research, without names"),
+    }
+)  # fmt: skip
+
+
+def purpose(standard: Standard, code: str) -> Text:
+    """Return what a purpose comes to in plain words; of one that has none, its name."""
+    return PURPOSES.get(code) or standard.purposes[code].name
 
 
 def part(standard: Standard, circumstance: str, name: str) -> Text:

@@ -39,7 +39,7 @@ from epilock.errors import (
 )
 from epilock.standard.text import Text
 from epilock.web import holding as holdings
-from epilock.web import takeaway
+from epilock.web import plain, takeaway
 from epilock.web import ticket as tickets
 from epilock.web import walk as walks
 from epilock.web.language import Speaker
@@ -210,8 +210,8 @@ def _summary(visit: _Visit) -> dict[str, str]:
     purposes = [a.id.partition(":")[2] for a in notice.acts if a.kind == "purpose"]
     return {
         "who": f"{t.say(notice.organisation)} · {notice.contact.telephone}",
-        "why": t("resident.why", place=t.say(circumstance.name),
-                 uses=t.listed([t.say(standard.purposes[p].name) for p in purposes])),
+        "why": t("resident.why", place=t.say(circumstance.everyday),
+                 uses=t.listed([t.say(plain.purpose(standard, p)) for p in purposes])),
         "long": t.sentence(kept_sentence(standard, kept)) if kept else t("resident.nothing"),
         "seen": t.listed([t.say(name) for name in seen]),
     }  # fmt: skip
@@ -228,6 +228,10 @@ def _authorise(
         if reason not in reasons:  # many fields of one category have one reason
             reasons.append(reason)
     acts = visit.issued.notice.acts
+    for act in acts:
+        if act.kind == "purpose":
+            words = plain.purpose(visit.site.parts.standard, act.id.partition(":")[2])
+            said[act.id] = [visit.t.sentence(words)]
     wrong = [
         (f"act-{place}", visit.t(walks.not_ticked(visit.form, act.id), what=visit.t.say(act.text)))
         for place, act in enumerate(acts)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from epilock.collect import issue
 from epilock.collect import point as points
 from epilock.collect.adopt import adopt
-from epilock.collect.point import LANGUAGES, Field, Plan
+from epilock.collect.point import LANGUAGES, Field, Plan, needs_assessment
 from epilock.collect.template import field_id
 from epilock.errors import EpilockError, InputError
 from epilock.registry import emergency as emergencies
@@ -44,7 +44,16 @@ router = APIRouter(include_in_schema=False, prefix="/console/points")
 def get_new(desk: DeskOf) -> Response:
     """Ask what is to be done, in everyday words."""
     desk.enter(PART)
-    return desk.show("point_new.html", here=PART, groups=askable.GROUPS, running=running(desk.site))
+    standard = desk.site.parts.standard
+    barred = {
+        code
+        for code, where in standard.circumstances.items()
+        if all(needs_assessment(standard, category) for category in where.allows)
+        and not _is_assessed(desk, code)
+    }
+    return desk.show(
+        "point_new.html", here=PART, groups=askable.GROUPS, running=running(desk.site), barred=barred
+    )  # fmt: skip
 
 
 @router.get("/new/{circumstance}")
