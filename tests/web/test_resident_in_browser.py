@@ -168,7 +168,7 @@ class TestJourney:
         page = visit()
         small = (
             "[...document.querySelectorAll('main button, main .button, main .tick, main input:not([type=hidden])"
-            ":not([type=checkbox]), main select')].filter(e => e.offsetParent"
+            ":not([type=checkbox]), main select, .bar a, .foot a')].filter(e => e.offsetParent"
             " && e.getBoundingClientRect().height < 44 && !e.classList.contains('small')).map(e => e.outerHTML)"
         )
         page.goto(f"{place.base}/c/sunny/{place.gate}")
