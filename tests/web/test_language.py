@@ -13,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sheet import read
 from test_resident import TYPED, _fields
+from town_server import CHROMIUM, free_port, serving
+from typer.testing import CliRunner
 from visitor import Visitor
 
 import epilock.web
-from epilock.errors import FileFormatError
+from epilock.cli.gather import gathered
+from epilock.errors import FileFormatError, InputError
 from epilock.ledger import entry
 from epilock.web import language
 from epilock.web.app import create_app
@@ -150,7 +153,7 @@ def _file(folder: Path, name: str = "xx.toml", **changed: str) -> Path:
         key: f"[{key}]{''.join(sorted(PLACE.findall(t.en)))}" for key, t in language.load().items()
     }
     facts = {
-        "tag": "xx", "name": "Third", "data": "en", "day": "{year}/{number}/{day}",
+        "tag": "xx", "name": "Third", "data": "en", "direction": "ltr", "day": "{year}/{number}/{day}",
         "short_day": "{number}/{day}", "stop": ".", "space": " ", "comma": ", ",
     }  # fmt: skip
     lines = [f"{name} = {json.dumps(value)}" for name, value in (facts | changed).items()]
@@ -186,6 +189,7 @@ class TestThirdLanguage:
             ("{n}", "", "takes the values"),
             ('data = "en"', 'data = "fr"', "zh or en"),
             ('stop = "."', "", "keys"),
+            ('direction = "ltr"', 'direction = "down"', "ltr or rtl"),
         ],
     )
     def test_a_file_that_lacks_something_does_not_load(self, tmp_path, old, new, says):
@@ -193,6 +197,42 @@ class TestThirdLanguage:
         path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         with pytest.raises(FileFormatError, match=says):
             language.languages(language.load(), tmp_path)
+
+    def test_what_a_translator_begins_with_is_a_language_already(self, tmp_path):
+        """Each string stands in it once, in English with the Chinese above it."""
+        for code in language.OF_DATA:
+            shutil.copy(language.LANGUAGES / f"{code}.toml", tmp_path)
+        done = CliRunner().invoke(
+            gathered(["language"]), ["language", "draft", str(tmp_path / "ko.toml")]
+        )
+        assert done.exit_code == 0
+        with pytest.raises(FileFormatError, match="give its tag"):
+            language.languages(language.load(), tmp_path)
+        text = (tmp_path / "ko.toml").read_text("utf-8")
+        text = text.replace('tag = ""', 'tag = "ko"').replace('\nname = ""', '\nname = "한국어"')
+        (tmp_path / "ko.toml").write_text(text, "utf-8")
+        begun = language.languages(language.load(), tmp_path)["ko"]
+        assert begun.strings == {key: text.en for key, text in language.load().items()}
+        for name in ("ko.toml", "en.toml", "korean.toml"):  # none is written over, or is no code
+            again = CliRunner().invoke(
+                gathered(["language"]), ["language", "draft", str(tmp_path / name)]
+            )
+            assert isinstance(again.exception, InputError)
+
+    @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+    @pytest.mark.parametrize("width", [320, 1280])
+    def test_from_right_to_left_no_page_overflows(self, tmp_path, parts, chromium, width):
+        _file(tmp_path, direction="rtl", tag="ug")
+        point = town.open_point(
+            parts, "sunny", "residential-entry", town.NAME, town.MOBILE, town.HEAT
+        )
+        with serving(create_app(parts, languages=tmp_path), free_port()) as base:
+            page = chromium.new_page(viewport={"width": width, "height": 740})
+            for path in ("/", "/check", "/log", "/style", f"/c/sunny/{point.point}"):
+                page.goto(f"{base}{path}?lang=xx")
+                assert page.evaluate("getComputedStyle(document.body).direction") == "rtl"
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.context.close()
 
     def test_the_first_two_must_be_there(self, tmp_path):
         with pytest.raises(FileFormatError, match=r"en\.toml"):

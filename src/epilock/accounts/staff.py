@@ -8,7 +8,7 @@ Separation of duties: who operates the machine or administers accounts cannot op
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -233,6 +233,12 @@ def by_login(tx: Transaction, org: str, login: str) -> Staff:
     if not rows:
         raise NotFoundError(f"{org} has no such account; `epilock staff list {org}` names them")
     return read(tx, rows)[0]
+
+
+def logins(tx: Transaction, org: str, codes: Collection[str]) -> dict[str, str]:
+    """Return by which login the accounts ``codes`` of ``org`` sign in, by their codes."""
+    rows = tx.all(staff, staff.c.org == org, staff.c.staff.in_(sorted(set(codes))))
+    return {row["staff"]: row["login"] for row in rows}
 
 
 def listing(tx: Transaction, org: str) -> list[Staff]:

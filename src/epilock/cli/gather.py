@@ -44,6 +44,7 @@ PLACES: dict[str, tuple[str, str]] = {  # word: module of ``cli``, and its funct
     "witness": ("witness", "app"),
     "verifier": ("verify", "app"),
     "anchor": ("anchor", "app"),
+    "language": ("language", "app"),
     "drill": ("drill", "app"),
     "demo": ("demo", "app"),
 }

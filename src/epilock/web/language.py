@@ -8,6 +8,7 @@ How a language writes days and lists is one file of ``languages/``. That of a th
 of the pages too; it says of which of the first two it takes what is not the pages': notices, the standard.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -27,7 +28,10 @@ OF_DATA = (
     "zh",
     "en",
 )  # what notices and the standard are written in; the first is spoken by default
-_KEYS = frozenset({"tag", "name", "data", "months", "day", "short_day", "stop", "space", "comma"})
+_KEYS = frozenset(
+    {"tag", "name", "data", "direction", "months", "day", "short_day", "stop", "space", "comma"}
+)
+_DIRECTIONS = ("ltr", "rtl")
 _MONTHS = 12
 _CODE = re.compile(r"[a-z]{2,3}")
 _PLACE = re.compile(r"\{([a-z_]+)\}")
@@ -75,6 +79,7 @@ class Language:
         tag: BCP 47, for the ``lang`` attribute.
         name: By which it calls itself.
         data: ``zh`` or ``en``: in which of them its readers see notices and the standard.
+        direction: ``ltr``, or ``rtl`` where it is written from right to left.
         months: Names of the months.
         day, short_day: Patterns of ``year``, ``month`` (name), ``short`` (its first three letters), ``number``
             (of the month) and ``day``.
@@ -86,6 +91,7 @@ class Language:
     tag: str
     name: str
     data: str
+    direction: str
     months: tuple[str, ...]
     day: str
     short_day: str
@@ -126,11 +132,44 @@ def _language(path: Path, phrases: Phrases) -> Language:
         )
     if table["data"] not in OF_DATA or len(table["months"]) != _MONTHS:
         raise FileFormatError(f"{path.name}: data is zh or en, and a year has twelve months")
+    if not table["tag"] or not table["name"]:
+        raise FileFormatError(
+            f"{path.name}: give its tag (BCP 47) and its name, as it calls itself"
+        )
+    if table["direction"] not in _DIRECTIONS:
+        raise FileFormatError(f"{path.name}: direction is {' or '.join(_DIRECTIONS)}")
     if code not in OF_DATA:
         _check_strings(path.name, strings, phrases)
     elif strings or table["data"] != code:
         raise FileFormatError(f"{path.name}: its strings stand in texts/, and its data is its own")
     return Language(code=code, strings=strings, **{**table, "months": tuple(table["months"])})
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a file of this name can be a language's, such as ``ko.toml``."""
+    code, _, ending = name.rpartition(".")
+    return ending == "toml" and bool(_CODE.fullmatch(code)) and code not in OF_DATA
+
+
+def draft(phrases: Phrases) -> str:
+    """Return the file of a third language as a translator begins it: each string in English, Chinese above it."""
+    facts = {
+        "tag": "", "name": "", "data": "en", "direction": "ltr", "day": "{day} {month} {year}",
+        "short_day": "{day} {short}", "stop": ".", "space": " ", "comma": ", ",
+    }  # fmt: skip
+    lines = [f"{key} = {_quoted(value)}" for key, value in facts.items()]
+    lines += [
+        f"months = [{', '.join(_quoted(str(n)) for n in range(1, _MONTHS + 1))}]",
+        "",
+        "[strings]",
+    ]
+    for key, text in phrases.items():
+        lines += [f"# {text.zh}", f"{_quoted(key)} = {_quoted(text.en)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # what JSON quotes, TOML quotes alike
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -184,13 +223,15 @@ class Speaker:
         code: The language that is spoken; what links and forms carry on.
         language: ``zh`` or ``en``: that of notices, the standard and all other data.
         tag: For the ``lang`` attribute.
+        direction: For the ``dir`` attribute.
     """
 
-    __slots__ = ("_phrases", "_spoken", "code", "language", "tag")
+    __slots__ = ("_phrases", "_spoken", "code", "direction", "language", "tag")
 
     def __init__(self, phrases: Phrases, spoken: Language) -> None:
         self._phrases, self._spoken = phrases, spoken
         self.code, self.language, self.tag = spoken.code, spoken.data, spoken.tag
+        self.direction = spoken.direction
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the string ``key`` with its ``values`` in place.

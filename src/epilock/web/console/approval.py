@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from epilock.accounts import passkey
+from epilock.accounts import passkey, staff
 from epilock.accounts.passkey import Passkey
 from epilock.beside import PATIENCE
 from epilock.db import Transaction
@@ -65,6 +65,7 @@ class Waiting:
         circumstance: Of an order, that of its bucket.
         opened: Of an opening: which records, by their buckets' names and numbers.
         form: Of an opening: in which form they were seen.
+        by, login: The account that asks, and as what it signs in.
         own: Whether who looks asked for it, and so cannot decide.
         challenge: Of a grant that a passkey must sign: what it signs.
         options: What the browser is asked to have signed (JSON); "" if who looks has no passkey.
@@ -85,6 +86,8 @@ class Waiting:
     circumstance: str = ""
     opened: tuple[tuple[str, int], ...] = ()
     form: str = ""
+    by: str = ""
+    login: str = ""
     own: bool = False
     challenge: bytes = b""
     options: str = ""
@@ -324,14 +327,14 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
             g = grants.load(tx, org, code)
             challenge = g.statement().challenge() if desk.site.parts.keys.signed else b""
             found = replace(
-                found, grant=g, own=g.staff == desk.who, challenge=challenge,
+                found, grant=g, by=g.staff, challenge=challenge,
                 options=_options(desk, tx, challenge),
             )  # fmt: skip
         case "opening":
             e = reviews.load(tx, org, code)
             made = decisions.load(tx, org, code)
             found = replace(
-                found, opening=e, own=e.by == desk.who, form=made.form,
+                found, opening=e, by=e.by, form=made.form,
                 opened=tuple((buckets.load(tx, org, b).name, n) for b, n in made.places),
             )  # fmt: skip
         case "order":
@@ -342,19 +345,20 @@ def _read(desk: Desk, tx: Transaction, asker: Organisation, row: dict[str, Any])
                 order=o,
                 bucket=lies.name,
                 circumstance=lies.circumstance,
-                own=o.by == desk.who,
+                by=o.by,
             )
         case "release":
             t = releases.load(tx, org, code)
-            found = replace(found, release=t, own=t.by == desk.who)
+            found = replace(found, release=t, by=t.by)
         case "budget":
             a = allotments.load(tx, org, code)
-            found = replace(found, allotment=a, own=a.by == desk.who)
+            found = replace(found, allotment=a, by=a.by)
         case "study":
             s = studies.load(tx, org, code)
-            found = replace(found, study=s, own=s.end_asked_by == desk.who)
+            found = replace(found, study=s, by=s.end_asked_by or "")
         case _:
             r = requests.load(tx, org, code)
             name = buckets.load(tx, org, r.bucket).name
-            found = replace(found, erasure=r, bucket=name, own=r.by == desk.who)
-    return found
+            found = replace(found, erasure=r, bucket=name, by=r.by)
+    names = staff.logins(tx, asker.org, [found.by])
+    return replace(found, own=found.by == desk.who, login=names.get(found.by, ""))

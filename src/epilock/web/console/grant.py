@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from epilock.accounts import staff
 from epilock.deidentify.pseudonyms import study as studies
 from epilock.errors import EpilockError, InputError, StateError
 from epilock.registry import organisation as organisations
@@ -153,6 +154,7 @@ def _page(
     with desk.site.parts.database.read() as tx:
         page = listing.find(tx, _plan(desk), desk.query, grants.grants.c.org == desk.org)
         everyone = organisations.everyone(tx)
+        names = staff.logins(tx, desk.org, [g.staff for g in page.rows])
         living = [s.study for s in studies.listing(tx, desk.org) if s.ended is None]
     if page.export:
         return page.file("grants")
@@ -164,7 +166,7 @@ def _page(
     ]
     return desk.show(
         "grants.html", here=PART, once=uuid4(), status=status(wrong, slips or {}), wrong=wrong,
-        slips=slips or {}, page=page, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
+        slips=slips or {}, page=page, names=names, everyone=everyone, purposes=purposes, stages=STAGES, typed=form or FormData(),
         chosen=words(form, "circumstance") if form else (), forms=grants.FORMS,
         may_ask=bool(desk.session.staff.roles & grants.HOLDERS), most=grants.MOST_SUBJECTS,
         tables=grants.MOST_TABLES, releases=grants.MOST_RELEASES,

@@ -83,7 +83,7 @@ def get_end(lease: str, desk: DeskOf) -> Response:
         offline.check_open(found, now=desk.site.now())
         point = points.load(tx, desk.org, found.point)
         count = offline.counts(tx, desk.org, [lease]).get(lease)
-        names = _logins(tx, desk.org, [found])
+        names = staff.logins(tx, desk.org, [found.holder])
     return desk.show(
         "offline_end.html", here=PART, lease=found, point=point, count=count, names=names
     )
@@ -189,13 +189,6 @@ def plan(points: Sequence[str], who: str, now: datetime) -> Plan[Lease]:
     )  # fmt: skip
 
 
-def _logins(tx: Transaction, org: str, leases: Sequence[Lease]) -> dict[str, str]:
-    """Return who took ``leases``, by account, as they sign in: whose device it is."""
-    c = staff.staff.c
-    rows = tx.all(staff.staff, c.org == org, c.staff.in_({lease.holder for lease in leases}))
-    return {row["staff"]: row["login"] for row in rows}
-
-
 def _page(
     desk: Desk,
     *,
@@ -210,7 +203,7 @@ def _page(
         page = listing.find(tx, plan(at, desk.who, now), desk.query, own)
         everything = points.listing(tx, desk.org)
         counts = offline.counts(tx, desk.org, [lease.lease for lease in page.rows])
-        names = _logins(tx, desk.org, page.rows)
+        names = staff.logins(tx, desk.org, [lease.holder for lease in page.rows])
     if page.export:
         return page.file("leases")
     wrong = None if error is None else problem_of(error)
