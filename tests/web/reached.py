@@ -10,7 +10,8 @@ Way = Callable[[Page, pages.Somewhere, str], None]
 
 
 def _press(page: Page, button: str) -> None:
-    with page.expect_navigation():
+    """Press the first such button and wait for another page; a change of this one's address is none."""
+    with page.expect_event("load"):
         page.locator(button).first.click()
 
 

@@ -95,6 +95,8 @@ POINTS = (
     ("qinghe-cdc", "quarantine", Text("清河宾馆隔离点", "Qinghe Hotel isolation"),
      ("identity.name", "identity.resident-id", "contact.mobile", "contact.address",
       "contact.emergency-contact", "health.temperature", "health.symptoms", "health.isolation"), 0),
+    ("sunny-garden", "venue-check-in", Text("阳光花园便利店", "Sunny Garden shop"),
+     ("contact.mobile",), 0),
 )  # fmt: skip
 
 
