@@ -224,6 +224,14 @@ class TestPoint:
 
     def test_where_nothing_can_be_asked_yet_there_is_no_form(self, custodian, parts):
         """What a check-in asks needs an assessment: who could not open it is not led to try."""
+        tiles = read(custodian, "/console/points/new").html
+        for tile in ("venue-check-in", "public-transport"):
+            assert f'new/{tile}">' in tiles
+            assert (
+                "needs an impact assessment"
+                in tiles.partition(f'new/{tile}">')[2].partition("</a>")[0]
+            )
+        assert "assessment" not in tiles.partition('new/school">')[2].partition("</a>")[0]
         page = read(custodian, "/console/points/new/venue-check-in")
         assert "You may ask this once an assessment is recorded" in page.text
         assert not [f for f in page.forms if f.action.endswith("/console/points/new")]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from epilock.collect import issue
 from epilock.collect import point as points
 from epilock.collect.adopt import adopt
-from epilock.collect.point import LANGUAGES, Field, Plan, needs_assessment
+from epilock.collect.point import LANGUAGES, Field, Plan
 from epilock.collect.template import field_id
 from epilock.errors import EpilockError, InputError
 from epilock.registry import emergency as emergencies
@@ -44,15 +44,17 @@ router = APIRouter(include_in_schema=False, prefix="/console/points")
 def get_new(desk: DeskOf) -> Response:
     """Ask what is to be done, in everyday words."""
     desk.enter(PART)
-    standard = desk.site.parts.standard
-    barred = {
-        code
-        for code, where in standard.circumstances.items()
-        if all(needs_assessment(standard, category) for category in where.allows)
-        and not _is_assessed(desk, code)
-    }
+    standard, now = desk.site.parts.standard, running(desk.site)
+    level = now[0].level if now else ENDED
+    barred = set()
+    for code, where in standard.circumstances.items():
+        rows = askable.from_standard(
+            standard, code, level, askable.method_of(where), assessed=False
+        )
+        if _waits(rows) and not _is_assessed(desk, code):
+            barred.add(code)
     return desk.show(
-        "point_new.html", here=PART, groups=askable.GROUPS, running=running(desk.site), barred=barred
+        "point_new.html", here=PART, groups=askable.GROUPS, running=now, barred=barred
     )  # fmt: skip
 
 
@@ -208,6 +210,12 @@ def _rows_again(
     return askable.choosing(rows, set(words(form, "field")))
 
 
+def _waits(rows: Sequence[Row]) -> bool:
+    """Tell whether nothing may be asked before there is an assessment: now, or where nothing is asked now, later."""
+    asked = [row for row in rows if row.when == askable.NOW] or rows
+    return all(row.assess for row in asked)
+
+
 def _is_assessed(desk: Desk, circumstance: str) -> bool:
     """Tell whether the organisation has an assessment of the circumstance in force."""
     with desk.site.parts.database.read() as tx:
@@ -265,7 +273,7 @@ def _fields(  # noqa: PLR0917 - what was chosen, in the order of choosing
         emergency=emergency, event=event, where=where, method=method,
         level=level, rows=rows, never=askable.never(standard, circumstance, level),
         running=running(desk.site), assessed=assessed, order=order,
-        can_open=assessed or not all(row.assess for row in rows),
+        can_open=assessed or not _waits(rows),
         refused=askable.lines(standard, [j for j in dropped if j.verdict == REFUSED]),
         unknown=[*unknown, *(j.label or j.field for j in dropped if j.verdict == UNNAMED)],
         meta=sum(j.verdict == META for j in dropped),
